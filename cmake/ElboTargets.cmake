@@ -1,0 +1,49 @@
+# Compile options that every target of the project shares, and the CPU variants of the kernels.
+include(CheckCXXCompilerFlag)
+
+# Warnings, sanitizers, and arithmetic that is the same everywhere: no product and sum is contracted into an FMA
+# unless the source says fma, so that two loops over one formula give the same bits.
+function(elbo_options target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
+                                           -ffp-contract=off -fno-math-errno -fno-trapping-math)
+  if(ELBO_WERROR)
+    target_compile_options(${target} PRIVATE -Werror)
+  endif()
+  if(ELBO_SANITIZE)
+    target_compile_options(${target} PRIVATE -fsanitize=${ELBO_SANITIZE} -fno-sanitize-recover=all
+                                             -fno-omit-frame-pointer)
+    target_link_options(${target} PUBLIC -fsanitize=${ELBO_SANITIZE})
+  endif()
+endfunction()
+
+# Compiles core/cpu/variant/*.cpp once per instruction set. Each object has only internal symbols and one table (see
+# core/cpu/variant.h), so the linker cannot hand an old processor code meant for a new one.
+function(elbo_cpu_variants target)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/core/cpu/variant/*.cpp)
+  set(variants baseline)
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    foreach(isa v3 v4)
+      check_cxx_compiler_flag(-march=x86-64-${isa} ELBO_HAS_${isa})
+      if(ELBO_HAS_${isa})
+        list(APPEND variants ${isa})
+      endif()
+    endforeach()
+  endif()
+  foreach(isa ${variants})
+    add_library(elbo_${isa} OBJECT ${sources})
+    elbo_options(elbo_${isa})
+    # -O3 in every optimised build: these loops are written for the vectoriser.
+    target_compile_options(elbo_${isa} PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O3>)
+    target_compile_definitions(elbo_${isa} PRIVATE ELBO_VARIANT=${isa})
+    string(TOUPPER ${isa} upper)
+    target_compile_definitions(elbo_${isa} PRIVATE ELBO_VARIANT_${upper})
+    target_compile_definitions(${target} PRIVATE ELBO_HAS_VARIANT_${upper})
+    if(NOT isa STREQUAL "baseline")
+      target_compile_options(elbo_${isa} PRIVATE -march=x86-64-${isa})
+      if(isa STREQUAL "v4")
+        target_compile_options(elbo_${isa} PRIVATE -mprefer-vector-width=512)
+      endif()
+    endif()
+    target_sources(${target} PRIVATE $<TARGET_OBJECTS:elbo_${isa}>)
+  endforeach()
+endfunction()

@@ -1,0 +1,28 @@
+#include "device.h"
+
+#include <charconv>
+#include <ostream>
+
+#include "errors.h"
+
+namespace elbo {
+
+Device Device::parse(std::string_view text) {
+  if (text == "cpu") return {};
+  if (text == "cuda") return {DeviceType::cuda, 0};
+  if (text.starts_with("cuda:")) {
+    std::string_view digits = text.substr(5);
+    int index = 0;
+    auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), index);
+    if (error == std::errc() && end == digits.data() + digits.size() && index >= 0) return {DeviceType::cuda, index};
+  }
+  fail<DeviceError>("unknown device '", text, "': expected cpu, cuda or cuda:N");
+}
+
+std::string Device::to_string() const {
+  return type == DeviceType::cpu ? "cpu" : "cuda:" + std::to_string(index);
+}
+
+std::ostream& operator<<(std::ostream& out, Device device) { return out << device.to_string(); }
+
+}  // namespace elbo

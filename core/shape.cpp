@@ -1,0 +1,73 @@
+#include "shape.h"
+
+#include <algorithm>
+#include <ostream>
+
+#include "errors.h"
+
+namespace elbo {
+
+Shape::Shape(std::initializer_list<std::int64_t> sizes) : Shape(std::span(sizes.begin(), sizes.size())) {}
+
+Shape::Shape(std::span<const std::int64_t> sizes) {
+  ELBO_CHECK(sizes.size() <= max_rank, ShapeError, "[shape] at most ", max_rank, " dimensions, found ", sizes.size());
+  for (std::int64_t size : sizes) {
+    ELBO_CHECK(size >= 0, ShapeError, "[shape] negative size ", size, " in dimension ", rank_);
+    sizes_[static_cast<std::size_t>(rank_++)] = size;
+  }
+  std::int64_t limit = std::int64_t{1} << 62;
+  for (std::int64_t size : sizes) {
+    if (size == 0) return;
+    limit /= size;
+  }
+  ELBO_CHECK(limit > 0, ShapeError, "[shape] ", *this, " has more than 2^62 elements");
+}
+
+int Shape::axis(int dim, const char* op) const {
+  ELBO_CHECK(dim >= -rank_ && dim < rank_, IndexError, "[", op, "] axis ", dim, " is out of range for shape ", *this);
+  return dim < 0 ? dim + rank_ : dim;
+}
+
+Shape Shape::with(int dim, std::int64_t size) const {
+  Shape out = *this;
+  out.sizes_[static_cast<std::size_t>(dim)] = size;
+  return out;
+}
+
+Shape Shape::without(int dim) const {
+  Shape out;
+  for (int i = 0; i < rank_; ++i)
+    if (i != dim) out.sizes_[static_cast<std::size_t>(out.rank_++)] = (*this)[i];
+  return out;
+}
+
+Shape Shape::insert(int dim, std::int64_t size) const {
+  ELBO_CHECK(rank_ < max_rank, ShapeError, "[shape] ", *this, " has ", max_rank, " dimensions already");
+  Shape out = *this;
+  out.rank_ = rank_ + 1;
+  for (int i = rank_; i > dim; --i) out.sizes_[static_cast<std::size_t>(i)] = (*this)[i - 1];
+  out.sizes_[static_cast<std::size_t>(dim)] = size;
+  return out;
+}
+
+std::string Shape::to_string() const { return detail::concat(*this); }
+
+Shape broadcast(const Shape& a, const Shape& b, const char* op) {
+  const Shape& longer = a.rank() >= b.rank() ? a : b;
+  const Shape& shorter = a.rank() >= b.rank() ? b : a;
+  Shape out = longer;
+  for (int i = 0; i < shorter.rank(); ++i) {
+    std::int64_t x = longer.back(i), y = shorter.back(i);
+    ELBO_CHECK(x == y || x == 1 || y == 1, ShapeError, "[", op, "] shapes do not broadcast: ", a, " and ", b);
+    out = out.with(longer.rank() - 1 - i, x == 1 ? y : x);
+  }
+  return out;
+}
+
+std::ostream& operator<<(std::ostream& out, const Shape& shape) {
+  out << '[';
+  for (int i = 0; i < shape.rank(); ++i) out << (i ? ", " : "") << shape[i];
+  return out << ']';
+}
+
+}  // namespace elbo
