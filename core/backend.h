@@ -1,0 +1,203 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "dtype.h"
+#include "functors.h"
+#include "random_kinds.h"
+#include "shape.h"
+
+/// What a device must be able to do. A backend sees plain views of memory, never arrays, tensors or graphs; a call
+/// returns a status and throws nothing, so that a backend may live in a plugin that shares no symbol with libelbo.
+/// The caller (kernels.h) has checked shapes, dtypes and devices.
+///
+/// Unless a kernel says otherwise: outputs are assigned (never added to), may not overlap inputs, and are row-major and
+/// contiguous like all operands; `float32` and `float64` are accepted, all floating operands of a call being of one
+/// type; a view of 0 elements is legal and does nothing.
+namespace elbo {
+
+/// Memory to read or write: row-major, contiguous.
+struct View {
+  void* data = nullptr;
+  Shape shape;
+  DType dtype = DType::float32;
+};
+struct ConstView {
+  const void* data = nullptr;
+  Shape shape;
+  DType dtype = DType::float32;
+
+  ConstView() = default;
+  ConstView(const void* data_, Shape shape_, DType dtype_) : data(data_), shape(shape_), dtype(dtype_) {}
+  ConstView(const View& view) : data(view.data), shape(view.shape), dtype(view.dtype) {}  // NOLINT: a view converts
+  /// False for an operand that is not there, such as no bias.
+  explicit operator bool() const { return data != nullptr; }
+};
+
+/// Where work is queued: a CUDA stream; null on the CPU, which works at once.
+using Queue = void*;
+
+enum class StatusCode : int { ok, out_of_memory, device_fault, unsupported, index };
+
+/// The result of a backend call. `message` belongs to the backend and lives until its next call on this thread.
+struct [[nodiscard]] Status {
+  StatusCode code = StatusCode::ok;
+  const char* message = "";
+  bool ok() const { return code == StatusCode::ok; }
+};
+
+/// Counters of a device's caching pool, in bytes but for the first.
+struct MemoryStats {
+  std::int64_t backing_allocations = 0;  ///< blocks ever taken from the system or the driver
+  std::int64_t active = 0;               ///< handed out now
+  std::int64_t peak = 0;                 ///< the most that was ever handed out
+  std::int64_t cached = 0;               ///< held, ready to be handed out again
+};
+
+enum class CopyKind : int { host_to_device, device_to_host, device_to_device };
+enum class ReduceOp : int { sum, max, min };
+enum class SoftmaxKind : int { softmax, log_softmax };
+/// What a matrix product may do to its output on the way out; all have gradients that need the output alone.
+enum class Activation : int { none, relu, sigmoid, tanh };
+
+/// out[i] = act(op(a[i]) op(b[i]) + bias) for i < batch, op(a) [m, k], op(b) [k, n], out [m, n].
+struct MatmulArgs {
+  const void* a;
+  const void* b;
+  void* out;
+  const void* bias;  ///< [n], added to each row, or null
+  DType dtype;
+  Activation activation;
+  bool transpose_a;  ///< a is stored as [k, m]
+  bool transpose_b;  ///< b is stored as [n, k]
+  std::int64_t m, n, k, batch;
+  std::int64_t stride_a, stride_b, stride_out;  ///< elements from one matrix to the next; 0 shares a or b
+};
+
+/// A 2-D convolution x [n, c_in, h, w], weight [c_out, c_in, kh, kw] -> y [n, c_out, out_h, out_w] (correlation, as in
+/// PyTorch). A transposed convolution is its data gradient, with x and y changing places.
+struct Conv2dArgs {
+  DType dtype;
+  std::int64_t n, c_in, h, w, c_out, kh, kw, out_h, out_w;
+  std::int64_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
+};
+
+/// A box of elements inside a larger row-major array: the first element and the step of each dimension, in elements.
+struct Strided {
+  void* data;
+  std::int64_t steps[Shape::max_rank];
+};
+struct ConstStrided {
+  const void* data;
+  std::int64_t steps[Shape::max_rank];
+};
+
+/// One parameter of an optimiser step, all float32 or float64 and of `count` elements.
+struct OptimizerSlot {
+  void* param;
+  const void* grad;
+  void* first;   ///< SGD's momentum buffer or Adam's first moment
+  void* second;  ///< Adam's second moment; null for SGD
+  std::int64_t count;
+  DType dtype;
+};
+struct SgdArgs {
+  double momentum, weight_decay;
+};
+struct AdamArgs {
+  double beta1, beta2, eps, weight_decay;
+  bool decoupled;  ///< AdamW: decay the parameter itself, not through the gradient
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  /// What is computing, for people: the CPU variant (`v3`), or the GPU's name.
+  virtual const char* description() const = 0;
+
+  // ---- memory. Blocks are 64-byte aligned at least, and come from a caching pool.
+  virtual Status allocate(std::size_t bytes, void** block) = 0;
+  virtual void release(void* block, std::size_t bytes) noexcept = 0;
+  virtual MemoryStats memory() const = 0;
+  /// Gives cached blocks back to the system.
+  virtual void trim() = 0;
+  virtual Status copy(Queue queue, void* to, const void* from, std::size_t bytes, CopyKind kind) = 0;
+  virtual Status synchronize(Queue queue) = 0;
+
+  // ---- elementwise
+  /// out[...] = value, any dtype.
+  virtual Status fill(Queue queue, View out, double value) = 0;
+  /// out = f(x), with the op's parameters p0 and p1 where it has them. out may be x.
+  virtual Status unary(Queue queue, UnaryOp op, View out, ConstView x, double p0, double p1) = 0;
+  /// gx = f.grad(x, y, g). x or y is absent where the list in functors.h says that the gradient does not read it. gx may
+  /// be g.
+  virtual Status unary_grad(Queue queue, UnaryOp op, View gx, ConstView x, ConstView y, ConstView g, double p0,
+                            double p1) = 0;
+  /// out = f(a, b); a and b broadcast to out's shape. out may be a or b where their shapes are equal.
+  virtual Status binary(Queue queue, BinaryOp op, View out, ConstView a, ConstView b) = 0;
+  /// out = f.grad_a(a, b, g) for side 0, f.grad_b for side 1; a, b and g broadcast to out's shape.
+  virtual Status binary_grad(Queue queue, BinaryOp op, int side, View out, ConstView a, ConstView b, ConstView g) = 0;
+  /// out (uint8) = f(a, b), a and b of one dtype, any; they broadcast to out's shape.
+  virtual Status compare(Queue queue, CompareOp op, View out, ConstView a, ConstView b) = 0;
+  /// out = condition ? a : b; condition is uint8; out, a and b of one dtype, any; all broadcast to out's shape.
+  virtual Status where(Queue queue, View out, ConstView condition, ConstView a, ConstView b) = 0;
+  /// out = x in out's dtype: C++'s conversion, any two dtypes.
+  virtual Status cast(Queue queue, View out, ConstView x) = 0;
+
+  // ---- along one axis: x is [outer, n, inner]
+  /// out [outer, inner] = the sum, maximum or minimum over n. With n = 0: 0, -inf, +inf. NaN wins a maximum or minimum.
+  virtual Status reduce(Queue queue, ReduceOp op, View out, ConstView x) = 0;
+  /// out (int64) [outer, inner] = the first index of the maximum over n; NaN counts as the largest. n > 0.
+  virtual Status argmax(Queue queue, View out, ConstView x) = 0;
+  virtual Status softmax(Queue queue, SoftmaxKind kind, View out, ConstView x) = 0;
+  /// gx from the output y and its gradient g.
+  virtual Status softmax_grad(Queue queue, SoftmaxKind kind, View gx, ConstView y, ConstView g) = 0;
+  /// out [outer, inner] = log(sum over n of exp(x)), shifted by the maximum.
+  virtual Status logsumexp(Queue queue, View out, ConstView x) = 0;
+
+  // ---- statistics and normalisation over the first and last dimension of x [a, groups, b]
+  /// mean and var (biased) [groups].
+  virtual Status moments(Queue queue, View mean, View var, ConstView x) = 0;
+  /// out = (x - mean) / sqrt(var + eps).
+  virtual Status normalize(Queue queue, View out, ConstView x, ConstView mean, ConstView var, double eps) = 0;
+  /// gx where xhat is normalize's output with x's own moments, var those moments and g the gradient of xhat.
+  virtual Status normalize_grad(Queue queue, View gx, ConstView xhat, ConstView var, ConstView g, double eps) = 0;
+
+  // ---- contractions
+  virtual Status matmul(Queue queue, const MatmulArgs& args) = 0;
+  /// y = conv(x, weight) + bias; bias [c_out] or null.
+  virtual Status conv2d(Queue queue, const Conv2dArgs& args, void* y, const void* x, const void* weight,
+                        const void* bias) = 0;
+  /// gx = the gradient of x, + bias; bias [c_in] or null (for a transposed convolution).
+  virtual Status conv2d_grad_data(Queue queue, const Conv2dArgs& args, void* gx, const void* gy, const void* weight,
+                                  const void* bias) = 0;
+  virtual Status conv2d_grad_weight(Queue queue, const Conv2dArgs& args, void* gw, const void* gy, const void* x) = 0;
+
+  // ---- moving elements, any dtype
+  /// Copies a box of `box` elements between two arrays with steps of their own: transpose, slice, pad, concatenate.
+  virtual Status copy_strided(Queue queue, DType dtype, const Shape& box, Strided to, ConstStrided from) = 0;
+  /// out [outer, k, inner] = x [outer, n, inner] at indices (int64) [k]; an index outside [0, n) is StatusCode::index.
+  virtual Status gather(Queue queue, View out, ConstView x, ConstView indices) = 0;
+  /// gx [outer, n, inner] = 0, then += g [outer, k, inner] at indices, in the order of k (same bits every time).
+  virtual Status scatter_add(Queue queue, View gx, ConstView g, ConstView indices) = 0;
+  /// out [n, classes] (floating) = 1 where the column is labels[row] (int64), else 0. StatusCode::index outside.
+  virtual Status one_hot(Queue queue, View out, ConstView labels) = 0;
+  /// out [k, ...] (floating) = pictures [n, ...] (uint8) at indices (int64) [k], times scale plus shift.
+  virtual Status gather_pictures(Queue queue, View out, ConstView pictures, ConstView indices, double scale,
+                                 double shift) = 0;
+
+  // ---- random numbers: element i is a function of (seed, stream, *offset, i) alone; see philox.h
+  /// Fills out, then adds one to *offset (an int64 on this device). `p` is the probability of 1 for bernoulli.
+  virtual Status random(Queue queue, RandomKind kind, View out, std::uint64_t seed, std::uint32_t stream,
+                        std::int64_t* offset, double p) = 0;
+
+  // ---- optimisers: all parameters in one call. `lr` (float64) is a scalar on this device.
+  virtual Status sgd(Queue queue, std::span<const OptimizerSlot> slots, const SgdArgs& args, const double* lr) = 0;
+  /// Adds one to *step (int64 on this device), then updates with that step count's bias correction.
+  virtual Status adam(Queue queue, std::span<const OptimizerSlot> slots, const AdamArgs& args, const double* lr,
+                      std::int64_t* step) = 0;
+};
+
+}  // namespace elbo

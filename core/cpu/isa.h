@@ -1,0 +1,18 @@
+#pragma once
+#include <vector>
+
+namespace elbo::cpu {
+
+/// The instruction sets that kernels are compiled for: x86-64 (or whatever the compiler's baseline is), x86-64-v3
+/// (AVX2, FMA) and x86-64-v4 (AVX-512).
+enum class Isa { baseline, v3, v4 };
+
+const char* name(Isa isa);
+/// The variants that this processor can run and this build holds, slowest first.
+std::vector<Isa> available_isas();
+/// The variant in use: $ELBO_ISA if set, else the best, which is v4 where present except on Zen 4 (it splits 512-bit
+/// operations in two; v3 is faster). Chosen once, at first use. Throws DeviceError if $ELBO_ISA names an unknown variant
+/// or one that cannot run here.
+Isa active_isa();
+
+}  // namespace elbo::cpu

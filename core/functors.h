@@ -1,0 +1,370 @@
+#pragma once
+#include "scalar_math.h"
+
+/// Every elementwise op, written once. A functor is a plain struct template over the element type whose members, if
+/// any, are the op's scalar parameters. `operator()` is the value and `grad` the derivative times the incoming
+/// gradient g. The lists at the end instantiate the CPU loop, the CUDA kernel, the op with its gradient rule, the test
+/// cases and the benchmark row.
+///
+/// To add an op: write its functor here, add a line to a list, and declare it in ops.h.
+///
+/// All names have internal linkage: the CPU variants compile this file under different instruction sets, and no
+/// linker may ever take one variant's copy for another's.
+namespace elbo {
+namespace {  // NOLINT(google-build-namespaces): see above
+
+#define ELBO_FN ELBO_HD inline
+
+// ---- one operand: y = f(x); grad(x, y, g) = g * f'(x) --------------------------------------------------------------
+
+template <class T>
+struct Neg {
+  ELBO_FN T operator()(T x) const { return -x; }
+  ELBO_FN T grad(T, T, T g) const { return -g; }
+};
+
+template <class T>
+struct Square {
+  ELBO_FN T operator()(T x) const { return x * x; }
+  ELBO_FN T grad(T x, T, T g) const { return T(2) * x * g; }
+};
+
+template <class T>
+struct Sqrt {
+  ELBO_FN T operator()(T x) const { return math::sqrt(x); }
+  ELBO_FN T grad(T, T y, T g) const { return g / (T(2) * y); }
+};
+
+template <class T>
+struct Exp {
+  ELBO_FN T operator()(T x) const { return math::exp(x); }
+  ELBO_FN T grad(T, T y, T g) const { return g * y; }
+};
+
+template <class T>
+struct Log {
+  ELBO_FN T operator()(T x) const { return math::log(x); }
+  ELBO_FN T grad(T x, T, T g) const { return g / x; }
+};
+
+template <class T>
+struct Log1p {
+  ELBO_FN T operator()(T x) const { return math::log1p(x); }
+  ELBO_FN T grad(T x, T, T g) const { return g / (T(1) + x); }
+};
+
+template <class T>
+struct Sin {
+  ELBO_FN T operator()(T x) const { return math::sin(x); }
+  ELBO_FN T grad(T x, T, T g) const { return g * math::cos(x); }
+};
+
+template <class T>
+struct Cos {
+  ELBO_FN T operator()(T x) const { return math::cos(x); }
+  ELBO_FN T grad(T x, T, T g) const { return -g * math::sin(x); }
+};
+
+/// |x|, with derivative 0 at 0.
+template <class T>
+struct Abs {
+  ELBO_FN T operator()(T x) const { return x < T(0) ? -x : x + T(0); }
+  ELBO_FN T grad(T x, T, T g) const { return x > T(0) ? g : (x < T(0) ? -g : T(0)); }
+};
+
+/// max(x, 0), with derivative 0 at 0; NaN stays NaN.
+template <class T>
+struct Relu {
+  ELBO_FN T operator()(T x) const { return x < T(0) ? T(0) : x; }
+  ELBO_FN T grad(T, T y, T g) const { return y > T(0) ? g : T(0); }
+};
+
+template <class T>
+struct Sigmoid {
+  ELBO_FN T operator()(T x) const { return math::sigmoid(x); }
+  ELBO_FN T grad(T, T y, T g) const { return g * (y * (T(1) - y)); }
+};
+
+template <class T>
+struct Tanh {
+  ELBO_FN T operator()(T x) const { return math::tanh(x); }
+  ELBO_FN T grad(T, T y, T g) const { return g * (T(1) - y * y); }
+};
+
+/// log(1 + exp(x)), without overflow.
+template <class T>
+struct Softplus {
+  ELBO_FN T operator()(T x) const {
+    T tail = math::log1p(math::exp(x < T(0) ? x : -x));
+    return x < T(0) ? tail : x + tail;
+  }
+  ELBO_FN T grad(T x, T, T g) const { return g * math::sigmoid(x); }
+};
+
+/// x * sigmoid(x).
+template <class T>
+struct Silu {
+  ELBO_FN T operator()(T x) const { return x * math::sigmoid(x); }
+  ELBO_FN T grad(T x, T, T g) const {
+    T s = math::sigmoid(x);
+    return g * (s * (T(1) + x * (T(1) - s)));
+  }
+};
+
+/// x * Phi(x), Phi the normal distribution function (Hendrycks and Gimpel 2016, the exact form).
+template <class T>
+struct Gelu {
+  ELBO_FN T operator()(T x) const { return x * phi(x); }
+  ELBO_FN T grad(T x, T, T g) const {
+    const T density = T(0.39894228040143267794) * math::exp(T(-0.5) * x * x);
+    return g * (phi(x) + x * density);
+  }
+  ELBO_FN T phi(T x) const { return T(0.5) * (T(1) + math::erf(x * T(0.70710678118654752440))); }
+};
+
+// ---- one operand and parameters ------------------------------------------------------------------------------------
+
+template <class T>
+struct AddScalar {
+  T c;
+  ELBO_FN T operator()(T x) const { return x + c; }
+  ELBO_FN T grad(T, T, T g) const { return g; }
+};
+
+template <class T>
+struct MulScalar {
+  T c;
+  ELBO_FN T operator()(T x) const { return x * c; }
+  ELBO_FN T grad(T, T, T g) const { return g * c; }
+};
+
+/// x to a constant power. The platform's `pow`: accurate within a bound, not bit-identical between devices.
+template <class T>
+struct Pow {
+  T exponent;
+  ELBO_FN T operator()(T x) const { return math::pow(x, exponent); }
+  ELBO_FN T grad(T x, T, T g) const {
+    return exponent == T(0) ? T(0) : g * (exponent * math::pow(x, exponent - T(1)));
+  }
+};
+
+template <class T>
+struct LeakyRelu {
+  T slope;
+  ELBO_FN T operator()(T x) const { return x > T(0) ? x : slope * x; }
+  ELBO_FN T grad(T x, T, T g) const { return x > T(0) ? g : slope * g; }
+};
+
+/// x for x > 0, alpha * (exp(x) - 1) otherwise (Clevert et al. 2015).
+template <class T>
+struct Elu {
+  T alpha;
+  ELBO_FN T operator()(T x) const { return x > T(0) ? x : alpha * math::expm1(x < T(0) ? x : T(0)); }
+  ELBO_FN T grad(T x, T, T g) const { return x > T(0) ? g : g * (alpha * math::exp(x < T(0) ? x : T(0))); }
+};
+
+/// x limited to [lo, hi]; the gradient passes where lo <= x <= hi. NaN stays NaN.
+template <class T>
+struct Clamp {
+  T lo, hi;
+  ELBO_FN T operator()(T x) const { return x < lo ? lo : (x > hi ? hi : x); }
+  ELBO_FN T grad(T x, T, T g) const { return x < lo || x > hi ? T(0) : g; }
+};
+
+// ---- two operands: y = f(a, b); grad_a and grad_b are g times the partial derivatives ------------------------------
+
+template <class T>
+struct Add {
+  ELBO_FN T operator()(T a, T b) const { return a + b; }
+  ELBO_FN T grad_a(T, T, T g) const { return g; }
+  ELBO_FN T grad_b(T, T, T g) const { return g; }
+};
+
+template <class T>
+struct Sub {
+  ELBO_FN T operator()(T a, T b) const { return a - b; }
+  ELBO_FN T grad_a(T, T, T g) const { return g; }
+  ELBO_FN T grad_b(T, T, T g) const { return -g; }
+};
+
+template <class T>
+struct Mul {
+  ELBO_FN T operator()(T a, T b) const { return a * b; }
+  ELBO_FN T grad_a(T, T b, T g) const { return g * b; }
+  ELBO_FN T grad_b(T a, T, T g) const { return g * a; }
+};
+
+template <class T>
+struct Div {
+  ELBO_FN T operator()(T a, T b) const { return a / b; }
+  ELBO_FN T grad_a(T, T b, T g) const { return g / b; }
+  ELBO_FN T grad_b(T a, T b, T g) const { return -g * a / (b * b); }
+};
+
+/// Equal operands share the gradient equally. NaN in either gives NaN.
+template <class T>
+struct Maximum {
+  ELBO_FN T operator()(T a, T b) const { return a != a ? a : (a > b ? a : b); }
+  ELBO_FN T grad_a(T a, T b, T g) const { return a > b ? g : (a == b ? T(0.5) * g : T(0)); }
+  ELBO_FN T grad_b(T a, T b, T g) const { return b > a ? g : (a == b ? T(0.5) * g : T(0)); }
+};
+
+template <class T>
+struct Minimum {
+  ELBO_FN T operator()(T a, T b) const { return a != a ? a : (a < b ? a : b); }
+  ELBO_FN T grad_a(T a, T b, T g) const { return a < b ? g : (a == b ? T(0.5) * g : T(0)); }
+  ELBO_FN T grad_b(T a, T b, T g) const { return b < a ? g : (a == b ? T(0.5) * g : T(0)); }
+};
+
+/// (a - b)^2, the element of mse_loss.
+template <class T>
+struct SquaredDifference {
+  ELBO_FN T operator()(T a, T b) const { return (a - b) * (a - b); }
+  ELBO_FN T grad_a(T a, T b, T g) const { return T(2) * (a - b) * g; }
+  ELBO_FN T grad_b(T a, T b, T g) const { return T(2) * (b - a) * g; }
+};
+
+/// -(t log p + (1 - t) log(1 - p)) for p in [0, 1]; the logarithms are clamped at -100, as PyTorch's are.
+template <class T>
+struct Bce {
+  ELBO_FN T operator()(T p, T t) const { return -(t * log_clamped(p) + (T(1) - t) * log_clamped(T(1) - p)); }
+  ELBO_FN T grad_a(T p, T t, T g) const {
+    T scale = p * (T(1) - p);
+    return g * (p - t) / (scale > T(1e-12) ? scale : T(1e-12));
+  }
+  ELBO_FN T grad_b(T p, T, T g) const { return g * (log_clamped(T(1) - p) - log_clamped(p)); }
+  ELBO_FN T log_clamped(T p) const {
+    T l = math::log(p);
+    return l < T(-100) ? T(-100) : l;
+  }
+};
+
+/// The same on logits x: max(x, 0) - x t + log(1 + exp(-|x|)), exact for any x.
+template <class T>
+struct BceWithLogits {
+  ELBO_FN T operator()(T x, T t) const {
+    T tail = math::log1p(math::exp(x < T(0) ? x : -x));
+    return ((x < T(0) ? T(0) : x) - x * t) + tail;
+  }
+  ELBO_FN T grad_a(T x, T t, T g) const { return g * (math::sigmoid(x) - t); }
+  ELBO_FN T grad_b(T x, T, T g) const { return -g * x; }
+};
+
+/// KL(N(mu, exp(logvar)) || N(0, 1)) = (mu^2 + exp(logvar) - 1 - logvar) / 2 (Kingma and Welling 2014, appendix B).
+template <class T>
+struct GaussianKl {
+  ELBO_FN T operator()(T mu, T logvar) const { return T(0.5) * (mu * mu + (math::expm1(logvar) - logvar)); }
+  ELBO_FN T grad_a(T mu, T, T g) const { return g * mu; }
+  ELBO_FN T grad_b(T, T logvar, T g) const { return g * (T(0.5) * math::expm1(logvar)); }
+};
+
+// ---- comparisons: 0 or 1 as uint8 ----------------------------------------------------------------------------------
+
+struct Eq {
+  template <class T>
+  ELBO_FN bool operator()(T a, T b) const { return a == b; }
+};
+struct Ne {
+  template <class T>
+  ELBO_FN bool operator()(T a, T b) const { return a != b; }
+};
+struct Lt {
+  template <class T>
+  ELBO_FN bool operator()(T a, T b) const { return a < b; }
+};
+struct Le {
+  template <class T>
+  ELBO_FN bool operator()(T a, T b) const { return a <= b; }
+};
+struct Gt {
+  template <class T>
+  ELBO_FN bool operator()(T a, T b) const { return a > b; }
+};
+struct Ge {
+  template <class T>
+  ELBO_FN bool operator()(T a, T b) const { return a >= b; }
+};
+struct LogicalAnd {
+  template <class T>
+  ELBO_FN bool operator()(T a, T b) const { return a != T(0) && b != T(0); }
+};
+struct LogicalOr {
+  template <class T>
+  ELBO_FN bool operator()(T a, T b) const { return a != T(0) || b != T(0); }
+};
+struct LogicalXor {
+  template <class T>
+  ELBO_FN bool operator()(T a, T b) const { return (a != T(0)) != (b != T(0)); }
+};
+
+#undef ELBO_FN
+
+}  // namespace
+}  // namespace elbo
+
+// The lists. X(name, Functor, saves, lo, hi): `saves` says which of x and y the gradient reads, so that nothing else is
+// kept alive: none, x, y. [lo, hi] is where the tests draw their inputs.
+#define ELBO_UNARY_OPS(X)                \
+  X(neg, Neg, none, -3, 3)               \
+  X(square, Square, x, -3, 3)            \
+  X(sqrt, Sqrt, y, 0.1, 9)               \
+  X(exp, Exp, y, -5, 5)                  \
+  X(log, Log, x, 0.05, 9)                \
+  X(log1p, Log1p, x, -0.9, 9)            \
+  X(sin, Sin, x, -7, 7)                  \
+  X(cos, Cos, x, -7, 7)                  \
+  X(abs, Abs, x, -3, 3)                  \
+  X(relu, Relu, y, -3, 3)                \
+  X(sigmoid, Sigmoid, y, -8, 8)          \
+  X(tanh, Tanh, y, -4, 4)                \
+  X(softplus, Softplus, x, -8, 8)        \
+  X(silu, Silu, x, -8, 8)                \
+  X(gelu, Gelu, x, -5, 5)
+
+// With one parameter, then with two: the last columns are the values that the tests use.
+#define ELBO_UNARY_OPS_1(X)                    \
+  X(add_scalar, AddScalar, none, -3, 3, 1.5)   \
+  X(mul_scalar, MulScalar, none, -3, 3, -2.5)  \
+  X(pow, Pow, x, 0.2, 4, 2.5)                  \
+  X(leaky_relu, LeakyRelu, x, -3, 3, 0.01)     \
+  X(elu, Elu, x, -4, 4, 1.25)
+#define ELBO_UNARY_OPS_2(X) X(clamp, Clamp, x, -3, 3, -1.1, 1.7)
+
+// X(name, Functor, lo_a, hi_a, lo_b, hi_b).
+#define ELBO_BINARY_OPS(X)                \
+  X(add, Add, -3, 3, -3, 3)               \
+  X(sub, Sub, -3, 3, -3, 3)               \
+  X(mul, Mul, -3, 3, -3, 3)               \
+  X(div, Div, -3, 3, 0.5, 4)              \
+  X(maximum, Maximum, -3, 3, -3, 3)       \
+  X(minimum, Minimum, -3, 3, -3, 3)
+
+// Elements of the losses; the ops with their reductions are in ops/losses.cpp.
+#define ELBO_LOSS_OPS(X)                                   \
+  X(squared_difference, SquaredDifference, -3, 3, -3, 3)   \
+  X(bce, Bce, 0.02, 0.98, 0, 1)                            \
+  X(bce_with_logits, BceWithLogits, -8, 8, 0, 1)           \
+  X(gaussian_kl, GaussianKl, -3, 3, -4, 3)
+
+// X(name, Functor).
+#define ELBO_COMPARE_OPS(X)      \
+  X(eq, Eq)                      \
+  X(ne, Ne)                      \
+  X(lt, Lt)                      \
+  X(le, Le)                      \
+  X(gt, Gt)                      \
+  X(ge, Ge)                      \
+  X(logical_and, LogicalAnd)     \
+  X(logical_or, LogicalOr)       \
+  X(logical_xor, LogicalXor)
+
+namespace elbo {
+
+#define ELBO_ENUM(op, ...) op,
+/// One enumerator per line of the lists above, in their order.
+enum class UnaryOp : int { ELBO_UNARY_OPS(ELBO_ENUM) ELBO_UNARY_OPS_1(ELBO_ENUM) ELBO_UNARY_OPS_2(ELBO_ENUM) count };
+enum class BinaryOp : int { ELBO_BINARY_OPS(ELBO_ENUM) ELBO_LOSS_OPS(ELBO_ENUM) count };
+enum class CompareOp : int { ELBO_COMPARE_OPS(ELBO_ENUM) count };
+#undef ELBO_ENUM
+
+}  // namespace elbo

@@ -1,0 +1,26 @@
+#pragma once
+#include <cstdint>
+
+namespace elbo {
+
+/// Threads that CPU work is handed out to: by default $ELBO_NUM_THREADS, else $OMP_NUM_THREADS, else the processors this process may use.
+int num_threads();
+/// Throws ValueError unless 1 <= n <= 1024. No result depends on it, in any bit.
+void set_num_threads(int n);
+
+namespace detail {
+using RangeFn = void (*)(void* context, std::int64_t begin, std::int64_t end);
+void parallel_for(std::int64_t n, std::int64_t grain, RangeFn fn, void* context);
+}  // namespace detail
+
+/// Calls fn(begin, end) for consecutive ranges that cover [0, n), each a multiple of `grain` long but for the last, on
+/// several threads; a call inside another runs on its own thread alone. Ranges may be cut differently for another
+/// number of threads, so fn must compute each index by itself, whatever range it comes in. fn must not throw.
+template <class Fn>
+void parallel_for(std::int64_t n, std::int64_t grain, Fn&& fn) {
+  detail::parallel_for(
+      n, grain, [](void* context, std::int64_t begin, std::int64_t end) { (*static_cast<Fn*>(context))(begin, end); },
+      const_cast<void*>(static_cast<const void*>(&fn)));
+}
+
+}  // namespace elbo
