@@ -1,0 +1,122 @@
+#include "array.h"
+
+#include <cstring>
+
+namespace elbo {
+
+Array Array::empty(const Shape& shape, TensorOptions options) {
+  Array out;
+  out.shape_ = shape;
+  out.numel_ = shape.numel();
+  out.dtype_ = options.dtype;
+  out.storage_ = std::make_shared<Storage>(options.device, out.bytes());
+  return out;
+}
+
+Array Array::full(const Shape& shape, double value, TensorOptions options) {
+  Array out = empty(shape, options);
+  out.fill(value);
+  return out;
+}
+
+Array Array::from_host(const void* values, std::int64_t count, const Shape& shape, DType dtype, Device device) {
+  ELBO_CHECK(count == shape.numel(), ShapeError, "[from] shape ", shape, " holds ", shape.numel(), " elements, found ",
+             count);
+  Array out = empty(shape, {dtype, device});
+  if (count > 0) {
+    detail::check(backend(device).copy(queue(device), out.raw(), values, out.bytes(), CopyKind::host_to_device), "copy");
+  }
+  return out;
+}
+
+void Array::check_host(DType wanted) const {
+  ELBO_CHECK(device() == elbo::cpu, DeviceError, "[values] the array lies on ", device(), ": copy it with to(cpu)");
+  ELBO_CHECK(dtype_ == wanted, DTypeError, "[values] the array is ", dtype_, ", asked for ", wanted);
+}
+
+Array Array::reshape(const Shape& shape) const {
+  ELBO_CHECK(shape.numel() == numel_, ShapeError, "[reshape] ", shape_, " to ", shape, ": ", numel_, " elements to ",
+             shape.numel());
+  Array out = *this;
+  out.shape_ = shape;
+  return out;
+}
+
+Array Array::slice(std::int64_t begin, std::int64_t end) const {
+  ELBO_CHECK(shape_.rank() > 0, ShapeError, "[slice] a scalar has no rows");
+  ELBO_CHECK(0 <= begin && begin <= end && end <= shape_[0], IndexError, "[slice] rows [", begin, ", ", end,
+             ") are out of range for shape ", shape_);
+  Array out = *this;
+  out.shape_ = shape_.with(0, end - begin);
+  out.numel_ = out.shape_.numel();
+  if (shape_[0] > 0) out.offset_ += static_cast<std::size_t>(begin * (numel_ / shape_[0])) * size_of(dtype_);
+  return out;
+}
+
+Array Array::copy() const {
+  if (!defined()) return {};
+  Array out = empty(shape_, options());
+  out.assign(*this);
+  return out;
+}
+
+Array Array::to(Device device) const {
+  if (!defined() || device == this->device()) return *this;
+  Array out = empty(shape_, {dtype_, device});
+  out.assign(*this);
+  return out;
+}
+
+void Array::assign(const Array& source) {
+  ELBO_CHECK(source.shape_ == shape_, ShapeError, "[assign] expected shape ", shape_, ", found ", source.shape_);
+  ELBO_CHECK(source.dtype_ == dtype_, DTypeError, "[assign] expected ", dtype_, ", found ", source.dtype_);
+  if (numel_ == 0) return;
+  Device to = device(), from = source.device();
+  mark_written();
+  if (to.type != DeviceType::cpu && from.type != DeviceType::cpu && to != from) {
+    assign(source.to(elbo::cpu));
+    return;
+  }
+  CopyKind kind = to == from                      ? CopyKind::device_to_device
+                  : from.type == DeviceType::cpu ? CopyKind::host_to_device
+                                                 : CopyKind::device_to_host;
+  Device worker = to.type == DeviceType::cpu ? from : to;
+  detail::check(backend(worker).copy(queue(worker), raw(), source.raw(), bytes(), kind), "copy");
+}
+
+void Array::fill(double value) {
+  if (numel_ > 0) detail::check(backend(device()).fill(queue(device()), mutable_view(), value), "fill");
+}
+
+void Array::copy_to_host(void* out) const {
+  if (numel_ > 0) {
+    detail::check(backend(device()).copy(queue(device()), out, raw(), bytes(), CopyKind::device_to_host), "copy");
+  }
+}
+
+double Array::item() const {
+  ELBO_CHECK(defined() && numel_ == 1, ShapeError, "[item] expected one element, found shape ", shape_);
+  std::byte bytes[8];
+  copy_to_host(bytes);
+  switch (dtype_) {
+    case DType::float32: {
+      float value;
+      std::memcpy(&value, bytes, sizeof value);
+      return value;
+    }
+    case DType::float64: {
+      double value;
+      std::memcpy(&value, bytes, sizeof value);
+      return value;
+    }
+    case DType::uint8: return std::to_integer<int>(bytes[0]);
+    case DType::int64: {
+      std::int64_t value;
+      std::memcpy(&value, bytes, sizeof value);
+      return static_cast<double>(value);
+    }
+  }
+  return 0;
+}
+
+}  // namespace elbo

@@ -1,0 +1,177 @@
+#include "autograd.h"
+
+#include <algorithm>
+#include <atomic>
+#include <unordered_map>
+
+#include "kernels.h"
+
+namespace elbo {
+namespace {
+
+thread_local bool recording = true;
+std::atomic<std::uint64_t> next_sequence{0};
+
+using detail::Node;
+
+/// Adds g to `sum`, in place where nobody else can see the storage.
+void accumulate(Array& sum, Array g) {
+  if (!sum.defined()) {
+    sum = std::move(g);
+  } else if (sum.storage().use_count() == 1) {
+    kernels::add_(sum, g);
+  } else {
+    sum = kernels::add(sum, g);
+  }
+}
+
+/// A leaf's gradient has storage of its own, so that later additions in place touch nothing else.
+void accumulate_leaf(Array& grad, const Array& g) {
+  if (grad.defined()) {
+    kernels::add_(grad, g);
+  } else {
+    grad = g.storage().use_count() > 1 ? g.copy() : g;
+  }
+}
+
+/// The nodes that `root` was computed from, outputs before inputs. Not recursive: a chain of 100,000 ops is legal.
+std::vector<Node*> reachable(Node* root) {
+  std::unordered_map<Node*, bool> seen{{root, true}};
+  std::vector<Node*> order{root};
+  for (std::size_t next = 0; next < order.size(); ++next) {
+    for (const auto& input : order[next]->inputs)
+      if (input && seen.emplace(input.get(), true).second) order.push_back(input.get());
+  }
+  std::sort(order.begin(), order.end(), [](const Node* a, const Node* b) { return a->sequence > b->sequence; });
+  return order;
+}
+
+Grads apply_rule(const Node& node, const Array& g) {
+  Grads grads;
+  try {
+    grads = node.rule(g, Needs(node));
+  } catch (const AutogradError& error) {
+    fail<AutogradError>("[", node.name, "] ", error.what());
+  }
+  ELBO_CHECK(grads.size() == node.inputs.size(), AutogradError, "[", node.name, "] the gradient rule returned ",
+             grads.size(), " gradients for ", node.inputs.size(), " inputs");
+  for (std::size_t i = 0; i < grads.size(); ++i) {
+    if (!node.inputs[i]) continue;
+    const Node& input = *node.inputs[i];
+    ELBO_CHECK(grads[i].defined() && grads[i].shape() == input.shape && grads[i].dtype() == input.dtype, AutogradError,
+               "[", node.name, "] the gradient rule returned ", grads[i].defined() ? grads[i].shape() : Shape{},
+               " for input ", i, " of shape ", input.shape);
+  }
+  return grads;
+}
+
+void run_backward(const std::shared_ptr<Node>& root, const Array& gradient, bool retain_graph) {
+  NoGradGuard no_grad;
+  std::vector<Node*> order = reachable(root.get());
+  for (const Node* node : order) {
+    ELBO_CHECK(node->leaf || !node->freed, AutogradError, "[backward] the graph through [", node->name,
+               "] was freed by an earlier backward(): pass retain_graph = true to that one");
+  }
+  std::unordered_map<Node*, Array> pending{{root.get(), gradient}};
+  for (Node* node : order) {
+    auto found = pending.find(node);
+    if (found == pending.end()) continue;
+    Array g = std::move(found->second);
+    pending.erase(found);
+    if (node->leaf || node->retains_grad) accumulate_leaf(node->grad, node->leaf ? g : g.copy());
+    if (node->leaf) continue;
+    Grads grads = apply_rule(*node, g);
+    g = Array();
+    for (std::size_t i = 0; i < grads.size(); ++i)
+      if (node->inputs[i]) accumulate(pending[node->inputs[i].get()], std::move(grads[i]));
+    // The saved arrays go back to the pool at once; the inputs stay linked until all nodes have run.
+    if (!retain_graph) node->rule = nullptr;
+  }
+  if (retain_graph) return;
+  // Inputs before outputs: when a node lets go of its inputs, they have none of their own any more.
+  for (auto node = order.rbegin(); node != order.rend(); ++node) {
+    if ((*node)->leaf) continue;
+    (*node)->freed = true;
+    (*node)->rule = nullptr;
+  }
+}
+
+}  // namespace
+
+namespace detail {
+
+Node::Node(const char* name_, Shape shape_, DType dtype_)
+    : name(name_), shape(shape_), dtype(dtype_), sequence(next_sequence++) {}
+
+// A long chain must not be torn down by recursion: nodes that die with this one are taken apart in a loop.
+Node::~Node() {
+  std::vector<std::shared_ptr<Node>> dying = std::move(inputs);
+  while (!dying.empty()) {
+    std::shared_ptr<Node> node = std::move(dying.back());
+    dying.pop_back();
+    if (!node || node.use_count() > 1) continue;
+    std::move(node->inputs.begin(), node->inputs.end(), std::back_inserter(dying));
+    node->inputs.clear();
+  }
+}
+
+}  // namespace detail
+
+bool Needs::operator[](std::size_t input) const { return node_->inputs[input] != nullptr; }
+
+const Array& SavedArray::operator()() const {
+  ELBO_CHECK(!array_.defined() || array_.storage()->version() == version_, AutogradError,
+             "a value of shape ", array_.shape(), " that the gradient needs was written in place since (version ",
+             version_, ", now ", array_.storage()->version(), ")");
+  return array_;
+}
+
+bool grad_enabled() { return recording; }
+
+NoGradGuard::NoGradGuard() : before_(recording) { recording = false; }
+NoGradGuard::~NoGradGuard() { recording = before_; }
+
+Tensor make_computed(Array array, std::shared_ptr<Node> node) {
+  Tensor out(std::move(array));
+  out.impl().node = std::move(node);
+  return out;
+}
+
+Tensor record(const char* name, std::span<const Tensor> inputs, Array output, Rule rule) {
+  bool needed = false;
+  for (const Tensor& input : inputs) needed = needed || input.requires_grad();
+  if (!needed || !recording) return Tensor(std::move(output));
+  auto node = std::make_shared<Node>(name, output.shape(), output.dtype());
+  node->inputs.reserve(inputs.size());
+  for (const Tensor& input : inputs) node->inputs.push_back(input.node());
+  node->rule = std::move(rule);
+  return make_computed(std::move(output), std::move(node));
+}
+
+Tensor record(const char* name, std::initializer_list<Tensor> inputs, Array output, Rule rule) {
+  return record(name, std::span(inputs.begin(), inputs.size()), std::move(output), std::move(rule));
+}
+
+Tensor record_constant(const char* name, std::initializer_list<Tensor> inputs, Array output) {
+  for (const Tensor& input : inputs) {
+    ELBO_CHECK(!recording || !input.requires_grad(), AutogradError, "[", name,
+               "] has no gradient, but an input of shape ", input.shape(), " requires one: detach() it");
+  }
+  return Tensor(std::move(output));
+}
+
+void Tensor::backward(bool retain_graph) {
+  ELBO_CHECK(numel() == 1, AutogradError, "[backward] expected a single number, found shape ", shape(),
+             ": pass its gradient");
+  backward(Array::full(shape(), 1, array().options()), retain_graph);
+}
+
+void Tensor::backward(const Array& gradient, bool retain_graph) {
+  ELBO_CHECK(requires_grad(), AutogradError, "[backward] nothing that this tensor was computed from requires a gradient");
+  ELBO_CHECK(gradient.shape() == shape() && gradient.dtype() == dtype() && gradient.device() == device(), ShapeError,
+             "[backward] expected a gradient of shape ", shape(), " (", dtype(), "), found ", gradient.shape(), " (",
+             gradient.dtype(), ")");
+  run_backward(impl().node, gradient, retain_graph);
+}
+
+}  // namespace elbo

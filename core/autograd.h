@@ -1,0 +1,80 @@
+#pragma once
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "tensor.h"
+
+/// What an op is made of: compute the value, then `record` it with its gradient rule. See docs/adding-an-op.md.
+namespace elbo {
+
+/// Which inputs of an op need a gradient; a rule computes only those.
+class Needs {
+ public:
+  explicit Needs(const detail::Node& node) : node_(&node) {}
+  bool operator[](std::size_t input) const;
+
+ private:
+  const detail::Node* node_;
+};
+
+/// One gradient per input, in their order; undefined where none is needed.
+using Grads = std::vector<Array>;
+
+/// The gradient rule of one recorded op: from the gradient of its output to those of its inputs. It captures arrays
+/// (through `save`), never tensors: an output cannot own its own node. It returns; the engine accumulates.
+using Rule = std::function<Grads(const Array& g, const Needs& need)>;
+
+/// An array kept for a gradient rule, together with the version it had.
+class SavedArray {
+ public:
+  SavedArray() = default;
+  explicit SavedArray(Array array)
+      : array_(std::move(array)), version_(array_.defined() ? array_.storage()->version() : 0) {}
+  /// The array. Throws AutogradError if it was written in place since.
+  const Array& operator()() const;
+
+ private:
+  Array array_;
+  std::uint64_t version_ = 0;
+};
+
+inline SavedArray save(const Tensor& tensor) { return SavedArray(tensor.array()); }
+inline SavedArray save(const Array& array) { return SavedArray(array); }
+
+/// The output of op `name`, recorded with its rule if any of `inputs` requires a gradient and recording is on.
+/// `name` is a string literal.
+Tensor record(const char* name, std::span<const Tensor> inputs, Array output, Rule rule);
+Tensor record(const char* name, std::initializer_list<Tensor> inputs, Array output, Rule rule);
+/// The output of an op that has no gradient. Throws AutogradError if an input requires one and recording is on: a
+/// gradient is never dropped silently; `detach()` the input to say that it is a constant.
+Tensor record_constant(const char* name, std::initializer_list<Tensor> inputs, Array output);
+
+/// False inside a NoGradGuard.
+bool grad_enabled();
+
+namespace detail {
+
+/// One recorded op, or a leaf (without rule).
+struct Node {
+  Node(const char* name_, Shape shape_, DType dtype_);
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  const char* name;
+  Shape shape;  ///< of the output
+  DType dtype;
+  std::uint64_t sequence;  ///< inputs come before outputs
+  std::vector<std::shared_ptr<Node>> inputs;  ///< null where no gradient is needed
+  Rule rule;
+  bool leaf = false;
+  bool retains_grad = false;
+  bool freed = false;
+  Array grad;  ///< of a leaf, or where retain_grad was called
+};
+
+}  // namespace detail
+}  // namespace elbo

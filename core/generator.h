@@ -1,0 +1,38 @@
+#pragma once
+#include <cstdint>
+
+#include "array.h"
+#include "random_kinds.h"
+
+namespace elbo {
+
+/// A source of random numbers: a seed, a stream and an offset. Element i of the next call is a pure function of (seed,
+/// stream, offset, i), by Philox4x32-10 (Salmon et al. 2011), the same on every device and for any number of threads;
+/// the call then adds one to the offset. The offset lies on the device, so that a captured training step draws new
+/// numbers at each replay.
+class Generator {
+ public:
+  explicit Generator(std::uint64_t seed = 0, Stream stream = Stream::user, Device device = cpu);
+
+  std::uint64_t seed() const { return seed_; }
+  Stream stream() const { return stream_; }
+  Device device() const { return offset_.device(); }
+  /// The number of calls so far: int64, shape []. Saving and assigning it saves and restores the state.
+  Array& offset() { return offset_; }
+  const Array& offset() const { return offset_; }
+  /// Starts again from `seed`, at offset 0.
+  void manual_seed(std::uint64_t seed);
+  void set_offset(std::int64_t offset) { offset_.fill(static_cast<double>(offset)); }
+
+ private:
+  std::uint64_t seed_;
+  Stream stream_;
+  Array offset_;
+};
+
+/// The generator that random ops use when none is given; one a device.
+Generator& default_generator(Device device = cpu);
+/// Seeds the default generators.
+void manual_seed(std::uint64_t seed);
+
+}  // namespace elbo

@@ -1,0 +1,254 @@
+#include "kernels.h"
+
+#include <algorithm>
+#include <array>
+
+namespace elbo::kernels {
+namespace {
+
+Backend& on(const Array& x) { return backend(x.device()); }
+Queue queue_of(const Array& x) { return queue(x.device()); }
+void check(Status status, const char* op) { detail::check(status, op); }
+
+/// x seen as [before axis, axis, after axis].
+struct Axis {
+  std::int64_t outer = 1, n = 1, inner = 1;
+  Axis(const Shape& shape, int axis) {
+    for (int i = 0; i < shape.rank(); ++i) (i < axis ? outer : i == axis ? n : inner) *= shape[i];
+  }
+  Shape full() const { return {outer, n, inner}; }
+  Shape reduced() const { return {outer, inner}; }
+};
+
+}  // namespace
+
+Array unary(UnaryOp op, const Array& x, double p0, double p1) {
+  Array out = Array::empty(x.shape(), x.options());
+  check(on(x).unary(queue_of(x), op, out.mutable_view(), x.view(), p0, p1), "unary");
+  return out;
+}
+
+Array unary_grad(UnaryOp op, const Array& x, const Array& y, const Array& g, double p0, double p1) {
+  Array out = Array::empty(g.shape(), g.options());
+  check(on(g).unary_grad(queue_of(g), op, out.mutable_view(), x.view(), y.view(), g.view(), p0, p1), "unary_grad");
+  return out;
+}
+
+Array binary(BinaryOp op, const Array& a, const Array& b, const Shape& shape) {
+  Array out = Array::empty(shape, a.options());
+  check(on(a).binary(queue_of(a), op, out.mutable_view(), a.view(), b.view()), "binary");
+  return out;
+}
+
+Array binary(BinaryOp op, const Array& a, const Array& b) { return binary(op, a, b, a.shape()); }
+
+Array binary_grad(BinaryOp op, int side, const Array& a, const Array& b, const Array& g, const Shape& shape) {
+  Array out = Array::empty(shape, a.options());
+  check(on(a).binary_grad(queue_of(a), op, side, out.mutable_view(), a.view(), b.view(), g.view()), "binary_grad");
+  return out;
+}
+
+void add_(Array& a, const Array& b) {
+  View out = a.mutable_view();
+  check(on(a).binary(queue_of(a), BinaryOp::add, out, out, b.view()), "add_");
+}
+
+Array compare(CompareOp op, const Array& a, const Array& b, const Shape& shape) {
+  Array out = Array::empty(shape, {DType::uint8, a.device()});
+  check(on(a).compare(queue_of(a), op, out.mutable_view(), a.view(), b.view()), "compare");
+  return out;
+}
+
+Array where(const Array& condition, const Array& a, const Array& b, const Shape& shape) {
+  Array out = Array::empty(shape, a.options());
+  check(on(a).where(queue_of(a), out.mutable_view(), condition.view(), a.view(), b.view()), "where");
+  return out;
+}
+
+Array cast(const Array& x, DType dtype) {
+  Array out = Array::empty(x.shape(), {dtype, x.device()});
+  check(on(x).cast(queue_of(x), out.mutable_view(), x.view()), "cast");
+  return out;
+}
+
+Array expand(const Array& x, const Shape& shape) {
+  if (x.shape() == shape) return x;
+  Array out = Array::empty(shape, x.options());
+  // A step of 0 repeats an element.
+  ConstStrided from{x.raw(), {}};
+  Strided to{out.raw(), {}};
+  std::int64_t step_x = 1, step_out = 1;
+  for (int i = 0; i < shape.rank(); ++i) {
+    int dim = shape.rank() - 1 - i;
+    to.steps[dim] = step_out;
+    step_out *= shape[dim];
+    std::int64_t size = i < x.shape().rank() ? x.shape().back(i) : 1;
+    from.steps[dim] = size == 1 ? 0 : step_x;
+    step_x *= size;
+  }
+  check(on(x).copy_strided(queue_of(x), x.dtype(), shape, to, from), "expand");
+  return out;
+}
+
+Array sum_to(const Array& x, const Shape& shape) {
+  if (x.shape() == shape) return x;
+  std::vector<int> axes;
+  int extra = x.shape().rank() - shape.rank();
+  for (int i = 0; i < x.shape().rank(); ++i)
+    if (i < extra || (shape[i - extra] == 1 && x.shape()[i] != 1)) axes.push_back(i);
+  return reduce(ReduceOp::sum, x, axes).reshape(shape);
+}
+
+Array reduce(ReduceOp op, const Array& x, std::span<const int> axes) {
+  if (axes.empty()) return x.copy();
+  std::vector<int> sorted(axes.begin(), axes.end());
+  std::sort(sorted.begin(), sorted.end());
+  Array result = x;
+  Shape shape = x.shape();
+  // Runs of neighbouring axes are one axis; the last run goes first, so that each pass reads less.
+  for (int last = static_cast<int>(sorted.size()) - 1; last >= 0;) {
+    int first = last;
+    while (first > 0 && sorted[static_cast<std::size_t>(first - 1)] + 1 == sorted[static_cast<std::size_t>(first)]) --first;
+    int begin = sorted[static_cast<std::size_t>(first)], end = sorted[static_cast<std::size_t>(last)];
+    std::int64_t outer = 1, n = 1, inner = 1;
+    for (int i = 0; i < shape.rank(); ++i) (i < begin ? outer : i <= end ? n : inner) *= shape[i];
+    for (int i = begin; i <= end; ++i) shape = shape.with(i, 1);
+    Array out = Array::empty({outer, inner}, x.options());
+    check(on(x).reduce(queue_of(x), op, out.mutable_view(), result.reshape({outer, n, inner}).view()), "reduce");
+    result = out;
+    last = first - 1;
+  }
+  return result.reshape(shape);
+}
+
+Array sum_all(const Array& x) {
+  Array out = Array::empty({}, x.options());
+  Array flat = x.reshape({1, x.numel(), 1});
+  View view = out.reshape({1, 1}).mutable_view();
+  check(on(x).reduce(queue_of(x), ReduceOp::sum, view, flat.view()), "sum");
+  return out;
+}
+
+Array argmax(const Array& x, int axis) {
+  Axis a(x.shape(), axis);
+  Array out = Array::empty(a.reduced(), {DType::int64, x.device()});
+  check(on(x).argmax(queue_of(x), out.mutable_view(), x.reshape(a.full()).view()), "argmax");
+  return out.reshape(x.shape().with(axis, 1));
+}
+
+Array softmax(SoftmaxKind kind, const Array& x, int axis) {
+  Axis a(x.shape(), axis);
+  Array out = Array::empty(a.full(), x.options());
+  check(on(x).softmax(queue_of(x), kind, out.mutable_view(), x.reshape(a.full()).view()), "softmax");
+  return out.reshape(x.shape());
+}
+
+Array softmax_grad(SoftmaxKind kind, const Array& y, const Array& g, int axis) {
+  Axis a(y.shape(), axis);
+  Array out = Array::empty(a.full(), y.options());
+  check(on(y).softmax_grad(queue_of(y), kind, out.mutable_view(), y.reshape(a.full()).view(), g.reshape(a.full()).view()),
+        "softmax_grad");
+  return out.reshape(y.shape());
+}
+
+Array logsumexp(const Array& x, int axis) {
+  Axis a(x.shape(), axis);
+  Array out = Array::empty(a.reduced(), x.options());
+  check(on(x).logsumexp(queue_of(x), out.mutable_view(), x.reshape(a.full()).view()), "logsumexp");
+  return out.reshape(x.shape().with(axis, 1));
+}
+
+namespace {
+
+Shape grouped(const Array& x, std::int64_t a, std::int64_t groups) {
+  std::int64_t outer = a * groups;
+  return {a, groups, outer > 0 ? x.numel() / outer : 0};
+}
+
+}  // namespace
+
+Moments moments(const Array& x, std::int64_t a, std::int64_t groups) {
+  Moments out{Array::empty({groups}, x.options()), Array::empty({groups}, x.options())};
+  check(on(x).moments(queue_of(x), out.mean.mutable_view(), out.var.mutable_view(),
+                      x.reshape(grouped(x, a, groups)).view()),
+        "moments");
+  return out;
+}
+
+Array normalize(const Array& x, const Array& mean, const Array& var, double eps, std::int64_t a) {
+  Shape shape = grouped(x, a, mean.numel());
+  Array out = Array::empty(shape, x.options());
+  check(on(x).normalize(queue_of(x), out.mutable_view(), x.reshape(shape).view(), mean.view(), var.view(), eps),
+        "normalize");
+  return out.reshape(x.shape());
+}
+
+Array normalize_grad(const Array& xhat, const Array& var, const Array& g, double eps, std::int64_t a) {
+  Shape shape = grouped(xhat, a, var.numel());
+  Array out = Array::empty(shape, xhat.options());
+  check(on(xhat).normalize_grad(queue_of(xhat), out.mutable_view(), xhat.reshape(shape).view(), var.view(),
+                                g.reshape(shape).view(), eps),
+        "normalize_grad");
+  return out.reshape(xhat.shape());
+}
+
+Array matmul(const Array& a, const Array& b, MatmulOptions options, const Array& bias) {
+  const Shape &sa = a.shape(), &sb = b.shape();
+  MatmulArgs args{};
+  args.m = options.transpose_a ? sa.back(0) : sa.back(1);
+  args.k = options.transpose_a ? sa.back(1) : sa.back(0);
+  args.n = options.transpose_b ? sb.back(1) : sb.back(0);
+  const Shape& longer = sa.rank() >= sb.rank() ? sa : sb;
+  Shape shape = longer.with(longer.rank() - 2, args.m).with(longer.rank() - 1, args.n);
+  args.batch = 1;
+  for (int i = 0; i < longer.rank() - 2; ++i) args.batch *= longer[i];
+  args.stride_a = sa.rank() > 2 ? args.m * args.k : 0;
+  args.stride_b = sb.rank() > 2 ? args.k * args.n : 0;
+  args.stride_out = args.m * args.n;
+  // Without a transpose, a batch of a against one b is a single taller product.
+  if (args.stride_b == 0 && !options.transpose_a) {
+    args.m *= args.batch;
+    args.batch = 1;
+  }
+  Array out = Array::empty(shape, a.options());
+  args.a = a.raw();
+  args.b = b.raw();
+  args.out = out.raw();
+  args.bias = bias.raw();
+  args.dtype = a.dtype();
+  args.activation = options.activation;
+  args.transpose_a = options.transpose_a;
+  args.transpose_b = options.transpose_b;
+  check(on(a).matmul(queue_of(a), args), "matmul");
+  return out;
+}
+
+Array conv2d(const Conv2dArgs& args, const Array& x, const Array& weight, const Array& bias) {
+  Array out = Array::empty({args.n, args.c_out, args.out_h, args.out_w}, x.options());
+  check(on(x).conv2d(queue_of(x), args, out.raw(), x.raw(), weight.raw(), bias.raw()), "conv2d");
+  return out;
+}
+
+Array conv2d_grad_data(const Conv2dArgs& args, const Array& gy, const Array& weight, const Array& bias) {
+  Array out = Array::empty({args.n, args.c_in, args.h, args.w}, gy.options());
+  check(on(gy).conv2d_grad_data(queue_of(gy), args, out.raw(), gy.raw(), weight.raw(), bias.raw()), "conv2d_grad_data");
+  return out;
+}
+
+Array conv2d_grad_weight(const Conv2dArgs& args, const Array& gy, const Array& x) {
+  Array out = Array::empty({args.c_out, args.c_in, args.kh, args.kw}, x.options());
+  check(on(x).conv2d_grad_weight(queue_of(x), args, out.raw(), gy.raw(), x.raw()), "conv2d_grad_weight");
+  return out;
+}
+
+Array random(RandomKind kind, const Shape& shape, DType dtype, Generator& generator, double p) {
+  Array out = Array::empty(shape, {dtype, generator.device()});
+  Array& offset = generator.offset();
+  offset.mark_written();
+  check(on(out).random(queue_of(out), kind, out.mutable_view(), generator.seed(),
+                       static_cast<std::uint32_t>(generator.stream()), static_cast<std::int64_t*>(offset.raw()), p),
+        "random");
+  return out;
+}
+
+}  // namespace elbo::kernels

@@ -1,0 +1,86 @@
+#pragma once
+#include "array.h"
+#include "backend.h"
+#include "generator.h"
+
+/// Calls on arrays that allocate the result and find the backend: what gradient rules are written in. Shapes, dtypes
+/// and devices of the ops above are checked there; these functions check only what an op could not have seen.
+/// Every function works on the device of its first array.
+namespace elbo::kernels {
+
+Array unary(UnaryOp op, const Array& x, double p0 = 0, double p1 = 0);
+/// x and y may be undefined where the op's gradient does not read them.
+Array unary_grad(UnaryOp op, const Array& x, const Array& y, const Array& g, double p0 = 0, double p1 = 0);
+/// Operands broadcast to `shape`.
+Array binary(BinaryOp op, const Array& a, const Array& b, const Shape& shape);
+/// Operands of one shape.
+Array binary(BinaryOp op, const Array& a, const Array& b);
+/// The gradient of side 0 (a) or 1 (b) in the broadcast shape; g broadcasts too.
+Array binary_grad(BinaryOp op, int side, const Array& a, const Array& b, const Array& g, const Shape& shape);
+inline Array add(const Array& a, const Array& b) { return binary(BinaryOp::add, a, b); }
+inline Array sub(const Array& a, const Array& b) { return binary(BinaryOp::sub, a, b); }
+inline Array mul(const Array& a, const Array& b) { return binary(BinaryOp::mul, a, b); }
+inline Array div(const Array& a, const Array& b) { return binary(BinaryOp::div, a, b); }
+inline Array scale(const Array& a, double factor) { return unary(UnaryOp::mul_scalar, a, factor); }
+/// a += b, in place; b of a's shape.
+void add_(Array& a, const Array& b);
+Array compare(CompareOp op, const Array& a, const Array& b, const Shape& shape);
+Array where(const Array& condition, const Array& a, const Array& b, const Shape& shape);
+Array cast(const Array& x, DType dtype);
+/// x repeated to `shape`, which it broadcasts to.
+Array expand(const Array& x, const Shape& shape);
+/// The sum of x over the dimensions that broadcasting `shape` to x's shape repeated: expand's gradient.
+Array sum_to(const Array& x, const Shape& shape);
+
+/// Over `axes`, distinct and in [0, rank); the result has size 1 there. No axes: a copy.
+Array reduce(ReduceOp op, const Array& x, std::span<const int> axes);
+/// The full sum, of shape [].
+Array sum_all(const Array& x);
+Array argmax(const Array& x, int axis);
+Array softmax(SoftmaxKind kind, const Array& x, int axis);
+Array softmax_grad(SoftmaxKind kind, const Array& y, const Array& g, int axis);
+/// With size 1 along the axis.
+Array logsumexp(const Array& x, int axis);
+
+struct Moments {
+  Array mean, var;  ///< [groups]
+};
+/// x is seen as [a, groups, b].
+Moments moments(const Array& x, std::int64_t a, std::int64_t groups);
+Array normalize(const Array& x, const Array& mean, const Array& var, double eps, std::int64_t a);
+Array normalize_grad(const Array& xhat, const Array& var, const Array& g, double eps, std::int64_t a);
+
+struct MatmulOptions {
+  bool transpose_a = false, transpose_b = false;
+  Activation activation = Activation::none;
+};
+/// a [..., m, k] and b [..., k, n] (as seen after transposing); leading dimensions equal, or absent on one side.
+/// bias [n] or undefined.
+Array matmul(const Array& a, const Array& b, MatmulOptions options = {}, const Array& bias = {});
+inline Array matmul_nt(const Array& a, const Array& b) { return matmul(a, b, {.transpose_b = true}); }
+inline Array matmul_tn(const Array& a, const Array& b) { return matmul(a, b, {.transpose_a = true}); }
+
+Array conv2d(const Conv2dArgs& args, const Array& x, const Array& weight, const Array& bias);
+Array conv2d_grad_data(const Conv2dArgs& args, const Array& gy, const Array& weight, const Array& bias);
+Array conv2d_grad_weight(const Conv2dArgs& args, const Array& gy, const Array& x);
+
+Array permute(const Array& x, std::span<const int> dims);
+/// The box of `sizes` at `starts`, every `steps`-th element along each dimension.
+Array slice(const Array& x, std::span<const std::int64_t> starts, const Shape& sizes,
+            std::span<const std::int64_t> steps);
+/// Its gradient: g put at that place in an array of `shape`, the rest `value`. With steps of one, padding.
+Array unslice(const Array& g, const Shape& shape, std::span<const std::int64_t> starts,
+              std::span<const std::int64_t> steps, double value = 0);
+Array concatenate(std::span<const Array> parts, int axis);
+Array gather(const Array& x, const Array& indices, int axis);
+Array scatter_add(const Array& g, const Array& indices, const Shape& shape, int axis);
+Array one_hot(const Array& labels, std::int64_t classes, DType dtype);
+/// float32 pictures, batch first: byte * scale + shift.
+Array gather_pictures(const Array& pictures, const Array& indices, double scale, double shift);
+/// The same into `out` [k, ...] in place, so that a warm loop allocates nothing.
+void gather_pictures_into(Array& out, const Array& pictures, const Array& indices, double scale, double shift);
+
+/// Draws from `generator`, on its device.
+Array random(RandomKind kind, const Shape& shape, DType dtype, Generator& generator, double p = 0.5);
+
+}  // namespace elbo::kernels

@@ -1,0 +1,144 @@
+// The kernels that move elements without computing.
+#include <algorithm>
+
+#include <array>
+
+#include "kernels.h"
+
+namespace elbo::kernels {
+namespace {
+
+using Steps = std::array<std::int64_t, Shape::max_rank>;
+
+Backend& on(const Array& x) { return backend(x.device()); }
+Queue queue_of(const Array& x) { return queue(x.device()); }
+
+/// The row-major steps of a shape, in elements.
+Steps steps_of(const Shape& shape) {
+  Steps steps{};
+  std::int64_t step = 1;
+  for (int i = shape.rank() - 1; i >= 0; --i) {
+    steps[static_cast<std::size_t>(i)] = step;
+    step *= shape[i];
+  }
+  return steps;
+}
+
+/// The place of a box inside an array of `shape`: its first element and its steps.
+template <class Box, class Pointer>
+Box box_at(Pointer data, const Shape& shape, DType dtype, std::span<const std::int64_t> starts,
+           std::span<const std::int64_t> every) {
+  Steps steps = steps_of(shape);
+  Box box{};
+  std::int64_t offset = 0;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(shape.rank()); ++i) {
+    offset += starts[i] * steps[i];
+    box.steps[i] = steps[i] * every[i];
+  }
+  box.data = static_cast<std::byte*>(const_cast<void*>(static_cast<const void*>(data))) +
+             offset * static_cast<std::int64_t>(size_of(dtype));
+  return box;
+}
+
+constexpr Steps zeros{};
+constexpr Steps ones{1, 1, 1, 1, 1, 1, 1, 1};
+
+void copy_box(const Array& like, const Shape& box, Strided to, ConstStrided from) {
+  detail::check(on(like).copy_strided(queue_of(like), like.dtype(), box, to, from), "copy_strided");
+}
+
+struct Axis {
+  std::int64_t outer = 1, n = 1, inner = 1;
+  Axis(const Shape& shape, int axis) {
+    for (int i = 0; i < shape.rank(); ++i) (i < axis ? outer : i == axis ? n : inner) *= shape[i];
+  }
+};
+
+}  // namespace
+
+Array permute(const Array& x, std::span<const int> dims) {
+  Steps steps = steps_of(x.shape()), permuted{};
+  Shape shape = x.shape();
+  for (std::size_t i = 0; i < dims.size(); ++i) {
+    shape = shape.with(static_cast<int>(i), x.shape()[dims[i]]);
+    permuted[i] = steps[static_cast<std::size_t>(dims[i])];
+  }
+  Array out = Array::empty(shape, x.options());
+  ConstStrided from{x.raw(), {}};
+  std::copy(permuted.begin(), permuted.end(), from.steps);
+  copy_box(x, shape, box_at<Strided>(out.raw(), shape, x.dtype(), zeros, ones), from);
+  return out;
+}
+
+Array slice(const Array& x, std::span<const std::int64_t> starts, const Shape& sizes,
+            std::span<const std::int64_t> steps) {
+  Array out = Array::empty(sizes, x.options());
+  if (out.numel() == 0) return out;
+  copy_box(x, sizes, box_at<Strided>(out.raw(), sizes, x.dtype(), zeros, ones),
+           box_at<ConstStrided>(x.raw(), x.shape(), x.dtype(), starts, steps));
+  return out;
+}
+
+Array unslice(const Array& g, const Shape& shape, std::span<const std::int64_t> starts,
+              std::span<const std::int64_t> steps, double value) {
+  Array out = Array::full(shape, value, g.options());
+  if (g.numel() == 0) return out;
+  copy_box(g, g.shape(), box_at<Strided>(out.raw(), shape, g.dtype(), starts, steps),
+           box_at<ConstStrided>(g.raw(), g.shape(), g.dtype(), zeros, ones));
+  return out;
+}
+
+Array concatenate(std::span<const Array> parts, int axis) {
+  Shape shape = parts[0].shape();
+  std::int64_t total = 0;
+  for (const Array& part : parts) total += part.shape()[axis];
+  shape = shape.with(axis, total);
+  Array out = Array::empty(shape, parts[0].options());
+  Steps starts{};
+  for (const Array& part : parts) {
+    if (part.numel() > 0) {
+      copy_box(part, part.shape(), box_at<Strided>(out.raw(), shape, part.dtype(), starts, ones),
+               box_at<ConstStrided>(part.raw(), part.shape(), part.dtype(), zeros, ones));
+    }
+    starts[static_cast<std::size_t>(axis)] += part.shape()[axis];
+  }
+  return out;
+}
+
+Array gather(const Array& x, const Array& indices, int axis) {
+  Axis a(x.shape(), axis);
+  Array out = Array::empty({a.outer, indices.numel(), a.inner}, x.options());
+  detail::check(
+      on(x).gather(queue_of(x), out.mutable_view(), x.reshape({a.outer, a.n, a.inner}).view(), indices.view()),
+      "index_select");
+  return out.reshape(x.shape().with(axis, indices.numel()));
+}
+
+Array scatter_add(const Array& g, const Array& indices, const Shape& shape, int axis) {
+  Axis a(shape, axis);
+  Array out = Array::empty({a.outer, a.n, a.inner}, g.options());
+  detail::check(on(g).scatter_add(queue_of(g), out.mutable_view(),
+                                  g.reshape({a.outer, indices.numel(), a.inner}).view(), indices.view()),
+                "scatter_add");
+  return out.reshape(shape);
+}
+
+Array one_hot(const Array& labels, std::int64_t classes, DType dtype) {
+  Array out = Array::empty({labels.numel(), classes}, {dtype, labels.device()});
+  detail::check(on(labels).one_hot(queue_of(labels), out.mutable_view(), labels.view()), "one_hot");
+  return out.reshape(labels.shape().insert(labels.shape().rank(), classes));
+}
+
+Array gather_pictures(const Array& pictures, const Array& indices, double scale, double shift) {
+  Array out = Array::empty(pictures.shape().with(0, indices.numel()), {DType::float32, pictures.device()});
+  gather_pictures_into(out, pictures, indices, scale, shift);
+  return out;
+}
+
+void gather_pictures_into(Array& out, const Array& pictures, const Array& indices, double scale, double shift) {
+  detail::check(on(pictures).gather_pictures(queue_of(pictures), out.mutable_view(), pictures.view(), indices.view(),
+                                             scale, shift),
+                "gather_pictures");
+}
+
+}  // namespace elbo::kernels

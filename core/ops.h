@@ -1,0 +1,207 @@
+#pragma once
+#include <initializer_list>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "backend.h"
+#include "generator.h"
+#include "tensor.h"
+
+/// Every op on tensors. Each checks shapes, dtypes and devices before it computes and throws ShapeError, DTypeError,
+/// DeviceError or IndexError with a message such as `[matmul] inner dimensions differ: a [2, 3], b [4, 5]`; operands
+/// must agree in dtype and device. Unless it says otherwise an op takes float32 or float64, returns the dtype it was
+/// given, and has a gradient for every floating operand. Axes may be negative, counted from the end.
+namespace elbo {
+
+using Axes = std::vector<int>;
+
+// ---- elementwise, one operand (formulas: functors.h)
+Tensor neg(const Tensor& x);
+Tensor square(const Tensor& x);
+Tensor sqrt(const Tensor& x);
+Tensor exp(const Tensor& x);
+Tensor log(const Tensor& x);
+/// log(1 + x), exact for small x.
+Tensor log1p(const Tensor& x);
+Tensor sin(const Tensor& x);
+Tensor cos(const Tensor& x);
+/// |x|; its derivative at 0 is 0.
+Tensor abs(const Tensor& x);
+/// max(x, 0); its derivative at 0 is 0.
+Tensor relu(const Tensor& x);
+Tensor sigmoid(const Tensor& x);
+Tensor tanh(const Tensor& x);
+/// log(1 + exp(x)).
+Tensor softplus(const Tensor& x);
+/// x sigmoid(x).
+Tensor silu(const Tensor& x);
+/// x Phi(x), with the normal distribution function itself, not its tanh approximation.
+Tensor gelu(const Tensor& x);
+Tensor add_scalar(const Tensor& x, double c);
+Tensor mul_scalar(const Tensor& x, double c);
+/// x to a constant power.
+Tensor pow(const Tensor& x, double exponent);
+Tensor leaky_relu(const Tensor& x, double negative_slope = 0.01);
+Tensor elu(const Tensor& x, double alpha = 1.0);
+/// x limited to [lo, hi]; the gradient passes where lo <= x <= hi.
+Tensor clamp(const Tensor& x, double lo, double hi);
+
+// ---- elementwise, operands broadcast by NumPy's rules
+Tensor add(const Tensor& a, const Tensor& b);
+Tensor sub(const Tensor& a, const Tensor& b);
+Tensor mul(const Tensor& a, const Tensor& b);
+Tensor div(const Tensor& a, const Tensor& b);
+/// The larger of two; equal operands share the gradient equally.
+Tensor maximum(const Tensor& a, const Tensor& b);
+Tensor minimum(const Tensor& a, const Tensor& b);
+/// condition (uint8) ? a : b. No gradient for the condition.
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
+
+inline Tensor operator-(const Tensor& x) { return neg(x); }
+inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
+inline Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }
+inline Tensor operator*(const Tensor& a, const Tensor& b) { return mul(a, b); }
+inline Tensor operator/(const Tensor& a, const Tensor& b) { return div(a, b); }
+inline Tensor operator+(const Tensor& x, double c) { return add_scalar(x, c); }
+inline Tensor operator+(double c, const Tensor& x) { return add_scalar(x, c); }
+inline Tensor operator-(const Tensor& x, double c) { return add_scalar(x, -c); }
+inline Tensor operator-(double c, const Tensor& x) { return add_scalar(neg(x), c); }
+inline Tensor operator*(const Tensor& x, double c) { return mul_scalar(x, c); }
+inline Tensor operator*(double c, const Tensor& x) { return mul_scalar(x, c); }
+inline Tensor operator/(const Tensor& x, double c) { return mul_scalar(x, 1 / c); }
+inline Tensor operator/(double c, const Tensor& x) { return div(full({}, c, x.array().options()), x); }
+
+// ---- without gradients: comparisons of any dtype, to uint8; they throw AutogradError for operands that require one
+Tensor eq(const Tensor& a, const Tensor& b);
+Tensor ne(const Tensor& a, const Tensor& b);
+Tensor lt(const Tensor& a, const Tensor& b);
+Tensor le(const Tensor& a, const Tensor& b);
+Tensor gt(const Tensor& a, const Tensor& b);
+Tensor ge(const Tensor& a, const Tensor& b);
+Tensor logical_and(const Tensor& a, const Tensor& b);
+Tensor logical_or(const Tensor& a, const Tensor& b);
+Tensor logical_xor(const Tensor& a, const Tensor& b);
+Tensor logical_not(const Tensor& x);
+/// The index (int64) of the first maximum along `axis`.
+Tensor argmax(const Tensor& x, int axis, bool keepdim = false);
+/// Another dtype. Between floating types it has a gradient; a cast to or from an integer type is a constant.
+Tensor cast(const Tensor& x, DType dtype);
+
+// ---- reductions over `axes`, or over all without them
+Tensor sum(const Tensor& x);
+Tensor sum(const Tensor& x, const Axes& axes, bool keepdim = false);
+Tensor mean(const Tensor& x);
+Tensor mean(const Tensor& x, const Axes& axes, bool keepdim = false);
+/// The variance, divided by n - correction: 1 is Bessel's, PyTorch's default.
+Tensor var(const Tensor& x, double correction = 1);
+Tensor var(const Tensor& x, const Axes& axes, double correction = 1, bool keepdim = false);
+/// The maximum; elements that tie for it share the gradient equally. Throws ShapeError over 0 elements.
+Tensor max(const Tensor& x);
+Tensor max(const Tensor& x, const Axes& axes, bool keepdim = false);
+Tensor min(const Tensor& x);
+Tensor min(const Tensor& x, const Axes& axes, bool keepdim = false);
+/// log(sum(exp(x))) along one axis, without overflow.
+Tensor logsumexp(const Tensor& x, int axis, bool keepdim = false);
+Tensor softmax(const Tensor& x, int axis);
+Tensor log_softmax(const Tensor& x, int axis);
+
+// ---- contractions
+/// Matrix product: a [..., M, K], b [..., K, N] -> [..., M, N]; leading dimensions broadcast.
+Tensor matmul(const Tensor& a, const Tensor& b);
+/// activation(x weight^T + bias): x [..., in], weight [out, in], bias [out] or undefined -> [..., out].
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, Activation activation = Activation::none);
+
+/// A pair of sizes, height first; one number stands for both.
+struct Size2 {
+  std::int64_t h, w;
+  Size2(std::int64_t both) : h(both), w(both) {}  // NOLINT(google-explicit-constructor): stride = 2 means both
+  Size2(std::int64_t h_, std::int64_t w_) : h(h_), w(w_) {}
+  bool operator==(const Size2&) const = default;
+};
+struct Conv2dOptions {
+  Size2 stride = 1;
+  Size2 padding = 0;
+  Size2 dilation = 1;
+};
+struct ConvTranspose2dOptions {
+  Size2 stride = 1;
+  Size2 padding = 0;
+  Size2 output_padding = 0;
+  Size2 dilation = 1;
+};
+/// x [N, Cin, H, W], weight [Cout, Cin, KH, KW], bias [Cout] or undefined -> [N, Cout, OH, OW] with
+/// OH = (H + 2 padding - dilation (KH - 1) - 1) / stride + 1, rounded down.
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const Conv2dOptions& options = {});
+/// x [N, Cin, H, W], weight [Cin, Cout, KH, KW], bias [Cout] or undefined -> [N, Cout, OH, OW] with
+/// OH = (H - 1) stride - 2 padding + dilation (KH - 1) + output_padding + 1. output_padding < max(stride, dilation).
+Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+                        const ConvTranspose2dOptions& options = {});
+
+// ---- shape
+/// As many elements in another shape; one size may be -1. A view.
+Tensor reshape(const Tensor& x, std::initializer_list<std::int64_t> sizes);
+Tensor reshape(const Tensor& x, const Shape& shape);
+/// Dimensions from `start` on become one.
+Tensor flatten(const Tensor& x, int start = 1);
+/// Two axes change places. A copy.
+Tensor transpose(const Tensor& x, int axis_a, int axis_b);
+/// Axis i of the result is axis dims[i] of x. A copy.
+Tensor permute(const Tensor& x, const std::vector<int>& dims);
+/// Joins along `axis`; the other sizes must agree.
+Tensor concatenate(std::span<const Tensor> parts, int axis);
+Tensor concatenate(std::initializer_list<Tensor> parts, int axis);
+/// Elements begin, begin + step, ... below end along `axis`; negative bounds count from the end and bounds are cut to the
+/// size, as in Python. step > 0. Along axis 0 with step 1 a view, otherwise a copy.
+Tensor slice(const Tensor& x, int axis, std::int64_t begin, std::int64_t end, std::int64_t step = 1);
+/// The elements of x at `indices` (int64, rank 1) along `axis`. An index may repeat: its gradients add up.
+Tensor index_select(const Tensor& x, int axis, const Tensor& indices);
+/// labels (int64) [...] -> [..., classes] of 0 and 1, without gradient.
+Tensor one_hot(const Tensor& labels, std::int64_t classes, DType dtype = DType::float32);
+/// `value` around x: before[i] elements in front of axis i, after[i] behind it.
+Tensor pad(const Tensor& x, const std::vector<std::int64_t>& before, const std::vector<std::int64_t>& after,
+           double value = 0);
+
+// ---- random numbers, from `generator` or the device's default one
+/// Standard normal.
+Tensor randn(const Shape& shape, TensorOptions options = {}, Generator* generator = nullptr);
+/// Uniform in [0, 1).
+Tensor rand(const Shape& shape, TensorOptions options = {}, Generator* generator = nullptr);
+/// 1 with probability p, else 0.
+Tensor bernoulli(double p, const Shape& shape, TensorOptions options = {}, Generator* generator = nullptr);
+/// 1 with probability probs[i], else 0; probs in [0, 1]. Without gradient.
+Tensor bernoulli(const Tensor& probs, Generator* generator = nullptr);
+/// In training, zeroes elements with probability p and divides the others by 1 - p (Srivastava et al. 2014); otherwise
+/// x itself. 0 <= p < 1.
+Tensor dropout(const Tensor& x, double p, bool training = true, Generator* generator = nullptr);
+
+// ---- normalisation
+/// Over all axes but 1: x [N, C, ...]; weight and bias [C] or undefined. In training the batch's own mean and (biased)
+/// variance are used, and running_mean and running_var [C], if defined, move towards them by `momentum` in place (the
+/// variance unbiased, as in PyTorch); otherwise the running ones are used (Ioffe and Szegedy 2015).
+Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Tensor& running_mean, Tensor& running_var,
+                  bool training, double momentum = 0.1, double eps = 1e-5);
+/// Over the last dimensions, as many as `weight` has: weight and bias of their shape or undefined (Ba et al. 2016).
+Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight = {}, const Tensor& bias = {},
+                  double eps = 1e-5);
+
+// ---- losses; in nats where they are likelihoods
+enum class Reduction { none, mean, sum };
+/// (input - target)^2.
+Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction = Reduction::mean);
+/// -(t log p + (1 - t) log(1 - p)) for probabilities p; its logarithms are at least -100, as in PyTorch.
+Tensor binary_cross_entropy(const Tensor& p, const Tensor& target, Reduction reduction = Reduction::mean);
+/// The same for p = sigmoid(logits), exact for large logits.
+Tensor binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& target,
+                                        Reduction reduction = Reduction::mean);
+/// -log softmax(logits)[label]: logits [N, C], labels (int64) [N].
+Tensor cross_entropy(const Tensor& logits, const Tensor& labels, Reduction reduction = Reduction::mean);
+
+// ---- variational
+/// KL(N(mu, exp(logvar)) || N(0, 1)) in nats, elementwise or summed over all: (mu^2 + exp(logvar) - 1 - logvar) / 2
+/// (Kingma and Welling 2014, appendix B).
+Tensor gaussian_kl(const Tensor& mu, const Tensor& logvar, Reduction reduction = Reduction::none);
+/// z = mu + exp(logvar / 2) eps with eps ~ N(0, 1) drawn from `generator` (Kingma and Welling 2014, section 2.4).
+Tensor reparameterize(const Tensor& mu, const Tensor& logvar, Generator* generator = nullptr);
+
+}  // namespace elbo

@@ -1,0 +1,30 @@
+#pragma once
+#include <filesystem>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "array.h"
+
+namespace elbo {
+
+/// Arrays by name, in order.
+using NamedArrays = std::vector<std::pair<std::string, Array>>;
+
+/// Writes a safetensors file (the format of Hugging Face: an 8-byte little-endian header length, a JSON header, the
+/// data), which PyTorch and others read. float32, float64, uint8 and int64 become F32, F64, U8 and I64. The file appears
+/// whole or not at all. Throws IoError naming the path; ValueError for a name that comes twice.
+void save_safetensors(const std::filesystem::path& path, const NamedArrays& arrays,
+                      const std::map<std::string, std::string>& metadata = {});
+
+struct SafetensorsFile {
+  NamedArrays arrays;  ///< on the CPU, in the order of their data
+  std::map<std::string, std::string> metadata;
+};
+
+/// Reads such a file; F16 and BF16 become float32, BOOL uint8, I32 int64. Everything that the header says is checked against the file before
+/// anything is allocated. Throws IoError, or FormatError naming the file, what was expected and what was found.
+SafetensorsFile load_safetensors(const std::filesystem::path& path);
+
+}  // namespace elbo

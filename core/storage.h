@@ -1,0 +1,49 @@
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "backend.h"
+#include "device.h"
+
+namespace elbo {
+
+/// The backend of a device, made at first use. Throws DeviceError where the device does not exist or cannot be used,
+/// saying why.
+Backend& backend(Device device);
+/// The queue that work on a device goes to.
+Queue queue(Device device);
+/// The counters of a device's memory pool.
+MemoryStats memory_stats(Device device);
+/// Waits for all work queued on a device; a fault that it met is thrown here.
+void synchronize(Device device);
+
+namespace detail {
+/// Throws the error that a status stands for, the message beginning with `[op]`; returns if it is ok.
+void check(Status status, const char* op);
+}  // namespace detail
+
+/// A block of a device's memory, given back to the pool at the end. Its version counts the writes in place, so that a
+/// gradient rule can tell that a value it saved has changed since.
+class Storage {
+ public:
+  Storage(Device device, std::size_t bytes);
+  ~Storage();
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  Device device() const { return device_; }
+  void* data() const { return data_; }
+  std::size_t bytes() const { return bytes_; }
+  std::uint64_t version() const { return version_; }
+  void bump_version() { ++version_; }
+
+ private:
+  Device device_;
+  Backend* backend_;
+  void* data_ = nullptr;
+  std::size_t bytes_;
+  std::atomic<std::uint64_t> version_{0};
+};
+
+}  // namespace elbo

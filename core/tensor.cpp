@@ -1,0 +1,100 @@
+#include "tensor.h"
+
+#include <ostream>
+
+#include "autograd.h"
+
+namespace elbo {
+
+Tensor::Tensor(Array array, bool requires_grad) : impl_(std::make_shared<Impl>()) {
+  impl_->array = std::move(array);
+  if (requires_grad) requires_grad_();
+}
+
+Tensor& Tensor::requires_grad_(bool wanted) {
+  ELBO_CHECK(is_leaf(), AutogradError, "[requires_grad] only a leaf can change; detach() makes one");
+  ELBO_CHECK(!wanted || is_floating(dtype()), DTypeError, "[requires_grad] expected float32 or float64, found ", dtype());
+  if (wanted == requires_grad()) return *this;
+  impl().node = nullptr;
+  if (wanted) {
+    impl().node = std::make_shared<detail::Node>("leaf", shape(), dtype());
+    impl().node->leaf = true;
+  }
+  return *this;
+}
+
+bool Tensor::is_leaf() const { return !node() || node()->leaf; }
+
+const Array& Tensor::grad() const {
+  static const Array none;
+  return node() ? node()->grad : none;
+}
+
+Tensor& Tensor::retain_grad() {
+  ELBO_CHECK(requires_grad(), AutogradError, "[retain_grad] nothing that this tensor was computed from requires a gradient");
+  node()->retains_grad = true;
+  return *this;
+}
+
+void Tensor::zero_grad() {
+  if (node()) node()->grad = Array();
+}
+
+std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
+  return tensor.defined() ? out << tensor.array() : out << "undefined";
+}
+
+Shape NestedList::shape() const {
+  if (!is_list_) return {};
+  Shape inner = items_.empty() ? Shape{} : items_[0].shape();
+  for (const NestedList& item : items_) {
+    ELBO_CHECK(item.shape() == inner, ShapeError, "[tensor] ragged braces: ", inner, " beside ", item.shape());
+  }
+  return inner.insert(0, static_cast<std::int64_t>(items_.size()));
+}
+
+void NestedList::append_to(std::vector<double>& values) const {
+  if (!is_list_) values.push_back(value_);
+  for (const NestedList& item : items_) item.append_to(values);
+}
+
+Tensor tensor(const NestedList& values, TensorOptions options) {
+  std::vector<double> flat;
+  Shape shape = values.shape();
+  values.append_to(flat);
+  Array out = Array::empty(shape, {options.dtype, cpu});
+  auto store = [&]<class T>(T) {
+    auto to = out.mutable_values<T>();
+    for (std::size_t i = 0; i < flat.size(); ++i) to[i] = static_cast<T>(flat[i]);
+  };
+  switch (options.dtype) {
+    case DType::float32: store(float{}); break;
+    case DType::float64: store(double{}); break;
+    case DType::uint8: store(std::uint8_t{}); break;
+    case DType::int64: store(std::int64_t{}); break;
+  }
+  return Tensor(out.to(options.device));
+}
+
+Tensor tensor(std::initializer_list<NestedList> values, TensorOptions options) {
+  return tensor(NestedList(values), options);
+}
+
+Tensor zeros(const Shape& shape, TensorOptions options) { return Tensor(Array::zeros(shape, options)); }
+Tensor ones(const Shape& shape, TensorOptions options) { return Tensor(Array::full(shape, 1, options)); }
+Tensor full(const Shape& shape, double value, TensorOptions options) {
+  return Tensor(Array::full(shape, value, options));
+}
+
+Tensor arange(std::int64_t n, TensorOptions options) {
+  ELBO_CHECK(n >= 0, ShapeError, "[arange] expected n >= 0, found ", n);
+  Array out = Array::empty({n}, {DType::int64, cpu});
+  auto to = out.mutable_values<std::int64_t>();
+  for (std::int64_t i = 0; i < n; ++i) to[static_cast<std::size_t>(i)] = i;
+  if (options.dtype == DType::int64) return Tensor(out.to(options.device));
+  Array cast = Array::empty({n}, {options.dtype, cpu});
+  detail::check(backend(cpu).cast(queue(cpu), cast.mutable_view(), out.view()), "arange");
+  return Tensor(cast.to(options.device));
+}
+
+}  // namespace elbo
