@@ -24,7 +24,8 @@ Array Array::from_host(const void* values, std::int64_t count, const Shape& shap
              count);
   Array out = empty(shape, {dtype, device});
   if (count > 0) {
-    detail::check(backend(device).copy(queue(device), out.raw(), values, out.bytes(), CopyKind::host_to_device), "copy");
+    detail::check(backend(device).copy(queue(device), out.raw(), values, out.bytes(), CopyKind::host_to_device),
+                  "copy");
   }
   return out;
 }
@@ -77,7 +78,7 @@ void Array::assign(const Array& source) {
     assign(source.to(elbo::cpu));
     return;
   }
-  CopyKind kind = to == from                      ? CopyKind::device_to_device
+  CopyKind kind = to == from                     ? CopyKind::device_to_device
                   : from.type == DeviceType::cpu ? CopyKind::host_to_device
                                                  : CopyKind::device_to_host;
   Device worker = to.type == DeviceType::cpu ? from : to;
@@ -109,7 +110,8 @@ double Array::item() const {
       std::memcpy(&value, bytes, sizeof value);
       return value;
     }
-    case DType::uint8: return std::to_integer<int>(bytes[0]);
+    case DType::uint8:
+      return std::to_integer<int>(bytes[0]);
     case DType::int64: {
       std::int64_t value;
       std::memcpy(&value, bytes, sizeof value);

@@ -25,8 +25,8 @@ void accumulate(Array& sum, Array g) {
   }
 }
 
-/// A leaf's gradient has storage of its own, so that later additions in place touch nothing else.
-void accumulate_leaf(Array& grad, const Array& g) {
+/// A gradient that is kept has storage of its own, so that later additions in place touch nothing else.
+void accumulate_kept(Array& grad, const Array& g) {
   if (grad.defined()) {
     kernels::add_(grad, g);
   } else {
@@ -78,22 +78,20 @@ void run_backward(const std::shared_ptr<Node>& root, const Array& gradient, bool
     if (found == pending.end()) continue;
     Array g = std::move(found->second);
     pending.erase(found);
-    if (node->leaf || node->retains_grad) accumulate_leaf(node->grad, node->leaf ? g : g.copy());
+    if (node->leaf || node->retains_grad) accumulate_kept(node->grad, g);
     if (node->leaf) continue;
     Grads grads = apply_rule(*node, g);
     g = Array();
     for (std::size_t i = 0; i < grads.size(); ++i)
       if (node->inputs[i]) accumulate(pending[node->inputs[i].get()], std::move(grads[i]));
+    if (retain_graph) continue;
     // The saved arrays go back to the pool at once; the inputs stay linked until all nodes have run.
-    if (!retain_graph) node->rule = nullptr;
+    node->freed = true;
+    node->rule = nullptr;
   }
   if (retain_graph) return;
   // Inputs before outputs: when a node lets go of its inputs, they have none of their own any more.
-  for (auto node = order.rbegin(); node != order.rend(); ++node) {
-    if ((*node)->leaf) continue;
-    (*node)->freed = true;
-    (*node)->rule = nullptr;
-  }
+  for (auto node = order.rbegin(); node != order.rend(); ++node) (*node)->inputs.clear();
 }
 
 }  // namespace
@@ -117,19 +115,27 @@ Node::~Node() {
 
 }  // namespace detail
 
-bool Needs::operator[](std::size_t input) const { return node_->inputs[input] != nullptr; }
+bool Needs::operator[](std::size_t input) const {
+  return node_->inputs[input] != nullptr;
+}
 
 const Array& SavedArray::operator()() const {
-  ELBO_CHECK(!array_.defined() || array_.storage()->version() == version_, AutogradError,
-             "a value of shape ", array_.shape(), " that the gradient needs was written in place since (version ",
-             version_, ", now ", array_.storage()->version(), ")");
+  ELBO_CHECK(!array_.defined() || array_.storage()->version() == version_, AutogradError, "a value of shape ",
+             array_.shape(), " that the gradient needs was written in place since (version ", version_, ", now ",
+             array_.storage()->version(), ")");
   return array_;
 }
 
-bool grad_enabled() { return recording; }
+bool grad_enabled() {
+  return recording;
+}
 
-NoGradGuard::NoGradGuard() : before_(recording) { recording = false; }
-NoGradGuard::~NoGradGuard() { recording = before_; }
+NoGradGuard::NoGradGuard() : before_(recording) {
+  recording = false;
+}
+NoGradGuard::~NoGradGuard() {
+  recording = before_;
+}
 
 Tensor make_computed(Array array, std::shared_ptr<Node> node) {
   Tensor out(std::move(array));
@@ -138,12 +144,13 @@ Tensor make_computed(Array array, std::shared_ptr<Node> node) {
 }
 
 Tensor record(const char* name, std::span<const Tensor> inputs, Array output, Rule rule) {
+  ELBO_CHECK(rule, AutogradError, "[", name, "] was recorded without a gradient rule: see record_constant");
   bool needed = false;
-  for (const Tensor& input : inputs) needed = needed || input.requires_grad();
+  for (const Tensor& input : inputs) needed = needed || (input.defined() && input.requires_grad());
   if (!needed || !recording) return Tensor(std::move(output));
   auto node = std::make_shared<Node>(name, output.shape(), output.dtype());
   node->inputs.reserve(inputs.size());
-  for (const Tensor& input : inputs) node->inputs.push_back(input.node());
+  for (const Tensor& input : inputs) node->inputs.push_back(input.defined() ? input.node() : nullptr);
   node->rule = std::move(rule);
   return make_computed(std::move(output), std::move(node));
 }
@@ -167,7 +174,8 @@ void Tensor::backward(bool retain_graph) {
 }
 
 void Tensor::backward(const Array& gradient, bool retain_graph) {
-  ELBO_CHECK(requires_grad(), AutogradError, "[backward] nothing that this tensor was computed from requires a gradient");
+  ELBO_CHECK(requires_grad(), AutogradError,
+             "[backward] nothing that this tensor was computed from requires a gradient");
   ELBO_CHECK(gradient.shape() == shape() && gradient.dtype() == dtype() && gradient.device() == device(), ShapeError,
              "[backward] expected a gradient of shape ", shape(), " (", dtype(), "), found ", gradient.shape(), " (",
              gradient.dtype(), ")");

@@ -41,11 +41,22 @@ class SavedArray {
   std::uint64_t version_ = 0;
 };
 
-inline SavedArray save(const Tensor& tensor) { return SavedArray(tensor.array()); }
-inline SavedArray save(const Array& array) { return SavedArray(array); }
+inline SavedArray save(const Tensor& tensor) {
+  return SavedArray(tensor.array());
+}
+inline SavedArray save(const Array& array) {
+  return SavedArray(array);
+}
+/// The array if a gradient will read it, else nothing: what is not kept can be freed, or written in place.
+inline SavedArray save_if(bool needed, const Tensor& tensor) {
+  return needed ? save(tensor) : SavedArray();
+}
+inline SavedArray save_if(bool needed, const Array& array) {
+  return needed ? save(array) : SavedArray();
+}
 
 /// The output of op `name`, recorded with its rule if any of `inputs` requires a gradient and recording is on.
-/// `name` is a string literal.
+/// `name` is a string literal. An input may be undefined, such as a bias that is not there; it needs no gradient.
 Tensor record(const char* name, std::span<const Tensor> inputs, Array output, Rule rule);
 Tensor record(const char* name, std::initializer_list<Tensor> inputs, Array output, Rule rule);
 /// The output of an op that has no gradient. Throws AutogradError if an input requires one and recording is on: a
@@ -67,7 +78,7 @@ struct Node {
   const char* name;
   Shape shape;  ///< of the output
   DType dtype;
-  std::uint64_t sequence;  ///< inputs come before outputs
+  std::uint64_t sequence;                     ///< inputs come before outputs
   std::vector<std::shared_ptr<Node>> inputs;  ///< null where no gradient is needed
   Rule rule;
   bool leaf = false;

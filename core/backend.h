@@ -131,8 +131,8 @@ class Backend {
   virtual Status fill(Queue queue, View out, double value) = 0;
   /// out = f(x), with the op's parameters p0 and p1 where it has them. out may be x.
   virtual Status unary(Queue queue, UnaryOp op, View out, ConstView x, double p0, double p1) = 0;
-  /// gx = f.grad(x, y, g). x or y is absent where the list in functors.h says that the gradient does not read it. gx may
-  /// be g.
+  /// gx = f.grad(x, y, g). x or y is absent where the list in functors.h says that the gradient does not read it. gx
+  /// may be g.
   virtual Status unary_grad(Queue queue, UnaryOp op, View gx, ConstView x, ConstView y, ConstView g, double p0,
                             double p1) = 0;
   /// out = f(a, b); a and b broadcast to out's shape. out may be a or b where their shapes are equal.

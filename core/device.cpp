@@ -23,6 +23,8 @@ std::string Device::to_string() const {
   return type == DeviceType::cpu ? "cpu" : "cuda:" + std::to_string(index);
 }
 
-std::ostream& operator<<(std::ostream& out, Device device) { return out << device.to_string(); }
+std::ostream& operator<<(std::ostream& out, Device device) {
+  return out << device.to_string();
+}
 
 }  // namespace elbo

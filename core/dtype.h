@@ -11,10 +11,14 @@ enum class DType : std::uint8_t { float32, float64, uint8, int64 };
 /// Bytes of one element.
 constexpr std::size_t size_of(DType dtype) {
   switch (dtype) {
-    case DType::float32: return 4;
-    case DType::float64: return 8;
-    case DType::uint8: return 1;
-    case DType::int64: return 8;
+    case DType::float32:
+      return 4;
+    case DType::float64:
+      return 8;
+    case DType::uint8:
+      return 1;
+    case DType::int64:
+      return 8;
   }
   return 0;
 }
@@ -22,15 +26,21 @@ constexpr std::size_t size_of(DType dtype) {
 /// `float32`, `float64`, `uint8`, `int64`.
 constexpr const char* name(DType dtype) {
   switch (dtype) {
-    case DType::float32: return "float32";
-    case DType::float64: return "float64";
-    case DType::uint8: return "uint8";
-    case DType::int64: return "int64";
+    case DType::float32:
+      return "float32";
+    case DType::float64:
+      return "float64";
+    case DType::uint8:
+      return "uint8";
+    case DType::int64:
+      return "int64";
   }
   return "?";
 }
 
-constexpr bool is_floating(DType dtype) { return dtype == DType::float32 || dtype == DType::float64; }
+constexpr bool is_floating(DType dtype) {
+  return dtype == DType::float32 || dtype == DType::float64;
+}
 
 /// dtype_of<float> == DType::float32 and so on; only the four element types exist.
 template <class T>
@@ -46,7 +56,9 @@ inline constexpr DType dtype_of<std::int64_t> = DType::int64;
 
 /// Anything with an `operator<<` for C strings prints a DType by its name.
 template <class Stream>
-  requires requires(Stream& s) { s << ""; }
+requires requires(Stream& s) {
+  s << "";
+}
 Stream& operator<<(Stream& out, DType dtype) {
   out << name(dtype);
   return out;

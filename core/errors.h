@@ -101,7 +101,7 @@ template <class E = Error, class... Parts>
 
 /// Throws `E` with a message joined from the remaining arguments unless `condition` holds. The message is
 /// only built on failure.
-#define ELBO_CHECK(condition, E, ...)                     \
-  do {                                                    \
+#define ELBO_CHECK(condition, E, ...)                       \
+  do {                                                      \
     if (!(condition)) ::elbo::fail<::elbo::E>(__VA_ARGS__); \
   } while (false)

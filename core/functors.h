@@ -95,7 +95,7 @@ struct Tanh {
 template <class T>
 struct Softplus {
   ELBO_FN T operator()(T x) const {
-    T tail = math::log1p(math::exp(x < T(0) ? x : -x));
+    T tail = math::log1p_exp_neg_abs(x);
     return x < T(0) ? tail : x + tail;
   }
   ELBO_FN T grad(T x, T, T g) const { return g * math::sigmoid(x); }
@@ -143,9 +143,7 @@ template <class T>
 struct Pow {
   T exponent;
   ELBO_FN T operator()(T x) const { return math::pow(x, exponent); }
-  ELBO_FN T grad(T x, T, T g) const {
-    return exponent == T(0) ? T(0) : g * (exponent * math::pow(x, exponent - T(1)));
-  }
+  ELBO_FN T grad(T x, T, T g) const { return exponent == T(0) ? T(0) : g * (exponent * math::pow(x, exponent - T(1))); }
 };
 
 template <class T>
@@ -243,7 +241,7 @@ struct Bce {
 template <class T>
 struct BceWithLogits {
   ELBO_FN T operator()(T x, T t) const {
-    T tail = math::log1p(math::exp(x < T(0) ? x : -x));
+    T tail = math::log1p_exp_neg_abs(x);
     return ((x < T(0) ? T(0) : x) - x * t) + tail;
   }
   ELBO_FN T grad_a(T x, T t, T g) const { return g * (math::sigmoid(x) - t); }
@@ -262,39 +260,57 @@ struct GaussianKl {
 
 struct Eq {
   template <class T>
-  ELBO_FN bool operator()(T a, T b) const { return a == b; }
+  ELBO_FN bool operator()(T a, T b) const {
+    return a == b;
+  }
 };
 struct Ne {
   template <class T>
-  ELBO_FN bool operator()(T a, T b) const { return a != b; }
+  ELBO_FN bool operator()(T a, T b) const {
+    return a != b;
+  }
 };
 struct Lt {
   template <class T>
-  ELBO_FN bool operator()(T a, T b) const { return a < b; }
+  ELBO_FN bool operator()(T a, T b) const {
+    return a < b;
+  }
 };
 struct Le {
   template <class T>
-  ELBO_FN bool operator()(T a, T b) const { return a <= b; }
+  ELBO_FN bool operator()(T a, T b) const {
+    return a <= b;
+  }
 };
 struct Gt {
   template <class T>
-  ELBO_FN bool operator()(T a, T b) const { return a > b; }
+  ELBO_FN bool operator()(T a, T b) const {
+    return a > b;
+  }
 };
 struct Ge {
   template <class T>
-  ELBO_FN bool operator()(T a, T b) const { return a >= b; }
+  ELBO_FN bool operator()(T a, T b) const {
+    return a >= b;
+  }
 };
 struct LogicalAnd {
   template <class T>
-  ELBO_FN bool operator()(T a, T b) const { return a != T(0) && b != T(0); }
+  ELBO_FN bool operator()(T a, T b) const {
+    return a != T(0) && b != T(0);
+  }
 };
 struct LogicalOr {
   template <class T>
-  ELBO_FN bool operator()(T a, T b) const { return a != T(0) || b != T(0); }
+  ELBO_FN bool operator()(T a, T b) const {
+    return a != T(0) || b != T(0);
+  }
 };
 struct LogicalXor {
   template <class T>
-  ELBO_FN bool operator()(T a, T b) const { return (a != T(0)) != (b != T(0)); }
+  ELBO_FN bool operator()(T a, T b) const {
+    return (a != T(0)) != (b != T(0));
+  }
 };
 
 #undef ELBO_FN
@@ -304,58 +320,58 @@ struct LogicalXor {
 
 // The lists. X(name, Functor, saves, lo, hi): `saves` says which of x and y the gradient reads, so that nothing else is
 // kept alive: none, x, y. [lo, hi] is where the tests draw their inputs.
-#define ELBO_UNARY_OPS(X)                \
-  X(neg, Neg, none, -3, 3)               \
-  X(square, Square, x, -3, 3)            \
-  X(sqrt, Sqrt, y, 0.1, 9)               \
-  X(exp, Exp, y, -5, 5)                  \
-  X(log, Log, x, 0.05, 9)                \
-  X(log1p, Log1p, x, -0.9, 9)            \
-  X(sin, Sin, x, -7, 7)                  \
-  X(cos, Cos, x, -7, 7)                  \
-  X(abs, Abs, x, -3, 3)                  \
-  X(relu, Relu, y, -3, 3)                \
-  X(sigmoid, Sigmoid, y, -8, 8)          \
-  X(tanh, Tanh, y, -4, 4)                \
-  X(softplus, Softplus, x, -8, 8)        \
-  X(silu, Silu, x, -8, 8)                \
+#define ELBO_UNARY_OPS(X)         \
+  X(neg, Neg, none, -3, 3)        \
+  X(square, Square, x, -3, 3)     \
+  X(sqrt, Sqrt, y, 0.1, 9)        \
+  X(exp, Exp, y, -5, 5)           \
+  X(log, Log, x, 0.05, 9)         \
+  X(log1p, Log1p, x, -0.9, 9)     \
+  X(sin, Sin, x, -7, 7)           \
+  X(cos, Cos, x, -7, 7)           \
+  X(abs, Abs, x, -3, 3)           \
+  X(relu, Relu, y, -3, 3)         \
+  X(sigmoid, Sigmoid, y, -8, 8)   \
+  X(tanh, Tanh, y, -4, 4)         \
+  X(softplus, Softplus, x, -8, 8) \
+  X(silu, Silu, x, -8, 8)         \
   X(gelu, Gelu, x, -5, 5)
 
 // With one parameter, then with two: the last columns are the values that the tests use.
-#define ELBO_UNARY_OPS_1(X)                    \
-  X(add_scalar, AddScalar, none, -3, 3, 1.5)   \
-  X(mul_scalar, MulScalar, none, -3, 3, -2.5)  \
-  X(pow, Pow, x, 0.2, 4, 2.5)                  \
-  X(leaky_relu, LeakyRelu, x, -3, 3, 0.01)     \
+#define ELBO_UNARY_OPS_1(X)                   \
+  X(add_scalar, AddScalar, none, -3, 3, 1.5)  \
+  X(mul_scalar, MulScalar, none, -3, 3, -2.5) \
+  X(pow, Pow, x, 0.2, 4, 2.5)                 \
+  X(leaky_relu, LeakyRelu, x, -3, 3, 0.01)    \
   X(elu, Elu, x, -4, 4, 1.25)
 #define ELBO_UNARY_OPS_2(X) X(clamp, Clamp, x, -3, 3, -1.1, 1.7)
 
 // X(name, Functor, lo_a, hi_a, lo_b, hi_b).
-#define ELBO_BINARY_OPS(X)                \
-  X(add, Add, -3, 3, -3, 3)               \
-  X(sub, Sub, -3, 3, -3, 3)               \
-  X(mul, Mul, -3, 3, -3, 3)               \
-  X(div, Div, -3, 3, 0.5, 4)              \
-  X(maximum, Maximum, -3, 3, -3, 3)       \
+#define ELBO_BINARY_OPS(X)          \
+  X(add, Add, -3, 3, -3, 3)         \
+  X(sub, Sub, -3, 3, -3, 3)         \
+  X(mul, Mul, -3, 3, -3, 3)         \
+  X(div, Div, -3, 3, 0.5, 4)        \
+  X(maximum, Maximum, -3, 3, -3, 3) \
   X(minimum, Minimum, -3, 3, -3, 3)
 
 // Elements of the losses; the ops with their reductions are in ops/losses.cpp.
-#define ELBO_LOSS_OPS(X)                                   \
-  X(squared_difference, SquaredDifference, -3, 3, -3, 3)   \
-  X(bce, Bce, 0.02, 0.98, 0, 1)                            \
-  X(bce_with_logits, BceWithLogits, -8, 8, 0, 1)           \
+#define ELBO_LOSS_OPS(X)                                 \
+  X(squared_difference, SquaredDifference, -3, 3, -3, 3) \
+  X(bce, Bce, 0.02, 0.98, 0, 1)                          \
+  X(bce_with_logits, BceWithLogits, -8, 8, 0, 1)         \
   X(gaussian_kl, GaussianKl, -3, 3, -4, 3)
 
 // X(name, Functor).
-#define ELBO_COMPARE_OPS(X)      \
-  X(eq, Eq)                      \
-  X(ne, Ne)                      \
-  X(lt, Lt)                      \
-  X(le, Le)                      \
-  X(gt, Gt)                      \
-  X(ge, Ge)                      \
-  X(logical_and, LogicalAnd)     \
-  X(logical_or, LogicalOr)       \
+#define ELBO_COMPARE_OPS(X)  \
+  X(eq, Eq)                  \
+  X(ne, Ne)                  \
+  X(lt, Lt)                  \
+  X(le, Le)                  \
+  X(gt, Gt)                  \
+  X(ge, Ge)                  \
+  X(logical_and, LogicalAnd) \
+  X(logical_or, LogicalOr)   \
   X(logical_xor, LogicalXor)
 
 namespace elbo {

@@ -22,12 +22,12 @@ struct GradcheckResult {
 };
 
 /// Compares the gradients of `fn` with central differences, for every element of every input. The output's gradient is
-/// drawn at random, so that symmetry hides nothing, and the gradients are accumulated onto a known start, so that a rule
-/// which adds is told from one which assigns. `fn` must be deterministic and is called about twice per element. Throws
-/// DTypeError unless all inputs are float64; inputs that do not require a gradient are left alone.
+/// drawn at random, so that symmetry hides nothing, and the gradients are accumulated onto a known start, so that a
+/// rule which adds is told from one which assigns. `fn` must be deterministic and is called about twice per element.
+/// Throws DTypeError unless all inputs are float64; inputs that do not require a gradient are left alone.
 GradcheckResult gradcheck(const std::function<Tensor(std::span<const Tensor>)>& fn, std::span<const Tensor> inputs,
                           const GradcheckOptions& options = {});
-GradcheckResult gradcheck(const std::function<Tensor(std::span<const Tensor>)>& fn, std::initializer_list<Tensor> inputs,
-                          const GradcheckOptions& options = {});
+GradcheckResult gradcheck(const std::function<Tensor(std::span<const Tensor>)>& fn,
+                          std::initializer_list<Tensor> inputs, const GradcheckOptions& options = {});
 
 }  // namespace elbo

@@ -1,24 +1,13 @@
-#include "kernels.h"
-
 #include <algorithm>
-#include <array>
+
+#include "kernels_detail.h"
 
 namespace elbo::kernels {
 namespace {
 
-Backend& on(const Array& x) { return backend(x.device()); }
-Queue queue_of(const Array& x) { return queue(x.device()); }
-void check(Status status, const char* op) { detail::check(status, op); }
-
-/// x seen as [before axis, axis, after axis].
-struct Axis {
-  std::int64_t outer = 1, n = 1, inner = 1;
-  Axis(const Shape& shape, int axis) {
-    for (int i = 0; i < shape.rank(); ++i) (i < axis ? outer : i == axis ? n : inner) *= shape[i];
-  }
-  Shape full() const { return {outer, n, inner}; }
-  Shape reduced() const { return {outer, inner}; }
-};
+void check(Status status, const char* op) {
+  detail::check(status, op);
+}
 
 }  // namespace
 
@@ -40,7 +29,9 @@ Array binary(BinaryOp op, const Array& a, const Array& b, const Shape& shape) {
   return out;
 }
 
-Array binary(BinaryOp op, const Array& a, const Array& b) { return binary(op, a, b, a.shape()); }
+Array binary(BinaryOp op, const Array& a, const Array& b) {
+  return binary(op, a, b, a.shape());
+}
 
 Array binary_grad(BinaryOp op, int side, const Array& a, const Array& b, const Array& g, const Shape& shape) {
   Array out = Array::empty(shape, a.options());
@@ -91,7 +82,7 @@ Array expand(const Array& x, const Shape& shape) {
 }
 
 Array sum_to(const Array& x, const Shape& shape) {
-  if (x.shape() == shape) return x;
+  if (x.numel() == shape.numel()) return x.reshape(shape);
   std::vector<int> axes;
   int extra = x.shape().rank() - shape.rank();
   for (int i = 0; i < x.shape().rank(); ++i)
@@ -108,13 +99,13 @@ Array reduce(ReduceOp op, const Array& x, std::span<const int> axes) {
   // Runs of neighbouring axes are one axis; the last run goes first, so that each pass reads less.
   for (int last = static_cast<int>(sorted.size()) - 1; last >= 0;) {
     int first = last;
-    while (first > 0 && sorted[static_cast<std::size_t>(first - 1)] + 1 == sorted[static_cast<std::size_t>(first)]) --first;
+    while (first > 0 && sorted[static_cast<std::size_t>(first - 1)] + 1 == sorted[static_cast<std::size_t>(first)])
+      --first;
     int begin = sorted[static_cast<std::size_t>(first)], end = sorted[static_cast<std::size_t>(last)];
-    std::int64_t outer = 1, n = 1, inner = 1;
-    for (int i = 0; i < shape.rank(); ++i) (i < begin ? outer : i <= end ? n : inner) *= shape[i];
+    Axis a(shape, begin, end);
     for (int i = begin; i <= end; ++i) shape = shape.with(i, 1);
-    Array out = Array::empty({outer, inner}, x.options());
-    check(on(x).reduce(queue_of(x), op, out.mutable_view(), result.reshape({outer, n, inner}).view()), "reduce");
+    Array out = Array::empty(a.reduced(), x.options());
+    check(on(x).reduce(queue_of(x), op, out.mutable_view(), result.reshape(a.full()).view()), "reduce");
     result = out;
     last = first - 1;
   }
@@ -146,8 +137,9 @@ Array softmax(SoftmaxKind kind, const Array& x, int axis) {
 Array softmax_grad(SoftmaxKind kind, const Array& y, const Array& g, int axis) {
   Axis a(y.shape(), axis);
   Array out = Array::empty(a.full(), y.options());
-  check(on(y).softmax_grad(queue_of(y), kind, out.mutable_view(), y.reshape(a.full()).view(), g.reshape(a.full()).view()),
-        "softmax_grad");
+  check(
+      on(y).softmax_grad(queue_of(y), kind, out.mutable_view(), y.reshape(a.full()).view(), g.reshape(a.full()).view()),
+      "softmax_grad");
   return out.reshape(y.shape());
 }
 

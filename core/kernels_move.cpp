@@ -1,17 +1,13 @@
 // The kernels that move elements without computing.
 #include <algorithm>
-
 #include <array>
 
-#include "kernels.h"
+#include "kernels_detail.h"
 
 namespace elbo::kernels {
 namespace {
 
 using Steps = std::array<std::int64_t, Shape::max_rank>;
-
-Backend& on(const Array& x) { return backend(x.device()); }
-Queue queue_of(const Array& x) { return queue(x.device()); }
 
 /// The row-major steps of a shape, in elements.
 Steps steps_of(const Shape& shape) {
@@ -46,13 +42,6 @@ constexpr Steps ones{1, 1, 1, 1, 1, 1, 1, 1};
 void copy_box(const Array& like, const Shape& box, Strided to, ConstStrided from) {
   detail::check(on(like).copy_strided(queue_of(like), like.dtype(), box, to, from), "copy_strided");
 }
-
-struct Axis {
-  std::int64_t outer = 1, n = 1, inner = 1;
-  Axis(const Shape& shape, int axis) {
-    for (int i = 0; i < shape.rank(); ++i) (i < axis ? outer : i == axis ? n : inner) *= shape[i];
-  }
-};
 
 }  // namespace
 
@@ -108,15 +97,14 @@ Array concatenate(std::span<const Array> parts, int axis) {
 Array gather(const Array& x, const Array& indices, int axis) {
   Axis a(x.shape(), axis);
   Array out = Array::empty({a.outer, indices.numel(), a.inner}, x.options());
-  detail::check(
-      on(x).gather(queue_of(x), out.mutable_view(), x.reshape({a.outer, a.n, a.inner}).view(), indices.view()),
-      "index_select");
+  detail::check(on(x).gather(queue_of(x), out.mutable_view(), x.reshape(a.full()).view(), indices.view()),
+                "index_select");
   return out.reshape(x.shape().with(axis, indices.numel()));
 }
 
 Array scatter_add(const Array& g, const Array& indices, const Shape& shape, int axis) {
   Axis a(shape, axis);
-  Array out = Array::empty({a.outer, a.n, a.inner}, g.options());
+  Array out = Array::empty(a.full(), g.options());
   detail::check(on(g).scatter_add(queue_of(g), out.mutable_view(),
                                   g.reshape({a.outer, indices.numel(), a.inner}).view(), indices.view()),
                 "scatter_add");

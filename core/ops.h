@@ -58,19 +58,45 @@ Tensor minimum(const Tensor& a, const Tensor& b);
 /// condition (uint8) ? a : b. No gradient for the condition.
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
 
-inline Tensor operator-(const Tensor& x) { return neg(x); }
-inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
-inline Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }
-inline Tensor operator*(const Tensor& a, const Tensor& b) { return mul(a, b); }
-inline Tensor operator/(const Tensor& a, const Tensor& b) { return div(a, b); }
-inline Tensor operator+(const Tensor& x, double c) { return add_scalar(x, c); }
-inline Tensor operator+(double c, const Tensor& x) { return add_scalar(x, c); }
-inline Tensor operator-(const Tensor& x, double c) { return add_scalar(x, -c); }
-inline Tensor operator-(double c, const Tensor& x) { return add_scalar(neg(x), c); }
-inline Tensor operator*(const Tensor& x, double c) { return mul_scalar(x, c); }
-inline Tensor operator*(double c, const Tensor& x) { return mul_scalar(x, c); }
-inline Tensor operator/(const Tensor& x, double c) { return mul_scalar(x, 1 / c); }
-inline Tensor operator/(double c, const Tensor& x) { return div(full({}, c, x.array().options()), x); }
+inline Tensor operator-(const Tensor& x) {
+  return neg(x);
+}
+inline Tensor operator+(const Tensor& a, const Tensor& b) {
+  return add(a, b);
+}
+inline Tensor operator-(const Tensor& a, const Tensor& b) {
+  return sub(a, b);
+}
+inline Tensor operator*(const Tensor& a, const Tensor& b) {
+  return mul(a, b);
+}
+inline Tensor operator/(const Tensor& a, const Tensor& b) {
+  return div(a, b);
+}
+inline Tensor operator+(const Tensor& x, double c) {
+  return add_scalar(x, c);
+}
+inline Tensor operator+(double c, const Tensor& x) {
+  return add_scalar(x, c);
+}
+inline Tensor operator-(const Tensor& x, double c) {
+  return add_scalar(x, -c);
+}
+inline Tensor operator-(double c, const Tensor& x) {
+  return add_scalar(neg(x), c);
+}
+inline Tensor operator*(const Tensor& x, double c) {
+  return mul_scalar(x, c);
+}
+inline Tensor operator*(double c, const Tensor& x) {
+  return mul_scalar(x, c);
+}
+inline Tensor operator/(const Tensor& x, double c) {
+  return mul_scalar(x, 1 / c);
+}
+inline Tensor operator/(double c, const Tensor& x) {
+  return div(full({}, c, x.array().options()), x);
+}
 
 // ---- without gradients: comparisons of any dtype, to uint8; they throw AutogradError for operands that require one
 Tensor eq(const Tensor& a, const Tensor& b);
@@ -88,7 +114,7 @@ Tensor argmax(const Tensor& x, int axis, bool keepdim = false);
 /// Another dtype. Between floating types it has a gradient; a cast to or from an integer type is a constant.
 Tensor cast(const Tensor& x, DType dtype);
 
-// ---- reductions over `axes`, or over all without them
+// ---- reductions over `axes`, or over all without them or for an empty list
 Tensor sum(const Tensor& x);
 Tensor sum(const Tensor& x, const Axes& axes, bool keepdim = false);
 Tensor mean(const Tensor& x);
@@ -96,6 +122,8 @@ Tensor mean(const Tensor& x, const Axes& axes, bool keepdim = false);
 /// The variance, divided by n - correction: 1 is Bessel's, PyTorch's default.
 Tensor var(const Tensor& x, double correction = 1);
 Tensor var(const Tensor& x, const Axes& axes, double correction = 1, bool keepdim = false);
+/// The same for `var(x, {0})`, which would otherwise be read as a correction of 0.
+Tensor var(const Tensor& x, std::initializer_list<int> axes, double correction = 1, bool keepdim = false);
 /// The maximum; elements that tie for it share the gradient equally. Throws ShapeError over 0 elements.
 Tensor max(const Tensor& x);
 Tensor max(const Tensor& x, const Axes& axes, bool keepdim = false);
@@ -151,8 +179,8 @@ Tensor permute(const Tensor& x, const std::vector<int>& dims);
 /// Joins along `axis`; the other sizes must agree.
 Tensor concatenate(std::span<const Tensor> parts, int axis);
 Tensor concatenate(std::initializer_list<Tensor> parts, int axis);
-/// Elements begin, begin + step, ... below end along `axis`; negative bounds count from the end and bounds are cut to the
-/// size, as in Python. step > 0. Along axis 0 with step 1 a view, otherwise a copy.
+/// Elements begin, begin + step, ... below end along `axis`; negative bounds count from the end and bounds are cut to
+/// the size, as in Python. step > 0. Along axis 0 with step 1 a view, otherwise a copy.
 Tensor slice(const Tensor& x, int axis, std::int64_t begin, std::int64_t end, std::int64_t step = 1);
 /// The elements of x at `indices` (int64, rank 1) along `axis`. An index may repeat: its gradients add up.
 Tensor index_select(const Tensor& x, int axis, const Tensor& indices);

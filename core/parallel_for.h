@@ -3,7 +3,8 @@
 
 namespace elbo {
 
-/// Threads that CPU work is handed out to: by default $ELBO_NUM_THREADS, else $OMP_NUM_THREADS, else the processors this process may use.
+/// Threads that CPU work is handed out to: by default $ELBO_NUM_THREADS, else $OMP_NUM_THREADS, else the processors
+/// this process may use.
 int num_threads();
 /// Throws ValueError unless 1 <= n <= 1024. No result depends on it, in any bit.
 void set_num_threads(int n);

@@ -14,7 +14,8 @@
 /// file under different instruction sets.
 ///
 /// Polynomials are our own minimax fits (weighted by the relative error of the result, coefficients rounded to float32
-/// one after the other). Range reduction follows Cody and Waite, "Software Manual for the Elementary Functions" (1980).
+/// one after the other), evaluated in pairs where a chain of dependent operations would leave the processor waiting.
+/// Range reduction follows Cody and Waite, "Software Manual for the Elementary Functions" (1980).
 
 #if defined(__CUDACC__)
 #define ELBO_HD __host__ __device__
@@ -56,38 +57,43 @@ ELBO_HD inline float from_bits(unsigned x) {
 #endif
 }
 
-ELBO_HD inline float abs(float x) { return from_bits(bits_of(x) & 0x7fffffffu); }
-ELBO_HD inline double abs(double x) { return ELBO_PLATFORM(fabs)(x); }
+ELBO_HD inline float abs(float x) {
+  return from_bits(bits_of(x) & 0x7fffffffu);
+}
+ELBO_HD inline double abs(double x) {
+  return ELBO_PLATFORM(fabs)(x);
+}
 /// The magnitude of x with the sign of s.
 ELBO_HD inline float copysign(float x, float s) {
   return from_bits((bits_of(x) & 0x7fffffffu) | (bits_of(s) & 0x80000000u));
 }
 
 // Adding this rounds a float below 2^22 to an integer, which then stands in the low bits.
-constexpr float round_float = 12582912.0f;          // 1.5 * 2^23
+constexpr float round_float = 12582912.0f;           // 1.5 * 2^23
 constexpr double round_double = 6755399441055744.0;  // 1.5 * 2^52
 constexpr float infinity = __builtin_huge_valf();
 constexpr float not_a_number = __builtin_nanf("");
 
-/// x = k * log(2) + r, |r| <= log(2) / 2 (1 + 1e-6): k in the low bits of `k_bits`, less those of round_float.
+/// x = k log(2) + r, |r| <= log(2) / 2 (1 + 1e-6).
 struct ExpParts {
   float r, q;  // q: (exp(r) - 1 - r) / r^2
-  int k;
+  unsigned k;  // two's complement
 };
 ELBO_HD inline ExpParts exp_parts(float x) {
   const float shifted = fma(x, 1.44269504f, round_float);
   const float k = shifted - round_float;
   // log(2) in two parts: the first has 15 bits, so that its product with k is exact.
   const float r = fma(k, -1.42860677e-6f, fma(k, -0.693145752f, x));
-  float q = fma(0.0013870555f, r, 0.00836645346f);
-  q = fma(q, r, 0.041667439f);
-  q = fma(q, r, 0.16666545f);
-  q = fma(q, r, 0.49999997f);
-  return {r, q, static_cast<int>(bits_of(shifted) - bits_of(round_float))};
+  const float r2 = r * r;
+  const float high = fma(r2, 0.0013870555f, fma(r, 0.00836645346f, 0.041667439f));
+  const float q = fma(r2, high, fma(r, 0.16666545f, 0.49999997f));
+  return {r, q, bits_of(shifted) - bits_of(round_float)};
 }
 
 /// 2^k for -126 <= k <= 127.
-ELBO_HD inline float exp2_int(int k) { return from_bits(static_cast<unsigned>(k + 127) << 23); }
+ELBO_HD inline float exp2_int(int k) {
+  return from_bits(static_cast<unsigned>(k + 127) << 23);
+}
 
 /// k and m with x = 2^k (1 + m), -1/3 <= m < 1/3, for normal x > 0.
 struct LogParts {
@@ -100,15 +106,10 @@ ELBO_HD inline LogParts log_parts(float x) {
 /// k log(2) + log(1 + m), without fma.
 ELBO_HD inline float log_sum(LogParts p) {
   const float m = p.m;
-  float q = -0.128854081f * m + 0.139873028f;
-  q = q * m - 0.121859618f;
-  q = q * m + 0.140052691f;
-  q = q * m - 0.16680339f;
-  q = q * m + 0.20010446f;
-  q = q * m - 0.249998018f;
-  q = q * m + 0.333332151f;
   const float m2 = m * m;
-  const float tail = (q * m) * m2 - 0.5f * m2;
+  const float low = (0.333332151f - 0.249998018f * m) + (0.20010446f - 0.16680339f * m) * m2;
+  const float high = (0.140052691f - 0.121859618f * m) + (0.139873028f - 0.128854081f * m) * m2;
+  const float tail = ((low + high * (m2 * m2)) * m - 0.5f) * m2;
   // log(2) in two parts, the first with 15 bits: p.k times it is exact.
   return p.k * 0.693145752f + (m + (p.k * 1.42860677e-6f + tail));
 }
@@ -121,8 +122,16 @@ ELBO_HD inline float exp(float x) {
   const ExpParts p = exp_parts(x);
   const float y = fma(p.r * p.r, p.q, p.r) + 1.0f;
   // Two factors, so that results down to the smallest subnormal are rounded once.
-  const int half = p.k >> 1;
-  return (y * exp2_int(half)) * exp2_int(p.k - half);
+  const int k = static_cast<int>(p.k), half = k >> 1;
+  return (y * exp2_int(half)) * exp2_int(k - half);
+}
+
+/// exp(-|x|), in fewer operations.
+ELBO_HD inline float exp_neg_abs(float x) {
+  x = -abs(x);
+  const ExpParts p = exp_parts(x < -104.0f ? -104.0f : x);
+  const float y = fma(p.r * p.r, p.q, p.r) + 1.0f;
+  return (y * from_bits((p.k + (127u + 32u)) << 23)) * 2.32830644e-10f;  // 2^-32: the last product rounds subnormals
 }
 
 /// exp(x) - 1, accurate near 0.
@@ -130,7 +139,7 @@ ELBO_HD inline float expm1(float x) {
   const float at = x < -20.0f ? -20.0f : (x > 89.0f ? 89.0f : x);
   const ExpParts p = exp_parts(at);
   const float y = fma(p.r * p.r, p.q, p.r);
-  const float scale = exp2_int(p.k - 1);  // half of 2^k, which itself can overflow
+  const float scale = exp2_int(static_cast<int>(p.k) - 1);  // half of 2^k, which itself can overflow
   const float result = 2.0f * fma(y, scale, scale - 0.5f);
   return x == 0.0f ? x : result;
 }
@@ -157,10 +166,19 @@ ELBO_HD inline float log1p(float x) {
   return x == 0.0f ? x : y;
 }
 
+/// log(1 + exp(-|x|)), the curved part of softplus, in fewer operations.
+ELBO_HD inline float log1p_exp_neg_abs(float x) {
+  const float e = exp_neg_abs(x);
+  const bool big = e > 0.333333333f;  // 1 + e in [4/3, 2], halved
+  return log_sum({big ? 1.0f : 0.0f, big ? 0.5f * e - 0.5f : e});
+}
+
 /// 1 / (1 + exp(-x)).
 ELBO_HD inline float sigmoid(float x) {
-  const float e = exp(-abs(x));
-  return (x < 0.0f ? e : 1.0f) / (1.0f + e);
+  const float e = exp_neg_abs(x);
+  const float s = (x < 0.0f ? e : 1.0f) / (1.0f + e);
+  // Where e is small the rounding of 1 + e would show; e / (1 + e) is also e - e^2 / (1 + e).
+  return x < -1.09f ? fma(-e, s, e) : s;
 }
 
 ELBO_HD inline float tanh(float x) {
@@ -170,7 +188,8 @@ ELBO_HD inline float tanh(float x) {
   p = fma(p, s, 0.133314058f);
   p = fma(p, s, -0.333332807f);
   const float small = fma(p * s, x, x);
-  const float large = copysign(1.0f - 2.0f / (exp(2.0f * a) + 1.0f), x);
+  const float e = exp_neg_abs(2.0f * x);
+  const float large = copysign(1.0f - e / (0.5f + 0.5f * e), x);
   return a < 0.625f ? (x == 0.0f ? x : small) : (x == x ? large : x);
 }
 
@@ -191,7 +210,7 @@ ELBO_HD inline float erf(float x) {
   q = fma(q, t, 0.63814503f);
   q = fma(q, t, 1.12708914f);
   q = fma(q, t, 0.000341522304f);
-  const float large = copysign(1.0f - exp(-q), x);
+  const float large = copysign(1.0f - exp_neg_abs(q), x);
   return a < 1.0f ? (x == 0.0f ? x : small) : (x == x ? large : x);
 }
 
@@ -243,7 +262,9 @@ ELBO_HD inline float cos_near_0(float r) {
   p = fma(p, s, 0.0416666456f);
   return fma(p * s, s, fma(-0.5f, s, 1.0f));
 }
-ELBO_HD inline float negate_if(bool condition, float x) { return condition ? -x : x; }
+ELBO_HD inline float negate_if(bool condition, float x) {
+  return condition ? -x : x;
+}
 
 ELBO_HD inline float sin(float x) {
   const TrigParts p = trig_parts(x);
@@ -289,26 +310,56 @@ ELBO_HD inline float cos2pi(float u) {
 
 // ---- roots, powers, and float64: the platform's --------------------------------------------------------------------
 
-ELBO_HD inline float sqrt(float x) { return ELBO_PLATFORM(sqrtf)(x); }
-ELBO_HD inline float pow(float x, float y) { return ELBO_PLATFORM(powf)(x, y); }
+ELBO_HD inline float sqrt(float x) {
+  return ELBO_PLATFORM(sqrtf)(x);
+}
+ELBO_HD inline float pow(float x, float y) {
+  return ELBO_PLATFORM(powf)(x, y);
+}
 
-ELBO_HD inline double fma(double a, double b, double c) { return a * b + c; }
-ELBO_HD inline double sqrt(double x) { return ELBO_PLATFORM(sqrt)(x); }
-ELBO_HD inline double pow(double x, double y) { return ELBO_PLATFORM(pow)(x, y); }
-ELBO_HD inline double exp(double x) { return ELBO_PLATFORM(exp)(x); }
-ELBO_HD inline double expm1(double x) { return ELBO_PLATFORM(expm1)(x); }
-ELBO_HD inline double log(double x) { return ELBO_PLATFORM(log)(x); }
-ELBO_HD inline double log1p(double x) { return ELBO_PLATFORM(log1p)(x); }
-ELBO_HD inline double tanh(double x) { return ELBO_PLATFORM(tanh)(x); }
-ELBO_HD inline double erf(double x) { return ELBO_PLATFORM(erf)(x); }
-ELBO_HD inline double sin(double x) { return ELBO_PLATFORM(sin)(x); }
-ELBO_HD inline double cos(double x) { return ELBO_PLATFORM(cos)(x); }
+ELBO_HD inline double sqrt(double x) {
+  return ELBO_PLATFORM(sqrt)(x);
+}
+ELBO_HD inline double pow(double x, double y) {
+  return ELBO_PLATFORM(pow)(x, y);
+}
+ELBO_HD inline double exp(double x) {
+  return ELBO_PLATFORM(exp)(x);
+}
+ELBO_HD inline double expm1(double x) {
+  return ELBO_PLATFORM(expm1)(x);
+}
+ELBO_HD inline double log(double x) {
+  return ELBO_PLATFORM(log)(x);
+}
+ELBO_HD inline double log1p(double x) {
+  return ELBO_PLATFORM(log1p)(x);
+}
+ELBO_HD inline double tanh(double x) {
+  return ELBO_PLATFORM(tanh)(x);
+}
+ELBO_HD inline double erf(double x) {
+  return ELBO_PLATFORM(erf)(x);
+}
+ELBO_HD inline double sin(double x) {
+  return ELBO_PLATFORM(sin)(x);
+}
+ELBO_HD inline double cos(double x) {
+  return ELBO_PLATFORM(cos)(x);
+}
+ELBO_HD inline double log1p_exp_neg_abs(double x) {
+  return log1p(exp(-abs(x)));
+}
 ELBO_HD inline double sigmoid(double x) {
   const double e = exp(-abs(x));
   return (x < 0.0 ? e : 1.0) / (1.0 + e);
 }
-ELBO_HD inline double sin2pi(double u) { return ELBO_PLATFORM(sin)(6.283185307179586477 * u); }
-ELBO_HD inline double cos2pi(double u) { return ELBO_PLATFORM(cos)(6.283185307179586477 * u); }
+ELBO_HD inline double sin2pi(double u) {
+  return ELBO_PLATFORM(sin)(6.283185307179586477 * u);
+}
+ELBO_HD inline double cos2pi(double u) {
+  return ELBO_PLATFORM(cos)(6.283185307179586477 * u);
+}
 
 }  // namespace math
 }  // namespace

@@ -8,7 +8,7 @@ namespace {
 
 /// The backend registry: one backend a device, living as long as the program.
 Backend& cpu_backend() {
-  static const std::unique_ptr<Backend> instance = cpu::make_cpu_backend();
+  static const std::unique_ptr<Backend> instance = cpu_kernels::make_cpu_backend();
   return *instance;
 }
 
@@ -20,21 +20,32 @@ Backend& backend(Device device) {
   return cpu_backend();
 }
 
-Queue queue(Device) { return nullptr; }
+Queue queue(Device) {
+  return nullptr;
+}
 
-MemoryStats memory_stats(Device device) { return backend(device).memory(); }
+MemoryStats memory_stats(Device device) {
+  return backend(device).memory();
+}
 
-void synchronize(Device device) { detail::check(backend(device).synchronize(queue(device)), "synchronize"); }
+void synchronize(Device device) {
+  detail::check(backend(device).synchronize(queue(device)), "synchronize");
+}
 
 namespace detail {
 
 void check(Status status, const char* op) {
   switch (status.code) {
-    case StatusCode::ok: return;
-    case StatusCode::out_of_memory: fail<OutOfMemory>("[", op, "] ", status.message);
-    case StatusCode::index: fail<IndexError>("[", op, "] ", status.message);
-    case StatusCode::unsupported: fail<DeviceError>("[", op, "] ", status.message);
-    case StatusCode::device_fault: fail<CudaError>("[", op, "] ", status.message);
+    case StatusCode::ok:
+      return;
+    case StatusCode::out_of_memory:
+      fail<OutOfMemory>("[", op, "] ", status.message);
+    case StatusCode::index:
+      fail<IndexError>("[", op, "] ", status.message);
+    case StatusCode::unsupported:
+      fail<DeviceError>("[", op, "] ", status.message);
+    case StatusCode::device_fault:
+      fail<CudaError>("[", op, "] ", status.message);
   }
 }
 

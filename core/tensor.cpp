@@ -13,7 +13,8 @@ Tensor::Tensor(Array array, bool requires_grad) : impl_(std::make_shared<Impl>()
 
 Tensor& Tensor::requires_grad_(bool wanted) {
   ELBO_CHECK(is_leaf(), AutogradError, "[requires_grad] only a leaf can change; detach() makes one");
-  ELBO_CHECK(!wanted || is_floating(dtype()), DTypeError, "[requires_grad] expected float32 or float64, found ", dtype());
+  ELBO_CHECK(!wanted || is_floating(dtype()), DTypeError, "[requires_grad] expected float32 or float64, found ",
+             dtype());
   if (wanted == requires_grad()) return *this;
   impl().node = nullptr;
   if (wanted) {
@@ -23,7 +24,9 @@ Tensor& Tensor::requires_grad_(bool wanted) {
   return *this;
 }
 
-bool Tensor::is_leaf() const { return !node() || node()->leaf; }
+bool Tensor::is_leaf() const {
+  return !node() || node()->leaf;
+}
 
 const Array& Tensor::grad() const {
   static const Array none;
@@ -31,7 +34,8 @@ const Array& Tensor::grad() const {
 }
 
 Tensor& Tensor::retain_grad() {
-  ELBO_CHECK(requires_grad(), AutogradError, "[retain_grad] nothing that this tensor was computed from requires a gradient");
+  ELBO_CHECK(requires_grad(), AutogradError,
+             "[retain_grad] nothing that this tensor was computed from requires a gradient");
   node()->retains_grad = true;
   return *this;
 }
@@ -68,10 +72,18 @@ Tensor tensor(const NestedList& values, TensorOptions options) {
     for (std::size_t i = 0; i < flat.size(); ++i) to[i] = static_cast<T>(flat[i]);
   };
   switch (options.dtype) {
-    case DType::float32: store(float{}); break;
-    case DType::float64: store(double{}); break;
-    case DType::uint8: store(std::uint8_t{}); break;
-    case DType::int64: store(std::int64_t{}); break;
+    case DType::float32:
+      store(float{});
+      break;
+    case DType::float64:
+      store(double{});
+      break;
+    case DType::uint8:
+      store(std::uint8_t{});
+      break;
+    case DType::int64:
+      store(std::int64_t{});
+      break;
   }
   return Tensor(out.to(options.device));
 }
@@ -80,8 +92,12 @@ Tensor tensor(std::initializer_list<NestedList> values, TensorOptions options) {
   return tensor(NestedList(values), options);
 }
 
-Tensor zeros(const Shape& shape, TensorOptions options) { return Tensor(Array::zeros(shape, options)); }
-Tensor ones(const Shape& shape, TensorOptions options) { return Tensor(Array::full(shape, 1, options)); }
+Tensor zeros(const Shape& shape, TensorOptions options) {
+  return Tensor(Array::zeros(shape, options));
+}
+Tensor ones(const Shape& shape, TensorOptions options) {
+  return Tensor(Array::full(shape, 1, options));
+}
 Tensor full(const Shape& shape, double value, TensorOptions options) {
   return Tensor(Array::full(shape, value, options));
 }

@@ -43,8 +43,8 @@ class Tensor {
   void zero_grad();
 
   /// Adds to the gradient of every leaf below this tensor its derivative. Throws AutogradError if nothing here requires
-  /// a gradient, if this is no single number, if the graph was freed by an earlier backward() without `retain_graph`, or
-  /// if a value that a rule needs was written in place since.
+  /// a gradient, if this is no single number, if the graph was freed by an earlier backward() without `retain_graph`,
+  /// or if a value that a rule needs was written in place since.
   void backward(bool retain_graph = false);
   /// The same for a tensor of any shape: `gradient`, of that shape and dtype, is the derivative of the unnamed scalar.
   void backward(const Array& gradient, bool retain_graph = false);

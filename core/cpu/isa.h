@@ -1,7 +1,7 @@
 #pragma once
 #include <vector>
 
-namespace elbo::cpu {
+namespace elbo::cpu_kernels {
 
 /// The instruction sets that kernels are compiled for: x86-64 (or whatever the compiler's baseline is), x86-64-v3
 /// (AVX2, FMA) and x86-64-v4 (AVX-512).
@@ -15,4 +15,4 @@ std::vector<Isa> available_isas();
 /// or one that cannot run here.
 Isa active_isa();
 
-}  // namespace elbo::cpu
+}  // namespace elbo::cpu_kernels

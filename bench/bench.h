@@ -1,0 +1,28 @@
+#pragma once
+#include <string>
+#include <vector>
+
+namespace elbo::bench {
+
+/// What the machine can do at most with the threads in use (roofline.h): operations and bytes per second.
+struct Peaks {
+  double flops = 0, bytes = 0;
+};
+
+/// A row for each benchmarked case of the op table (tests/op_cases.h), forward and forward with backward: GFLOP/s for
+/// contractions, else GB/s for what an op must read and write at least, and the share of the peak in per cent. Rows
+/// that fit into a cache may exceed the memory's bandwidth.
+void register_op_benchmarks(const Peaks& peaks);
+/// The VAE's training step and its whole epoch.
+void register_step_benchmarks(const Peaks& peaks);
+
+/// What `elbo_bench --json` was asked for.
+struct JsonOptions {
+  std::string what = "step";  ///< `step` or `epoch`
+  std::string data;           ///< the folder with Fashion-MNIST; empty to search
+  int steps = 300;
+};
+/// Prints one JSON object with times and losses; what bench/compare.py reads.
+void print_json(const JsonOptions& options);
+
+}  // namespace elbo::bench

@@ -1,0 +1,85 @@
+// Benchmarks over the op table.
+#include <benchmark/benchmark.h>
+
+#include "../tests/op_cases.h"
+#include "bench.h"
+
+namespace elbo::bench {
+namespace {
+
+using op_cases::OpCase;
+
+double bytes_of(const std::vector<Tensor>& tensors) {
+  double bytes = 0;
+  for (const Tensor& tensor : tensors) bytes += static_cast<double>(tensor.array().bytes());
+  return bytes;
+}
+
+double gradient_bytes(const std::vector<Tensor>& inputs) {
+  double bytes = 0;
+  for (const Tensor& x : inputs)
+    if (x.requires_grad()) bytes += static_cast<double>(x.array().bytes());
+  return bytes;
+}
+
+/// Speed as counters: `work` is the number of operations (of a contraction) or bytes of one iteration.
+void set_counters(benchmark::State& state, const Peaks& peaks, bool contraction, double work) {
+  using benchmark::Counter;
+  const double peak = contraction ? peaks.flops : peaks.bytes;
+  state.counters[contraction ? "GFLOP/s" : "GB/s"] = Counter(work * 1e-9, Counter::kIsIterationInvariantRate);
+  state.counters["% of peak"] = Counter(100 * work / peak, Counter::kIsIterationInvariantRate);
+}
+
+void run_forward(benchmark::State& state, const OpCase& c, const Peaks& peaks) {
+  const std::vector<Tensor> inputs = op_cases::make_inputs(c, DType::float32, false);
+  Tensor y;
+  for (auto _ : state) {
+    y = c.fn(inputs);
+    benchmark::DoNotOptimize(y.array().raw());
+  }
+  set_counters(state, peaks, c.flops > 0, c.flops > 0 ? c.flops : bytes_of(inputs) + bytes_of({y}));
+}
+
+void run_backward(benchmark::State& state, const OpCase& c, const Peaks& peaks) {
+  std::vector<Tensor> inputs = op_cases::make_inputs(c, DType::float32, true);
+  const Tensor first = c.fn(inputs);
+  if (!first.requires_grad()) return state.SkipWithError("the output has no gradient");
+  const Array g = op_cases::array_of(op_cases::draw_gradient(c, first.shape()), first.shape(), first.dtype());
+  for (auto _ : state) {
+    for (Tensor& x : inputs) x.zero_grad();
+    Tensor y = c.fn(inputs);
+    y.backward(g);
+    benchmark::ClobberMemory();
+  }
+  // Forward as above; backward reads the output's gradient and the operands and writes the operands' gradients.
+  const double bytes = 2 * bytes_of(inputs) + 2 * bytes_of({first}) + gradient_bytes(inputs);
+  double passes = 1;  // a contraction has one product forward and one for each of its two factors
+  for (std::size_t i = 0; i < 2; ++i) passes += inputs[i < inputs.size() ? i : 0].requires_grad() ? 1 : 0;
+  set_counters(state, peaks, c.flops > 0, c.flops > 0 ? passes * c.flops : bytes);
+}
+
+bool differentiable(const OpCase& c) {
+  for (const op_cases::Input& input : c.inputs)
+    if (input.kind == op_cases::Kind::real && input.grad) return true;
+  return false;
+}
+
+}  // namespace
+
+void register_op_benchmarks(const Peaks& peaks) {
+  for (const OpCase& c : op_cases::all()) {
+    if (!c.bench) continue;
+    const std::string name = c.op + "/" + c.variant;
+    benchmark::RegisterBenchmark((name + "/forward").c_str(),
+                                 [&c, peaks](benchmark::State& state) { run_forward(state, c, peaks); })
+        ->UseRealTime()
+        ->Unit(benchmark::kMicrosecond);
+    if (!differentiable(c)) continue;
+    benchmark::RegisterBenchmark((name + "/forward+backward").c_str(),
+                                 [&c, peaks](benchmark::State& state) { run_backward(state, c, peaks); })
+        ->UseRealTime()
+        ->Unit(benchmark::kMicrosecond);
+  }
+}
+
+}  // namespace elbo::bench

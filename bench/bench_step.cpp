@@ -1,0 +1,94 @@
+// The VAE's training step and epoch: as benchmarks, and as JSON for bench/compare.py.
+#include <benchmark/benchmark.h>
+#include <elbo/core/parallel_for.h>
+#include <elbo/models/trainer.h>
+
+#include <chrono>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "bench.h"
+#include "vae_training.h"
+
+namespace elbo::bench {
+namespace {
+
+/// Batches that a loop over data in memory goes through.
+constexpr std::int64_t batches_in_memory = 100;
+
+void set_counters(benchmark::State& state, const Peaks& peaks, double samples) {
+  using benchmark::Counter;
+  const double flops = samples * flops_per_sample;
+  state.counters["GFLOP/s"] = Counter(flops * 1e-9, Counter::kIsIterationInvariantRate);
+  state.counters["% of peak"] = Counter(100 * flops / peaks.flops, Counter::kIsIterationInvariantRate);
+  state.counters["samples/s"] = Counter(samples, Counter::kIsIterationInvariantRate);
+}
+
+models::TrainOptions train_options() {
+  models::TrainOptions options;
+  options.batch_size = batch_size;
+  options.val_size = 0;
+  return options;
+}
+
+using Clock = std::chrono::steady_clock;
+double milliseconds_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+nlohmann::json time_steps(const JsonOptions& options) {
+  const std::vector<Array> batches = first_batches(training_pictures(options.data), batches_in_memory);
+  VaeTraining training;
+  std::vector<double> times, losses;
+  for (int i = 0; i < options.steps; ++i) {
+    const auto start = Clock::now();
+    const Tensor loss = training.step(batches[static_cast<std::size_t>(i) % batches.size()]);
+    times.push_back(milliseconds_since(start));
+    losses.push_back(loss.item());
+  }
+  // The first tenth warms caches and pools up.
+  return {{"milliseconds", median({times.begin() + options.steps / 10, times.end()})}, {"losses", losses}};
+}
+
+nlohmann::json time_epoch(const JsonOptions& options) {
+  const datasets::Dataset dataset = training_pictures(options.data);
+  Generator init(0, Stream::init);
+  models::VAE model(vae_config(), &init);
+  models::Trainer trainer(model, dataset, train_options());
+  const models::EpochRecord record = trainer.run_epoch();
+  return {{"milliseconds", record.seconds * 1e3}, {"losses", {record.train.loss}}};
+}
+
+}  // namespace
+
+void register_step_benchmarks(const Peaks& peaks) {
+  benchmark::RegisterBenchmark("vae step/784-400-20 batch 128",
+                               [peaks](benchmark::State& state) {
+                                 const std::vector<Array> batches =
+                                     first_batches(training_pictures(), batches_in_memory);
+                                 VaeTraining training;
+                                 std::size_t i = 0;
+                                 for (auto _ : state) training.step(batches[i++ % batches.size()]);
+                                 set_counters(state, peaks, static_cast<double>(batch_size));
+                               })
+      ->UseRealTime()
+      ->Unit(benchmark::kMillisecond);
+  benchmark::RegisterBenchmark("vae epoch/784-400-20 batch 128",
+                               [peaks](benchmark::State& state) {
+                                 const datasets::Dataset dataset = training_pictures();
+                                 models::VAE model(vae_config());
+                                 models::Trainer trainer(model, dataset, train_options());
+                                 for (auto _ : state) trainer.run_epoch();
+                                 set_counters(state, peaks, static_cast<double>(dataset.size()));
+                               })
+      ->UseRealTime()
+      ->Unit(benchmark::kMillisecond);
+}
+
+void print_json(const JsonOptions& options) {
+  nlohmann::json out = options.what == "epoch" ? time_epoch(options) : time_steps(options);
+  out["threads"] = num_threads();
+  std::cout << out << "\n";
+}
+
+}  // namespace elbo::bench

@@ -1,0 +1,81 @@
+#include "vae_training.h"
+
+#include <elbo/core/errors.h>
+#include <elbo/core/kernels.h>
+
+#include <algorithm>
+#include <numeric>
+
+namespace elbo::bench {
+
+
+models::ModelConfig vae_config() {
+  models::ModelConfig config;
+  config.hidden = {400};
+  config.latent = 20;
+  return config;
+}
+
+namespace {
+
+datasets::Dataset made_up_pictures() {
+  datasets::Dataset dataset;
+  dataset.name = "made-up";
+  dataset.shape = Shape{60000, 1, 28, 28};
+  dataset.pictures.resize(static_cast<std::size_t>(dataset.shape.numel()));
+  std::uint32_t state = 1;
+  for (std::uint8_t& pixel : dataset.pictures) {
+    state = state * 1664525u + 1013904223u;
+    pixel = static_cast<std::uint8_t>(state >> 24);
+  }
+  return dataset;
+}
+
+}  // namespace
+
+datasets::Dataset training_pictures(const std::filesystem::path& folder) {
+  namespace datasets = datasets;
+  try {
+    return datasets::load("fashion-mnist", datasets::Split::train, datasets::find_data_dir("fashion-mnist", folder));
+  } catch (const IoError&) {
+    if (!folder.empty()) throw;
+    return made_up_pictures();
+  }
+}
+
+std::vector<Array> first_batches(const datasets::Dataset& dataset, std::int64_t count) {
+  const Array pictures = dataset.pictures_array();
+  std::vector<Array> batches;
+  for (std::int64_t i = 0; i < count && (i + 1) * batch_size <= dataset.size(); ++i) {
+    std::vector<std::int64_t> indices(batch_size);
+    std::iota(indices.begin(), indices.end(), i * batch_size);
+    batches.push_back(kernels::gather_pictures(pictures, Array::from(indices, {batch_size}), 1.0 / 255, 0));
+  }
+  return batches;
+}
+
+VaeTraining::VaeTraining()
+    : init_(0, Stream::init),
+      noise_(0, Stream::noise),
+      model_(vae_config(), &init_),
+      optimizer_(model_.parameters(), {.lr = 1e-3}),
+      beta_(Array::full({}, 1)) {}
+
+Tensor VaeTraining::step(const Array& batch) {
+  optimizer_.zero_grad();
+  const Tensor x(batch);
+  const models::LossSums sums = models::loss_sums(model_, model_.forward(x, &noise_), x);
+  Tensor loss = models::objective(sums, beta_, batch.shape()[0]);
+  loss.backward();
+  optimizer_.step();
+  return loss.detach();
+}
+
+double median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  const std::size_t middle = values.size() / 2;
+  return values.size() % 2 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
+}  // namespace elbo::bench

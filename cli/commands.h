@@ -1,0 +1,30 @@
+#pragma once
+#include <CLI/CLI.hpp>
+#include <functional>
+
+/// The commands of the `elbo` program. Each declares its options on a subcommand and sets `run`, which does the work
+/// and returns the exit status once the options are parsed.
+namespace elbo::cli {
+
+using Command = std::function<int()>;
+
+/// A command throws one of the library's errors for bad input, which ends with status 2. What goes wrong once the work
+/// is under way is a fault and ends with status 1: it is thrown as this.
+class Fault : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+void add_train(CLI::App& app, Command& run);
+void add_eval(CLI::App& app, Command& run);
+void add_doctor(CLI::App& app, Command& run);
+
+/// Adds `--threads` and applies it when parsed.
+void add_threads(CLI::App& app);
+
+/// Option checks with messages that say what was expected and what was found.
+CLI::Validator at_least(std::int64_t least);
+CLI::Validator positive();
+CLI::Validator not_negative();
+
+}  // namespace elbo::cli

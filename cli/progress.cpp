@@ -1,0 +1,178 @@
+#include "progress.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <limits>
+#include <ostream>
+#include <string_view>
+#include <utility>
+
+namespace elbo::cli {
+namespace {
+
+constexpr double redraw_seconds = 0.1;
+constexpr const char* bold = "\x1b[1m";
+constexpr const char* green = "\x1b[32m";
+
+double steady_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+int terminal_width(int fd) {
+  winsize size{};
+  return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
+std::string padded(const std::string& text, std::size_t width) {
+  return std::string(width > text.size() ? width - text.size() : 0, ' ') + text;
+}
+
+/// A loss with two decimals, or where it is small, with four.
+std::string nats(double value) {
+  if (!std::isfinite(value)) return std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
+  char buffer[350];  // the longest double has 309 digits before the point
+  std::snprintf(buffer, sizeof buffer, std::abs(value) < 1 && value != 0 ? "%.4f" : "%.2f", value);
+  return buffer;
+}
+
+std::string columns(const Losses& losses) {
+  return padded(nats(losses.loss), 9) + padded(nats(losses.reconstruction), 11) + padded(nats(losses.kl), 9);
+}
+
+}  // namespace
+
+ProgressOptions progress_options(int fd) {
+  ProgressOptions options;
+  options.live = isatty(fd) == 1 && environment("TERM") != "dumb";
+  options.color = options.live && environment("NO_COLOR").empty();
+  options.width = [fd] { return terminal_width(fd); };
+  return options;
+}
+
+Progress::Progress(std::ostream& out, ProgressOptions options) : out_(out), options_(std::move(options)) {
+  if (!options_.width) options_.width = [] { return 80; };
+  if (!options_.now) options_.now = steady_seconds;
+}
+
+Progress::~Progress() {
+  finish();
+}
+
+void Progress::begin(int total_epochs, std::int64_t samples_per_epoch, bool has_validation, int first_epoch) {
+  total_epochs_ = total_epochs;
+  first_epoch_ = epoch_ = first_epoch;
+  samples_per_epoch_ = samples_per_epoch;
+  has_validation_ = has_validation;
+  begin_time_ = epoch_time_ = options_.now();
+  drawn_time_ = -std::numeric_limits<double>::infinity();
+  const std::string head = "     loss  reconstr.       KL";
+  out_ << styled("           training, nats per sample", bold);
+  if (has_validation_) out_ << styled("  validation, nats per sample", bold);
+  out_ << '\n' << styled("  epoch" + head + (has_validation_ ? head : "") + "  seconds", bold) << std::endl;
+}
+
+void Progress::step(std::int64_t samples_done, double running_loss) {
+  if (!options_.live) return;
+  const double now = options_.now();
+  if (now - drawn_time_ < redraw_seconds) return;
+  drawn_time_ = now;
+  // The new line covers the old one and clears the rest of it, which flickers less than clearing first.
+  out_ << '\r' << bar(samples_done, running_loss, now) << "\x1b[K" << std::flush;
+  bar_shown_ = true;
+}
+
+void Progress::epoch_done(const EpochSummary& summary) {
+  clear_bar();
+  char seconds[64];
+  std::snprintf(seconds, sizeof seconds, "%9.1f", summary.seconds);
+  out_ << padded(std::to_string(summary.epoch) + "/" + std::to_string(total_epochs_), 7) << columns(summary.train);
+  if (summary.val)
+    out_ << columns(*summary.val);
+  else if (has_validation_)
+    out_ << padded("-", 9) << padded("-", 11) << padded("-", 9);
+  out_ << seconds;
+  if (summary.best) out_ << "  " << styled("best", green);
+  out_ << std::endl;
+  epoch_ = summary.epoch + 1;
+  epoch_time_ = options_.now();
+}
+
+void Progress::finish() {
+  clear_bar();
+  out_.flush();
+}
+
+std::string Progress::bar(std::int64_t samples_done, double running_loss, double now) const {
+  const double share =
+      samples_per_epoch_ > 0
+          ? std::clamp(static_cast<double>(samples_done) / static_cast<double>(samples_per_epoch_), 0.0, 1.0)
+          : 1.0;
+  const double speed = now > epoch_time_ ? static_cast<double>(samples_done) / (now - epoch_time_) : 0;
+  // The epochs of this call alone: a resumed run has spent no time on those before.
+  const double done = epoch_ - first_epoch_ + share, all = total_epochs_ - first_epoch_ + 1;
+  const double spent = now - begin_time_;
+  const double left = done > 0 && spent > 0 ? spent * (all - done) / done : std::nan("");
+
+  const std::string head = "epoch " + std::to_string(epoch_) + "/" + std::to_string(total_epochs_);
+  const std::string percent = padded(std::to_string(static_cast<int>(share * 100)), 3) + " %";
+  std::string tail = "  " + padded(with_commas(std::llround(speed)), 7) + " pictures/s  " + format_duration(left) +
+                     " left  loss " + nats(running_loss);
+  // During validation no samples pass; say so rather than stand still.
+  if (share >= 1 && has_validation_) tail = "  validating";
+
+  const int room = options_.width() - 1;  // in the last column some terminals wrap
+  int cells = room - static_cast<int>(head.size() + percent.size() + tail.size()) - 5;
+  if (cells < 10) {
+    const std::string line = head + "  " + percent + tail;
+    return line.substr(0, static_cast<std::size_t>(std::max(room, 0)));
+  }
+  cells = std::min(cells, 30);
+  const int filled = static_cast<int>(share * cells);
+  std::string track(static_cast<std::size_t>(filled), '=');
+  if (filled < cells) track += '>' + std::string(static_cast<std::size_t>(cells - filled - 1), ' ');
+  return head + "  [" + styled(track, green) + "] " + percent + tail;
+}
+
+std::string Progress::styled(const std::string& text, const char* code) const {
+  return options_.color ? code + text + "\x1b[0m" : text;
+}
+
+void Progress::clear_bar() {
+  if (bar_shown_) out_ << "\r\x1b[K";
+  bar_shown_ = false;
+}
+
+std::string with_commas(std::int64_t count) {
+  const std::string digits = std::to_string(count);
+  std::string text;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    const bool group = (digits.size() - i) % 3 == 0 && i > 0 && digits[i - 1] != '-';
+    if (group) text += ',';
+    text += digits[i];
+  }
+  return text;
+}
+
+std::string format_duration(double seconds) {
+  if (!(seconds >= 0 && seconds < 1e9)) return "-:--";
+  const long long total = std::llround(seconds), hours = total / 3600, minutes = total / 60 % 60;
+  char buffer[40];
+  if (hours > 0)
+    std::snprintf(buffer, sizeof buffer, "%lld:%02lld:%02lld", hours, minutes, total % 60);
+  else
+    std::snprintf(buffer, sizeof buffer, "%lld:%02lld", minutes, total % 60);
+  return buffer;
+}
+
+}  // namespace elbo::cli

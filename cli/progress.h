@@ -1,0 +1,81 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <iosfwd>
+#include <optional>
+#include <string>
+
+namespace elbo::cli {
+
+/// A loss and its two parts, in nats per sample.
+struct Losses {
+  double loss = 0, reconstruction = 0, kl = 0;
+};
+
+/// What one epoch brought.
+struct EpochSummary {
+  int epoch = 1;  ///< counted from 1
+  Losses train = {};
+  std::optional<Losses> val = {};
+  double seconds = 0;  ///< of training, without validation
+  bool best = false;   ///< the lowest validation loss so far
+};
+
+/// Where and how progress is shown.
+struct ProgressOptions {
+  bool live = false;            ///< redraw a bar in place; otherwise plain lines only
+  bool color = false;           ///< ANSI colours
+  std::function<int()> width;   ///< columns of the terminal, asked for at each redraw; 80 when not set
+  std::function<double()> now;  ///< seconds on a clock that never goes back; the steady clock when not set
+};
+
+/// Options for the terminal or file behind `fd` (1 or 2): live on a terminal unless TERM is `dumb`, in colour unless
+/// NO_COLOR is set to something, as wide as the terminal says.
+ProgressOptions progress_options(int fd);
+
+/// Shows training as a table with a line per epoch, and on a terminal a live bar below it:
+///
+///                training, nats per sample  validation, nats per sample
+///       epoch     loss  reconstr.       KL     loss  reconstr.       KL  seconds
+///         1/5   309.12     299.87     9.25   262.05     247.77    14.28      1.9  best
+///     epoch 2/5  [=====>          ]  36 %   25,600 pictures/s  0:09 left  loss 265.13
+///
+/// The validation columns are there when `begin` says so. Use from one thread.
+class Progress {
+ public:
+  explicit Progress(std::ostream& out, ProgressOptions options = {});
+  /// Takes the bar away, so that an error message starts on a line of its own.
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  /// Prints the head of the table. A resumed run starts at a `first_epoch` above 1.
+  void begin(int total_epochs, std::int64_t samples_per_epoch, bool has_validation, int first_epoch = 1);
+  /// The samples of this epoch that training has passed, and the mean loss over them. Draws at most ten times a second.
+  void step(std::int64_t samples_done, double running_loss);
+  /// Replaces the bar by the epoch's line.
+  void epoch_done(const EpochSummary& summary);
+  /// The end, early or not. More calls do nothing.
+  void finish();
+
+ private:
+  std::string bar(std::int64_t samples_done, double running_loss, double now) const;
+  std::string styled(const std::string& text, const char* code) const;
+  void clear_bar();
+
+  std::ostream& out_;
+  ProgressOptions options_;
+  int total_epochs_ = 0, first_epoch_ = 1, epoch_ = 1;
+  std::int64_t samples_per_epoch_ = 0;
+  bool has_validation_ = false;
+  double begin_time_ = 0, epoch_time_ = 0, drawn_time_ = 0;
+  bool bar_shown_ = false;
+};
+
+/// "51,200": a count with a comma between thousands.
+std::string with_commas(std::int64_t count);
+
+/// "0:07", "12:34", "1:02:03": hours only where there are some. "-:--" for what is not a time.
+std::string format_duration(double seconds);
+
+}  // namespace elbo::cli

@@ -1,0 +1,57 @@
+# Install rules: <prefix>/include/elbo, libelbo, bin/elbo, and what find_package(elbo) and pkg-config read.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+# What only the library's own files share is not installed. Whatever is, elbo.h includes: a test compares.
+set(public_headers ${ELBO_HEADERS} elbo.h)
+list(FILTER public_headers EXCLUDE REGEX "^core/(cpu|ops)/|_detail\\.h$")
+list(REMOVE_ITEM public_headers core/file.h core/functors.h core/philox.h core/scalar_math.h datasets/byte_source.h nn/strict_load.h
+     viz/axis.h viz/font.h viz/svg_writer.h)
+foreach(header ${public_headers})
+  get_filename_component(folder ${header} DIRECTORY)
+  install(FILES ${header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/elbo/${folder})
+endforeach()
+
+install(TARGETS elbo EXPORT elboTargets
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+if(TARGET elbo_cli)
+  if(BUILD_SHARED_LIBS)
+    file(RELATIVE_PATH to_lib ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
+    set_target_properties(elbo_cli PROPERTIES INSTALL_RPATH "$ORIGIN/${to_lib}")
+  endif()
+  install(TARGETS elbo_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+# A shared libelbo brings along what it needs; whoever links the static one has to name it.
+set(static_dependencies "")
+set(link_flags "")
+if(NOT BUILD_SHARED_LIBS)
+  set(static_dependencies "find_dependency(Threads)\nfind_dependency(ZLIB)")
+  set(link_flags "-lz -pthread")
+  if(CMAKE_DL_LIBS)
+    string(APPEND link_flags " -l${CMAKE_DL_LIBS}")
+  endif()
+  if(ELBO_USES_OPENMP)
+    string(APPEND static_dependencies "\nfind_dependency(OpenMP COMPONENTS CXX)")
+    string(APPEND link_flags " ${OpenMP_CXX_FLAGS}")
+  endif()
+  if(ELBO_SANITIZE)
+    string(APPEND link_flags " -fsanitize=${ELBO_SANITIZE}")
+  endif()
+endif()
+
+set(config_folder ${CMAKE_INSTALL_LIBDIR}/cmake/elbo)
+install(EXPORT elboTargets NAMESPACE elbo:: DESTINATION ${config_folder})
+configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/elboConfig.cmake.in ${CMAKE_CURRENT_BINARY_DIR}/elboConfig.cmake
+                              INSTALL_DESTINATION ${config_folder} NO_SET_AND_CHECK_MACRO)
+# Before 1.0 a minor version may change the interface.
+write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/elboConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/elboConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/elboConfigVersion.cmake
+        DESTINATION ${config_folder})
+
+# The prefix is found from where elbo.pc lies, so that an installed tree can be moved.
+set(pkgconfig_folder ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+file(RELATIVE_PATH to_prefix ${CMAKE_INSTALL_PREFIX}/${pkgconfig_folder} ${CMAKE_INSTALL_PREFIX})
+configure_file(${CMAKE_CURRENT_LIST_DIR}/elbo.pc.in ${CMAKE_CURRENT_BINARY_DIR}/elbo.pc @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/elbo.pc DESTINATION ${pkgconfig_folder})

@@ -1,0 +1,178 @@
+#include "cpu_backend.h"
+
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <new>
+#include <string>
+
+#include "../errors.h"
+#include "gemm.h"
+#include "kernels.h"
+
+namespace elbo::cpu_kernels {
+namespace {
+
+/// Keeps a message for this thread until its next failure.
+Status failure(StatusCode code, const char* message) noexcept {
+  thread_local std::string kept;
+  try {
+    kept = message;
+    return {code, kept.c_str()};
+  } catch (...) {
+    return {code, "failed, and there is no memory left to say why"};
+  }
+}
+
+/// Turns what a kernel throws into a status.
+template <class Fn>
+Status run(const Fn& fn) noexcept {
+  try {
+    fn();
+    return {};
+  } catch (const std::bad_alloc&) {
+    return failure(StatusCode::out_of_memory, "no memory left on the CPU for scratch space");
+  } catch (const IndexError& error) {
+    return failure(StatusCode::index, error.what());
+  } catch (const std::exception& error) {
+    return failure(StatusCode::unsupported, error.what());
+  }
+}
+
+class CpuBackend final : public Backend {
+ public:
+  explicit CpuBackend(Isa isa) : isa_(isa), context_{tables(isa), pool_, isa} {}
+
+  const char* description() const override { return name(isa_); }
+
+  Status allocate(std::size_t bytes, void** block) override {
+    try {
+      *block = pool_.take(bytes);
+      return {};
+    } catch (const std::bad_alloc&) {
+      *block = nullptr;
+      char message[96];
+      std::snprintf(message, sizeof message, "no memory left on the CPU for a block of %zu bytes", bytes);
+      return failure(StatusCode::out_of_memory, message);
+    }
+  }
+  void release(void* block, std::size_t bytes) noexcept override { pool_.give(block, bytes); }
+  MemoryStats memory() const override { return pool_.stats(); }
+  void trim() override { pool_.trim(); }
+
+  Status copy(Queue, void* to, const void* from, std::size_t bytes, CopyKind) override {
+    if (bytes > 0) std::memcpy(to, from, bytes);
+    return {};
+  }
+  Status synchronize(Queue) override { return {}; }
+
+  Status fill(Queue, View out, double value) override {
+    return run([&] { cpu_kernels::fill(context_, out, value); });
+  }
+  Status unary(Queue, UnaryOp op, View out, ConstView x, double p0, double p1) override {
+    return run([&] { cpu_kernels::unary(context_, op, out, x, p0, p1); });
+  }
+  Status unary_grad(Queue, UnaryOp op, View gx, ConstView x, ConstView y, ConstView g, double p0, double p1) override {
+    return run([&] { cpu_kernels::unary_grad(context_, op, gx, x, y, g, p0, p1); });
+  }
+  Status binary(Queue, BinaryOp op, View out, ConstView a, ConstView b) override {
+    return run([&] { cpu_kernels::binary(context_, op, out, a, b); });
+  }
+  Status binary_grad(Queue, BinaryOp op, int side, View out, ConstView a, ConstView b, ConstView g) override {
+    return run([&] { cpu_kernels::binary_grad(context_, op, side, out, a, b, g); });
+  }
+  Status compare(Queue, CompareOp op, View out, ConstView a, ConstView b) override {
+    return run([&] { cpu_kernels::compare(context_, op, out, a, b); });
+  }
+  Status where(Queue, View out, ConstView condition, ConstView a, ConstView b) override {
+    return run([&] { cpu_kernels::where(context_, out, condition, a, b); });
+  }
+  Status cast(Queue, View out, ConstView x) override {
+    return run([&] { cpu_kernels::cast(context_, out, x); });
+  }
+
+  Status reduce(Queue, ReduceOp op, View out, ConstView x) override {
+    return run([&] { cpu_kernels::reduce(context_, op, out, x); });
+  }
+  Status argmax(Queue, View out, ConstView x) override {
+    return run([&] { cpu_kernels::argmax(context_, out, x); });
+  }
+  Status softmax(Queue, SoftmaxKind kind, View out, ConstView x) override {
+    return run([&] { cpu_kernels::softmax(context_, kind, out, x); });
+  }
+  Status softmax_grad(Queue, SoftmaxKind kind, View gx, ConstView y, ConstView g) override {
+    return run([&] { cpu_kernels::softmax_grad(context_, kind, gx, y, g); });
+  }
+  Status logsumexp(Queue, View out, ConstView x) override {
+    return run([&] { cpu_kernels::logsumexp(context_, out, x); });
+  }
+
+  Status moments(Queue, View mean, View var, ConstView x) override {
+    return run([&] { cpu_kernels::moments(context_, mean, var, x); });
+  }
+  Status normalize(Queue, View out, ConstView x, ConstView mean, ConstView var, double eps) override {
+    return run([&] { cpu_kernels::normalize(context_, out, x, mean, var, eps); });
+  }
+  Status normalize_grad(Queue, View gx, ConstView xhat, ConstView var, ConstView g, double eps) override {
+    return run([&] { cpu_kernels::normalize_grad(context_, gx, xhat, var, g, eps); });
+  }
+
+  Status matmul(Queue, const MatmulArgs& args) override {
+    return run([&] { gemm(args, pool_, isa_); });
+  }
+  Status conv2d(Queue, const Conv2dArgs& args, void* y, const void* x, const void* weight, const void* bias) override {
+    return run([&] { cpu_kernels::conv2d(context_, args, y, x, weight, bias); });
+  }
+  Status conv2d_grad_data(Queue, const Conv2dArgs& args, void* gx, const void* gy, const void* weight,
+                          const void* bias) override {
+    return run([&] { cpu_kernels::conv2d_grad_data(context_, args, gx, gy, weight, bias); });
+  }
+  Status conv2d_grad_weight(Queue, const Conv2dArgs& args, void* gw, const void* gy, const void* x) override {
+    return run([&] { cpu_kernels::conv2d_grad_weight(context_, args, gw, gy, x); });
+  }
+
+  Status copy_strided(Queue, DType dtype, const Shape& box, Strided to, ConstStrided from) override {
+    return run([&] { cpu_kernels::copy_strided(context_, dtype, box, to, from); });
+  }
+  Status gather(Queue, View out, ConstView x, ConstView indices) override {
+    return run([&] { cpu_kernels::gather(context_, out, x, indices); });
+  }
+  Status scatter_add(Queue, View gx, ConstView g, ConstView indices) override {
+    return run([&] { cpu_kernels::scatter_add(context_, gx, g, indices); });
+  }
+  Status one_hot(Queue, View out, ConstView labels) override {
+    return run([&] { cpu_kernels::one_hot(context_, out, labels); });
+  }
+  Status gather_pictures(Queue, View out, ConstView pictures, ConstView indices, double scale, double shift) override {
+    return run([&] { cpu_kernels::gather_pictures(context_, out, pictures, indices, scale, shift); });
+  }
+
+  Status random(Queue, RandomKind kind, View out, std::uint64_t seed, std::uint32_t stream, std::int64_t* offset,
+                double p) override {
+    return run([&] { cpu_kernels::random(context_, kind, out, seed, stream, offset, p); });
+  }
+
+  Status sgd(Queue, std::span<const OptimizerSlot> slots, const SgdArgs& args, const double* lr) override {
+    return run([&] { cpu_kernels::sgd(context_, slots, args, lr); });
+  }
+  Status adam(Queue, std::span<const OptimizerSlot> slots, const AdamArgs& args, const double* lr,
+              std::int64_t* step) override {
+    return run([&] { cpu_kernels::adam(context_, slots, args, lr, step); });
+  }
+
+ private:
+  Isa isa_;
+  Pool pool_;
+  Context context_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_cpu_backend() {
+  return make_cpu_backend(active_isa());
+}
+std::unique_ptr<Backend> make_cpu_backend(Isa isa) {
+  return std::make_unique<CpuBackend>(isa);
+}
+
+}  // namespace elbo::cpu_kernels

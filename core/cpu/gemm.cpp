@@ -1,0 +1,351 @@
+#include "gemm.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "../parallel_for.h"
+#include "pool.h"
+
+namespace elbo::cpu_kernels {
+namespace {
+
+using std::int64_t;
+
+// GemmTable's epilogue takes the activation as a number.
+static_assert(static_cast<int>(Activation::none) == 0 && static_cast<int>(Activation::relu) == 1 &&
+              static_cast<int>(Activation::sigmoid) == 2 && static_cast<int>(Activation::tanh) == 3);
+
+constexpr int64_t k_block = 256;             // a panel of b, this long, fits the first-level cache
+constexpr int64_t block_cols = 64;           // of a block, the unit of work that is handed out
+constexpr int64_t part_size = 1024;          // rows and columns that are packed at once
+constexpr int64_t packed_floats = 2 << 20;   // about how much is packed at once
+constexpr int64_t worth_a_thread = 1 << 16;  // multiply-adds, or elements times 4 to pack, that take a microsecond
+
+int64_t divide_up(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+
+// [0, n) in `count` pieces of nearly equal size, at most `most` long, which start at multiples of `unit`.
+struct Cut {
+  int64_t n = 0, unit = 1, units = 0, count = 0;
+  Cut() = default;
+  Cut(int64_t n_, int64_t most, int64_t unit_) : n(n_), unit(unit_), units(divide_up(n_, unit_)) {
+    count = divide_up(units, std::max<int64_t>(1, most / unit));
+  }
+  int64_t begin(int64_t i) const { return std::min(n, units * i / count * unit); }
+  int64_t size(int64_t i) const { return begin(i + 1) - begin(i); }
+  int64_t largest() const { return count == 0 ? 0 : divide_up(units, count) * unit; }
+};
+
+template <class T>
+void finish(const GemmTable& table, const MatmulArgs& args, T* out, int64_t col, int64_t rows, int64_t cols) {
+  const T* bias = args.bias ? static_cast<const T*>(args.bias) + col : nullptr;
+  if (!bias && args.activation == Activation::none) return;
+  const int activation = static_cast<int>(args.activation);
+  if constexpr (sizeof(T) == sizeof(float))
+    table.finish_f32(out, args.n, rows, cols, bias, activation);
+  else
+    table.finish_f64(out, args.n, rows, cols, bias, activation);
+}
+
+// ---- our own product -----------------------------------------------------------------------------------------------
+
+// A part [m0, m1) x [n0, n1) of the output over a part [k0, k1) of the sum: what is packed at once.
+struct Part {
+  int64_t m0, n0, k0;
+  Cut rows, cols, ks;  // in blocks
+  bool first, last;    // of the parts along k
+};
+
+// One float32 product, cut by its shape alone: into parts, one after the other; these into blocks, handed to threads.
+class Product {
+ public:
+  Product(const MatmulArgs& args, const GemmTable& table) : args_(args), table_(table) {
+    m_parts_ = Cut(args.m, part_size, 1);
+    n_parts_ = Cut(args.n, part_size, table.tile_cols);
+    const int64_t m = m_parts_.largest(), n = n_parts_.largest();
+    all_ks_ = Cut(args.k, k_block, 1);
+    k_parts_ = Cut(all_ks_.count, std::max<int64_t>(1, packed_floats / (m + n) / k_block), 1);
+    while (block_rows_ > 16 && row_blocks(m).count * col_blocks(n).count < 16) block_rows_ /= 2;
+    const Cut rows = row_blocks(m), cols = col_blocks(n);
+    const int64_t depth = all_ks_.largest(), ks = k_parts_.largest();
+    a_block_ = round_up(table.panel_a * divide_up(rows.largest(), table.tile_rows) * depth);
+    b_block_ = round_up(table.panel_b * divide_up(cols.largest(), table.tile_cols) * depth);
+    a_floats_ = a_block_ * rows.count * ks;
+    b_floats_ = b_block_ * cols.count * ks;
+    apart_ = rows.count * cols.count < 8 && ks >= 4;
+    if (apart_) sums_floats_ = round_up(m * n) * ks;
+  }
+
+  int64_t workspace_floats() const { return a_floats_ + b_floats_ + sums_floats_; }
+
+  void run(int64_t index, float* workspace) const {
+    Run run{static_cast<const float*>(args_.a) + index * args_.stride_a,
+            static_cast<const float*>(args_.b) + index * args_.stride_b,
+            static_cast<float*>(args_.out) + index * args_.stride_out,
+            workspace,
+            workspace + a_floats_,
+            workspace + a_floats_ + b_floats_};
+    for (int64_t n = 0; n < n_parts_.count; ++n)
+      for (int64_t k = 0; k < k_parts_.count; ++k)
+        for (int64_t m = 0; m < m_parts_.count; ++m) {
+          const Part each = part(m, n, k);
+          pack(run, each, m == 0);
+          apart_ ? multiply_apart(run, each) : multiply(run, each);
+        }
+  }
+
+ private:
+  struct Run {
+    const float *a, *b;
+    float *out, *packed_a, *packed_b, *sums;
+  };
+
+  static int64_t round_up(int64_t floats) { return divide_up(floats, 16) * 16; }
+  Cut row_blocks(int64_t m) const { return {m, block_rows_, 1}; }
+  Cut col_blocks(int64_t n) const { return {n, block_cols, table_.tile_cols}; }
+
+  Part part(int64_t m, int64_t n, int64_t k) const {
+    Part part;
+    part.m0 = m_parts_.begin(m), part.n0 = n_parts_.begin(n), part.k0 = k_parts_.begin(k);
+    part.rows = row_blocks(m_parts_.size(m)), part.cols = col_blocks(n_parts_.size(n));
+    part.ks = Cut(k_parts_.size(k), 1, 1);
+    part.first = k == 0, part.last = k + 1 == k_parts_.count;
+    return part;
+  }
+
+  float* a_at(const Run& run, const Part& part, int64_t i, int64_t k) const {
+    return run.packed_a + (i * part.ks.count + k) * a_block_;
+  }
+  float* b_at(const Run& run, const Part& part, int64_t j, int64_t k) const {
+    return run.packed_b + (j * part.ks.count + k) * b_block_;
+  }
+
+  // A block that only one block of the output needs is packed by whoever computes that one.
+  static bool pack_a_late(const Part& part) { return part.cols.count == 1; }
+  static bool pack_b_late(const Part& part) { return part.rows.count == 1; }
+
+  // The two operands side by side, so that a thread packs what lies at the same place in both.
+  void pack(const Run& run, const Part& part, bool also_b) const {
+    const int64_t ks = part.ks.count;
+    const int64_t as = pack_a_late(part) ? 0 : part.rows.count * ks;
+    const int64_t bs = pack_b_late(part) || !also_b ? 0 : part.cols.count * ks;
+    const int64_t n = std::max(as, bs);
+    if (n == 0) return;
+    const int64_t work = 4 * (as * part.rows.largest() + bs * part.cols.largest()) * all_ks_.largest() / n;
+    parallel_for(n, divide_up(worth_a_thread, work), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin * as / n; i < end * as / n; ++i) pack_a(run, part, i / ks, i % ks);
+      for (int64_t i = begin * bs / n; i < end * bs / n; ++i) pack_b(run, part, i / ks, i % ks);
+    });
+  }
+
+  void pack_a(const Run& run, const Part& part, int64_t i, int64_t k) const {
+    const int64_t row = part.m0 + part.rows.begin(i), p = all_ks_.begin(part.k0 + k);
+    const bool k_contiguous = !args_.transpose_a;
+    const int64_t ld = k_contiguous ? args_.k : args_.m;
+    table_.pack_a(a_at(run, part, i, k), run.a + (k_contiguous ? row * ld + p : p * ld + row), ld, k_contiguous,
+                  part.rows.size(i), all_ks_.size(part.k0 + k));
+  }
+
+  void pack_b(const Run& run, const Part& part, int64_t j, int64_t k) const {
+    const int64_t col = part.n0 + part.cols.begin(j), p = all_ks_.begin(part.k0 + k);
+    const bool k_contiguous = args_.transpose_b;
+    const int64_t ld = k_contiguous ? args_.k : args_.n;
+    table_.pack_b(b_at(run, part, j, k), run.b + (k_contiguous ? col * ld + p : p * ld + col), ld, k_contiguous,
+                  part.cols.size(j), all_ks_.size(part.k0 + k));
+  }
+
+  // Block (i, j) of the sum over block k.
+  void multiply_block(const Run& run, const Part& part, int64_t i, int64_t j, int64_t k, float* out, int64_t ld,
+                      bool add) const {
+    if (pack_a_late(part)) pack_a(run, part, i, k);
+    if (pack_b_late(part)) pack_b(run, part, j, k);
+    table_.block(a_at(run, part, i, k), b_at(run, part, j, k), out, ld, part.rows.size(i), part.cols.size(j),
+                 all_ks_.size(part.k0 + k), add);
+  }
+
+  // Each block of the output over all of k. A thread keeps to its share of the larger operand, which it has packed.
+  void multiply(const Run& run, const Part& part) const {
+    const int64_t rows = part.rows.count, cols = part.cols.count;
+    const int64_t work = part.rows.largest() * part.cols.largest() * all_ks_.largest() * part.ks.count;
+    parallel_for(rows * cols, divide_up(worth_a_thread, work), [&](int64_t begin, int64_t end) {
+      for (int64_t block = begin; block < end; ++block) {
+        const bool by_rows = part.rows.n > part.cols.n;
+        const int64_t i = by_rows ? block / cols : block % rows, j = by_rows ? block % cols : block / rows;
+        const int64_t row = part.m0 + part.rows.begin(i), col = part.n0 + part.cols.begin(j);
+        float* out = run.out + row * args_.n + col;
+        for (int64_t k = 0; k < part.ks.count; ++k)
+          multiply_block(run, part, i, j, k, out, args_.n, !part.first || k > 0);
+        if (part.last) finish(table_, args_, out, col, part.rows.size(i), part.cols.size(j));
+      }
+    });
+  }
+
+  // Too few blocks for many threads, but a long sum: the sums over blocks of k apart, then added in the same order.
+  void multiply_apart(const Run& run, const Part& part) const {
+    const int64_t n = part.cols.n, sum_floats = round_up(part.rows.n * n);
+    const int64_t rows = part.rows.count, cols = part.cols.count, ks = part.ks.count;
+    parallel_for(rows * cols * ks, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t each = begin; each < end; ++each) {
+        const int64_t k = each % ks, i = each / ks % rows, j = each / ks / rows;
+        float* sum = run.sums + k * sum_floats + part.rows.begin(i) * n + part.cols.begin(j);
+        multiply_block(run, part, i, j, k, sum, n, false);
+      }
+    });
+    parallel_for(part.rows.n, divide_up(worth_a_thread, 8 * n * ks), [&](int64_t begin, int64_t end) {
+      float* out = run.out + (part.m0 + begin) * args_.n + part.n0;
+      for (int64_t row = begin; row < end; ++row, out += args_.n) {
+        for (int64_t k = 0; k < ks; ++k) {
+          const float* sum = run.sums + k * sum_floats + row * n;
+          if (part.first && k == 0)
+            std::copy_n(sum, n, out);
+          else
+            for (int64_t j = 0; j < n; ++j) out[j] += sum[j];
+        }
+        if (part.last) finish(table_, args_, out, part.n0, 1, n);
+      }
+    });
+  }
+
+  const MatmulArgs& args_;
+  const GemmTable& table_;
+  Cut m_parts_, n_parts_;
+  Cut all_ks_;   // blocks of k
+  Cut k_parts_;  // parts along k, counted in such blocks
+  int64_t block_rows_ = 64;
+  bool apart_ = false;  // multiply_apart instead of multiply
+  int64_t a_block_ = 0, b_block_ = 0, a_floats_ = 0, b_floats_ = 0, sums_floats_ = 0;
+};
+
+// A product of one row or one column: a matrix is read once, so packing it would be most of the work.
+void multiply_vector(const MatmulArgs& args, const GemmTable& table) {
+  const bool one_row = args.m == 1;
+  const int64_t n = one_row ? args.n : args.m;
+  const bool k_contiguous = one_row ? args.transpose_b : !args.transpose_a;
+  const int64_t ld = k_contiguous ? args.k : n;
+  const Cut pieces(n, block_cols, 1), ks(args.k, k_block, 1);
+  const auto run = [&](int64_t index, int64_t piece) {
+    const float* a = static_cast<const float*>(args.a) + index * args.stride_a;
+    const float* b = static_cast<const float*>(args.b) + index * args.stride_b;
+    const int64_t at = pieces.begin(piece), size = pieces.size(piece);
+    const float* matrix = (one_row ? b : a) + (k_contiguous ? at * ld : at);
+    float* out = static_cast<float*>(args.out) + index * args.stride_out + at;
+    for (int64_t k = 0; k < ks.count; ++k)
+      table.row(out, (one_row ? a : b) + ks.begin(k), matrix + ks.begin(k) * (k_contiguous ? 1 : ld), ld, k_contiguous,
+                size, ks.size(k), k > 0);
+    one_row ? finish(table, args, out, at, 1, size) : finish(table, args, out, 0, size, 1);
+  };
+  const int64_t work = 4 * pieces.largest() * args.k;
+  parallel_for(args.batch * pieces.count, divide_up(worth_a_thread, work), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) run(i / pieces.count, i % pieces.count);
+  });
+}
+
+// ---- Eigen's
+// ---------------------------------------------------------------------------------------------------------
+
+void multiply_by_eigen(const MatmulArgs& args, const GemmTable& table) {
+  // Tiles as large as leaves at least 16 of them, where there is that much to do.
+  int64_t size = 192;
+  while (size > 32 && args.batch * divide_up(args.m, size) * divide_up(args.n, size) < 16) size /= 2;
+  const Cut rows(args.m, size, 8), cols(args.n, size, 8);
+  const int64_t tiles = rows.count * cols.count;
+  const int64_t work = std::max<int64_t>(1, rows.largest() * cols.largest() * args.k);
+  parallel_for(args.batch * tiles, divide_up(worth_a_thread, work), [&](int64_t begin, int64_t end) {
+    for (int64_t each = begin; each < end; ++each) {
+      const int64_t index = each / tiles, i = each % tiles / cols.count, j = each % tiles % cols.count;
+      const EigenTile tile{index, rows.begin(i), rows.size(i), cols.begin(j), cols.size(j)};
+      eigen_gemm(args, tile);
+      const int64_t at = index * args.stride_out + tile.row * args.n + tile.col;
+      if (args.dtype == DType::float64)
+        finish(table, args, static_cast<double*>(args.out) + at, tile.col, tile.rows, tile.cols);
+      else
+        finish(table, args, static_cast<float*>(args.out) + at, tile.col, tile.rows, tile.cols);
+    }
+  });
+}
+
+// ---- both
+// ------------------------------------------------------------------------------------------------------------
+
+template <class T>
+void multiply_nothing(const MatmulArgs& args, const GemmTable& table) {
+  for (int64_t i = 0; i < args.batch; ++i) {
+    T* out = static_cast<T*>(args.out) + i * args.stride_out;
+    std::fill_n(out, args.m * args.n, T(0));
+    finish(table, args, out, 0, args.m, args.n);
+  }
+}
+
+// True if this is done without a workspace of ours, which it then is.
+bool done_without_packing(const MatmulArgs& args, const GemmTable& table) {
+  if (args.m == 0 || args.n == 0 || args.batch == 0) return true;
+  if (args.k == 0)
+    args.dtype == DType::float64 ? multiply_nothing<double>(args, table) : multiply_nothing<float>(args, table);
+  else if (args.dtype == DType::float64 || table.tile_rows == 0)
+    multiply_by_eigen(args, table);
+  else if (args.m == 1 || args.n == 1)
+    multiply_vector(args, table);
+  else
+    return false;
+  return true;
+}
+
+// A batch that shares b and lies row after row is one tall product.
+MatmulArgs flattened(MatmulArgs args) {
+  const bool tall = args.batch > 1 && args.stride_b == 0 && !args.transpose_a && args.stride_a == args.m * args.k &&
+                    args.stride_out == args.m * args.n;
+  if (tall) {
+    args.m *= args.batch;
+    args.batch = 1;
+  }
+  return args;
+}
+
+}  // namespace
+
+const GemmTable& gemm_table(Isa isa) {
+#if defined(ELBO_HAS_VARIANT_V3)
+  if (isa == Isa::v3) return elbo_gemm_table_v3;
+#endif
+#if defined(ELBO_HAS_VARIANT_V4)
+  if (isa == Isa::v4) return elbo_gemm_table_v4;
+#endif
+  static_cast<void>(isa);
+  return elbo_gemm_table_baseline;
+}
+
+void gemm(const MatmulArgs& given, Pool& pool, Isa isa) {
+  const GemmTable& table = gemm_table(isa);
+  const MatmulArgs args = flattened(given);
+  if (done_without_packing(args, table)) return;
+  const Product product(args, table);
+  const int64_t floats = product.workspace_floats();
+  const int64_t blocks = divide_up(args.m, block_cols) * divide_up(args.n, block_cols);
+  // Many small products: one thread each, with a workspace of its own. Otherwise all threads on each in turn.
+  const int64_t at_once = blocks < args.batch ? std::min<int64_t>(args.batch, num_threads()) : 1;
+  const Workspace workspace(pool, static_cast<std::size_t>(at_once * floats) * sizeof(float));
+  std::atomic<int64_t> next{0};
+  parallel_for(at_once, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      for (int64_t index = next++; index < args.batch; index = next++)
+        product.run(index, workspace.as<float>() + i * floats);
+  });
+}
+
+void gemm(const MatmulArgs& given, void* workspace, Isa isa) noexcept {
+  const GemmTable& table = gemm_table(isa);
+  const MatmulArgs args = flattened(given);
+  if (done_without_packing(args, table)) return;
+  const Product product(args, table);
+  for (int64_t index = 0; index < args.batch; ++index) product.run(index, static_cast<float*>(workspace));
+}
+
+std::size_t gemm_workspace(const MatmulArgs& given, Isa isa) {
+  const GemmTable& table = gemm_table(isa);
+  const MatmulArgs args = flattened(given);
+  const bool packs = args.dtype == DType::float32 && table.tile_rows != 0 && args.m > 1 && args.n > 1 && args.k > 0;
+  return packs ? static_cast<std::size_t>(Product(args, table).workspace_floats()) * sizeof(float) : 0;
+}
+
+}  // namespace elbo::cpu_kernels

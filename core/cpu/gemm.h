@@ -1,0 +1,37 @@
+#pragma once
+#include <cstddef>
+
+#include "../backend.h"
+#include "isa.h"
+#include "variant/gemm.h"
+
+/// Matrix products on the CPU: float32 by a packed, tiled product of our own where the variant has one (v3, v4), by
+/// Eigen in the baseline variant and in float64.
+///
+/// No cut changes a bit of our own product: each output element is the sum, in order, of its sums over blocks of k,
+/// whose size depends on k alone, each summed in order by fused multiply-adds. So matrix i of a batch, row i of a
+/// product or a product on any number of threads has the bits it would have alone. Eigen's tiles depend on the shape
+/// alone.
+namespace elbo::cpu_kernels {
+
+class Pool;
+
+/// The kernels of a variant; `isa` is one of available_isas().
+const GemmTable& gemm_table(Isa isa);
+
+/// out = act(op(a) op(b) + bias), all as MatmulArgs says; k = 0 makes out = act(bias). Throws std::bad_alloc if the
+/// pool has no room for the packed operands, and then has written nothing.
+void gemm(const MatmulArgs& args, Pool& pool, Isa isa = active_isa());
+
+/// The same with memory of the caller's: gemm_workspace(args, isa) bytes, aligned to 64. For calls from inside a
+/// parallel_for, each range with a workspace of its own; the matrices of a batch are done one after the other.
+void gemm(const MatmulArgs& args, void* workspace, Isa isa = active_isa()) noexcept;
+std::size_t gemm_workspace(const MatmulArgs& args, Isa isa = active_isa());
+
+/// Rows [row, row + rows) and columns [col, col + cols) of matrix `index` of a batch by Eigen, without the epilogue.
+struct EigenTile {
+  std::int64_t index, row, rows, col, cols;
+};
+void eigen_gemm(const MatmulArgs& args, const EigenTile& tile) noexcept;
+
+}  // namespace elbo::cpu_kernels

@@ -1,0 +1,401 @@
+#include "gemm.h"
+
+#include "../../functors.h"
+
+#if defined(ELBO_VARIANT_V3) || defined(ELBO_VARIANT_V4)
+#include <immintrin.h>
+#define ELBO_OWN_PRODUCT 1
+#endif
+#if defined(__clang__)
+#define ELBO_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define ELBO_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+namespace elbo::cpu_kernels {
+namespace {
+
+using std::int64_t;
+
+// ---- vectors -------------------------------------------------------------------------------------------------------
+
+#if defined(ELBO_VARIANT_V4)
+using Vec = __m512;
+constexpr int lanes = 16, tile_rows = 12, tile_vecs = 2, panel_a = 16;
+inline Vec zero() {
+  return _mm512_setzero_ps();
+}
+inline Vec all(float x) {
+  return _mm512_set1_ps(x);
+}
+inline Vec load(const float* p) {
+  return _mm512_loadu_ps(p);
+}
+inline void store(float* p, Vec x) {
+  _mm512_storeu_ps(p, x);
+}
+inline Vec fma(Vec a, Vec b, Vec c) {
+  return _mm512_fmadd_ps(a, b, c);
+}
+inline Vec add(Vec a, Vec b) {
+  return _mm512_add_ps(a, b);
+}
+inline __mmask16 first(int64_t n) {
+  return static_cast<__mmask16>((1u << n) - 1u);
+}
+inline Vec load_part(const float* p, int64_t n) {
+  return _mm512_maskz_loadu_ps(first(n), p);
+}
+inline void store_part(float* p, Vec x, int64_t n) {
+  _mm512_mask_storeu_ps(p, first(n), x);
+}
+#elif defined(ELBO_VARIANT_V3)
+using Vec = __m256;
+constexpr int lanes = 8, tile_rows = 6, tile_vecs = 2, panel_a = 8;
+inline Vec zero() {
+  return _mm256_setzero_ps();
+}
+inline Vec all(float x) {
+  return _mm256_set1_ps(x);
+}
+inline Vec load(const float* p) {
+  return _mm256_loadu_ps(p);
+}
+inline void store(float* p, Vec x) {
+  _mm256_storeu_ps(p, x);
+}
+inline Vec fma(Vec a, Vec b, Vec c) {
+  return _mm256_fmadd_ps(a, b, c);
+}
+inline Vec add(Vec a, Vec b) {
+  return _mm256_add_ps(a, b);
+}
+inline __m256i first(int64_t n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+inline Vec load_part(const float* p, int64_t n) {
+  return _mm256_maskload_ps(p, first(n));
+}
+inline void store_part(float* p, Vec x, int64_t n) {
+  _mm256_maskstore_ps(p, first(n), x);
+}
+#endif
+
+#ifdef ELBO_OWN_PRODUCT
+constexpr int tile_cols = tile_vecs * lanes;
+
+inline int64_t smaller(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
+// ---- packing: to[p * step + i] = element (i, p), 0 beyond `width` --------------------------------------------------
+
+// Two rows' four values from each of two places.
+inline __m256 halves(const float* low, const float* high) {
+  return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1);
+}
+
+// Where eight rows from row `first` on begin. Rows that aren't there repeat the last one: what is made of them is never
+// stored.
+inline void eight_rows(const float* (&row)[8], const float* from, int64_t ld, int64_t first, int64_t rows) {
+  for (int64_t i = 0; i < 8; ++i) row[i] = from + smaller(first + i, rows - 1) * ld;
+}
+
+// Eight rows, four columns, transposed: to[p] is column p.
+inline void transpose(__m256 (&to)[4], const float* const (&row)[8], int64_t p) {
+  const __m256 ae = halves(row[0] + p, row[4] + p), bf = halves(row[1] + p, row[5] + p);
+  const __m256 cg = halves(row[2] + p, row[6] + p), dh = halves(row[3] + p, row[7] + p);
+  const __m256 ab_lo = _mm256_unpacklo_ps(ae, bf), ab_hi = _mm256_unpackhi_ps(ae, bf);
+  const __m256 cd_lo = _mm256_unpacklo_ps(cg, dh), cd_hi = _mm256_unpackhi_ps(cg, dh);
+  to[0] = _mm256_shuffle_ps(ab_lo, cd_lo, 0x44), to[1] = _mm256_shuffle_ps(ab_lo, cd_lo, 0xee);
+  to[2] = _mm256_shuffle_ps(ab_hi, cd_hi, 0x44), to[3] = _mm256_shuffle_ps(ab_hi, cd_hi, 0xee);
+}
+
+// Eight rows whose k lies side by side; the next ones are `ahead` further on.
+void pack_eight_rows(float* to, int64_t step, const float* const (&row)[8], int64_t ahead, int64_t k) {
+  int64_t p = 0;
+  for (; p + 8 <= k; p += 8) {
+    for (int i = 0; i < 8; ++i) __builtin_prefetch(row[i] + ahead + p);
+    ELBO_UNROLL
+    for (int64_t q = p; q < p + 8; q += 4) {
+      __m256 column[4];
+      transpose(column, row, q);
+      ELBO_UNROLL
+      for (int i = 0; i < 4; ++i) _mm256_storeu_ps(to + (q + i) * step, column[i]);
+    }
+  }
+  for (; p < k; ++p)
+    for (int i = 0; i < 8; ++i) to[p * step + i] = row[i][p];
+}
+
+void pack_rows(float* to, int64_t step, const float* from, int64_t ld, int64_t width, int64_t k) {
+  for (int64_t i = 0; i < width; i += 8) {
+    const float* row[8];
+    eight_rows(row, from, ld, i, width);
+    pack_eight_rows(to + i, step, row, 8 * ld, k);
+  }
+  for (int64_t i = (width + 7) / 8 * 8; i < step; ++i)
+    for (int64_t p = 0; p < k; ++p) to[p * step + i] = 0;
+}
+
+// Where the values of one k lie side by side, packing goes by so many k at a time, through all panels.
+constexpr int64_t lines = 8;
+
+// k <= lines: `width` values of each, of `there` that may be read.
+inline void pack_lines(float* to, int64_t step, const float* from, int64_t ld, int64_t width, int64_t there,
+                       int64_t k) {
+  for (int64_t p = 0; p < k; ++p, to += step, from += ld)
+    for (int64_t i = 0; i < step; i += lanes)
+      store(to + i, i + lanes <= there ? load(from + i) : i < width ? load_part(from + i, width - i) : zero());
+}
+
+// The processor doesn't guess across pages which lines come next.
+inline void fetch_lines(const float* from, int64_t ld, int64_t width) {
+  for (int64_t p = 0; p < lines; ++p)
+    for (int64_t i = 0; i < width; i += 16) __builtin_prefetch(from + p * ld + i);
+}
+
+// Panels of nearly equal height: 128 rows in tiles of 6 are 18 panels of 6 and 4 of 5, not 21 of 6 and a slow one of 2.
+struct Panels {
+  int64_t count, height, higher;  // the first `higher` panels have one row more
+  int64_t height_of(int64_t i) const { return height + (i < higher); }
+};
+inline Panels row_panels(int64_t rows) {
+  const int64_t count = (rows + tile_rows - 1) / tile_rows;
+  return {count, rows / count, rows % count};
+}
+
+void pack_a(float* to, const float* from, int64_t ld, bool k_contiguous, int64_t rows, int64_t k) {
+  const Panels panels = row_panels(rows);
+  int64_t row = 0;
+  if (k_contiguous) {
+    for (int64_t i = 0; i < panels.count; row += panels.height_of(i++))
+      pack_rows(to + i * panel_a * k, panel_a, from + row * ld, ld, panels.height_of(i), k);
+    return;
+  }
+  for (int64_t p = 0; p < k; p += lines, row = 0) {
+    fetch_lines(from + (p + 2 * lines) * ld, ld, rows);
+    for (int64_t i = 0; i < panels.count; row += panels.height_of(i++))
+      pack_lines(to + (i * k + p) * panel_a, panel_a, from + p * ld + row, ld, panels.height_of(i), rows - row,
+                 smaller(k - p, lines));
+  }
+}
+
+void pack_b(float* to, const float* from, int64_t ld, bool k_contiguous, int64_t cols, int64_t k) {
+  if (k_contiguous) {
+    for (int64_t j = 0; j < cols; j += tile_cols)
+      pack_rows(to + j * k, tile_cols, from + j * ld, ld, smaller(cols - j, tile_cols), k);
+    return;
+  }
+  for (int64_t p = 0; p < k; p += lines) {
+    fetch_lines(from + (p + 2 * lines) * ld, ld, cols);
+    for (int64_t j = 0; j < cols; j += tile_cols)
+      pack_lines(to + j * k + p * tile_cols, tile_cols, from + p * ld + j, ld, cols - j, cols - j,
+                 smaller(k - p, lines));
+  }
+}
+
+// ---- the micro-kernel ----------------------------------------------------------------------------------------------
+
+// c [rows, vecs * lanes] (of the last vector only `tail` columns) = or += a b, summed in registers in the order of k.
+template <int rows, int vecs>
+void tile(int64_t k, const float* a, const float* b, float* c, int64_t ld, int64_t tail, bool accumulate) {
+  Vec sum[rows][vecs];
+  ELBO_UNROLL
+  for (int i = 0; i < rows; ++i) {
+    __builtin_prefetch(c + i * ld, 1);
+    ELBO_UNROLL
+    for (int v = 0; v < vecs; ++v) sum[i][v] = zero();
+  }
+  for (int64_t p = 0; p < k; ++p, a += panel_a, b += tile_cols) {
+    Vec y[vecs];
+    ELBO_UNROLL
+    for (int v = 0; v < vecs; ++v) y[v] = load(b + v * lanes);
+    ELBO_UNROLL
+    for (int i = 0; i < rows; ++i) {
+      const Vec x = all(a[i]);
+      ELBO_UNROLL
+      for (int v = 0; v < vecs; ++v) sum[i][v] = fma(x, y[v], sum[i][v]);
+    }
+  }
+  ELBO_UNROLL
+  for (int i = 0; i < rows; ++i) {
+    ELBO_UNROLL
+    for (int v = 0; v < vecs; ++v) {
+      float* to = c + i * ld + v * lanes;
+      if (v + 1 < vecs || tail == lanes)
+        store(to, accumulate ? add(load(to), sum[i][v]) : sum[i][v]);
+      else
+        store_part(to, accumulate ? add(load_part(to, tail), sum[i][v]) : sum[i][v], tail);
+    }
+  }
+}
+
+using Tile = void (*)(int64_t, const float*, const float*, float*, int64_t, int64_t, bool);
+constexpr Tile tiles[][tile_vecs] = {
+    {tile<1, 1>, tile<1, 2>},   {tile<2, 1>, tile<2, 2>},   {tile<3, 1>, tile<3, 2>},
+    {tile<4, 1>, tile<4, 2>},   {tile<5, 1>, tile<5, 2>},   {tile<6, 1>, tile<6, 2>},
+#if defined(ELBO_VARIANT_V4)
+    {tile<7, 1>, tile<7, 2>},   {tile<8, 1>, tile<8, 2>},   {tile<9, 1>, tile<9, 2>},
+    {tile<10, 1>, tile<10, 2>}, {tile<11, 1>, tile<11, 2>}, {tile<12, 1>, tile<12, 2>},
+#endif
+};
+static_assert(sizeof(tiles) / sizeof(tiles[0]) == tile_rows);
+
+// A panel of b stays in the first-level cache while all panels of a pass by from the second.
+void block(const float* a, const float* b, float* c, int64_t ld, int64_t m, int64_t n, int64_t k, bool accumulate) {
+  const Panels panels = row_panels(m);
+  const int64_t fetch = (tile_cols * k / panels.count + 15) / 16 * 16;
+  for (int64_t j = 0; j < n; j += tile_cols, b += tile_cols * k) {
+    const float* next = b + tile_cols * k;
+    const int64_t width = smaller(n - j, tile_cols), vecs = (width + lanes - 1) / lanes;
+    const float* panel = a;
+    float* to = c + j;
+    for (int64_t i = 0; i < panels.count; ++i, panel += panel_a * k) {
+      const int64_t height = panels.height_of(i);
+      for (int64_t line = 0; line < fetch; line += 16) __builtin_prefetch(next + line, 0, 2);
+      next += fetch;
+      tiles[height - 1][vecs - 1](k, panel, b, to, ld, width - (vecs - 1) * lanes, accumulate);
+      to += height * ld;
+    }
+  }
+}
+// ---- one row -------------------------------------------------------------------------------------------------------
+
+// Up to `across` columns of m, each of whose k lie side by side: transposed in registers, so that each sum is in order.
+constexpr int groups = 2, across = 8 * groups;
+void row_across(float* y, const float* x, const float* m, int64_t ld, int64_t n, int64_t k, bool accumulate) {
+  const float* row[groups][8];
+  __m256 sum[groups];
+  for (int g = 0; g < groups; ++g) {
+    eight_rows(row[g], m, ld, g * 8, n);
+    sum[g] = _mm256_setzero_ps();
+  }
+  int64_t p = 0;
+  for (; p + 4 <= k; p += 4) {
+    ELBO_UNROLL
+    for (int g = 0; g < groups; ++g) {
+      __m256 column[4];
+      transpose(column, row[g], p);
+      ELBO_UNROLL
+      for (int i = 0; i < 4; ++i) sum[g] = _mm256_fmadd_ps(_mm256_set1_ps(x[p + i]), column[i], sum[g]);
+    }
+  }
+  for (int g = 0; g < groups; ++g) {
+    float total[8];
+    _mm256_storeu_ps(total, sum[g]);
+    for (int64_t j = g * 8; j < smaller(n, g * 8 + 8); ++j) {
+      float t = total[j - g * 8];
+      for (int64_t q = p; q < k; ++q) t = __builtin_fmaf(x[q], m[j * ld + q], t);
+      y[j] = accumulate ? y[j] + t : t;
+    }
+  }
+}
+
+// Up to `along` columns of m that lie side by side.
+constexpr int row_vecs = 4, along = row_vecs * lanes;
+void row_along(float* y, const float* x, const float* m, int64_t ld, int64_t n, int64_t k, bool accumulate) {
+  constexpr int vecs = row_vecs;
+  Vec sum[vecs] = {zero(), zero(), zero(), zero()};
+  if (n == along) {
+    for (int64_t p = 0; p < k; ++p, m += ld) {
+      for (int v = 0; v < vecs; v += 16 / lanes) __builtin_prefetch(m + 8 * ld + v * lanes);
+      ELBO_UNROLL
+      for (int v = 0; v < vecs; ++v) sum[v] = fma(all(x[p]), load(m + v * lanes), sum[v]);
+    }
+  } else {
+    for (int64_t p = 0; p < k; ++p, m += ld)
+      for (int v = 0; v < vecs; ++v)
+        if (n > v * lanes) sum[v] = fma(all(x[p]), load_part(m + v * lanes, smaller(n - v * lanes, lanes)), sum[v]);
+  }
+  for (int v = 0; v < vecs && n > v * lanes; ++v) {
+    const int64_t there = smaller(n - v * lanes, lanes);
+    float* to = y + v * lanes;
+    store_part(to, accumulate ? add(load_part(to, there), sum[v]) : sum[v], there);
+  }
+}
+
+void row(float* y, const float* x, const float* m, int64_t ld, bool k_contiguous, int64_t n, int64_t k,
+         bool accumulate) {
+  const int64_t step = k_contiguous ? across : along;
+  for (int64_t j = 0; j < n; j += step) {
+    const int64_t width = smaller(n - j, step);
+    if (k_contiguous)
+      row_across(y + j, x, m + j * ld, ld, width, k, accumulate);
+    else
+      row_along(y + j, x, m + j, ld, width, k, accumulate);
+  }
+}
+#endif  // ELBO_OWN_PRODUCT
+
+// ---- the epilogue --------------------------------------------------------------------------------------------------
+
+template <class T>
+struct Identity {
+  T operator()(T x) const { return x; }
+};
+
+template <class T, class F>
+void finish_rows(T* c, int64_t ld, int64_t rows, int64_t cols, const T* bias, F f) {
+  for (int64_t i = 0; i < rows; ++i) {
+    T* row = c + i * ld;
+    if (bias)
+      for (int64_t j = 0; j < cols; ++j) row[j] = f(row[j] + bias[j]);
+    else
+      for (int64_t j = 0; j < cols; ++j) row[j] = f(row[j]);
+  }
+}
+
+template <class T>
+void finish(T* c, int64_t ld, int64_t rows, int64_t cols, const T* bias, int activation) {
+  switch (activation) {
+    case 1:
+      return finish_rows(c, ld, rows, cols, bias, Relu<T>{});
+    case 2:
+      return finish_rows(c, ld, rows, cols, bias, Sigmoid<T>{});
+    case 3:
+      return finish_rows(c, ld, rows, cols, bias, Tanh<T>{});
+    default:
+      if (bias) finish_rows(c, ld, rows, cols, bias, Identity<T>{});
+  }
+}
+
+// ---- the peak ------------------------------------------------------------------------------------------------------
+
+#ifndef ELBO_OWN_PRODUCT
+typedef float Vec __attribute__((vector_size(16)));
+constexpr int lanes = 4;
+inline Vec all(float x) {
+  return Vec{x, x, x, x};
+}
+inline Vec fma(Vec a, Vec b, Vec c) {
+  return a * b + c;
+}
+#endif
+constexpr int chains = 12;  // more than latency times throughput of any processor in sight
+
+float fma_rounds(int64_t n) {
+  const Vec x = all(0.5f), y = all(0.25f);
+  Vec sum[chains];
+  ELBO_UNROLL
+  for (int i = 0; i < chains; ++i) sum[i] = all(static_cast<float>(i));
+  for (int64_t round = 0; round < n; ++round) {
+    ELBO_UNROLL
+    for (int i = 0; i < chains; ++i) sum[i] = fma(sum[i], x, y);
+  }
+  float total = 0;
+  for (int i = 0; i < chains; ++i) total += sum[i][0];
+  return total;
+}
+
+}  // namespace
+
+const GemmTable ELBO_VARIANT_NAME(elbo_gemm_table_) = {
+#ifdef ELBO_OWN_PRODUCT
+    tile_rows,     tile_cols,      panel_a,    tile_cols,        pack_a, pack_b, block, row,
+#else
+    0,             0,              0,          0,                 nullptr, nullptr, nullptr, nullptr,
+#endif
+    finish<float>, finish<double>, fma_rounds, 2 * chains* lanes};
+
+}  // namespace elbo::cpu_kernels

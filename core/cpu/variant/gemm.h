@@ -1,0 +1,41 @@
+#pragma once
+#include "variant.h"
+
+namespace elbo::cpu_kernels {
+
+/// A variant's part of the float32 matrix product, and what fuses into it. The driver (../gemm.h) cuts the product into
+/// blocks; a block of an operand is packed into panels, one per register tile, in which the values of one k lie side by
+/// side; `block` multiplies two packed blocks. Every output element is the same chain of operations wherever it lies in
+/// a block, so no cut changes a bit.
+struct GemmTable {
+  /// Rows and columns of the register tile; 0 where the variant has no product of its own and Eigen does it. The
+  /// functions down to `row` are null then.
+  int tile_rows, tile_cols;
+  /// Floats per k in a packed panel of a, and of b.
+  int panel_a, panel_b;
+  /// Packs a block of op(a) [rows, k] into ceil(rows / tile_rows) panels of nearly equal height, each panel_a * k long.
+  /// `k_contiguous`: element (i, p) is from[i * ld + p]; otherwise it is from[p * ld + i].
+  void (*pack_a)(float* to, const float* from, std::int64_t ld, bool k_contiguous, std::int64_t rows, std::int64_t k);
+  /// The same for a block of op(b) [k, cols], cut into panels of tile_cols columns: element (p, j) is from[j * ld + p]
+  /// or from[p * ld + j].
+  void (*pack_b)(float* to, const float* from, std::int64_t ld, bool k_contiguous, std::int64_t cols, std::int64_t k);
+  /// c [m, n] (row step ld) = a b, or += a b with `add`; a and b packed, k > 0.
+  void (*block)(const float* a, const float* b, float* c, std::int64_t ld, std::int64_t m, std::int64_t n,
+                std::int64_t k, bool add);
+  /// y [n] = (or += with `add`) the sum over p of x[p] m(p, j), where m(p, j) is m[j * ld + p] with `k_contiguous`,
+  /// otherwise m[p * ld + j]: a product of one row or column, without packing, in the same operations.
+  void (*row)(float* y, const float* x, const float* m, std::int64_t ld, bool k_contiguous, std::int64_t n,
+              std::int64_t k, bool add);
+  /// c [rows, cols] = act(c + bias), bias [cols] or null; activation as in enum class Activation.
+  void (*finish_f32)(float* c, std::int64_t ld, std::int64_t rows, std::int64_t cols, const float* bias,
+                     int activation);
+  void (*finish_f64)(double* c, std::int64_t ld, std::int64_t rows, std::int64_t cols, const double* bias,
+                     int activation);
+  /// Runs n rounds of independent multiply-adds in registers, fma_flops operations each; for bench/roofline.
+  float (*fma_rounds)(std::int64_t n);
+  int fma_flops;
+};
+
+extern const GemmTable elbo_gemm_table_baseline, elbo_gemm_table_v3, elbo_gemm_table_v4;
+
+}  // namespace elbo::cpu_kernels

@@ -1,0 +1,10 @@
+#pragma once
+/// ELBO_INDEPENDENT before a loop: no iteration reads what another writes, so the vectoriser needs no check. An output
+/// may then be exactly an input.
+#if defined(__clang__)
+// The same loops serve float64, where calls of the platform's functions stop the vectoriser.
+#pragma clang diagnostic ignored "-Wpass-failed"
+#define ELBO_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define ELBO_INDEPENDENT _Pragma("GCC ivdep")
+#endif

@@ -1,0 +1,81 @@
+#include "file.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+#include "errors.h"
+
+namespace elbo {
+namespace {
+
+/// A name beside `path` that no other writer of this machine uses at the same time.
+std::string temporary_name(const std::filesystem::path& path) {
+  static std::atomic<unsigned> count{0};
+  return detail::concat(path.string(), ".tmp", getpid(), "-", count++);
+}
+
+}  // namespace
+
+AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)), temporary_(temporary_name(path_)) {
+  errno = 0;
+  file_.reset(std::fopen(temporary_.c_str(), "wb"));
+  if (!file_) fail_now();
+}
+
+AtomicFile::~AtomicFile() {
+  if (!temporary_.empty()) std::remove(temporary_.c_str());
+}
+
+void AtomicFile::fail_now() const {
+  const int reason = errno;
+  fail<IoError>("cannot write ", path_.string(), ": ", reason ? std::strerror(reason) : "unknown reason");
+}
+
+void AtomicFile::write(std::span<const std::byte> bytes) {
+  ELBO_CHECK(file_, IoError, "cannot write ", path_.string(), ": already committed");
+  errno = 0;
+  if (std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) != bytes.size()) fail_now();
+}
+
+void AtomicFile::write(std::string_view text) {
+  write(std::as_bytes(std::span(text)));
+}
+
+void AtomicFile::commit() {
+  ELBO_CHECK(file_, IoError, "cannot write ", path_.string(), ": already committed");
+  errno = 0;
+  // A full disk may only show when the file is closed.
+  if (std::fclose(file_.release()) != 0) fail_now();
+  if (std::rename(temporary_.c_str(), path_.c_str()) != 0) fail_now();
+  temporary_.clear();
+}
+
+void write_file_atomically(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+  AtomicFile file(path);
+  file.write(bytes);
+  file.commit();
+}
+
+void write_file_atomically(const std::filesystem::path& path, std::string_view text) {
+  write_file_atomically(path, std::as_bytes(std::span(text)));
+}
+
+std::string read_whole_file(const std::filesystem::path& path) {
+  errno = 0;
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
+  ELBO_CHECK(file, IoError, "cannot read ", path.string(), ": ", std::strerror(errno));
+  std::string content;
+  for (std::size_t step = 1 << 16, got = step; got == step;) {
+    const std::size_t before = content.size();
+    content.resize(before + step);
+    got = std::fread(content.data() + before, 1, step, file.get());
+    content.resize(before + got);
+  }
+  ELBO_CHECK(!std::ferror(file.get()), IoError, "cannot read ", path.string(), ": ", std::strerror(errno));
+  return content;
+}
+
+}  // namespace elbo

@@ -1,0 +1,26 @@
+#pragma once
+#include "kernels.h"
+
+// What kernels.cpp and kernels_move.cpp share; not part of the interface.
+namespace elbo::kernels {
+
+inline Backend& on(const Array& x) {
+  return backend(x.device());
+}
+inline Queue queue_of(const Array& x) {
+  return queue(x.device());
+}
+
+/// A shape seen as [before axis, axis, after axis].
+struct Axis {
+  std::int64_t outer = 1, n = 1, inner = 1;
+  /// Axes first to last count as one.
+  Axis(const Shape& shape, int first, int last) {
+    for (int i = 0; i < shape.rank(); ++i) (i < first ? outer : i <= last ? n : inner) *= shape[i];
+  }
+  Axis(const Shape& shape, int axis) : Axis(shape, axis, axis) {}
+  Shape full() const { return {outer, n, inner}; }
+  Shape reduced() const { return {outer, inner}; }
+};
+
+}  // namespace elbo::kernels

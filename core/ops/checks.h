@@ -1,0 +1,87 @@
+#pragma once
+#include <cmath>
+#include <initializer_list>
+#include <vector>
+
+#include "../ops.h"
+
+/// The argument checks that ops share. `op` is the op's name, put in front of every message.
+namespace elbo::ops {
+
+/// Throws AutogradError for a tensor that was never given a value.
+inline void check_defined(const char* op, const Tensor& x) {
+  ELBO_CHECK(x.defined(), AutogradError, "[", op, "] expected a tensor, found an undefined one");
+}
+
+/// Throws DTypeError unless x is float32 or float64.
+inline void check_floating(const char* op, const Tensor& x) {
+  check_defined(op, x);
+  ELBO_CHECK(is_floating(x.dtype()), DTypeError, "[", op, "] expected float32 or float64, found ", x.dtype());
+}
+
+/// The same for the dtype of a tensor yet to be made.
+inline void check_floating(const char* op, DType dtype) {
+  ELBO_CHECK(is_floating(dtype), DTypeError, "[", op, "] expected float32 or float64, found ", dtype);
+}
+
+/// Throws DeviceError unless both lie on one device.
+inline void check_same_device(const char* op, const Tensor& a, const Tensor& b) {
+  ELBO_CHECK(a.device() == b.device(), DeviceError, "[", op, "] expected operands on one device, found ", a.device(),
+             " and ", b.device());
+}
+
+/// Throws DTypeError or DeviceError unless a and b can be computed with each other.
+inline void check_pair(const char* op, const Tensor& a, const Tensor& b) {
+  check_defined(op, a);
+  check_defined(op, b);
+  ELBO_CHECK(a.dtype() == b.dtype(), DTypeError, "[", op, "] expected operands of one dtype, found ", a.dtype(),
+             " and ", b.dtype());
+  check_same_device(op, a, b);
+}
+
+/// check_pair for floating operands.
+inline void check_floating_pair(const char* op, const Tensor& a, const Tensor& b) {
+  check_floating(op, a);
+  check_pair(op, a, b);
+}
+
+/// Throws DTypeError unless x is int64.
+inline void check_int64(const char* op, const char* what, const Tensor& x) {
+  check_defined(op, x);
+  ELBO_CHECK(x.dtype() == DType::int64, DTypeError, "[", op, "] expected ", what, " of int64, found ", x.dtype());
+}
+
+/// Throws ShapeError unless the shapes are equal.
+inline void check_shape(const char* op, const char* what, const Shape& expected, const Shape& found) {
+  ELBO_CHECK(found == expected, ShapeError, "[", op, "] expected ", what, " of shape ", expected, ", found ", found);
+}
+
+/// Throws ShapeError unless a shape has so many dimensions.
+inline void check_rank(const char* op, const char* what, int expected, const Shape& found) {
+  ELBO_CHECK(found.rank() == expected, ShapeError, "[", op, "] expected ", what, " with ", expected,
+             " dimensions, found shape ", found);
+}
+
+/// An optional parameter such as a bias: of x's dtype and device and of this shape, or undefined.
+inline void check_optional(const char* op, const char* what, const Tensor& x, const Tensor& parameter,
+                           const Shape& shape) {
+  if (!parameter.defined()) return;
+  check_pair(op, x, parameter);
+  check_shape(op, what, shape, parameter.shape());
+}
+
+/// The axes in ascending order, each in [0, rank); all of them for an empty list. Throws IndexError outside, ShapeError
+/// for an axis named twice.
+std::vector<int> resolve_axes(const char* op, const Shape& shape, const Axes& axes);
+
+/// A parameter that may be undefined, as an array.
+inline Array array_or_none(const Tensor& x) {
+  return x.defined() ? x.array() : Array();
+}
+
+/// True if the tensor is there and a gradient for it may be asked for.
+inline bool wants_grad(const Tensor& x) {
+  return x.defined() && x.requires_grad();
+}
+
+}  // namespace elbo::ops

@@ -1,0 +1,47 @@
+// Ops whose result is a constant: comparisons, logic, argmax; and cast.
+#include "../autograd.h"
+#include "../kernels.h"
+#include "checks.h"
+
+namespace elbo {
+namespace {
+
+Tensor compare_op(CompareOp op, const char* name, const Tensor& a, const Tensor& b) {
+  ops::check_pair(name, a, b);
+  Shape shape = broadcast(a.shape(), b.shape(), name);
+  return record_constant(name, {a, b}, kernels::compare(op, a.array(), b.array(), shape));
+}
+
+}  // namespace
+
+#define ELBO_DEFINE_COMPARE(op, functor)         \
+  Tensor op(const Tensor& a, const Tensor& b) {  \
+    return compare_op(CompareOp::op, #op, a, b); \
+  }
+ELBO_COMPARE_OPS(ELBO_DEFINE_COMPARE)
+
+Tensor logical_not(const Tensor& x) {
+  ops::check_defined("logical_not", x);
+  Array zero = Array::zeros({}, x.array().options());
+  return record_constant("logical_not", {x}, kernels::compare(CompareOp::eq, x.array(), zero, x.shape()));
+}
+
+Tensor argmax(const Tensor& x, int axis, bool keepdim) {
+  ops::check_floating("argmax", x);
+  int dim = x.shape().axis(axis, "argmax");
+  ELBO_CHECK(x.shape()[dim] > 0, ShapeError, "[argmax] expected at least one element along axis ", axis,
+             ", found shape ", x.shape());
+  Array y = kernels::argmax(x.array(), dim);
+  return record_constant("argmax", {x}, keepdim ? y : y.reshape(x.shape().without(dim)));
+}
+
+Tensor cast(const Tensor& x, DType dtype) {
+  ops::check_defined("cast", x);
+  if (x.dtype() == dtype) return x;
+  Array y = kernels::cast(x.array(), dtype);
+  if (!is_floating(x.dtype()) || !is_floating(dtype)) return record_constant("cast", {x}, y);
+  return record("cast", {x}, y,
+                [from = x.dtype()](const Array& g, const Needs&) { return Grads{kernels::cast(g, from)}; });
+}
+
+}  // namespace elbo

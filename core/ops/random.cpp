@@ -1,0 +1,54 @@
+#include "../autograd.h"
+#include "../kernels.h"
+#include "checks.h"
+
+namespace elbo {
+namespace {
+
+/// The generator to draw from: the given one, which must lie on `device`, or the device's default one.
+Generator& choose(const char* op, Generator* generator, Device device) {
+  if (!generator) return default_generator(device);
+  ELBO_CHECK(generator->device() == device, DeviceError, "[", op, "] expected a generator on ", device,
+             ", found one on ", generator->device());
+  return *generator;
+}
+
+Array draw(const char* op, RandomKind kind, const Shape& shape, TensorOptions options, Generator* generator,
+           double p = 0.5) {
+  ops::check_floating(op, options.dtype);
+  return kernels::random(kind, shape, options.dtype, choose(op, generator, options.device), p);
+}
+
+}  // namespace
+
+Tensor randn(const Shape& shape, TensorOptions options, Generator* generator) {
+  return Tensor(draw("randn", RandomKind::normal, shape, options, generator));
+}
+
+Tensor rand(const Shape& shape, TensorOptions options, Generator* generator) {
+  return Tensor(draw("rand", RandomKind::uniform, shape, options, generator));
+}
+
+Tensor bernoulli(double p, const Shape& shape, TensorOptions options, Generator* generator) {
+  ELBO_CHECK(p >= 0 && p <= 1, ValueError, "[bernoulli] expected a probability in [0, 1], found ", p);
+  return Tensor(draw("bernoulli", RandomKind::bernoulli, shape, options, generator, p));
+}
+
+Tensor bernoulli(const Tensor& probs, Generator* generator) {
+  ops::check_floating("bernoulli", probs);
+  Array uniform = draw("bernoulli", RandomKind::uniform, probs.shape(), probs.array().options(), generator);
+  Array below = kernels::compare(CompareOp::lt, uniform, probs.array(), probs.shape());
+  return record_constant("bernoulli", {probs}, kernels::cast(below, probs.dtype()));
+}
+
+Tensor dropout(const Tensor& x, double p, bool training, Generator* generator) {
+  ops::check_floating("dropout", x);
+  ELBO_CHECK(p >= 0 && p < 1, ValueError, "[dropout] expected a probability in [0, 1), found ", p);
+  if (!training || p == 0) return x;
+  Array kept = draw("dropout", RandomKind::bernoulli, x.shape(), x.array().options(), generator, 1 - p);
+  Array mask = kernels::scale(kept, 1 / (1 - p));
+  return record("dropout", {x}, kernels::mul(x.array(), mask),
+                [M = save(mask)](const Array& g, const Needs&) { return Grads{kernels::mul(g, M())}; });
+}
+
+}  // namespace elbo

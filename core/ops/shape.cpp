@@ -1,0 +1,160 @@
+// Ops that rearrange elements without computing; they take any dtype.
+#include <algorithm>
+#include <array>
+#include <numeric>
+
+#include "../autograd.h"
+#include "../kernels.h"
+#include "checks.h"
+
+namespace elbo {
+namespace {
+
+using Index = std::array<std::int64_t, Shape::max_rank>;
+Index filled(std::int64_t value) {
+  Index out;
+  out.fill(value);
+  return out;
+}
+
+/// A step of one along each axis.
+const Index every = filled(1);
+
+Tensor permuted(const char* op, const Tensor& x, const std::vector<int>& dims) {
+  std::vector<int> inverse(dims.size());
+  for (std::size_t i = 0; i < dims.size(); ++i) inverse[static_cast<std::size_t>(dims[i])] = static_cast<int>(i);
+  return record(op, {x}, kernels::permute(x.array(), dims),
+                [inverse](const Array& g, const Needs&) { return Grads{kernels::permute(g, inverse)}; });
+}
+
+/// Rows [begin, end) along `axis`: a view where they lie together.
+Array rows(const Array& x, int axis, std::int64_t begin, std::int64_t end) {
+  if (axis == 0) return x.slice(begin, end);
+  Index starts = filled(0);
+  starts[static_cast<std::size_t>(axis)] = begin;
+  return kernels::slice(x, starts, x.shape().with(axis, end - begin), every);
+}
+
+}  // namespace
+
+Tensor reshape(const Tensor& x, const Shape& shape) {
+  ops::check_defined("reshape", x);
+  return record("reshape", {x}, x.array().reshape(shape),
+                [from = x.shape()](const Array& g, const Needs&) { return Grads{g.reshape(from)}; });
+}
+
+Tensor reshape(const Tensor& x, std::initializer_list<std::int64_t> sizes) {
+  ops::check_defined("reshape", x);
+  std::vector<std::int64_t> known(sizes);
+  auto wild = std::find(known.begin(), known.end(), -1);
+  if (wild != known.end()) {
+    *wild = 1;
+    std::int64_t rest = Shape(known).numel();
+    ELBO_CHECK(rest > 0 && x.numel() % rest == 0, ShapeError, "[reshape] ", x.shape(), " to ", Shape(known),
+               ": no size in place of -1 (dimension ", wild - known.begin(), ") gives ", x.numel(), " elements");
+    *wild = x.numel() / rest;
+  }
+  return reshape(x, Shape(known));
+}
+
+Tensor flatten(const Tensor& x, int start) {
+  ops::check_defined("flatten", x);
+  const Shape& shape = x.shape();
+  if (shape.rank() == 0) return reshape(x, Shape{1});
+  int first = shape.axis(start, "flatten");
+  Shape out = shape;
+  for (int i = shape.rank() - 1; i > first; --i) out = out.with(i - 1, out[i - 1] * out[i]).without(i);
+  return reshape(x, out);
+}
+
+Tensor transpose(const Tensor& x, int axis_a, int axis_b) {
+  ops::check_defined("transpose", x);
+  std::vector<int> dims(static_cast<std::size_t>(x.shape().rank()));
+  std::iota(dims.begin(), dims.end(), 0);
+  std::swap(dims[static_cast<std::size_t>(x.shape().axis(axis_a, "transpose"))],
+            dims[static_cast<std::size_t>(x.shape().axis(axis_b, "transpose"))]);
+  return permuted("transpose", x, dims);
+}
+
+Tensor permute(const Tensor& x, const std::vector<int>& dims) {
+  ops::check_defined("permute", x);
+  ELBO_CHECK(static_cast<int>(dims.size()) == x.shape().rank(), ShapeError, "[permute] expected ", x.shape().rank(),
+             " axes for shape ", x.shape(), ", found ", dims.size());
+  std::vector<int> axes;
+  for (int dim : dims) {
+    int axis = x.shape().axis(dim, "permute");
+    ELBO_CHECK(std::find(axes.begin(), axes.end(), axis) == axes.end(), ShapeError, "[permute] axis ", dim,
+               " of shape ", x.shape(), " is named twice");
+    axes.push_back(axis);
+  }
+  return permuted("permute", x, axes);
+}
+
+Tensor concatenate(std::span<const Tensor> parts, int axis) {
+  const char* op = "concatenate";
+  ELBO_CHECK(!parts.empty(), ShapeError, "[", op, "] expected at least one tensor, found none");
+  ops::check_defined(op, parts[0]);
+  const Shape& first = parts[0].shape();
+  int dim = first.axis(axis, op);
+  std::vector<Array> arrays;
+  std::vector<std::int64_t> sizes;
+  for (const Tensor& part : parts) {
+    ops::check_pair(op, parts[0], part);
+    const Shape& shape = part.shape();
+    ELBO_CHECK(shape.rank() == first.rank() && shape.with(dim, first[dim]) == first, ShapeError, "[", op,
+               "] sizes differ outside axis ", dim, ": ", first, " and ", shape);
+    arrays.push_back(part.array());
+    sizes.push_back(shape[dim]);
+  }
+  return record(op, parts, kernels::concatenate(arrays, dim), [dim, sizes](const Array& g, const Needs& need) {
+    Grads grads(sizes.size());
+    std::int64_t begin = 0;
+    for (std::size_t i = 0; i < sizes.size(); begin += sizes[i++])
+      if (need[i]) grads[i] = rows(g, dim, begin, begin + sizes[i]);
+    return grads;
+  });
+}
+
+Tensor concatenate(std::initializer_list<Tensor> parts, int axis) {
+  return concatenate(std::span(parts.begin(), parts.size()), axis);
+}
+
+Tensor slice(const Tensor& x, int axis, std::int64_t begin, std::int64_t end, std::int64_t step) {
+  ops::check_defined("slice", x);
+  const Shape& shape = x.shape();
+  int dim = shape.axis(axis, "slice");
+  ELBO_CHECK(step > 0, ValueError, "[slice] expected a step of at least 1, found ", step);
+  std::int64_t n = shape[dim];
+  begin = std::clamp(begin < 0 ? begin + n : begin, std::int64_t{0}, n);
+  end = std::clamp(end < 0 ? end + n : end, begin, n);
+  Index starts = filled(0), steps = every;
+  starts[static_cast<std::size_t>(dim)] = begin;
+  steps[static_cast<std::size_t>(dim)] = step;
+  Array y = step == 1 ? rows(x.array(), dim, begin, end)
+                      : kernels::slice(x.array(), starts, shape.with(dim, (end - begin + step - 1) / step), steps);
+  return record("slice", {x}, y, [shape, starts, steps](const Array& g, const Needs&) {
+    return Grads{kernels::unslice(g, shape, starts, steps)};
+  });
+}
+
+Tensor pad(const Tensor& x, const std::vector<std::int64_t>& before, const std::vector<std::int64_t>& after,
+           double value) {
+  ops::check_defined("pad", x);
+  Shape shape = x.shape();
+  std::size_t rank = static_cast<std::size_t>(shape.rank());
+  ELBO_CHECK(before.size() == rank && after.size() == rank, ShapeError, "[pad] expected ", rank,
+             " sizes before and after for shape ", shape, ", found ", before.size(), " and ", after.size());
+  Index starts = filled(0);
+  for (std::size_t i = 0; i < rank; ++i) {
+    ELBO_CHECK(before[i] >= 0 && after[i] >= 0, ValueError, "[pad] expected sizes of at least 0, found ", before[i],
+               " and ", after[i], " for axis ", i);
+    starts[i] = before[i];
+    shape = shape.with(static_cast<int>(i), before[i] + shape[static_cast<int>(i)] + after[i]);
+  }
+  return record("pad", {x}, kernels::unslice(x.array(), shape, starts, every, value),
+                [from = x.shape(), starts](const Array& g, const Needs&) {
+                  return Grads{kernels::slice(g, starts, from, every)};
+                });
+}
+
+}  // namespace elbo

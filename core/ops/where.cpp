@@ -1,0 +1,25 @@
+#include "../autograd.h"
+#include "../kernels.h"
+#include "checks.h"
+
+namespace elbo {
+
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
+  ops::check_defined("where", condition);
+  ELBO_CHECK(condition.dtype() == DType::uint8, DTypeError, "[where] expected a condition of uint8, found ",
+             condition.dtype());
+  ops::check_pair("where", a, b);
+  ops::check_same_device("where", condition, a);
+  Shape shape = broadcast(condition.shape(), broadcast(a.shape(), b.shape(), "where"), "where");
+  Array y = kernels::where(condition.array(), a.array(), b.array(), shape);
+  return record("where", {a, b}, y,
+                [C = save(condition), shape_a = a.shape(), shape_b = b.shape()](const Array& g, const Needs& need) {
+                  Array zero = Array::zeros({}, g.options());
+                  Grads grads(2);
+                  if (need[0]) grads[0] = kernels::sum_to(kernels::where(C(), g, zero, g.shape()), shape_a);
+                  if (need[1]) grads[1] = kernels::sum_to(kernels::where(C(), zero, g, g.shape()), shape_b);
+                  return grads;
+                });
+}
+
+}  // namespace elbo

@@ -1,0 +1,245 @@
+#include "parallel_for.h"
+
+#include <atomic>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+#include <thread>
+
+#include "errors.h"
+
+#if defined(__linux__)
+#include <sched.h>
+#endif
+#if defined(ELBO_USE_OPENMP)
+#include <omp.h>
+#else
+#include <mutex>
+#include <vector>
+#endif
+
+namespace elbo {
+namespace {
+
+using std::int64_t;
+
+constexpr int max_threads = 1024;
+std::atomic<int> chosen_threads{0};  // 0: not chosen yet
+thread_local bool inside = false;    // this thread is running a range of some parallel_for
+
+// The thread count in an environment variable, 0 if it isn't set. OpenMP's may be a list, one number per nesting level.
+int threads_from(const char* variable, bool list) {
+  const char* value = std::getenv(variable);
+  if (!value || !*value) return 0;
+  std::string_view text = value;
+  if (list) text = text.substr(0, text.find(','));
+  int n = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+  ELBO_CHECK(error == std::errc() && end == text.data() + text.size() && n >= 1 && n <= max_threads, ValueError, "[",
+             variable, "] expected a number of threads from 1 to ", max_threads, ", found \"", value, "\"");
+  return n;
+}
+
+int processors() {
+#if defined(__linux__)
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) return CPU_COUNT(&allowed);
+#endif
+  return static_cast<int>(std::thread::hardware_concurrency());
+}
+
+int default_threads() {
+  int n = threads_from("ELBO_NUM_THREADS", false);
+  if (n == 0) n = threads_from("OMP_NUM_THREADS", true);
+  if (n == 0) n = processors();
+  return n < 1 ? 1 : n > max_threads ? max_threads : n;
+}
+
+// ---- one call's work -----------------------------------------------------------------------------------------------
+
+// The pieces [begin, end) that a thread has left, in one word, so that taking some is one compare-and-swap.
+struct alignas(64) Share {
+  std::atomic<std::uint64_t> left;
+};
+
+// Each of `threads` threads starts with an equal share, the same from call to call, so that what one kernel left in a
+// core's cache the next finds there. A thread that is done takes over from those that are not: another process may
+// hold one up, and not all cores are equally fast.
+class Work {
+ public:
+  Work(int64_t n, int64_t grain, detail::RangeFn fn, void* context, int threads) : n_(n), fn_(fn), context_(context) {
+    pieces_ = (n - 1) / grain + 1;
+    const int64_t together = (pieces_ - 1) / most_pieces + 1;
+    step_ = grain * together;
+    pieces_ = (pieces_ - 1) / together + 1;
+    threads_ = static_cast<int>(pieces_ < threads ? pieces_ : threads);
+    share_count_ = threads_ < most_shares ? threads_ : most_shares;
+    for (int64_t i = 0; i < share_count_; ++i)
+      shares_[i].left.store(pack(pieces_ * i / share_count_, pieces_ * (i + 1) / share_count_),
+                            std::memory_order_relaxed);
+  }
+
+  int threads() const { return threads_; }
+
+  void run(int thread) noexcept {
+    inside = true;
+    for (int i = 0; i < share_count_; ++i) {
+      const int owner = (thread + i) % share_count_;
+      while (take(shares_[owner], i == 0)) {
+      }
+    }
+    inside = false;
+  }
+
+ private:
+  static constexpr int64_t most_pieces = int64_t{1} << 31;
+  static constexpr int most_shares = 64;  // more threads than that have shares in common
+
+  static std::uint64_t pack(int64_t begin, int64_t end) {
+    return static_cast<std::uint64_t>(begin) << 32 | static_cast<std::uint64_t>(end);
+  }
+
+  // Runs some pieces of a share: its owner from the front, a quarter of what is left, others from the back.
+  bool take(Share& share, bool own) noexcept {
+    std::uint64_t seen = share.left.load(std::memory_order_relaxed);
+    for (;;) {
+      const int64_t begin = static_cast<int64_t>(seen >> 32), end = static_cast<int64_t>(seen & 0xffffffffu);
+      if (begin >= end) return false;
+      const int64_t some = (end - begin + 3) / 4;
+      const std::uint64_t rest = own ? pack(begin + some, end) : pack(begin, end - some);
+      if (share.left.compare_exchange_weak(seen, rest, std::memory_order_relaxed)) {
+        const int64_t from = own ? begin : end - some, to = from + some;
+        fn_(context_, from * step_, to == pieces_ ? n_ : to * step_);
+        return true;
+      }
+    }
+  }
+
+  int64_t n_, step_, pieces_;
+  detail::RangeFn fn_;
+  void* context_;
+  int threads_, share_count_;
+  Share shares_[most_shares];
+};
+
+// ---- threads -------------------------------------------------------------------------------------------------------
+
+#if defined(ELBO_USE_OPENMP)
+
+void run_on_threads(Work& work) {
+#pragma omp parallel num_threads(work.threads())
+  {
+    // OpenMP may give fewer threads than asked for; whoever comes takes over the shares of the others.
+    work.run(omp_get_thread_num());
+  }
+}
+
+bool in_parallel() {
+  return inside || omp_in_parallel();
+}
+
+#else
+
+void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+// Workers that wait for a job. The caller works too, and at the end waits only for workers that have begun: one that
+// sleeps, or that has no processor because other programs run, costs nothing. One job runs at a time: a second caller
+// finds the pool busy and works alone.
+class Workers {
+ public:
+  ~Workers() {
+    stop_ = true;
+    ++job_;
+    job_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  void run(Work& work) {
+    std::unique_lock busy(busy_, std::try_to_lock);
+    if (!busy) return work.run(0);
+    while (static_cast<int>(threads_.size()) < work.threads() - 1)
+      threads_.emplace_back([this, index = static_cast<int>(threads_.size()) + 1] { serve(index); });
+    work_ = &work;
+    ++job_;
+    job_.notify_all();
+    work.run(0);
+    // From here on no worker begins: it counts itself first and then looks for work.
+    work_ = nullptr;
+    for (int i = 0; active_ != 0; ++i) i < spins ? pause() : std::this_thread::yield();
+  }
+
+ private:
+  // A worker watches for the next job for some 0.1 ms before it sleeps, since waking up takes about as long.
+  static constexpr int spins = 4000;
+
+  void serve(int index) {
+    for (std::uint32_t seen = 0;;) {
+      for (int i = 0; i < spins && job_ == seen; ++i) pause();
+      job_.wait(seen);
+      seen = job_;
+      if (stop_) return;
+      ++active_;
+      if (Work* work = work_; work && index < work->threads()) work->run(index);
+      --active_;
+    }
+  }
+
+  std::mutex busy_;
+  std::vector<std::thread> threads_;
+  std::atomic<bool> stop_{false};
+  alignas(64) std::atomic<std::uint32_t> job_{0};
+  std::atomic<Work*> work_{nullptr};
+  alignas(64) std::atomic<int> active_{0};
+};
+
+void run_on_threads(Work& work) {
+  static Workers workers;
+  workers.run(work);
+}
+
+bool in_parallel() {
+  return inside;
+}
+
+#endif
+
+}  // namespace
+
+int num_threads() {
+  int n = chosen_threads.load(std::memory_order_relaxed);
+  if (n == 0) {
+    n = default_threads();
+    int unset = 0;  // set_num_threads on another thread wins
+    if (!chosen_threads.compare_exchange_strong(unset, n)) n = unset;
+  }
+  return n;
+}
+
+void set_num_threads(int n) {
+  ELBO_CHECK(n >= 1 && n <= max_threads, ValueError, "[set_num_threads] expected a number of threads from 1 to ",
+             max_threads, ", found ", n);
+  chosen_threads.store(n);
+}
+
+namespace detail {
+
+void parallel_for(int64_t n, int64_t grain, RangeFn fn, void* context) {
+  if (n <= 0) return;
+  if (grain < 1) grain = 1;
+  const int threads = n <= grain || in_parallel() ? 1 : num_threads();
+  if (threads == 1) {
+    // noexcept, as on several threads: what is an error must not depend on their number.
+    [&]() noexcept { fn(context, 0, n); }();
+    return;
+  }
+  Work work(n, grain, fn, context, threads);
+  run_on_threads(work);
+}
+
+}  // namespace detail
+}  // namespace elbo

@@ -1,0 +1,74 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "../core/array.h"
+
+namespace elbo::datasets {
+
+struct BatchOptions {
+  std::int64_t batch_size = 128;
+  /// A new order each epoch; otherwise that of the indices.
+  bool shuffle = true;
+  std::uint64_t seed = 0;
+  /// Leave out the last batch where it is smaller than the others.
+  bool drop_last = false;
+  /// Prepare batches on a thread of their own while the last one is in use. For pictures on the CPU alone: a GPU's
+  /// queue does the same by itself.
+  bool background = true;
+  /// A byte becomes byte * scale + shift, in float32.
+  double scale = 1.0 / 255;
+  double shift = 0;
+};
+
+/// Some pictures of an epoch, on the device of them all. It stays as it is for as long as it is held.
+struct Batch {
+  Array pictures;           ///< float32 [size, ...]
+  Array labels;             ///< int64 [size]; undefined where the pictures have none
+  Array indices;            ///< int64 [size]: the place of each among all pictures
+  std::int64_t number = 0;  ///< its place in the epoch, from 0
+  std::int64_t size() const { return indices.numel(); }
+};
+
+/// The batches of one epoch after the other, from pictures that stay as bytes on the device that trains:
+///
+///     Batches batches(data.pictures_array(), data.labels_array(), subsets.train, {.batch_size = 128, .seed = 7});
+///     for (int epoch = 0; epoch < 5; ++epoch) {
+///       batches.begin_epoch(epoch);
+///       while (auto batch = batches.next()) step(batch->pictures);
+///     }
+///
+/// The batches of an epoch depend on nothing but the arguments here and the epoch's number: not on the epochs before,
+/// on threads, or on `background`. Warm, no memory is taken: the memory of a batch that is no longer held serves again.
+/// An object is to be used by one thread at a time.
+class Batches {
+ public:
+  /// pictures: uint8 [n, ...]; labels: int64 [n] on the same device, or undefined; indices: which pictures an epoch
+  /// takes, in [0, n), repeated ones as often as they stand there. The arrays are shared, not copied, and must not be
+  /// written while batches are drawn. Throws DTypeError, ShapeError, DeviceError, IndexError for indices, ValueError
+  /// for a batch size below 1, or where drop_last would leave none of the pictures.
+  Batches(Array pictures, Array labels, std::vector<std::int64_t> indices, BatchOptions options = {});
+  /// Stops the thread, in the middle of an epoch too.
+  ~Batches();
+  Batches(Batches&&) noexcept;
+  Batches& operator=(Batches&&) noexcept;
+
+  /// The number of batches in an epoch, and of pictures in them.
+  std::int64_t batches() const;
+  std::int64_t samples() const;
+  const BatchOptions& options() const;
+
+  /// Starts an epoch, and ends the one before wherever it stands. `first_batch`, at most batches(), skips those before
+  /// it, to go on after an interruption. Throws IndexError for another, or for an epoch below 0.
+  void begin_epoch(std::int64_t epoch, std::int64_t first_batch = 0);
+  /// The next batch, or nothing at the epoch's end and before the first.
+  std::optional<Batch> next();
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace elbo::datasets

@@ -1,0 +1,70 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "../core/device.h"
+#include "../core/shape.h"
+
+namespace elbo::models {
+
+/// How the decoder's logits explain a picture x in [0, 1]; the mean of either is sigmoid(logits).
+/// - bernoulli: -log p(x) is the binary cross entropy (for grey pixels its expectation, as in the field's usage).
+/// - gaussian: -log p(x) is (x - mean)^2 / (2 variance) summed over pixels, without the constant log(2 pi variance) /
+/// 2;
+///   with variance 1/2 it is the summed squared error.
+enum class Likelihood { bernoulli, gaussian };
+
+/// `bernoulli`, `gaussian`.
+const char* name(Likelihood likelihood);
+
+/// What rebuilds a model: its kind, its sizes and its likelihood.
+struct ModelConfig {
+  std::string model = "vae";
+  Shape picture = {1, 28, 28};               ///< [channels, height, width]
+  std::vector<std::int64_t> hidden = {400};  ///< the encoder's hidden layers; the decoder mirrors them
+  std::int64_t latent = 20;
+  Likelihood likelihood = Likelihood::bernoulli;
+  double variance = 0.5;  ///< of the Gaussian likelihood
+
+  /// Throws ValueError naming the first field that makes no sense.
+  void validate() const;
+};
+
+/// How a model is trained.
+struct TrainOptions {
+  std::int64_t epochs = 20;
+  std::int64_t batch_size = 128;
+  bool drop_last = false;     ///< leave out the last, smaller batch of an epoch
+  double lr = 1e-3;           ///< Adam's learning rate
+  double beta = 1;            ///< weight of the KL divergence (Higgins et al. 2017)
+  double val_size = 0.1;      ///< held out for validation: a fraction below 1, or a number of pictures; 0 for none
+  std::int64_t patience = 0;  ///< stop after so many epochs without a better validation loss; 0 to never stop early
+  std::uint64_t seed = 0;
+  Device device = cpu;
+
+  /// Throws ValueError naming the first field that makes no sense.
+  void validate() const;
+};
+
+/// Where the pictures come from.
+struct DataOptions {
+  std::string dataset = "fashion-mnist";
+  std::filesystem::path dir;  ///< the folder with its files; empty to look in the usual places
+};
+
+/// All that `config.json` of a run folder holds.
+struct RunConfig {
+  ModelConfig model;
+  TrainOptions train;
+  DataOptions data;
+
+  /// As indented JSON.
+  std::string to_json() const;
+  /// Reads it back. Throws FormatError naming `where`, the field, what was expected and what was found.
+  static RunConfig from_json(std::string_view text, const std::string& where);
+};
+
+}  // namespace elbo::models

@@ -1,0 +1,38 @@
+#pragma once
+#include <span>
+
+#include "../datasets/dataset.h"
+#include "model.h"
+#include "run.h"
+
+namespace elbo::models {
+
+/// How `evaluate` chooses the code of a picture.
+enum class Codes {
+  sampled,  ///< z ~ q(z|x), one draw a picture: an unbiased estimate of the negative ELBO
+  mean      ///< the posterior mean
+};
+
+struct EvaluateOptions {
+  Codes codes = Codes::sampled;
+  double beta = 1;
+  std::uint64_t seed = 0;  ///< of the noise; equal seeds draw equal noise
+  std::int64_t batch_size = 500;
+};
+
+struct Evaluation {
+  std::int64_t count = 0;         ///< pictures
+  Losses losses;                  ///< nats per sample
+  double mse = 0;                 ///< squared error of the mean picture, per pixel
+  std::int64_t active_units = 0;  ///< latent dimensions whose posterior mean varies by more than 0.01 over the pictures
+                                  ///< (Burda et al. 2016, section 5.1)
+};
+
+/// Losses over the pictures of `pictures` (uint8 [n, channels, height, width]) at `indices`, each counted once whatever
+/// the batches. Records no gradient and leaves the model's mode as it was.
+Evaluation evaluate(Model& model, const Array& pictures, std::span<const std::int64_t> indices,
+                    const EvaluateOptions& options = {});
+/// The same over a whole dataset.
+Evaluation evaluate(Model& model, const datasets::Dataset& dataset, const EvaluateOptions& options = {});
+
+}  // namespace elbo::models

@@ -1,0 +1,54 @@
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+#include "../core/safetensors.h"
+#include "config.h"
+
+namespace elbo::models {
+
+/// The objective and its parts, in nats per sample: loss = reconstruction + beta * kl.
+struct Losses {
+  double loss = 0, reconstruction = 0, kl = 0;
+};
+
+/// One line of `history.jsonl`.
+struct EpochRecord {
+  std::int64_t epoch = 0;     ///< counted from 1
+  Losses train;               ///< averaged over the epoch's samples as they were trained on
+  std::optional<Losses> val;  ///< absent without a validation set
+  double seconds = 0;         ///< of the training part alone
+};
+
+/// A run folder: `config.json`, `history.jsonl` (a line per epoch), `model.safetensors` (the best so far),
+/// `checkpoint/state.safetensors` (all that resuming needs), pictures. Every file appears whole or not at all.
+class Run {
+ public:
+  /// Makes the folder, and those above it, and writes `config.json`. Throws IoError where it exists with something in
+  /// it, is a file, or cannot be written.
+  static Run create(const std::filesystem::path& folder, const RunConfig& config);
+  /// Throws IoError or FormatError, naming the file, for a folder that is no run.
+  static Run open(const std::filesystem::path& folder);
+
+  const std::filesystem::path& folder() const { return folder_; }
+  const RunConfig& config() const { return config_; }
+  std::filesystem::path operator/(const char* name) const { return folder_ / name; }
+
+  /// The epochs so far. Throws FormatError naming the line.
+  std::vector<EpochRecord> history() const;
+  /// Replaces `history.jsonl`.
+  void write_history(const std::vector<EpochRecord>& records) const;
+  void write_model(const NamedArrays& state_dict) const;
+  void write_checkpoint(const NamedArrays& state) const;
+  /// The state of the last checkpoint; nothing where there is none yet.
+  std::optional<NamedArrays> read_checkpoint() const;
+
+ private:
+  Run(std::filesystem::path folder, RunConfig config) : folder_(std::move(folder)), config_(std::move(config)) {}
+
+  std::filesystem::path folder_;
+  RunConfig config_;
+};
+
+}  // namespace elbo::models

@@ -1,0 +1,191 @@
+#include "trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <limits>
+
+#include "../core/kernels.h"
+#include "../datasets/split.h"
+#include "evaluate.h"
+#include "objective.h"
+
+namespace elbo::models {
+namespace {
+
+TrainOptions checked(const TrainOptions& options, const datasets::Dataset& dataset, const Model& model) {
+  options.validate();
+  ELBO_CHECK(dataset.size() > 0, ValueError, "[train] the dataset has no pictures");
+  Shape picture{dataset.channels(), dataset.height(), dataset.width()};
+  ELBO_CHECK(picture == model.config().picture, ValueError, "[train] the model takes pictures ", model.config().picture,
+             ", the dataset has ", picture);
+  return options;
+}
+
+Array scalar(double value, DType dtype, Device device = cpu) {
+  return Array::full({}, value, {dtype, device});
+}
+
+/// total += part, both on the device; the total in float64.
+void add_to(Array& total, const Tensor& part) {
+  kernels::add_(total, kernels::cast(part.array(), DType::float64));
+}
+
+}  // namespace
+
+Trainer::Trainer(Model& model, const datasets::Dataset& dataset, const TrainOptions& options)
+    : model_(model),
+      options_(checked(options, dataset, model)),
+      optimizer_(model.parameters(), {.lr = options.lr}),
+      noise_(options.seed, Stream::noise, options.device),
+      beta_(scalar(options.beta, DType::float32, options.device)),
+      reconstruction_sum_(scalar(0, DType::float64, options.device)),
+      kl_sum_(scalar(0, DType::float64, options.device)) {
+  std::int64_t val_size = datasets::resolve_val_size(options.val_size, dataset.size());
+  datasets::Subsets subsets = datasets::split(dataset.size(), val_size, options.seed);
+  train_ = std::move(subsets.train);
+  val_ = std::move(subsets.val);
+  pictures_ = dataset.pictures_array(options.device);
+  batches_ = std::make_unique<datasets::Batches>(
+      pictures_, Array(), train_,
+      datasets::BatchOptions{.batch_size = options.batch_size, .seed = options.seed, .drop_last = options.drop_last});
+}
+
+EpochRecord Trainer::run_epoch(const OnStep& on_step) {
+  auto start = std::chrono::steady_clock::now();
+  model_.train();
+  samples_ = 0;
+  reconstruction_sum_.fill(0);
+  kl_sum_.fill(0);
+  batches_->begin_epoch(epoch_);
+  while (auto batch = batches_->next()) {
+    step(*batch);
+    samples_ += batch->size();
+    if (on_step) on_step(samples_);
+  }
+  EpochRecord record;
+  record.epoch = ++epoch_;
+  record.train = running_losses();
+  record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (!val_.empty()) {
+    record.val = evaluate(model_, pictures_, val_, {.beta = options_.beta, .seed = options_.seed}).losses;
+  }
+  return record;
+}
+
+void Trainer::step(const datasets::Batch& batch) {
+  optimizer_.zero_grad();
+  Tensor x(batch.pictures);
+  LossSums sums = loss_sums(model_, model_.forward(x, &noise_), x);
+  objective(sums, beta_, batch.size()).backward();
+  optimizer_.step();
+  add_to(reconstruction_sum_, sums.reconstruction);
+  add_to(kl_sum_, sums.kl);
+}
+
+Losses Trainer::running_losses() const {
+  double count = static_cast<double>(std::max<std::int64_t>(samples_, 1));
+  Losses out{0, reconstruction_sum_.item() / count, kl_sum_.item() / count};
+  out.loss = out.reconstruction + options_.beta * out.kl;
+  return out;
+}
+
+NamedArrays Trainer::state() const {
+  NamedArrays out;
+  for (auto& [name, array] : model_.state_dict()) out.emplace_back("model." + name, array);
+  for (auto& [name, array] : optimizer_.state()) out.emplace_back("optimizer." + name, array);
+  out.emplace_back("beta", beta_.array());
+  out.emplace_back("noise.offset", noise_.offset());
+  out.emplace_back("epoch", scalar(static_cast<double>(epoch_), DType::int64));
+  return out;
+}
+
+void Trainer::load_state(const NamedArrays& state) {
+  NamedArrays model, optimizer;
+  std::map<std::string, Array> own{{"beta", {}}, {"noise.offset", {}}, {"epoch", {}}};
+  for (const auto& [name, array] : state) {
+    if (name.starts_with("model.")) {
+      model.emplace_back(name.substr(6), array);
+    } else if (name.starts_with("optimizer.")) {
+      optimizer.emplace_back(name.substr(10), array);
+    } else if (own.contains(name)) {
+      own[name] = array;
+    }
+  }
+  for (const auto& [name, array] : own) {
+    ELBO_CHECK(array.defined() && array.numel() == 1, FormatError, "checkpoint: expected one number '", name,
+               "', found ", array.defined() ? array.shape().to_string() : "none");
+  }
+  try {
+    model_.load_state_dict(model);
+    optimizer_.load_state(optimizer);
+  } catch (const Error& error) {
+    fail<FormatError>("checkpoint: ", error.what());
+  }
+  beta_.mutable_array().fill(own["beta"].item());
+  noise_.set_offset(static_cast<std::int64_t>(own["noise.offset"].item()));
+  epoch_ = static_cast<std::int64_t>(own["epoch"].item());
+}
+
+namespace {
+
+/// The best epoch so far, by validation loss; without validation each epoch is.
+struct Best {
+  std::int64_t epoch = 0;
+  double loss = std::numeric_limits<double>::infinity();
+
+  bool update(const EpochRecord& record) {
+    if (record.val && !(record.val->loss < loss)) return false;
+    epoch = record.epoch;
+    if (record.val) loss = record.val->loss;
+    return true;
+  }
+};
+
+/// Loads the checkpoint, if there is one, and gives the history up to it: a line that was written before the run was
+/// killed, but after the last checkpoint, will come again.
+std::vector<EpochRecord> resume(const Run& run, Trainer& trainer) {
+  std::optional<NamedArrays> state = run.read_checkpoint();
+  if (!state) return {};
+  trainer.load_state(*state);
+  std::vector<EpochRecord> records = run.history();
+  ELBO_CHECK(static_cast<std::int64_t>(records.size()) >= trainer.epoch(), FormatError,
+             (run / "history.jsonl").string(), ": expected ", trainer.epoch(), " epochs, as the checkpoint has, found ",
+             records.size());
+  records.resize(static_cast<std::size_t>(trainer.epoch()));
+  return records;
+}
+
+}  // namespace
+
+FitResult fit(const Run& run, Trainer& trainer, Model& model, const FitCallbacks& callbacks) {
+  const TrainOptions& options = run.config().train;
+  std::vector<EpochRecord> records = resume(run, trainer);
+  Best best;
+  FitResult result;
+  for (const EpochRecord& record : records) {
+    best.update(record);
+    result.seconds += record.seconds;
+  }
+  auto out_of_patience = [&] { return options.patience > 0 && trainer.epoch() - best.epoch >= options.patience; };
+  while (trainer.epoch() < options.epochs && !out_of_patience()) {
+    Trainer::OnStep on_step;
+    if (callbacks.on_step) on_step = [&](std::int64_t samples) { callbacks.on_step(trainer, samples); };
+    EpochRecord record = trainer.run_epoch(on_step);
+    ELBO_CHECK(std::isfinite(record.train.loss), Error, "the training loss of epoch ", record.epoch, " is ",
+               record.train.loss, ": try a smaller lr; the best model so far is kept");
+    bool better = best.update(record);
+    records.push_back(record);
+    result.seconds += record.seconds;
+    // In this order: a run that is killed in between takes its last checkpoint up again and writes the same once more.
+    if (better) run.write_model(model.state_dict());
+    run.write_history(records);
+    run.write_checkpoint(trainer.state());
+    if (callbacks.on_epoch) callbacks.on_epoch(record, better);
+  }
+  result.best_epoch = best.epoch;
+  result.stopped_early = trainer.epoch() < options.epochs;
+  return result;
+}
+
+}  // namespace elbo::models

@@ -1,0 +1,15 @@
+#pragma once
+#include <map>
+#include <string>
+
+#include "../core/safetensors.h"
+
+namespace elbo::nn::detail {
+
+/// Writes `sources` into the arrays of the same names in `targets`, in place; `rename` as in Module::load_state_dict.
+/// Throws ValueError, its message beginning with `what`, that lists every name missing, unexpected, given twice, or of
+/// another shape or a dtype that does not convert; nothing is written then.
+void load_strictly(const std::string& what, NamedArrays targets, const NamedArrays& sources,
+                   const std::map<std::string, std::string>& rename = {});
+
+}  // namespace elbo::nn::detail

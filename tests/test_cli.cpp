@@ -1,0 +1,211 @@
+// The program as a user meets it: what it writes, and what it says of bad input. Bad input ends in one line on standard
+// error, exit status 2, and nothing left behind.
+#include <elbo/datasets/idx.h>
+#include <elbo/models/run.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "catch.h"
+#include "program.h"
+#include "small_data.h"
+
+using namespace elbo;
+namespace fs = std::filesystem;
+
+namespace {
+
+void write_pair(const fs::path& dir, const std::string& prefix, std::int64_t count) {
+  datasets::Dataset data = bars(count, 12);
+  std::vector<std::uint8_t> labels(data.labels.begin(), data.labels.end());
+  datasets::write_idx<std::uint8_t>(dir / (prefix + "-images-idx3-ubyte"), {count, 12, 12}, data.pictures);
+  datasets::write_idx<std::uint8_t>(dir / (prefix + "-labels-idx1-ubyte"), {count}, labels);
+}
+
+/// A small dataset under MNIST's names, and a place for runs.
+struct Place {
+  TempDir dir;
+  Place() {
+    fs::create_directories(data());
+    write_pair(data(), "train", 300);
+    write_pair(data(), "t10k", 70);
+  }
+  fs::path data() const { return dir / "data"; }
+  fs::path run() const { return dir / "runs/one"; }
+  /// The options of a short training, with `more` behind them.
+  std::vector<std::string> train(const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> args = {
+        "train",    "--dataset", "mnist",    "--data", data().string(), "--out", run().string(), "--hidden", "16",
+        "--latent", "4",         "--epochs", "2",      "--batch-size",  "32",    "--threads",    "1"};
+    args.insert(args.end(), more.begin(), more.end());
+    return args;
+  }
+};
+
+void check_refused(const Ended& ended, const std::vector<std::string>& words) {
+  INFO(ended.err);
+  CHECK(ended.status == 2);
+  CHECK(std::count(ended.err.begin(), ended.err.end(), '\n') == 1);
+  CHECK(ended.out.empty());
+  for (const std::string& word : words) CHECK_THAT(ended.err, Catch::Contains(word));
+}
+
+}  // namespace
+
+TEST_CASE("elbo train leaves a whole run folder, and elbo eval measures it") {
+  Place place;
+  Ended ended = run_elbo(place.train());
+  INFO(ended.err);
+  REQUIRE(ended.status == 0);
+  CHECK(ended.err.empty());
+  CHECK_THAT(ended.out, Catch::Contains(place.run().string()));
+  for (const char* name : {"config.json", "history.jsonl", "model.safetensors", "samples.png", "reconstructions.png",
+                           "loss.svg", "checkpoint/state.safetensors"}) {
+    INFO(name);
+    CHECK(fs::file_size(place.run() / name) > 0);
+  }
+  CHECK(std::distance(fs::directory_iterator(place.run()), {}) == 7);  // no temporary file is left
+
+  auto history = models::Run::open(place.run()).history();
+  REQUIRE(history.size() == 2);
+  CHECK(history[1].train.loss < history[0].train.loss);
+
+  Ended eval = run_elbo({"eval", place.run().string(), "--split", "test", "--json"});
+  REQUIRE(eval.status == 0);
+  auto json = nlohmann::json::parse(eval.out);
+  CHECK(json.at("split") == "test");
+  CHECK(json.at("count") == 70);
+  CHECK(json.at("loss").get<double>() == Approx(json.at("reconstruction").get<double>() + json.at("kl").get<double>()));
+  CHECK(json.at("mse").get<double>() > 0);
+  CHECK(json.at("active_units").get<int>() <= 4);
+  CHECK(std::count(eval.out.begin(), eval.out.end(), '\n') == 1);
+}
+
+TEST_CASE("a training killed by the system goes on to the same bits") {
+  Place place;
+  auto with_out = [&](const fs::path& out, std::vector<std::string> more) {
+    more.insert(more.end(), {"--epochs", "60", "--out", out.string()});
+    std::vector<std::string> args = {"train",    "--dataset", "mnist",    "--data", place.data().string(),
+                                     "--hidden", "64",        "--latent", "4",      "--batch-size",
+                                     "16",       "--threads", "1"};
+    args.insert(args.end(), more.begin(), more.end());
+    return args;
+  };
+  REQUIRE(run_elbo(with_out(place.dir / "whole", {})).status == 0);
+  Ended killed = run_elbo(with_out(place.dir / "killed", {}), "timeout -s KILL 0.2");
+  INFO(killed.err);
+  if (killed.status == 0) WARN("the training ended before it could be killed");
+  for (int i = 0; i < 3; ++i) {
+    if (fs::exists(place.dir / "killed/config.json"))
+      run_elbo(with_out(place.dir / "killed", {"--resume"}), "timeout -s KILL 0.15");
+  }
+  Ended resumed = run_elbo(with_out(place.dir / "killed", {"--resume"}));
+  INFO(resumed.err);
+  REQUIRE(resumed.status == 0);
+  for (const char* name : {"model.safetensors", "checkpoint/state.safetensors", "samples.png"})
+    CHECK((read_file(place.dir / "killed" / name) == read_file(place.dir / "whole" / name)));
+}
+
+TEST_CASE("options that make no sense are refused by name") {
+  Place place;
+  struct Case {
+    std::vector<std::string> options, words;
+  };
+  std::vector<Case> cases = {
+      {{"--batch-size", "0"}, {"--batch-size", "at least 1", "found 0"}},
+      {{"--batch-size", "-3"}, {"--batch-size", "found -3"}},
+      {{"--threads", "0"}, {"--threads", "from 1", "found 0"}},
+      {{"--latent", "0"}, {"--latent", "at least 1", "found 0"}},
+      {{"--hidden", "16,0"}, {"--hidden", "at least 1", "found 0"}},
+      {{"--lr", "nan"}, {"--lr", "above 0", "found nan"}},
+      {{"--lr", "-1"}, {"--lr", "above 0", "found -1"}},
+      {{"--lr", "fast"}, {"--lr", "a number", "found fast"}},
+      {{"--epochs", "2.5"}, {"--epochs", "whole number", "found 2.5"}},
+      {{"--val-size", "300"}, {"300"}},
+      {{"--val-size", "5000"}, {"5000", "300"}},
+      {{"--val-size", "-1"}, {"--val-size", "found -1"}},
+      {{"--model", "gan"}, {"--model", "vae", "gan"}},
+      {{"--dataset", "imagenet"}, {"--dataset", "imagenet"}},
+      {{"--device", "tpu"}, {"tpu", "cpu"}},
+      {{"--beta", "-1"}, {"--beta", "found -1"}},
+      {{"--bogus", "3"}, {"--bogus", "unknown option"}},
+      {{"stray"}, {"stray"}},
+  };
+  for (const Case& c : cases) {
+    INFO(c.options[0] << " " << c.options.back());
+    auto args = place.train();
+    // An option given once only: the case's value takes the place of the default one.
+    auto found = std::find(args.begin(), args.end(), c.options[0]);
+    if (found != args.end()) {
+      *(found + 1) = c.options[1];
+    } else {
+      args.insert(args.end(), c.options.begin(), c.options.end());
+    }
+    check_refused(run_elbo(args), c.words);
+    CHECK_FALSE(fs::exists(place.dir / "runs"));
+  }
+  check_refused(run_elbo({}), {"elbo"});
+  check_refused(run_elbo({"fly"}), {"fly"});
+  check_refused(run_elbo({"train"}), {"--out"});
+  check_refused(run_elbo({"eval"}), {"run"});
+}
+
+TEST_CASE("data files that are not what they should be are refused by name") {
+  Place place;
+  const std::string images = "train-images-idx3-ubyte", labels = "train-labels-idx1-ubyte";
+  std::string good_images = read_file(place.data() / images), good_labels = read_file(place.data() / labels);
+  auto refused = [&](const std::string& name, const std::string& content, const std::vector<std::string>& words) {
+    write_file(place.data() / name, content);
+    check_refused(run_elbo(place.train()), words);
+    CHECK_FALSE(fs::exists(place.dir / "runs"));
+    write_file(place.data() / images, good_images);
+    write_file(place.data() / labels, good_labels);
+  };
+  refused(images, "", {images, "empty"});
+  refused(images, good_images.substr(0, good_images.size() / 2), {images});
+  refused(images, good_images.substr(0, 7), {images});
+  refused(images, good_images + "more", {images});
+  refused(images, "\x01\x02" + good_images.substr(2), {images});
+  refused(images, "<!DOCTYPE html><html><body>404</body></html>", {images, "HTML"});
+  refused(images, good_labels, {images});
+  refused(labels, good_images, {labels});
+  refused(images, std::string("\0\0\x08\x03\x80\0\0\0\0\0\0\x0c\0\0\0\x0c", 16) + "few", {images});
+  write_pair(place.dir.path(), "other", 299);
+  refused(labels, read_file(place.dir / "other-labels-idx1-ubyte"), {"299", "300"});
+  fs::remove(place.data() / images);
+  check_refused(run_elbo(place.train()), {images});
+  CHECK_FALSE(fs::exists(place.dir / "runs"));
+  auto args = place.train();
+  args[4] = (place.dir / "nowhere").string();
+  check_refused(run_elbo(args), {"nowhere"});
+}
+
+TEST_CASE("run folders that cannot be are refused and left as they were") {
+  Place place;
+  write_file(place.dir / "file", "mine");
+  auto args = place.train();
+  args[6] = (place.dir / "file").string();
+  check_refused(run_elbo(args), {"file", "expected a new folder", "found a file"});
+  CHECK(read_file(place.dir / "file") == "mine");
+  args[6] = (place.dir / "file/run").string();
+  check_refused(run_elbo(args), {"file/run"});
+  args[6] = place.data().string();
+  check_refused(run_elbo(args), {"data", "new or empty"});
+  args[6] = "/proc/elbo-run";
+  check_refused(run_elbo(args), {"/proc/elbo-run"});
+  check_refused(run_elbo(place.train({"--resume"})), {"runs/one", "expected a run folder"});
+  check_refused(run_elbo({"eval", (place.dir / "none").string()}), {"none", "expected a run folder", "found nothing"});
+  CHECK_FALSE(fs::exists(place.dir / "runs"));
+}
+
+TEST_CASE("help shows an example and doctor names the CPU variant") {
+  for (const char* command : {"train", "eval", "doctor"}) {
+    Ended ended = run_elbo({command, "--help"});
+    CHECK(ended.status == 0);
+    CHECK_THAT(ended.out, Catch::Contains("Example:"));
+  }
+  Ended doctor = run_elbo({"doctor"});
+  CHECK(doctor.status == 0);
+  CHECK_THAT(doctor.out, Catch::Contains("CPU kernels"));
+  CHECK(run_elbo({"--version"}).out.starts_with("elbo 0."));
+}

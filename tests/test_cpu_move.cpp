@@ -1,0 +1,264 @@
+// The CPU's kernels that move elements, and its convolutions, through the Backend interface, against plain loops.
+#include <tuple>
+
+#include "../core/index_kernels.h"
+#include "cpu_kernels.h"
+
+using namespace kernel_test;
+
+namespace {
+
+struct BoxCase {
+  std::string name;
+  Shape box;
+  std::vector<int64_t> to, from;  // steps
+  int64_t to_size, from_size;
+};
+const std::vector<BoxCase> boxes = {
+    {"scalar", {}, {}, {}, 1, 1},
+    {"nothing", {3, 0}, {1, 1}, {1, 1}, 1, 1},
+    {"copy", {4, 5}, {5, 1}, {5, 1}, 20, 20},
+    {"long copy", {100000}, {1}, {1}, 100000, 100000},
+    {"transpose", {70, 130}, {130, 1}, {1, 70}, 9100, 9100},
+    {"transpose of planes", {3, 33, 40}, {1320, 40, 1}, {1320, 1, 33}, 3960, 3960},
+    {"nchw to nhwc", {2, 5, 7, 3}, {105, 21, 3, 1}, {105, 7, 1, 35}, 210, 210},
+    {"outermost to the end", {6, 4, 50}, {200, 50, 1}, {4, 1, 24}, 1200, 1200},
+    {"slice", {3, 4}, {4, 1}, {10, 1}, 12, 30},
+    {"every second", {5, 6}, {6, 1}, {24, 2}, 30, 120},
+    {"pad", {3, 4}, {9, 1}, {4, 1}, 27, 12},
+    {"scatter every third", {3, 4}, {12, 3}, {4, 1}, 36, 12},
+    {"repeat rows", {6, 50}, {50, 1}, {0, 1}, 300, 50},
+    {"repeat columns", {6, 50}, {50, 1}, {1, 0}, 300, 6},
+    {"eight dimensions", {2, 1, 2, 3, 1, 2, 2, 2}, {48, 48, 24, 8, 8, 4, 2, 1}, {1, 1, 2, 4, 1, 12, 24, 48}, 96, 96},
+};
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("copy_strided", "", float, double, std::uint8_t, int64_t) {
+  using T = TestType;
+  Backend& backend = *backends().back();
+  for (const BoxCase& each : boxes) {
+    INFO(each.name);
+    const auto from = values<T>(each.from_size, 0, 250);
+    std::vector<T> expected(static_cast<std::size_t>(each.to_size), T(99));
+    for (int64_t i = 0; i < each.box.numel(); ++i) {
+      const auto to = index::box_offset(i, each.box.begin(), each.to.data(), each.box.rank());
+      const auto at = index::box_offset(i, each.box.begin(), each.from.data(), each.box.rank());
+      expected[static_cast<std::size_t>(to)] = from[static_cast<std::size_t>(at)];
+    }
+    const auto found = same_for_threads([&] {
+      std::vector<T> to(static_cast<std::size_t>(each.to_size), T(99));
+      Strided out{to.data(), {}};
+      ConstStrided in{from.data(), {}};
+      std::copy(each.to.begin(), each.to.end(), out.steps);
+      std::copy(each.from.begin(), each.from.end(), in.steps);
+      ok(backend.copy_strided(nullptr, dtype_of<T>, each.box, out, in));
+      return to;
+    });
+    REQUIRE(same_bits(found, expected));
+  }
+}
+
+TEMPLATE_TEST_CASE("gather and scatter_add", "", float, double, std::uint8_t, int64_t) {
+  using T = TestType;
+  Backend& backend = *backends().back();
+  for (auto [outer, n, k, inner] :
+       {std::tuple{1, 5, 3, 4}, {3, 7, 10, 1}, {2, 4, 0, 3}, {0, 4, 2, 3}, {1, 300, 500, 70}}) {
+    std::vector<int64_t> indices;
+    for (int64_t i = 0; i < k; ++i) indices.push_back(i * i * 7 % n);
+    const Shape x_shape{outer, n, inner}, out_shape{outer, k, inner};
+    const auto x = values<T>(x_shape.numel(), 0, 50);
+    const auto out = same_for_threads([&] {
+      auto y = poison<T>(out_shape.numel());
+      ok(backend.gather(nullptr, view(y, out_shape), view(x, x_shape), flat(indices)));
+      return y;
+    });
+    std::vector<T> summed(x.size(), T(0));
+    for (int64_t o = 0; o < outer; ++o)
+      for (int64_t j = 0; j < k; ++j)
+        for (int64_t i = 0; i < inner; ++i) {
+          const auto at = static_cast<std::size_t>((o * k + j) * inner + i);
+          const auto from = static_cast<std::size_t>((o * n + indices[static_cast<std::size_t>(j)]) * inner + i);
+          REQUIRE(out[at] == x[from]);
+          summed[from] = static_cast<T>(summed[from] + out[at]);
+        }
+    REQUIRE(same_bits(summed, same_for_threads([&] {
+                        auto gx = poison<T>(x_shape.numel());
+                        ok(backend.scatter_add(nullptr, view(gx, x_shape), view(out, out_shape), flat(indices)));
+                        return gx;
+                      })));
+  }
+}
+
+TEST_CASE("an index outside is an error that names it, and nothing is written") {
+  Backend& backend = *backends().back();
+  const std::vector<float> x(12, 1.0f);
+  const std::vector<std::uint8_t> pictures(12);
+  for (int64_t bad : {int64_t{3}, int64_t{-1}}) {
+    const std::vector<int64_t> indices = {2, bad};
+    std::vector<float> out(8, 5.0f), gx(12, 5.0f);
+    const Status gathered = backend.gather(nullptr, view(out, {1, 2, 4}), view(x, {1, 3, 4}), flat(indices));
+    REQUIRE(gathered.code == StatusCode::index);
+    REQUIRE(std::string(gathered.message) == "index " + std::to_string(bad) + " at position 1 is outside [0, 3)");
+    const std::vector<float> g(8);
+    REQUIRE(backend.scatter_add(nullptr, view(gx, {1, 3, 4}), view(g, {1, 2, 4}), flat(indices)).code ==
+            StatusCode::index);
+    REQUIRE(backend.gather_pictures(nullptr, view(out, {2, 4}), view(pictures, {3, 4}), flat(indices), 1, 0).code ==
+            StatusCode::index);
+    std::vector<float> hot(6, 5.0f);
+    REQUIRE(backend.one_hot(nullptr, view(hot, {2, 3}), flat(indices)).code == StatusCode::index);
+    REQUIRE(out == std::vector<float>(8, 5.0f));
+    REQUIRE(gx == std::vector<float>(12, 5.0f));
+    REQUIRE(hot == std::vector<float>(6, 5.0f));
+  }
+}
+
+TEMPLATE_TEST_CASE("one_hot and gather_pictures", "", float, double) {
+  using T = TestType;
+  const std::vector<int64_t> labels = {2, 0, 2, 1};
+  for (const auto& backend : backends()) {
+    auto hot = poison<T>(12);
+    ok(backend->one_hot(nullptr, view(hot, {4, 3}), flat(labels)));
+    REQUIRE(hot == std::vector<T>{0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 1, 0});
+
+    std::vector<std::uint8_t> pictures(3 * 784);
+    for (std::size_t i = 0; i < pictures.size(); ++i) pictures[i] = static_cast<std::uint8_t>(i * 37);
+    auto out = poison<T>(4 * 784);
+    ok(backend->gather_pictures(nullptr, view(out, {4, 28, 28}), view(pictures, {3, 28, 28}), flat(labels), 1 / 255.0,
+                                -0.5));
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const T byte = static_cast<T>(pictures[static_cast<std::size_t>(labels[i / 784]) * 784 + i % 784]);
+      REQUIRE(out[i] == byte * static_cast<T>(1 / 255.0) + static_cast<T>(-0.5));
+    }
+  }
+}
+
+// ---- convolutions --------------------------------------------------------------------------------------------------
+
+namespace {
+
+Conv2dArgs conv(DType dtype, int64_t n, int64_t c_in, int64_t h, int64_t w, int64_t c_out, int64_t kh, int64_t kw,
+                int64_t stride_h, int64_t stride_w, int64_t pad_h, int64_t pad_w, int64_t dilation_h,
+                int64_t dilation_w) {
+  const int64_t out_h = (h + 2 * pad_h - dilation_h * (kh - 1) - 1) / stride_h + 1;
+  const int64_t out_w = (w + 2 * pad_w - dilation_w * (kw - 1) - 1) / stride_w + 1;
+  return {dtype, n, c_in, h, w, c_out, kh, kw, out_h, out_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w};
+}
+std::vector<Conv2dArgs> convolutions(DType t) {
+  return {conv(t, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1),   conv(t, 2, 3, 5, 6, 4, 1, 1, 1, 1, 0, 0, 1, 1),
+          conv(t, 3, 2, 8, 7, 5, 3, 3, 1, 1, 1, 1, 1, 1),   conv(t, 2, 3, 9, 11, 4, 3, 2, 2, 3, 1, 0, 1, 1),
+          conv(t, 4, 1, 28, 28, 8, 4, 4, 2, 2, 1, 1, 1, 1), conv(t, 2, 2, 10, 9, 3, 3, 2, 1, 2, 2, 1, 2, 3),
+          conv(t, 2, 2, 3, 3, 2, 3, 3, 1, 1, 4, 4, 1, 1),   conv(t, 20, 2, 6, 6, 3, 3, 3, 2, 2, 0, 0, 1, 1),
+          conv(t, 2, 2, 5, 5, 3, 2, 2, 3, 3, 0, 0, 1, 1),   conv(t, 0, 2, 5, 5, 3, 2, 2, 1, 1, 0, 0, 1, 1)};
+}
+
+/// Calls fn(offset in y, in x, in weight) for every product of the convolution.
+template <class Fn>
+void products(const Conv2dArgs& a, const Fn& fn) {
+  for (int64_t n = 0; n < a.n; ++n)
+    for (int64_t o = 0; o < a.c_out; ++o)
+      for (int64_t y = 0; y < a.out_h; ++y)
+        for (int64_t x = 0; x < a.out_w; ++x)
+          for (int64_t c = 0; c < a.c_in; ++c)
+            for (int64_t i = 0; i < a.kh; ++i)
+              for (int64_t j = 0; j < a.kw; ++j) {
+                const int64_t line = y * a.stride_h - a.pad_h + i * a.dilation_h;
+                const int64_t column = x * a.stride_w - a.pad_w + j * a.dilation_w;
+                if (line < 0 || line >= a.h || column < 0 || column >= a.w) continue;
+                fn(static_cast<std::size_t>(((n * a.c_out + o) * a.out_h + y) * a.out_w + x),
+                   static_cast<std::size_t>(((n * a.c_in + c) * a.h + line) * a.w + column),
+                   static_cast<std::size_t>(((o * a.c_in + c) * a.kh + i) * a.kw + j));
+              }
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("conv2d and its gradients", "", float, double) {
+  using T = TestType;
+  for (const auto& backend : backends()) {
+    for (const Conv2dArgs& a : convolutions(dtype_of<T>)) {
+      INFO(backend->description() << " n " << a.n << " c_in " << a.c_in << " h " << a.h << " w " << a.w << " kh "
+                                  << a.kh << " stride " << a.stride_h << " pad " << a.pad_h << " dilation "
+                                  << a.dilation_h);
+      const auto x = values<T>(a.n * a.c_in * a.h * a.w, -1, 1, 1),
+                 gy = values<T>(a.n * a.c_out * a.out_h * a.out_w, -1, 1, 2);
+      const auto weight = values<T>(a.c_out * a.c_in * a.kh * a.kw, -1, 1, 3);
+      const auto bias_out = values<T>(a.c_out, -1, 1, 4), bias_in = values<T>(a.c_in, -1, 1, 5);
+      std::vector<double> y(gy.size()), gx(x.size()), gw(weight.size());
+      products(a, [&](std::size_t at_y, std::size_t at_x, std::size_t at_w) {
+        const double u = static_cast<double>(x[at_x]), v = static_cast<double>(gy[at_y]);
+        const double w = static_cast<double>(weight[at_w]);
+        y[at_y] += u * w, gx[at_x] += v * w, gw[at_w] += u * v;
+      });
+      close(same_for_threads([&] {
+              auto out = poison<T>(static_cast<int64_t>(gw.size()));
+              ok(backend->conv2d_grad_weight(nullptr, a, out.data(), gy.data(), x.data()));
+              return out;
+            }),
+            gw);
+      for (bool biased : {false, true}) {
+        auto with = [](std::vector<double> out, const std::vector<T>& bias, std::size_t plane) {
+          for (std::size_t i = 0; i < out.size(); ++i) out[i] += static_cast<double>(bias[i / plane % bias.size()]);
+          return out;
+        };
+        const auto plane_y = static_cast<std::size_t>(a.out_h * a.out_w), plane_x = static_cast<std::size_t>(a.h * a.w);
+        close(
+            same_for_threads([&] {
+              auto out = poison<T>(static_cast<int64_t>(y.size()));
+              ok(backend->conv2d(nullptr, a, out.data(), x.data(), weight.data(), biased ? bias_out.data() : nullptr));
+              return out;
+            }),
+            biased ? with(y, bias_out, plane_y) : y);
+        close(same_for_threads([&] {
+                auto out = poison<T>(static_cast<int64_t>(gx.size()));
+                ok(backend->conv2d_grad_data(nullptr, a, out.data(), gy.data(), weight.data(),
+                                             biased ? bias_in.data() : nullptr));
+                return out;
+              }),
+              biased ? with(gx, bias_in, plane_x) : gx);
+      }
+    }
+  }
+}
+
+TEST_CASE("im2col and col2im, element by element as a GPU takes them, are each other's transpose") {
+  // <im2col(x), c> = <x, col2im(c)> for whole numbers exactly.
+  for (const Conv2dArgs& a : convolutions(DType::float64)) {
+    auto whole = [](std::vector<double> v) {
+      for (double& each : v) each = std::floor(each);
+      return v;
+    };
+    const int64_t taps = a.c_in * a.kh * a.kw;
+    const auto x = whole(values<double>(a.c_in * a.h * a.w, -9, 9, 1));
+    const auto c = whole(values<double>(taps * a.out_h * a.out_w, -9, 9, 2));
+    double there = 0, back = 0;
+    for (int64_t row = 0; row < taps; ++row)
+      for (int64_t y = 0; y < a.out_h; ++y)
+        for (int64_t z = 0; z < a.out_w; ++z)
+          there +=
+              index::im2col(a, x.data(), row, y, z) * c[static_cast<std::size_t>((row * a.out_h + y) * a.out_w + z)];
+    for (int64_t channel = 0; channel < a.c_in; ++channel)
+      for (int64_t line = 0; line < a.h; ++line)
+        for (int64_t column = 0; column < a.w; ++column)
+          back += index::col2im(a, c.data(), channel, line, column) *
+                  x[static_cast<std::size_t>((channel * a.h + line) * a.w + column)];
+    REQUIRE(there == back);
+  }
+}
+
+TEST_CASE("a warm convolution takes nothing from the system") {
+  const auto backend = cpu_kernels::make_cpu_backend();
+  const Conv2dArgs a = conv(DType::float32, 8, 3, 16, 16, 4, 3, 3, 1, 1, 1, 1, 1, 1);
+  const auto x = values<float>(8 * 3 * 256), weight = values<float>(4 * 27), gy = values<float>(8 * 4 * 256);
+  std::vector<float> y(gy.size()), gx(x.size()), gw(weight.size());
+  auto step = [&] {
+    ok(backend->conv2d(nullptr, a, y.data(), x.data(), weight.data(), nullptr));
+    ok(backend->conv2d_grad_data(nullptr, a, gx.data(), gy.data(), weight.data(), nullptr));
+    ok(backend->conv2d_grad_weight(nullptr, a, gw.data(), gy.data(), x.data()));
+  };
+  step();
+  const auto warm = backend->memory();
+  for (int i = 0; i < 10; ++i) step();
+  REQUIRE(backend->memory().backing_allocations == warm.backing_allocations);
+  REQUIRE(backend->memory().active == 0);
+}

@@ -1,0 +1,272 @@
+// The CPU's reductions, softmax and normalisation through the Backend interface, in every variant, against plain loops
+// in double precision.
+#include "cpu_kernels.h"
+
+using namespace kernel_test;
+
+namespace {
+
+constexpr double inf = std::numeric_limits<double>::infinity();
+
+/// [outer, n, inner]: sizes 0 and 1, less and more than a vector, more than a strip, and cut into chunks both ways.
+const std::vector<Shape> shapes = {{1, 1, 1},     {0, 5, 3},     {3, 0, 4},     {3, 4, 0},     {4, 0, 1},
+                                   {1, 7, 1},     {5, 20, 1},    {3, 16, 1},    {2, 33, 3},    {7, 1, 5},
+                                   {128, 784, 1}, {1, 128, 784}, {1, 40000, 1}, {3, 50001, 1}, {1, 20011, 3},
+                                   {2, 300, 300}, {40, 9, 70}};
+
+Shape without_n(const Shape& shape) {
+  return {shape[0], shape[2]};
+}
+
+/// fn(the n elements of one output, as doubles) for each output.
+template <class T, class Fn>
+std::vector<double> along(const std::vector<T>& x, const Shape& shape, const Fn& fn) {
+  std::vector<double> out;
+  for (int64_t o = 0; o < shape[0]; ++o)
+    for (int64_t i = 0; i < shape[2]; ++i) {
+      std::vector<double> line;
+      for (int64_t k = 0; k < shape[1]; ++k)
+        line.push_back(static_cast<double>(x[static_cast<std::size_t>((o * shape[1] + k) * shape[2] + i)]));
+      out.push_back(fn(line));
+    }
+  return out;
+}
+/// fn(line, out line) for each line of x; the results in x's shape.
+template <class T, class Fn>
+std::vector<double> map_along(const std::vector<T>& x, const Shape& shape, const Fn& fn) {
+  std::vector<double> out(x.size());
+  int64_t line_number = 0;
+  along(x, shape, [&](const std::vector<double>& line) {
+    const std::vector<double> y = fn(line, line_number);
+    const int64_t o = line_number / shape[2], i = line_number % shape[2];
+    for (int64_t k = 0; k < shape[1]; ++k)
+      out[static_cast<std::size_t>((o * shape[1] + k) * shape[2] + i)] = y[static_cast<std::size_t>(k)];
+    ++line_number;
+    return 0.0;
+  });
+  return out;
+}
+
+double sum_of(const std::vector<double>& x) {
+  double sum = 0;
+  for (double each : x) sum += each;
+  return sum;
+}
+double max_of(const std::vector<double>& x) {
+  double max = -inf;
+  for (double each : x) max = each > max || std::isnan(each) ? each : max;
+  return max;
+}
+double log_sum_exp(const std::vector<double>& x) {
+  const double max = max_of(x), shift = std::isfinite(max) ? max : 0;
+  double sum = 0;
+  for (double each : x) sum += std::exp(each - shift);
+  return shift + std::log(sum);
+}
+
+template <class T>
+std::vector<T> reduced(Backend& backend, ReduceOp op, const std::vector<T>& x, const Shape& shape) {
+  auto out = poison<T>(without_n(shape).numel());
+  ok(backend.reduce(nullptr, op, view(out, without_n(shape)), view(x, shape)));
+  return out;
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("sum, max and min along an axis", "", float, double) {
+  using T = TestType;
+  for (const auto& backend : backends()) {
+    for (const Shape& shape : shapes) {
+      INFO(backend->description() << " " << shape.to_string());
+      const auto x = values<T>(shape.numel(), -1, 1.5);
+      auto run = [&](ReduceOp op) { return same_for_threads([&] { return reduced(*backend, op, x, shape); }); };
+      close(run(ReduceOp::sum), along(x, shape, sum_of));
+      close(run(ReduceOp::max), along(x, shape, max_of));
+      close(run(ReduceOp::min), along(x, shape, [](std::vector<double> line) {
+              for (double& each : line) each = -each;
+              return -max_of(line);
+            }));
+    }
+  }
+}
+
+TEST_CASE("a float32 sum of a million elements is as good as a double one") {
+  for (const auto& backend : backends()) {
+    const auto x = values<float>(1000000, 0, 1);
+    const Shape row{1, 1000000, 1}, column{1, 500000, 2};
+    for (const Shape& shape : {row, column}) {
+      const auto found = reduced(*backend, ReduceOp::sum, x, shape);
+      const auto expected = along(x, shape, sum_of);
+      for (std::size_t i = 0; i < found.size(); ++i) REQUIRE(found[i] == static_cast<float>(expected[i]));
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("NaN wins a maximum and a minimum wherever it is, infinity otherwise", "", float, double) {
+  using T = TestType;
+  for (const auto& backend : backends()) {
+    for (int64_t inner : {1, 3}) {
+      const Shape shape{1, 100, inner};
+      for (int64_t at : {0, 1, 31, 64, 98, 99}) {
+        auto x = values<T>(shape.numel());
+        x[static_cast<std::size_t>(at * inner)] = static_cast<T>(NAN);
+        REQUIRE(std::isnan(reduced(*backend, ReduceOp::max, x, shape)[0]));
+        REQUIRE(std::isnan(reduced(*backend, ReduceOp::min, x, shape)[0]));
+        REQUIRE(std::isnan(reduced(*backend, ReduceOp::sum, x, shape)[0]));
+        x[static_cast<std::size_t>(at * inner)] = static_cast<T>(inf);
+        REQUIRE(reduced(*backend, ReduceOp::max, x, shape)[0] == static_cast<T>(inf));
+        REQUIRE(std::isfinite(reduced(*backend, ReduceOp::min, x, shape)[0]));
+      }
+    }
+    const std::vector<T> none;
+    REQUIRE(reduced(*backend, ReduceOp::sum, none, {2, 0, 1}) == std::vector<T>{0, 0});
+    REQUIRE(reduced(*backend, ReduceOp::max, none, {1, 0, 2})[1] == static_cast<T>(-inf));
+    REQUIRE(reduced(*backend, ReduceOp::min, none, {1, 0, 1})[0] == static_cast<T>(inf));
+  }
+}
+
+TEMPLATE_TEST_CASE("argmax is the first maximum, NaN counting as the largest", "", float, double) {
+  using T = TestType;
+  Backend& backend = *backends().back();
+  auto run = [&](const std::vector<T>& x, const Shape& shape) {
+    auto out = poison<int64_t>(without_n(shape).numel());
+    ok(backend.argmax(nullptr, view(out, without_n(shape)), view(x, shape)));
+    return out;
+  };
+  const T nan = static_cast<T>(NAN);
+  REQUIRE(run({1, 3, 2, 3}, {1, 4, 1}) == std::vector<int64_t>{1});
+  REQUIRE(run({1, nan, 5, nan}, {1, 4, 1}) == std::vector<int64_t>{1});
+  REQUIRE(run({nan, 9}, {1, 2, 1}) == std::vector<int64_t>{0});
+  REQUIRE(run({1, 6, 2, 5, 3, 6}, {1, 3, 2}) == std::vector<int64_t>{2, 0});
+  const Shape shape{30, 50, 7};
+  auto x = values<T>(shape.numel());
+  const auto expected = along(x, shape, [](const std::vector<double>& line) {
+    return static_cast<double>(std::max_element(line.begin(), line.end()) - line.begin());
+  });
+  const auto found = same_for_threads([&] { return run(x, shape); });
+  for (std::size_t i = 0; i < found.size(); ++i) REQUIRE(found[i] == static_cast<int64_t>(expected[i]));
+}
+
+TEMPLATE_TEST_CASE("softmax, log_softmax, logsumexp and their gradients", "", float, double) {
+  using T = TestType;
+  for (const auto& backend : backends()) {
+    for (const Shape& shape : shapes) {
+      INFO(backend->description() << " " << shape.to_string());
+      const auto x = values<T>(shape.numel(), -5, 90), g = values<T>(shape.numel(), -1, 2, 7);
+      close(same_for_threads([&] {
+              auto out = poison<T>(without_n(shape).numel());
+              ok(backend->logsumexp(nullptr, view(out, without_n(shape)), view(x, shape)));
+              return out;
+            }),
+            along(x, shape, log_sum_exp));
+      for (SoftmaxKind kind : {SoftmaxKind::softmax, SoftmaxKind::log_softmax}) {
+        const bool log = kind == SoftmaxKind::log_softmax;
+        const auto y = same_for_threads([&] {
+          auto out = poison<T>(shape.numel());
+          ok(backend->softmax(nullptr, kind, view(out, shape), view(x, shape)));
+          return out;
+        });
+        close(y, map_along(x, shape, [&](std::vector<double> line, int64_t) {
+                const double total = log_sum_exp(line);
+                for (double& each : line) each = log ? each - total : std::exp(each - total);
+                return line;
+              }));
+        std::vector<std::vector<double>> lines;
+        along(g, shape, [&](const std::vector<double>& line) { return lines.push_back(line), 0.0; });
+        const auto expected = map_along(y, shape, [&](std::vector<double> line, int64_t number) {
+          const std::vector<double>& grad = lines[static_cast<std::size_t>(number)];
+          double dot = 0;
+          for (std::size_t k = 0; k < line.size(); ++k) dot += log ? grad[k] : grad[k] * line[k];
+          for (std::size_t k = 0; k < line.size(); ++k)
+            line[k] = log ? grad[k] - std::exp(line[k]) * dot : line[k] * (grad[k] - dot);
+          return line;
+        });
+        close(same_for_threads([&] {
+                auto gx = poison<T>(shape.numel());
+                ok(backend->softmax_grad(nullptr, kind, view(gx, shape), view(y, shape), view(g, shape)));
+                return gx;
+              }),
+              expected);
+      }
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("logsumexp with infinities", "", float, double) {
+  using T = TestType;
+  const T big = static_cast<T>(inf);
+  for (const auto& backend : backends()) {
+    for (int64_t inner : {1, 2}) {
+      auto run = [&](T first, T second) {
+        std::vector<T> x(static_cast<std::size_t>(2 * inner), first), out(static_cast<std::size_t>(inner));
+        for (int64_t i = 0; i < inner; ++i) x[static_cast<std::size_t>(inner + i)] = second;
+        ok(backend->logsumexp(nullptr, view(out, {1, inner}), view(x, {1, 2, inner})));
+        return static_cast<double>(out.back());
+      };
+      REQUIRE(run(-big, -big) == -inf);
+      REQUIRE(run(-big, 3) == 3);
+      REQUIRE(run(big, 3) == inf);
+      REQUIRE(std::isnan(run(static_cast<T>(NAN), 3)));
+    }
+  }
+}
+
+// ---- moments and normalisation: x [a, groups, b] -------------------------------------------------------------------
+
+TEMPLATE_TEST_CASE("moments, normalize and its gradient", "", float, double) {
+  using T = TestType;
+  const double eps = 1e-5;
+  const std::vector<Shape> grouped = {{1, 1, 1},     {4, 3, 1},     {1, 5, 17},  {6, 3, 9}, {128, 400, 1}, {1, 60, 33},
+                                      {3, 2, 20000}, {30000, 2, 1}, {50, 40, 7}, {0, 3, 2}, {3, 0, 2}};
+  for (const auto& backend : backends()) {
+    for (const Shape& shape : grouped) {
+      INFO(backend->description() << " " << shape.to_string());
+      const int64_t groups = shape[1];
+      const auto x = values<T>(shape.numel(), 2, 5), g = values<T>(shape.numel(), -1, 2, 5);
+      std::vector<double> mean(static_cast<std::size_t>(groups)), var(mean), mean_g(mean), mean_gx(mean);
+      const double count = static_cast<double>(shape[0] * shape[2]);
+      auto group_of = [&](std::size_t i) { return i / static_cast<std::size_t>(shape[2]) % mean.size(); };
+      for (std::size_t i = 0; i < x.size(); ++i) mean[group_of(i)] += static_cast<double>(x[i]) / count;
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        const double d = static_cast<double>(x[i]) - mean[group_of(i)];
+        var[group_of(i)] += d * d / count;
+      }
+      if (shape.numel() > 0) {
+        const auto found = same_for_threads([&] {
+          auto m = poison<T>(groups), v = poison<T>(groups);
+          ok(backend->moments(nullptr, flat(m), flat(v), view(x, shape)));
+          m.insert(m.end(), v.begin(), v.end());
+          return m;
+        });
+        close(std::vector<T>(found.begin(), found.begin() + groups), mean);
+        close(std::vector<T>(found.begin() + groups, found.end()), var);
+      }
+      const std::vector<T> m(mean.begin(), mean.end()), v(var.begin(), var.end());
+      const auto xhat = same_for_threads([&] {
+        auto out = poison<T>(shape.numel());
+        ok(backend->normalize(nullptr, view(out, shape), view(x, shape), flat(m), flat(v), eps));
+        return out;
+      });
+      std::vector<double> expected(x.size()), expected_grad(x.size());
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        const std::size_t k = group_of(i);
+        expected[i] =
+            (static_cast<double>(x[i]) - static_cast<double>(m[k])) / std::sqrt(static_cast<double>(v[k]) + eps);
+        mean_g[k] += static_cast<double>(g[i]) / count;
+        mean_gx[k] += static_cast<double>(g[i]) * static_cast<double>(xhat[i]) / count;
+      }
+      close(xhat, expected);
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        const std::size_t k = group_of(i);
+        expected_grad[i] = (static_cast<double>(g[i]) - mean_g[k] - static_cast<double>(xhat[i]) * mean_gx[k]) /
+                           std::sqrt(static_cast<double>(v[k]) + eps);
+      }
+      const auto gx = same_for_threads([&] {
+        auto out = poison<T>(shape.numel());
+        ok(backend->normalize_grad(nullptr, view(out, shape), view(xhat, shape), flat(v), view(g, shape), eps));
+        return out;
+      });
+      if (shape != Shape{1, 1, 1}) close(gx, expected_grad);
+    }
+  }
+}

@@ -1,0 +1,301 @@
+// Every op, by the table in op_cases.h: against naive float64 references, by finite differences, float32 gradients
+// against float64 ones, and with 1 to 4 threads bit for bit. To run one op:
+//   elbo_tests "op table: gradients" -c conv2d
+#include <elbo/core/gradcheck.h>
+#include <elbo/core/parallel_for.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <regex>
+#include <set>
+
+#include "catch.h"
+#include "op_cases.h"
+
+using namespace op_cases;
+using elbo::Array;
+
+namespace {
+
+class ThreadsGuard {
+ public:
+  ThreadsGuard() : before_(elbo::num_threads()) {}
+  ~ThreadsGuard() { elbo::set_num_threads(before_); }
+  ThreadsGuard(const ThreadsGuard&) = delete;
+  ThreadsGuard& operator=(const ThreadsGuard&) = delete;
+
+ private:
+  int before_;
+};
+
+/// A section for each op, and in it one for each of its cases that `wanted` picks.
+template <class Wanted, class Body>
+void for_each_case(Wanted wanted, Body body) {
+  static const std::map<std::string, std::vector<const OpCase*>> by_op = [] {
+    std::map<std::string, std::vector<const OpCase*>> groups;
+    for (const OpCase& c : all()) groups[c.op].push_back(&c);
+    return groups;
+  }();
+  for (const auto& [op, cases] : by_op) {
+    DYNAMIC_SECTION(op) {
+      for (const OpCase* c : cases) {
+        if (c->size == Size::huge || !wanted(*c)) continue;
+        DYNAMIC_SECTION(c->variant) {
+          body(*c);
+        }
+      }
+    }
+  }
+}
+
+std::vector<double> to_doubles(const Array& array) {
+  const auto widened = [](const auto& values) { return std::vector<double>(values.begin(), values.end()); };
+  switch (array.dtype()) {
+    case DType::float32:
+      return widened(array.to_vector<float>());
+    case DType::float64:
+      return widened(array.to_vector<double>());
+    case DType::uint8:
+      return widened(array.to_vector<std::uint8_t>());
+    case DType::int64:
+      return widened(array.to_vector<std::int64_t>());
+  }
+  return {};
+}
+
+/// The first element of `found` that is further from `expected` than `bound` times the largest magnitude expected, in
+/// words; empty if there is none. NaN agrees with NaN, infinity with infinity.
+std::string difference(const std::vector<double>& found, const std::vector<double>& expected, double bound) {
+  double magnitude = 0;
+  for (double e : expected)
+    if (std::isfinite(e)) magnitude = std::max(magnitude, std::abs(e));
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const double f = found[i], e = expected[i];
+    if (f == e || (std::isnan(f) && std::isnan(e)) || std::abs(f - e) <= bound * magnitude) continue;
+    std::ostringstream out;
+    out.precision(17);
+    out << "element " << i << " is " << f << ", expected " << e << "; the largest magnitude is " << magnitude
+        << ", the difference " << std::abs(f - e) / magnitude << " of it";
+    return out.str();
+  }
+  return "";
+}
+
+/// What a value of type `output` may be off by, computed from operands of type `input`.
+double bound_for(DType output, DType input) {
+  if (!elbo::is_floating(output)) return 0;
+  return output == DType::float32 || input == DType::float32 ? 1e-5 : 1e-12;
+}
+
+/// Output first, then the gradients of the differentiable inputs for a drawn gradient of the output.
+struct Results {
+  std::vector<Array> arrays;
+};
+
+Results run(const OpCase& c, DType dtype) {
+  const std::vector<Tensor> inputs = make_inputs(c, dtype, true);
+  Tensor y = c.fn(inputs);
+  Results results{{y.array()}};
+  if (!y.requires_grad()) return results;
+  y.backward(array_of(draw_gradient(c, y.shape()), y.shape(), y.dtype()));
+  for (const Tensor& x : inputs)
+    if (x.requires_grad()) results.arrays.push_back(x.grad());
+  return results;
+}
+
+bool has_real_input(const OpCase& c) {
+  return std::any_of(c.inputs.begin(), c.inputs.end(), [](const Input& i) { return i.kind == Kind::real; });
+}
+
+bool differentiable(const OpCase& c) {
+  return std::any_of(c.inputs.begin(), c.inputs.end(), [](const Input& i) { return i.kind == Kind::real && i.grad; });
+}
+
+bool has_no_elements(const OpCase& c) {
+  return std::any_of(c.inputs.begin(), c.inputs.end(), [](const Input& i) { return i.shape.numel() == 0; });
+}
+
+bool same_bits(const Array& a, const Array& b) {
+  if (a.shape() != b.shape() || a.dtype() != b.dtype()) return false;
+  return a.numel() == 0 || std::memcmp(a.raw(), b.raw(), a.bytes()) == 0;
+}
+
+}  // namespace
+
+TEST_CASE("op table: every op of core/ops.h has three rows", "[ops]") {
+  std::ifstream header(ELBO_SOURCE_DIR "/core/ops.h");
+  REQUIRE(header);
+  std::map<std::string, int> rows;
+  for (const OpCase& c : all()) ++rows[c.op];
+  for (const RandomCase& c : random_cases()) rows[c.op] += 3;  // their shapes are those of the test below
+  const std::regex declaration("^Tensor ([a-z0-9_]+)\\(.*");
+  std::set<std::string> declared;
+  std::smatch match;
+  for (std::string line; std::getline(header, line);)
+    if (std::regex_match(line, match, declaration)) declared.insert(match[1]);
+  CHECK(declared.size() > 60);
+  for (const std::string& op : declared) {
+    INFO(op);
+    CHECK(rows[op] >= 3);
+  }
+  for (const auto& [op, count] : rows) {
+    INFO(op << " is in the table and not in core/ops.h");
+    CHECK(declared.count(op) == 1);
+  }
+}
+
+TEST_CASE("op table: rows have names of their own, and operands without elements and of one are among them", "[ops]") {
+  std::set<std::string> names;
+  std::map<std::string, bool> with_empty, with_single;
+  for (const OpCase& c : all()) {
+    INFO(c.op << " " << c.variant);
+    CHECK(names.insert(c.op + " " + c.variant).second);
+    with_empty[c.op] |= has_no_elements(c);
+    for (const Input& input : c.inputs)
+      with_single[c.op] |= std::find(input.shape.begin(), input.shape.end(), 1) != input.shape.end();
+  }
+  for (const auto& [op, found] : with_empty) {
+    INFO(op);
+    CHECK(found);
+    CHECK(with_single[op]);
+  }
+}
+
+TEST_CASE("op table: values", "[ops]") {
+  for_each_case([](const OpCase& c) { return static_cast<bool>(c.reference); },
+                [](const OpCase& c) {
+                  const Ref expected = c.reference(make_refs(c));
+                  for (DType dtype : {DType::float64, DType::float32}) {
+                    const Tensor y = c.fn(make_inputs(c, dtype, false));
+                    INFO(elbo::name(dtype));
+                    REQUIRE(y.shape() == expected.shape);
+                    CHECK(difference(to_doubles(y.array()), expected.values, bound_for(y.dtype(), dtype)) == "");
+                    if (differentiable(c) && c.op != "cast") CHECK(y.dtype() == dtype);
+                    CHECK_FALSE(y.requires_grad());
+                  }
+                });
+}
+
+TEST_CASE("op table: gradients", "[ops]") {
+  for_each_case([](const OpCase& c) { return differentiable(c) && c.size == Size::small && c.finite_differences; },
+                [](const OpCase& c) {
+                  // gradcheck varies float64 operands; labels, indices and conditions are constants of the function.
+                  const std::vector<Tensor> inputs = make_inputs(c, DType::float64, true);
+                  std::vector<Tensor> varied;
+                  for (const Tensor& x : inputs)
+                    if (x.dtype() == DType::float64) varied.push_back(x);
+                  const auto fn = [&](Tensors given) {
+                    std::vector<Tensor> operands = inputs;
+                    std::size_t next = 0;
+                    for (Tensor& x : operands)
+                      if (x.dtype() == DType::float64) x = given[next++];
+                    return c.fn(operands);
+                  };
+                  const elbo::GradcheckResult result =
+                      elbo::gradcheck(fn, varied, {.eps = 1e-6, .rtol = 1e-4, .atol = 1e-7});
+                  INFO(result.message);
+                  CHECK(result.ok);
+                });
+}
+
+TEST_CASE("op table: float32 gradients", "[ops]") {
+  // Random ops draw other numbers in another dtype; tests/test_random_ops.cpp checks their gradients.
+  const auto wanted = [](const OpCase& c) { return differentiable(c) && c.reference; };
+  for_each_case(wanted, [](const OpCase& c) {
+    const Results expected = run(c, DType::float64), found = run(c, DType::float32);
+    REQUIRE(found.arrays.size() == expected.arrays.size());
+    REQUIRE(found.arrays.size() > 1);
+    for (std::size_t i = 1; i < found.arrays.size(); ++i) {
+      INFO("gradient " << i - 1);
+      REQUIRE(found.arrays[i].defined());
+      REQUIRE(found.arrays[i].shape() == expected.arrays[i].shape());
+      CHECK(found.arrays[i].dtype() == DType::float32);
+      CHECK(difference(to_doubles(found.arrays[i]), to_doubles(expected.arrays[i]), 1e-5) == "");
+    }
+  });
+}
+
+TEST_CASE("op table: threads change no bit", "[ops]") {
+  ThreadsGuard guard;
+  for_each_case([](const OpCase&) { return true; },
+                [](const OpCase& c) {
+                  for (DType dtype : {DType::float32, DType::float64}) {
+                    if (dtype == DType::float64 && (c.flops > 1e8 || !has_real_input(c))) continue;
+                    elbo::set_num_threads(1);
+                    const Results expected = run(c, dtype);
+                    for (int threads : {2, 3, 4}) {
+                      elbo::set_num_threads(threads);
+                      const Results found = run(c, dtype);
+                      INFO(elbo::name(dtype) << ", " << threads << " threads");
+                      REQUIRE(found.arrays.size() == expected.arrays.size());
+                      for (std::size_t i = 0; i < found.arrays.size(); ++i) {
+                        INFO((i == 0 ? "output" : "gradient ") << (i == 0 ? "" : std::to_string(i - 1)));
+                        CHECK(same_bits(found.arrays[i], expected.arrays[i]));
+                      }
+                    }
+                  }
+                });
+}
+
+// ---- where finite differences say nothing --------------------------------------------------------------------------
+
+namespace {
+
+/// The gradient at each x of the sum of fn's output, weighted 1, 2, 3, ...
+std::vector<double> weighted_gradient(const std::function<Tensor(const Tensor&)>& fn, std::vector<double> x) {
+  const auto count = static_cast<std::int64_t>(x.size());
+  Tensor leaf(array_of(x, {count}, DType::float64), true);
+  Tensor y = fn(leaf);
+  std::vector<double> weights;
+  for (std::int64_t i = 1; i <= y.numel(); ++i) weights.push_back(static_cast<double>(i));
+  y.backward(array_of(weights, y.shape(), DType::float64));
+  return to_doubles(leaf.grad());
+}
+
+using Doubles = std::vector<double>;
+
+}  // namespace
+
+TEST_CASE("derivatives at kinks are those that core/ops.h promises", "[ops]") {
+  CHECK(weighted_gradient([](const Tensor& x) { return elbo::relu(x); }, {0, -0.0, 1e-9}) == Doubles{0, 0, 3});
+  CHECK(weighted_gradient([](const Tensor& x) { return elbo::abs(x); }, {0, -0.0, -1e-9, 1e-9}) ==
+        Doubles{0, 0, -3, 4});
+  CHECK(weighted_gradient([](const Tensor& x) { return elbo::clamp(x, -1, 2); }, {-1, 2, -1.001, 2.001, 0}) ==
+        Doubles{1, 2, 0, 0, 5});
+  CHECK(weighted_gradient([](const Tensor& x) { return elbo::leaky_relu(x, 0.5); }, {0, -1, 1}) == Doubles{0.5, 1, 3});
+  CHECK(weighted_gradient([](const Tensor& x) { return elbo::pow(x, 0); }, {0, 2}) == Doubles{0, 0});
+  CHECK(weighted_gradient([](const Tensor& x) { return elbo::pow(x, 1); }, {0, 2}) == Doubles{1, 2});
+  CHECK(weighted_gradient([](const Tensor& x) { return elbo::pow(x, 2); }, {0, -3}) == Doubles{0, -12});
+}
+
+TEST_CASE("ties share the gradient equally", "[ops]") {
+  const Tensor limit(array_of({1, 1, 1}, {3}, DType::float64));
+  CHECK(weighted_gradient([&](const Tensor& x) { return elbo::maximum(x, limit); }, {0, 1, 2}) == Doubles{0, 1, 3});
+  CHECK(weighted_gradient([&](const Tensor& x) { return elbo::maximum(limit, x); }, {0, 1, 2}) == Doubles{0, 1, 3});
+  CHECK(weighted_gradient([&](const Tensor& x) { return elbo::minimum(x, limit); }, {0, 1, 2}) == Doubles{1, 1, 0});
+  CHECK(weighted_gradient([](const Tensor& x) { return elbo::max(x); }, {3, 1, 3, 3, 0, 3}) ==
+        Doubles{0.25, 0, 0.25, 0.25, 0, 0.25});
+  CHECK(weighted_gradient([](const Tensor& x) { return elbo::min(x); }, {3, 1, 1, 3}) == Doubles{0, 0.5, 0.5, 0});
+  CHECK(weighted_gradient(
+            [](const Tensor& x) {
+              return elbo::max(elbo::reshape(x, {2, 2}), {1});
+            },
+            {5, 5, 1, 2}) == Doubles{0.5, 0.5, 0, 2});
+}
+
+TEST_CASE("losses stay finite where a logarithm would not", "[ops]") {
+  const Tensor p(array_of({0, 1, 0, 1}, {4}, DType::float32));
+  const Tensor t(array_of({0, 1, 1, 0}, {4}, DType::float32));
+  CHECK(to_doubles(elbo::binary_cross_entropy(p, t, elbo::Reduction::none).array()) == Doubles{0, 0, 100, 100});
+  const Tensor x(array_of({1000, -1000, 1000, -1000}, {4}, DType::float32));
+  CHECK(to_doubles(elbo::binary_cross_entropy_with_logits(x, t, elbo::Reduction::none).array()) ==
+        Doubles{1000, 1000, 0, 0});
+}
+
+TEST_CASE("an operand used twice gets both gradients", "[ops]") {
+  CHECK(weighted_gradient([](const Tensor& x) { return x * x; }, {3, -1}) == Doubles{6, -4});
+  CHECK(weighted_gradient([](const Tensor& x) { return elbo::concatenate({x, x}, 0); }, {3, -1}) == Doubles{4, 6});
+}

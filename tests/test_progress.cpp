@@ -1,0 +1,210 @@
+// The program's code is no part of the library, so it is compiled here.
+#include "../cli/progress.cpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <sstream>
+
+#include "catch.h"
+
+using namespace elbo::cli;
+
+namespace {
+
+const std::string head =
+    "           training, nats per sample  validation, nats per sample\n"
+    "  epoch     loss  reconstr.       KL     loss  reconstr.       KL  seconds\n";
+
+EpochSummary summary(int epoch, bool best) {
+  EpochSummary s;
+  s.epoch = epoch;
+  s.train = {309.12, 299.87, 9.25};
+  s.val = Losses{262.054, 247.774, 14.28};
+  s.seconds = 1.94;
+  s.best = best;
+  return s;
+}
+
+/// A clock that stands where a test puts it, and a terminal of chosen width.
+struct Terminal {
+  double time = 100;
+  int columns = 80;
+  std::ostringstream out;
+
+  ProgressOptions options(bool live, bool color = false) {
+    ProgressOptions o;
+    o.live = live;
+    o.color = color;
+    o.width = [this] { return columns; };
+    o.now = [this] { return time; };
+    return o;
+  }
+  /// What was printed since the last call.
+  std::string take() {
+    std::string text = out.str();
+    out.str("");
+    return text;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("in a file, progress is a table with one plain line per epoch", "[progress]") {
+  Terminal t;
+  {
+    Progress progress(t.out, t.options(false));
+    progress.begin(12, 48000, true);
+    for (int i = 0; i <= 10; ++i, t.time += 1) progress.step(4800 * i, 300);
+    progress.epoch_done(summary(1, true));
+    progress.epoch_done(summary(12, false));
+    progress.finish();
+  }
+  CHECK(t.out.str() == head + "   1/12   309.12     299.87     9.25   262.05     247.77    14.28      1.9  best\n" +
+                           "  12/12   309.12     299.87     9.25   262.05     247.77    14.28      1.9\n");
+}
+
+TEST_CASE("without validation its columns are missing", "[progress]") {
+  Terminal t;
+  Progress progress(t.out, t.options(false));
+  progress.begin(5, 60000, false);
+  EpochSummary s = summary(1, false);
+  s.val.reset();
+  s.train = {0.0512, 0.0512, 0};
+  progress.epoch_done(s);
+  s.train = {NAN, INFINITY, -INFINITY};
+  progress.epoch_done(s);
+  CHECK(t.out.str() ==
+        "           training, nats per sample\n"
+        "  epoch     loss  reconstr.       KL  seconds\n"
+        "    1/5   0.0512     0.0512     0.00      1.9\n"
+        "    1/5      nan        inf     -inf      1.9\n");
+}
+
+TEST_CASE("on a terminal, a bar is redrawn in place", "[progress]") {
+  Terminal t;
+  Progress progress(t.out, t.options(true));
+  progress.begin(5, 60000, true);
+  CHECK(t.take() == head);
+
+  progress.step(0, 540.5);
+  CHECK(t.take() == "\repoch 1/5  [>               ]   0 %        0 pictures/s  -:-- left  loss 540.50\x1b[K");
+  t.time += 0.6;
+  progress.step(30720, 310.128);  // 51,200 a second, 300,000 in all: 5.26 s to go
+  CHECK(t.take() == "\repoch 1/5  [========>       ]  51 %   51,200 pictures/s  0:05 left  loss 310.13\x1b[K");
+
+  SECTION("ten times a second at most") {
+    t.time += 0.09;
+    progress.step(40000, 305);
+    CHECK(t.take() == "");
+    t.time += 0.02;
+    progress.step(40000, 305);
+    CHECK(t.take() != "");
+  }
+  SECTION("then the epoch's line takes its place, and stays") {
+    progress.epoch_done(summary(1, true));
+    CHECK(t.take() == "\r\x1b[K    1/5   309.12     299.87     9.25   262.05     247.77    14.28      1.9  best\n");
+    t.time += 2;
+    progress.step(60000, 262.5);
+    CHECK(t.take() == "\repoch 2/5  [==============================] 100 %  validating\x1b[K");
+    progress.finish();
+    CHECK(t.take() == "\r\x1b[K");
+    progress.finish();
+    CHECK(t.take() == "");
+  }
+  SECTION("the time left counts what validation takes, the speed does not") {
+    t.time = 102;
+    progress.epoch_done(summary(1, true));
+    t.time = 103;
+    t.take();
+    progress.step(30000, 250);  // 1.5 of 5 epochs in 3 s: 7 s to go
+    CHECK(t.take() == "\repoch 2/5  [========>       ]  50 %   30,000 pictures/s  0:07 left  loss 250.00\x1b[K");
+  }
+}
+
+TEST_CASE("a resumed run counts from where it was", "[progress]") {
+  Terminal t;
+  Progress progress(t.out, t.options(true));
+  progress.begin(10, 1000, false, 9);
+  t.take();
+  t.time += 1;
+  progress.step(500, 1);  // a quarter of what is left
+  CHECK(t.take() == "\repoch 9/10  [========>        ]  50 %      500 pictures/s  0:03 left  loss 1.00\x1b[K");
+}
+
+TEST_CASE("the bar never reaches the terminal's last column", "[progress]") {
+  Terminal t;
+  Progress progress(t.out, t.options(true));
+  progress.begin(5, 60000, true);
+  for (int columns : {200, 100, 80, 76, 70, 40, 20, 1}) {
+    t.columns = columns;
+    t.take();
+    t.time += 1;
+    progress.step(20000, 250);
+    const std::string line = t.take();
+    CAPTURE(columns, line);
+    REQUIRE(line.size() >= 4);
+    CHECK(line.size() - 4 < static_cast<std::size_t>(columns));  // less \r and the three bytes that clear the rest
+  }
+}
+
+TEST_CASE("colours only where asked for, and the bar goes when an error ends it", "[progress]") {
+  Terminal t;
+  {
+    Progress progress(t.out, t.options(true, true));
+    progress.begin(5, 60000, true);
+    CHECK(t.take().substr(0, 4) == "\x1b[1m");
+    t.time += 1;
+    progress.step(30000, 250);
+    CHECK(t.take() ==
+          "\repoch 1/5  [\x1b[32m========>       \x1b[0m]  50 %   30,000 pictures/s  0:09 left  loss 250.00\x1b[K");
+  }
+  CHECK(t.take() == "\r\x1b[K");
+}
+
+TEST_CASE("a file is no terminal, and TERM and NO_COLOR are obeyed on one", "[progress]") {
+  const int file = open("/dev/null", O_WRONLY);
+  REQUIRE(file >= 0);
+  CHECK_FALSE(progress_options(file).live);
+  CHECK_FALSE(progress_options(file).color);
+  CHECK(progress_options(file).width() == 80);
+  close(file);
+
+  const int terminal = posix_openpt(O_RDWR | O_NOCTTY);
+  if (terminal < 0 || isatty(terminal) != 1) {
+    WARN("skipped: this machine gives no pseudo-terminal");
+    return;
+  }
+  const auto with = [&](const char* term, const char* no_color) {
+    const char* old_term = std::getenv("TERM");
+    const std::string saved = old_term ? old_term : "";
+    setenv("TERM", term, 1);
+    setenv("NO_COLOR", no_color, 1);
+    const ProgressOptions options = progress_options(terminal);
+    setenv("TERM", saved.c_str(), 1);
+    unsetenv("NO_COLOR");
+    return options;
+  };
+  CHECK(with("xterm", "").live);
+  CHECK(with("xterm", "").color);
+  CHECK(with("xterm", "1").live);
+  CHECK_FALSE(with("xterm", "1").color);
+  CHECK_FALSE(with("dumb", "").live);
+  CHECK_FALSE(with("dumb", "").color);
+  close(terminal);
+}
+
+TEST_CASE("counts and durations", "[progress]") {
+  CHECK(with_commas(0) == "0");
+  CHECK(with_commas(999) == "999");
+  CHECK(with_commas(51200) == "51,200");
+  CHECK(with_commas(-1234567) == "-1,234,567");
+  CHECK(format_duration(7.4) == "0:07");
+  CHECK(format_duration(59.6) == "1:00");
+  CHECK(format_duration(754) == "12:34");
+  CHECK(format_duration(3723) == "1:02:03");
+  CHECK(format_duration(NAN) == "-:--");
+  CHECK(format_duration(-1) == "-:--");
+}

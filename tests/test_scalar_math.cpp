@@ -1,0 +1,189 @@
+// float32 functions against the double-precision ones, in units in the last place, over all their range in steps that
+// are small against any structure: as the compiled loops of every variant compute them, and directly.
+#include "../core/functors.h"
+#include "cpu_kernels.h"
+
+using namespace kernel_test;
+
+namespace {
+
+constexpr float inf = std::numeric_limits<float>::infinity();
+
+/// float32 in order: consecutive integers are neighbours.
+int64_t order(float x) {
+  std::int32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  return bits < 0 ? -static_cast<int64_t>(bits & 0x7fffffff) : bits;
+}
+float nth(int64_t n) {
+  const auto bits = static_cast<std::uint32_t>(n < 0 ? (-n | 0x80000000ll) : n);
+  float x;
+  std::memcpy(&x, &bits, sizeof x);
+  return x;
+}
+/// About `count` values from lo to hi, dense in floats: as many in each binade.
+std::vector<float> sweep(float lo, float hi, int64_t count = 400001) {
+  std::vector<float> x;
+  const int64_t from = order(lo), to = order(hi), step = std::max<int64_t>(1, (to - from) / count) | 1;
+  for (int64_t n = from; n <= to; n += step) x.push_back(nth(n));
+  x.push_back(hi);
+  return x;
+}
+
+/// The error of y in units in the last place of the exact result; subnormals count in the smallest one's.
+double ulps(float y, double exact) {
+  const float rounded = static_cast<float>(exact);
+  if (std::isnan(exact)) return std::isnan(y) ? 0 : inf;
+  if (std::isinf(rounded)) return y == rounded ? 0 : inf;
+  int exponent = 0;
+  std::frexp(exact, &exponent);
+  const double error = std::fabs(static_cast<double>(y) - exact) / std::ldexp(1.0, std::max(exponent - 24, -149));
+  return std::isnan(error) ? inf : error;
+}
+
+template <class Exact>
+void check(const std::string& what, const std::vector<float>& x, const std::vector<float>& y, const Exact& exact) {
+  double worst = 0;
+  float at = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double error = ulps(y[i], exact(static_cast<double>(x[i])));
+    if (error > worst) worst = error, at = x[i];
+  }
+  INFO(what << ": " << worst << " ulp at " << at << ", exactly " << exact(static_cast<double>(at)));
+  REQUIRE(worst <= 2.0);
+}
+
+template <class Exact>
+void check_op(UnaryOp op, const std::string& name, const std::vector<float>& x, const Exact& exact, double p0 = 0) {
+  for (const auto& backend : backends()) {
+    std::vector<float> y = poison<float>(static_cast<int64_t>(x.size()));
+    ok(backend->unary(nullptr, op, flat(y), flat(x), p0, 0));
+    check(name + " " + backend->description(), x, y, exact);
+  }
+}
+
+template <class Fn, class Exact>
+void check_function(const std::string& name, const std::vector<float>& x, const Fn& fn, const Exact& exact) {
+  std::vector<float> y;
+  for (float each : x) y.push_back(fn(each));
+  check(name, x, y, exact);
+}
+
+double sigmoid(double x) {
+  return 1 / (1 + std::exp(-x));
+}
+
+}  // namespace
+
+TEST_CASE("float32 functions are within 2 ulp in every variant") {
+  check_op(UnaryOp::exp, "exp", sweep(-inf, inf), [](double x) { return std::exp(x); });
+  check_op(UnaryOp::exp, "exp", sweep(-105, -80), [](double x) { return std::exp(x); });
+  check_op(UnaryOp::exp, "exp", sweep(0.1f, 89), [](double x) { return std::exp(x); });
+  check_op(
+      UnaryOp::elu, "expm1", sweep(-inf, -0.0f), [](double x) { return std::expm1(x); }, 1);
+  check_op(
+      UnaryOp::elu, "expm1", sweep(-18, -0.01f), [](double x) { return std::expm1(x); }, 1);
+  check_op(UnaryOp::log, "log", sweep(0, inf), [](double x) { return std::log(x); });
+  check_op(UnaryOp::log, "log", sweep(0.5f, 2), [](double x) { return std::log(x); });
+  check_op(UnaryOp::log1p, "log1p", sweep(-1, inf), [](double x) { return std::log1p(x); });
+  check_op(UnaryOp::log1p, "log1p", sweep(-0.9f, 2), [](double x) { return std::log1p(x); });
+  check_op(UnaryOp::sigmoid, "sigmoid", sweep(-inf, inf), sigmoid);
+  check_op(UnaryOp::sigmoid, "sigmoid", sweep(-12, -0.5f), sigmoid);
+  check_op(UnaryOp::tanh, "tanh", sweep(-inf, inf), [](double x) { return std::tanh(x); });
+  check_op(UnaryOp::tanh, "tanh", sweep(0.1f, 10), [](double x) { return std::tanh(x); });
+  check_op(UnaryOp::sqrt, "sqrt", sweep(0, inf), [](double x) { return std::sqrt(x); });
+}
+
+TEST_CASE("sin and cos are within 2 ulp for every float32") {
+  for (auto [lo, hi] : {std::pair{-0.01f, 0.01f}, {0.01f, 100.0f}, {-1e5f, -100.0f}, {1e5f, 3.4e38f}}) {
+    check_op(UnaryOp::sin, "sin", sweep(lo, hi), [](double x) { return std::sin(x); });
+    check_op(UnaryOp::cos, "cos", sweep(lo, hi), [](double x) { return std::cos(x); });
+  }
+}
+
+TEST_CASE("functions that are no ops of their own are within 2 ulp") {
+  check_function(
+      "expm1", sweep(-inf, inf), [](float x) { return math::expm1(x); }, [](double x) { return std::expm1(x); });
+  check_function(
+      "expm1", sweep(0.01f, 90), [](float x) { return math::expm1(x); }, [](double x) { return std::expm1(x); });
+  check_function(
+      "erf", sweep(-inf, inf), [](float x) { return math::erf(x); }, [](double x) { return std::erf(x); });
+  check_function(
+      "erf", sweep(0.1f, 5), [](float x) { return math::erf(x); }, [](double x) { return std::erf(x); });
+  check_function(
+      "exp(-|x|)", sweep(-inf, inf), [](float x) { return math::exp_neg_abs(x); },
+      [](double x) { return std::exp(-std::fabs(x)); });
+  check_function(
+      "log(1 + exp(-|x|))", sweep(-120, 120), [](float x) { return math::log1p_exp_neg_abs(x); },
+      [](double x) { return std::log1p(std::exp(-std::fabs(x))); });
+  constexpr double two_pi = 6.283185307179586477;
+  check_function(
+      "sin2pi", sweep(0, 0.99999994f), [](float u) { return math::sin2pi(u); },
+      [](double u) { return u == 0.5 ? 0.0 : std::sin(two_pi * u); });
+  // Near its zeros at 1/4 and 3/4 the double-precision product with 2 pi is not exact enough: take the distance.
+  auto cosine = [](double u) {
+    if (std::fabs(u - 0.25) < 0.1) return -std::sin(two_pi * (u - 0.25));
+    if (std::fabs(u - 0.75) < 0.1) return std::sin(two_pi * (u - 0.75));
+    return std::cos(two_pi * u);
+  };
+  check_function(
+      "cos2pi", sweep(0, 0.99999994f), [](float u) { return math::cos2pi(u); }, cosine);
+}
+
+TEST_CASE("float32 functions keep signed zeros, infinities and NaN") {
+  const std::vector<float> x = {0.0f, -0.0f, inf, -inf, NAN, -NAN, 1e-45f, -1e-45f, 3.4e38f, -3.4e38f};
+  struct Case {
+    UnaryOp op;
+    double (*exact)(double);
+  };
+  const Case cases[] = {{UnaryOp::exp, [](double v) { return std::exp(v); }},
+                        {UnaryOp::log, [](double v) { return std::log(v); }},
+                        {UnaryOp::log1p, [](double v) { return std::log1p(v); }},
+                        {UnaryOp::tanh, [](double v) { return std::tanh(v); }},
+                        {UnaryOp::sin, [](double v) { return std::sin(v); }},
+                        {UnaryOp::cos, [](double v) { return std::cos(v); }},
+                        {UnaryOp::sigmoid, sigmoid},
+                        {UnaryOp::sqrt, [](double v) { return std::sqrt(v); }}};
+  for (const auto& backend : backends()) {
+    for (const Case& each : cases) {
+      std::vector<float> y = poison<float>(static_cast<int64_t>(x.size()));
+      ok(backend->unary(nullptr, each.op, flat(y), flat(x), 0, 0));
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        const double exact = each.exact(static_cast<double>(x[i]));
+        INFO(backend->description() << " op " << static_cast<int>(each.op) << " of " << x[i] << ": expected " << exact
+                                    << ", found " << y[i]);
+        REQUIRE(ulps(y[i], exact) <= 2);
+        if (exact == 0) REQUIRE(std::signbit(y[i]) == std::signbit(exact));
+      }
+    }
+  }
+  for (float v : {0.0f, -0.0f}) {
+    REQUIRE(std::signbit(math::expm1(v)) == std::signbit(v));
+    REQUIRE(std::signbit(math::erf(v)) == std::signbit(v));
+  }
+  REQUIRE(math::expm1(-inf) == -1.0f);
+  REQUIRE(math::erf(inf) == 1.0f);
+  REQUIRE(math::erf(-inf) == -1.0f);
+  REQUIRE(std::isnan(math::expm1(NAN)));
+  REQUIRE(std::isnan(math::erf(NAN)));
+  REQUIRE(std::isnan(math::exp_neg_abs(NAN)));
+  REQUIRE(std::isnan(math::log1p_exp_neg_abs(NAN)));
+  REQUIRE(math::log1p_exp_neg_abs(inf) == 0.0f);
+}
+
+TEST_CASE("an element has the same bits wherever it lies in an array") {
+  // A vector loop and what is left of it must agree: every start and every length up to two vectors.
+  for (const auto& backend : backends()) {
+    for (UnaryOp op : {UnaryOp::exp, UnaryOp::log1p, UnaryOp::sigmoid, UnaryOp::tanh, UnaryOp::gelu, UnaryOp::sin}) {
+      const std::vector<float> x = values<float>(70, -0.9, 5);
+      std::vector<float> whole(70);
+      ok(backend->unary(nullptr, op, flat(whole), flat(x), 0, 0));
+      for (std::size_t first = 0; first < 33; ++first) {
+        const std::vector<float> part(x.begin() + static_cast<int64_t>(first), x.end() - 3);
+        std::vector<float> y(part.size());
+        ok(backend->unary(nullptr, op, flat(y), flat(part), 0, 0));
+        REQUIRE(std::memcmp(y.data(), whole.data() + first, y.size() * sizeof(float)) == 0);
+      }
+    }
+  }
+}

@@ -1,0 +1,205 @@
+#include <elbo/core/ops.h>
+
+#include <functional>
+#include <sstream>
+#include <string>
+
+#include "catch.h"
+
+using namespace elbo;
+
+namespace {
+
+template <class E>
+std::string message(const std::function<void()>& fn) {
+  try {
+    fn();
+  } catch (const E& error) {
+    return error.what();
+  }
+  return "";
+}
+
+using Floats = std::vector<float>;
+
+Floats values(const Tensor& x) {
+  return x.array().to_vector<float>();
+}
+
+}  // namespace
+
+TEST_CASE("tensor: nested braces", "[tensor]") {
+  CHECK(tensor(2.5).shape() == Shape{});
+  CHECK(tensor(2.5).item() == 2.5);
+  CHECK(tensor({1, 2, 3}).shape() == Shape{3});
+  CHECK(tensor({1}).shape() == Shape{1});
+  CHECK(tensor({{1}}).shape() == Shape{1, 1});
+  CHECK(tensor({{1, 2, 3}}).shape() == Shape{1, 3});
+  CHECK(tensor({{1}, {2}}).shape() == Shape{2, 1});
+  CHECK(tensor({{1, 2}, {3, 4}}).shape() == Shape{2, 2});
+  CHECK(tensor({{1, 2, 3}, {4, 5, 6}}).shape() == Shape{2, 3});
+  CHECK(tensor({{{1, 2}, {3, 4}}, {{5, 6}, {7, 8}}}).shape() == Shape{2, 2, 2});
+  CHECK(tensor({{{1}, {2}}}).shape() == Shape{1, 2, 1});
+  CHECK(tensor({}).shape() == Shape{0});
+  CHECK(tensor({{}, {}}).shape() == Shape{2, 0});
+  CHECK(values(tensor({{1, 2.5}, {-3, 4}})) == Floats{1, 2.5, -3, 4});
+  CHECK(values(tensor({{{1, 2}, {3, 4}}, {{5, 6}, {7, 8}}})) == Floats{1, 2, 3, 4, 5, 6, 7, 8});
+}
+
+TEST_CASE("tensor: braces in each dtype", "[tensor]") {
+  CHECK(tensor({{1, 2}}).dtype() == DType::float32);
+  CHECK(tensor({0.1, 0.2}, {DType::float64}).array().to_vector<double>() == std::vector<double>{0.1, 0.2});
+  CHECK(tensor({1, -2}, {DType::int64}).array().to_vector<std::int64_t>() == std::vector<std::int64_t>{1, -2});
+  CHECK(tensor({{0, 255}}, {DType::uint8}).array().to_vector<std::uint8_t>() == std::vector<std::uint8_t>{0, 255});
+}
+
+TEST_CASE("tensor: ragged braces", "[tensor]") {
+  CHECK(message<ShapeError>([] { tensor({{1, 2}, {3}}); }) == "[tensor] ragged braces: [2] beside [1]");
+  CHECK(message<ShapeError>([] { tensor({{1, 2}, 3}); }) == "[tensor] ragged braces: [2] beside []");
+  CHECK(message<ShapeError>([] { tensor({{{1}, {2}}, {{3}, {4, 5}}}); }) == "[tensor] ragged braces: [1] beside [2]");
+  CHECK(message<ShapeError>([] { tensor({{}, {1}}); }) == "[tensor] ragged braces: [0] beside [1]");
+}
+
+TEST_CASE("tensor: from a span", "[tensor]") {
+  std::vector<float> data{1, 2, 3, 4, 5, 6};
+  Tensor x = tensor(std::span<const float>(data), {2, 3});
+  data[0] = 99;  // it is a copy
+  CHECK(values(x) == Floats{1, 2, 3, 4, 5, 6});
+  CHECK(message<ShapeError>([&] {
+          tensor(std::span<const float>(data), {2, 2});
+        }) == "[from] shape [2, 2] holds 4 elements, found 6");
+}
+
+TEST_CASE("tensor: zeros, ones, full, arange", "[tensor]") {
+  CHECK(values(zeros({2})) == Floats{0, 0});
+  CHECK(values(ones({2})) == Floats{1, 1});
+  CHECK(values(full({2}, 0.5)) == Floats{0.5, 0.5});
+  CHECK(full({}, 3, {DType::int64}).item() == 3);
+  CHECK(zeros({0, 3}).numel() == 0);
+  CHECK(values(arange(3)) == Floats{0, 1, 2});
+  CHECK(arange(3, {DType::int64}).array().to_vector<std::int64_t>() == std::vector<std::int64_t>{0, 1, 2});
+  CHECK(arange(0).shape() == Shape{0});
+  CHECK(message<ShapeError>([] { arange(-1); }) == "[arange] expected n >= 0, found -1");
+}
+
+TEST_CASE("tensor: a handle", "[tensor]") {
+  Tensor x = zeros({2}), same = x;
+  same.mutable_array().fill(5);
+  CHECK(values(x) == Floats{5, 5});
+  CHECK(same.array().storage() == x.array().storage());
+}
+
+TEST_CASE("tensor: views share their storage", "[tensor]") {
+  Tensor x = tensor({{1, 2}, {3, 4}, {5, 6}});
+  Tensor rows = slice(x, 0, 1, 3), flat = reshape(x, {6}), column = slice(x, 1, 0, 1);
+  x.mutable_array().fill(0);
+  CHECK(values(rows) == Floats{0, 0, 0, 0});
+  CHECK(values(flat) == Floats{0, 0, 0, 0, 0, 0});
+  CHECK(values(column) == Floats{1, 3, 5});  // a copy
+}
+
+TEST_CASE("slice: bounds as in Python", "[tensor]") {
+  Tensor x = arange(6);
+  CHECK(values(slice(x, 0, 1, 4)) == Floats{1, 2, 3});
+  CHECK(values(slice(x, -1, -2, 100)) == Floats{4, 5});
+  CHECK(values(slice(x, 0, -100, -4)) == Floats{0, 1});
+  CHECK(values(slice(x, 0, 4, 2)).empty());
+  CHECK(values(slice(x, 0, 9, 12)).empty());
+  CHECK(values(slice(x, 0, 0, 6, 2)) == Floats{0, 2, 4});
+  CHECK(values(slice(x, 0, 1, 6, 4)) == Floats{1, 5});
+  CHECK(values(slice(x, 0, 1, 2, 4)) == Floats{1});
+  CHECK(slice(zeros({0, 3}), 0, 0, 5).shape() == Shape{0, 3});
+}
+
+TEST_CASE("reshape: one size may be -1", "[tensor]") {
+  Tensor x = zeros({2, 6});
+  CHECK(reshape(x, {3, -1}).shape() == Shape{3, 4});
+  CHECK(reshape(x, {-1}).shape() == Shape{12});
+  CHECK(reshape(zeros({0, 6}), {-1, 3}).shape() == Shape{0, 3});
+  CHECK(reshape(ones({1, 1}), {}).shape() == Shape{});
+  CHECK(flatten(zeros({2, 3, 4})).shape() == Shape{2, 12});
+  CHECK(flatten(zeros({2, 3, 4}), 0).shape() == Shape{24});
+  CHECK(flatten(zeros({2, 3, 4}), -2).shape() == Shape{2, 12});
+  CHECK(flatten(zeros({0, 3, 4})).shape() == Shape{0, 12});
+  CHECK(flatten(tensor(1)).shape() == Shape{1});
+}
+
+TEST_CASE("item: the one element", "[tensor]") {
+  CHECK(tensor({{7}}).item() == 7);
+  CHECK(tensor(7, {DType::int64}).item() == 7);
+  CHECK(tensor(200, {DType::uint8}).item() == 200);
+  CHECK(tensor(0.1, {DType::float64}).item() == 0.1);
+  CHECK(message<ShapeError>([] { tensor({1, 2}).item(); }) == "[item] expected one element, found shape [2]");
+  CHECK(message<ShapeError>([] { zeros({0}).item(); }) == "[item] expected one element, found shape [0]");
+}
+
+TEST_CASE("array: typed access checks the type", "[tensor]") {
+  Array x = Array::zeros({2});
+  CHECK(x.values<float>().size() == 2);
+  CHECK(message<DTypeError>([&] { x.values<double>(); }) == "[values] the array is float32, asked for float64");
+  CHECK(message<DTypeError>([&] { x.to_vector<std::int64_t>(); }) ==
+        "[to_vector] the array is float32, asked for int64");
+}
+
+TEST_CASE("array: assign and slice check what they get", "[tensor]") {
+  Array x = Array::zeros({2, 3});
+  x.assign(Array::full({2, 3}, 4));
+  CHECK(x.to_vector<float>() == Floats(6, 4));
+  CHECK(message<ShapeError>([&] { x.assign(Array::zeros({3, 2})); }) == "[assign] expected shape [2, 3], found [3, 2]");
+  CHECK(message<DTypeError>([&] {
+          x.assign(Array::zeros({2, 3}, {DType::float64}));
+        }) == "[assign] expected float32, found float64");
+  CHECK(message<IndexError>([&] { x.slice(1, 3); }) == "[slice] rows [1, 3) are out of range for shape [2, 3]");
+  CHECK(message<ShapeError>([&] { x.reshape({4}); }) == "[reshape] [2, 3] to [4]: 6 elements to 4");
+}
+
+TEST_CASE("array: a copy is its own, a write is counted", "[tensor]") {
+  Array x = Array::full({2}, 1), copy = x.copy(), view = x.reshape({2, 1});
+  auto version = x.storage()->version();
+  view.fill(3);
+  CHECK(x.storage()->version() == version + 1);
+  CHECK(copy.to_vector<float>() == Floats{1, 1});
+  CHECK(x.to_vector<float>() == Floats{3, 3});
+}
+
+TEST_CASE("broadcasting", "[tensor]") {
+  CHECK(values(tensor({{1}, {2}}) + tensor({10, 20, 30})) == Floats{11, 21, 31, 12, 22, 32});
+  CHECK((zeros({4, 1, 3}) * zeros({2, 1})).shape() == Shape{4, 2, 3});
+  CHECK((zeros({0, 3}) + zeros({1})).shape() == Shape{0, 3});
+  CHECK((zeros({0, 1}) + zeros({1, 3})).shape() == Shape{0, 3});
+  CHECK((zeros({}) + zeros({})).shape() == Shape{});
+  CHECK(message<ShapeError>([] { zeros({2, 3}) + zeros({4}); }) == "[add] shapes do not broadcast: [2, 3] and [4]");
+  CHECK(message<ShapeError>([] {
+          zeros({2, 3}) * zeros({3, 2});
+        }) == "[mul] shapes do not broadcast: [2, 3] and [3, 2]");
+  CHECK(message<ShapeError>([] { zeros({0}) - zeros({2}); }) == "[sub] shapes do not broadcast: [0] and [2]");
+  CHECK(message<ShapeError>([] { where(zeros({2}, {DType::uint8}), zeros({3}), zeros({1})); }) ==
+        "[where] shapes do not broadcast: [2] and [3]");
+}
+
+TEST_CASE("operators with numbers", "[tensor]") {
+  Tensor x = tensor({1, 2, 4});
+  CHECK(values(x + 1) == Floats{2, 3, 5});
+  CHECK(values(1 + x) == Floats{2, 3, 5});
+  CHECK(values(x - 1) == Floats{0, 1, 3});
+  CHECK(values(1 - x) == Floats{0, -1, -3});
+  CHECK(values(x * 2) == Floats{2, 4, 8});
+  CHECK(values(2 * x) == Floats{2, 4, 8});
+  CHECK(values(x / 2) == Floats{0.5, 1, 2});
+  CHECK(values(8 / x) == Floats{8, 4, 2});
+  CHECK(values(-x) == Floats{-1, -2, -4});
+}
+
+TEST_CASE("var: axes in braces are axes, not a correction", "[tensor]") {
+  Tensor x = tensor({{1, 2}, {3, 6}});
+  CHECK(values(var(x, {0})) == Floats{2, 8});
+  CHECK(values(var(x, {1})) == Floats{0.5, 4.5});
+  CHECK(values(var(x, {0}, 0)) == Floats{1, 4});
+  CHECK(var(x, 0).item() == 3.5);
+}
+
+TEST_CASE("tensors print their numbers", "[tensor]") {
+  std::ostringstream out;
+  out << tensor({{1, 2}, {3.5, 4}}) << " and " << Tensor();
+  CHECK(out.str() == "[[1.  2. ]\n [3.5 4. ]] and undefined");
+}

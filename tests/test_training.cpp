@@ -1,0 +1,238 @@
+#include <elbo/core/parallel_for.h>
+#include <elbo/models/evaluate.h>
+#include <elbo/models/trainer.h>
+
+#include <atomic>
+#include <cmath>
+#include <cstdlib>
+#include <new>
+
+#include "catch.h"
+#include "small_data.h"
+#include "temp_dir.h"
+
+using namespace elbo;
+using namespace elbo::models;
+
+namespace {
+
+/// Allocations of at least this many bytes are data, not small host objects.
+constexpr std::size_t data_bytes = 4096;
+std::atomic<std::int64_t> data_allocations{0};
+
+void* counted(std::size_t bytes) {
+  if (bytes >= data_bytes) ++data_allocations;
+  void* block = std::malloc(bytes);
+  if (!block) throw std::bad_alloc();
+  return block;
+}
+
+}  // namespace
+
+// The whole test program counts its large allocations.
+void* operator new(std::size_t bytes) {
+  return counted(bytes);
+}
+void* operator new[](std::size_t bytes) {
+  return counted(bytes);
+}
+void operator delete(void* block) noexcept {
+  std::free(block);
+}
+void operator delete[](void* block) noexcept {
+  std::free(block);
+}
+void operator delete(void* block, std::size_t) noexcept {
+  std::free(block);
+}
+void operator delete[](void* block, std::size_t) noexcept {
+  std::free(block);
+}
+
+namespace {
+
+TrainOptions options_of(std::int64_t epochs) {
+  TrainOptions options;
+  options.epochs = epochs;
+  options.batch_size = 64;
+  options.val_size = 50;
+  options.seed = 11;
+  return options;
+}
+
+std::unique_ptr<Model> fresh_model(std::uint64_t seed = 11) {
+  Generator init(seed, Stream::init);
+  return make({}, &init);
+}
+
+/// Every bit of a state, in one string.
+std::string bits(const NamedArrays& arrays) {
+  std::string out;
+  for (const auto& [name, array] : arrays) {
+    out += name;
+    out.append(static_cast<const char*>(array.raw()), array.bytes());
+  }
+  return out;
+}
+
+struct Outcome {
+  std::vector<EpochRecord> history;
+  std::string state;
+};
+
+Outcome train(int threads, std::int64_t epochs) {
+  int before = num_threads();
+  set_num_threads(threads);
+  auto model = fresh_model();
+  datasets::Dataset data = bars(500);
+  Trainer trainer(*model, data, options_of(epochs));
+  Outcome out;
+  for (std::int64_t i = 0; i < epochs; ++i) out.history.push_back(trainer.run_epoch());
+  out.state = bits(trainer.state());
+  set_num_threads(before);
+  return out;
+}
+
+bool same(const Losses& a, const Losses& b) {
+  return a.loss == b.loss && a.reconstruction == b.reconstruction && a.kl == b.kl;
+}
+
+}  // namespace
+
+TEST_CASE("training ends in the same bits with 1, 2 and 4 threads") {
+  Outcome one = train(1, 2);
+  for (int threads : {2, 4}) {
+    Outcome other = train(threads, 2);
+    CHECK((one.state == other.state));
+    for (std::size_t i = 0; i < one.history.size(); ++i) {
+      CHECK(same(one.history[i].train, other.history[i].train));
+      CHECK(same(*one.history[i].val, *other.history[i].val));
+    }
+  }
+}
+
+TEST_CASE("training learns") {
+  auto model = fresh_model();
+  Trainer trainer(*model, bars(500), options_of(4));
+  CHECK(trainer.train_count() == 450);
+  CHECK(trainer.val_count() == 50);
+  double first = trainer.run_epoch().train.loss;
+  trainer.run_epoch();
+  trainer.run_epoch();
+  EpochRecord last = trainer.run_epoch();
+  CHECK(last.train.loss < 0.6 * first);
+  CHECK(last.val->loss < 0.6 * first);
+  CHECK(last.train.loss == Approx(last.train.reconstruction + last.train.kl));
+}
+
+TEST_CASE("a warm training step allocates nothing") {
+  auto model = fresh_model();
+  TrainOptions options = options_of(1);
+  options.val_size = 0;
+  options.batch_size = 32;
+  Trainer trainer(*model, bars(32 * 20), options);
+  std::int64_t pool_before = -1, data_before = -1;
+  int step = 0;
+  trainer.run_epoch([&](std::int64_t) {
+    ++step;
+    if (step == 6) {
+      pool_before = memory_stats(cpu).backing_allocations;
+      data_before = data_allocations;
+    }
+    if (step == 16) {
+      CHECK(memory_stats(cpu).backing_allocations == pool_before);
+      CHECK(data_allocations == data_before);
+    }
+  });
+  CHECK(step == 20);
+}
+
+TEST_CASE("validating more often or less changes no bit of the training") {
+  auto with = fresh_model(), without = fresh_model();
+  datasets::Dataset data = bars(300);
+  Trainer a(*with, data, options_of(2)), b(*without, data, options_of(2));
+  a.run_epoch();
+  evaluate(*with, data, {.seed = 3});
+  with->sample(10);
+  a.run_epoch();
+  b.run_epoch();
+  b.run_epoch();
+  CHECK((bits(a.state()) == bits(b.state())));
+}
+
+TEST_CASE("a run that is killed goes on to the same bits") {
+  TempDir dir;
+  datasets::Dataset data = bars(300);
+  RunConfig config;
+  config.train = options_of(4);
+  auto reference_model = fresh_model();
+  Trainer reference(*reference_model, data, config.train);
+  Run whole = Run::create(dir / "whole", config);
+  fit(whole, reference, *reference_model);
+
+  Run run = Run::create(dir / "killed", config);
+  struct Killed {};
+  for (std::int64_t at_epoch : {0, 2, 3}) {
+    auto model = fresh_model();
+    Trainer trainer(*model, data, config.train);
+    FitCallbacks callbacks;
+    callbacks.on_step = [&](const Trainer& t, std::int64_t samples) {
+      if (t.epoch() == at_epoch && samples >= 128) throw Killed{};
+    };
+    CHECK_THROWS_AS(fit(run, trainer, *model, callbacks), Killed);
+  }
+  // Killed between the history and the checkpoint: a line too many, which will come again.
+  auto records = run.history();
+  records.push_back(records.back());
+  run.write_history(records);
+  auto model = fresh_model();
+  Trainer trainer(*model, data, config.train);
+  fit(run, trainer, *model);
+
+  CHECK((bits(trainer.state()) == bits(reference.state())));
+  CHECK((read_file(dir / "killed/model.safetensors") == read_file(dir / "whole/model.safetensors")));
+  auto ours = run.history(), theirs = whole.history();
+  REQUIRE(ours.size() == theirs.size());
+  for (std::size_t i = 0; i < ours.size(); ++i) {
+    CHECK(same(ours[i].train, theirs[i].train));
+    CHECK(same(*ours[i].val, *theirs[i].val));
+  }
+}
+
+TEST_CASE("patience ends a run that does not get better, and the best model is kept") {
+  TempDir dir;
+  RunConfig config;
+  config.train = options_of(50);
+  config.train.patience = 2;
+  config.train.lr = 0.02;  // too high to get better for long
+  auto model = fresh_model();
+  Trainer trainer(*model, bars(200), config.train);
+  Run run = Run::create(dir / "run", config);
+  FitResult result = fit(run, trainer, *model);
+  REQUIRE(result.stopped_early);
+  CHECK(trainer.epoch() == result.best_epoch + 2);
+  auto history = run.history();
+  for (const EpochRecord& record : history)
+    CHECK(record.val->loss >= history[static_cast<std::size_t>(result.best_epoch - 1)].val->loss);
+}
+
+TEST_CASE("the trainer refuses what makes no sense") {
+  auto model = fresh_model();
+  datasets::Dataset data = bars(20);
+  auto with = [](auto change) {
+    TrainOptions options;
+    change(options);
+    return options;
+  };
+  auto check = [&](const TrainOptions& options, const std::string& message) {
+    CHECK_THROWS_WITH(Trainer(*model, data, options), message);
+  };
+  check(with([](auto& o) { o.batch_size = 0; }), "batch size: expected at least 1, found 0");
+  check(with([](auto& o) { o.lr = NAN; }), "lr: expected a number above 0, found nan");
+  check(with([](auto& o) { o.lr = -1; }), "lr: expected a number above 0, found -1");
+  check(with([](auto& o) { o.epochs = 0; }), "epochs: expected at least 1, found 0");
+  CHECK_THROWS_AS(Trainer(*model, data, with([](auto& o) { o.val_size = 20; })), ValueError);
+  CHECK_THROWS_AS(Trainer(*model, data, with([](auto& o) { o.drop_last = true; })), ValueError);
+  CHECK_THROWS_AS(Trainer(*model, bars(20, 8), {}), ValueError);
+  CHECK_THROWS_AS(Trainer(*model, bars(0), {}), ValueError);
+}
