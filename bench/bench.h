@@ -1,12 +1,22 @@
 #pragma once
+#include <chrono>
 #include <string>
-#include <vector>
 
 namespace elbo::bench {
 
 /// What the machine can do at most with the threads in use (roofline.h): operations and bytes per second.
 struct Peaks {
   double flops = 0, bytes = 0;
+};
+
+/// Seconds since it was made: for counters that are speeds, which Google Benchmark would print as "/s".
+class Stopwatch {
+ public:
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point start_ = Clock::now();
 };
 
 /// A row for each benchmarked case of the op table (tests/op_cases.h), forward and forward with backward: GFLOP/s for

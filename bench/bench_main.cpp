@@ -47,7 +47,9 @@ int main(int argc, char** argv) try {
   auto* as_json = app.add_option("--json", json.what, "Instead of benchmarks train once and print times and losses")
                       ->check(CLI::IsMember({"step", "epoch"}));
   app.add_option("--data", json.data, "Folder with Fashion-MNIST, for --json");
-  app.add_option("--steps", json.steps, "Training steps for --json step", true)->check(CLI::Range(10, 1000000));
+  app.add_option("--steps", json.steps, "Training steps for --json step")
+      ->capture_default_str()
+      ->check(CLI::Range(10, 1000000));
   CLI11_PARSE(app, argc, argv);
   if (threads > 0) elbo::set_num_threads(threads);
   if (!*as_json) return run_benchmarks(argv[0], app.remaining());

@@ -22,22 +22,22 @@ double gradient_bytes(const std::vector<Tensor>& inputs) {
   return bytes;
 }
 
-/// Speed as counters: `work` is the number of operations (of a contraction) or bytes of one iteration.
-void set_counters(benchmark::State& state, const Peaks& peaks, bool contraction, double work) {
-  using benchmark::Counter;
-  const double peak = contraction ? peaks.flops : peaks.bytes;
-  state.counters[contraction ? "GFLOP/s" : "GB/s"] = Counter(work * 1e-9, Counter::kIsIterationInvariantRate);
-  state.counters["% of peak"] = Counter(100 * work / peak, Counter::kIsIterationInvariantRate);
+/// Speed as counters; `work` is the number of operations (of a contraction) or bytes of one iteration.
+void set_counters(benchmark::State& state, const Peaks& peaks, const Stopwatch& watch, bool contraction, double work) {
+  const double speed = work * static_cast<double>(state.iterations()) / watch.seconds();
+  state.counters[contraction ? "GFLOP/s" : "GB/s"] = speed * 1e-9;
+  state.counters["% of peak"] = 100 * speed / (contraction ? peaks.flops : peaks.bytes);
 }
 
 void run_forward(benchmark::State& state, const OpCase& c, const Peaks& peaks) {
   const std::vector<Tensor> inputs = op_cases::make_inputs(c, DType::float32, false);
   Tensor y;
+  const Stopwatch watch;
   for (auto _ : state) {
     y = c.fn(inputs);
     benchmark::DoNotOptimize(y.array().raw());
   }
-  set_counters(state, peaks, c.flops > 0, c.flops > 0 ? c.flops : bytes_of(inputs) + bytes_of({y}));
+  set_counters(state, peaks, watch, c.flops > 0, c.flops > 0 ? c.flops : bytes_of(inputs) + bytes_of({y}));
 }
 
 void run_backward(benchmark::State& state, const OpCase& c, const Peaks& peaks) {
@@ -45,6 +45,7 @@ void run_backward(benchmark::State& state, const OpCase& c, const Peaks& peaks) 
   const Tensor first = c.fn(inputs);
   if (!first.requires_grad()) return state.SkipWithError("the output has no gradient");
   const Array g = op_cases::array_of(op_cases::draw_gradient(c, first.shape()), first.shape(), first.dtype());
+  const Stopwatch watch;
   for (auto _ : state) {
     for (Tensor& x : inputs) x.zero_grad();
     Tensor y = c.fn(inputs);
@@ -55,7 +56,7 @@ void run_backward(benchmark::State& state, const OpCase& c, const Peaks& peaks) 
   const double bytes = 2 * bytes_of(inputs) + 2 * bytes_of({first}) + gradient_bytes(inputs);
   double passes = 1;  // a contraction has one product forward and one for each of its two factors
   for (std::size_t i = 0; i < 2; ++i) passes += inputs[i < inputs.size() ? i : 0].requires_grad() ? 1 : 0;
-  set_counters(state, peaks, c.flops > 0, c.flops > 0 ? passes * c.flops : bytes);
+  set_counters(state, peaks, watch, c.flops > 0, c.flops > 0 ? passes * c.flops : bytes);
 }
 
 bool differentiable(const OpCase& c) {

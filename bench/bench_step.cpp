@@ -3,7 +3,6 @@
 #include <elbo/core/parallel_for.h>
 #include <elbo/models/trainer.h>
 
-#include <chrono>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -16,12 +15,12 @@ namespace {
 /// Batches that a loop over data in memory goes through.
 constexpr std::int64_t batches_in_memory = 100;
 
-void set_counters(benchmark::State& state, const Peaks& peaks, double samples) {
-  using benchmark::Counter;
-  const double flops = samples * flops_per_sample;
-  state.counters["GFLOP/s"] = Counter(flops * 1e-9, Counter::kIsIterationInvariantRate);
-  state.counters["% of peak"] = Counter(100 * flops / peaks.flops, Counter::kIsIterationInvariantRate);
-  state.counters["samples/s"] = Counter(samples, Counter::kIsIterationInvariantRate);
+/// Speed as counters, for `samples` pictures an iteration.
+void set_counters(benchmark::State& state, const Peaks& peaks, const Stopwatch& watch, double samples) {
+  const double speed = samples * static_cast<double>(state.iterations()) / watch.seconds();
+  state.counters["samples/s"] = speed;
+  state.counters["GFLOP/s"] = speed * flops_per_sample * 1e-9;
+  state.counters["% of peak"] = 100 * speed * flops_per_sample / peaks.flops;
 }
 
 models::TrainOptions train_options() {
@@ -31,19 +30,14 @@ models::TrainOptions train_options() {
   return options;
 }
 
-using Clock = std::chrono::steady_clock;
-double milliseconds_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
-
 nlohmann::json time_steps(const JsonOptions& options) {
   const std::vector<Array> batches = first_batches(training_pictures(options.data), batches_in_memory);
   VaeTraining training;
   std::vector<double> times, losses;
   for (int i = 0; i < options.steps; ++i) {
-    const auto start = Clock::now();
+    const Stopwatch watch;
     const Tensor loss = training.step(batches[static_cast<std::size_t>(i) % batches.size()]);
-    times.push_back(milliseconds_since(start));
+    times.push_back(1e3 * watch.seconds());
     losses.push_back(loss.item());
   }
   // The first tenth warms caches and pools up.
@@ -68,8 +62,9 @@ void register_step_benchmarks(const Peaks& peaks) {
                                      first_batches(training_pictures(), batches_in_memory);
                                  VaeTraining training;
                                  std::size_t i = 0;
+                                 const Stopwatch watch;
                                  for (auto _ : state) training.step(batches[i++ % batches.size()]);
-                                 set_counters(state, peaks, static_cast<double>(batch_size));
+                                 set_counters(state, peaks, watch, static_cast<double>(batch_size));
                                })
       ->UseRealTime()
       ->Unit(benchmark::kMillisecond);
@@ -78,8 +73,9 @@ void register_step_benchmarks(const Peaks& peaks) {
                                  const datasets::Dataset dataset = training_pictures();
                                  models::VAE model(vae_config());
                                  models::Trainer trainer(model, dataset, train_options());
+                                 const Stopwatch watch;
                                  for (auto _ : state) trainer.run_epoch();
-                                 set_counters(state, peaks, static_cast<double>(dataset.size()));
+                                 set_counters(state, peaks, watch, static_cast<double>(dataset.size()));
                                })
       ->UseRealTime()
       ->Unit(benchmark::kMillisecond);

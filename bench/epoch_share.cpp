@@ -61,8 +61,10 @@ int main(int argc, char** argv) try {
   CLI::App app{
       "Speed of a whole training epoch as a share of the machine's FMA peak, measured in turn.\n\n"
       "Example: elbo_epoch_share --threads 2 --rounds 5"};
-  app.add_option("--rounds", options.rounds, "Epochs to measure", true)->check(CLI::Range(1, 1000));
-  app.add_option("--threads", options.threads, "Threads to compute with", true)->check(CLI::Range(1, 1024));
+  app.add_option("--rounds", options.rounds, "Epochs to measure")->capture_default_str()->check(CLI::Range(1, 1000));
+  app.add_option("--threads", options.threads, "Threads to compute with")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
   app.add_option("--data", options.data, "Folder with Fashion-MNIST; searched, and made-up pictures without it");
   app.add_option("--at-least", options.at_least, "Exit with status 1 if the share is below this per cent");
   CLI11_PARSE(app, argc, argv);

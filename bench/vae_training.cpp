@@ -8,7 +8,6 @@
 
 namespace elbo::bench {
 
-
 models::ModelConfig vae_config() {
   models::ModelConfig config;
   config.hidden = {400};

@@ -5,7 +5,7 @@ include(CMakePackageConfigHelpers)
 # What only the library's own files share is not installed. Whatever is, elbo.h includes: a test compares.
 set(public_headers ${ELBO_HEADERS} elbo.h)
 list(FILTER public_headers EXCLUDE REGEX "^core/(cpu|ops)/|_detail\\.h$")
-list(REMOVE_ITEM public_headers core/file.h core/functors.h core/philox.h core/scalar_math.h datasets/byte_source.h nn/strict_load.h
+list(REMOVE_ITEM public_headers core/file.h core/index_kernels.h core/philox.h datasets/byte_source.h nn/strict_load.h
      viz/axis.h viz/font.h viz/svg_writer.h)
 foreach(header ${public_headers})
   get_filename_component(folder ${header} DIRECTORY)

@@ -172,7 +172,7 @@ void add_linear(Table& table) {
       {{3, 4}, 0},
       {{65, 37}, 51, Size::large},
       {{1, 784}, 400, Size::large},
-      {{96, 784}, 400, Size::large, true},
+      {{96, 784}, 400, Size::large},
       {{128, 784}, 400, Size::large, true},  // the VAE's layers
       {{128, 400}, 20, Size::large, true},
       {{128, 20}, 400, Size::large, true},

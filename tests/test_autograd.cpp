@@ -101,10 +101,9 @@ TEST_CASE("backward: twenty diamonds one above the other take no 2^20 steps", "[
 
 TEST_CASE("backward: rules that return g itself, for one input or two, do not disturb each other", "[autograd]") {
   Tensor x = leaf({1, 2}), z = leaf({10, 20});
-  Tensor u = x + x, v = u + z;
-  // z and u get the same array; u's is then added to.
-  Tensor w = v + u * 5;
-  sum(w).backward();
+  Tensor u = x + x, t = u * 5, v = u + z;
+  // v's rule gives u and z the same array; t's gradient is then added to u's.
+  sum(v + t).backward();
   CHECK(values(x.grad()) == Values{12, 12});
   CHECK(values(z.grad()) == Values{1, 1});
 }
@@ -211,16 +210,36 @@ TEST_CASE("backward: a second time through the same graph", "[autograd]") {
 
 TEST_CASE("backward: a graph is freed as it is walked", "[autograd]") {
   Tensor x = leaf({3});
-  std::weak_ptr<Storage> kept;
+  std::weak_ptr<Storage> saved;
+  std::weak_ptr<detail::Node> node;
+  bool freed_on_the_way = false;
   Tensor loss;
   {
-    Tensor middle = exp(x);
-    kept = middle.array().storage();
+    Tensor probe = record("probe", {x}, x.array().copy(), [&](const Array& g, const Needs&) {
+      freed_on_the_way = saved.expired();
+      return Grads{g};
+    });
+    Tensor middle = exp(probe);
+    saved = middle.array().storage();
+    node = middle.node();
     loss = sum(square(middle));
   }
-  CHECK_FALSE(kept.expired());
+  CHECK_FALSE(saved.expired());
   loss.backward();
-  CHECK(kept.expired());
+  CHECK(freed_on_the_way);
+  CHECK(node.expired());
+}
+
+TEST_CASE("backward: is not recorded itself", "[autograd]") {
+  Tensor x = leaf({3});
+  bool recording = true;
+  Tensor y = record("looks", {x}, x.array().copy(), [&](const Array& g, const Needs&) {
+    recording = grad_enabled();
+    return Grads{g};
+  });
+  sum(y).backward();
+  CHECK_FALSE(recording);
+  CHECK(grad_enabled());
 }
 
 TEST_CASE("a write in place over what a gradient needs is found out", "[autograd]") {

@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <initializer_list>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "../index_kernels.h"
@@ -12,21 +14,25 @@ namespace {
 
 using std::int64_t;
 
-/// The sizes of one picture's matrices.
-struct Sizes {
-  int64_t x, y, taps, points, columns;
-  explicit Sizes(const Conv2dArgs& a)
-      : x(a.c_in * a.h * a.w),
-        y(a.c_out * a.out_h * a.out_w),
-        taps(a.c_in * a.kh * a.kw),
-        points(a.out_h * a.out_w),
-        columns(taps * points) {}
-};
+/// How a convolution becomes products: the columns of a few pictures, side by side, are one operand.
+struct Plan {
+  int64_t x, y;          // elements of a picture and of its output
+  int64_t taps, points;  // rows and columns of its matrix of columns
+  int64_t group;         // pictures to a product: more where one has few columns. It depends on the shape alone.
+  int64_t groups;
+  bool direct;  // a kernel of one element that walks over all pixels: the picture is the matrix
 
-/// A kernel of one element that walks over all pixels: the picture is its own matrix of columns.
-bool is_pointwise(const Conv2dArgs& a) {
-  return a.kh == 1 && a.kw == 1 && a.stride_h == 1 && a.stride_w == 1 && a.pad_h == 0 && a.pad_w == 0;
-}
+  explicit Plan(const Conv2dArgs& a)
+      : x(a.c_in * a.h * a.w), y(a.c_out * a.out_h * a.out_w), taps(a.c_in * a.kh * a.kw), points(a.out_h * a.out_w) {
+    constexpr int64_t enough_columns = 256, enough_groups = 16;
+    group = std::clamp<int64_t>(enough_columns / std::max<int64_t>(1, points), 1,
+                                std::max<int64_t>(1, a.n / enough_groups));
+    groups = divide_up(a.n, group);
+    direct = group == 1 && a.kh == 1 && a.kw == 1 && a.stride_h == 1 && a.stride_w == 1 && a.pad_h == 0 && a.pad_w == 0;
+  }
+  int64_t first(int64_t item) const { return item * group; }
+  int64_t count(int64_t item, int64_t n) const { return std::min(group, n - item * group); }
+};
 
 /// The outputs [begin, end) along one dimension at which a tap at `shift` = tap * dilation - pad meets [0, size).
 struct Span {
@@ -38,45 +44,62 @@ struct Span {
   }
 };
 
-/// index::im2col for a whole picture.
+/// index::im2col for a whole picture; a row of the columns is `step` elements from the next.
 template <class T>
-void im2col(const Conv2dArgs& a, T* columns, const T* x) {
-  const int64_t taps = a.c_in * a.kh * a.kw;
-  for (int64_t row = 0; row < taps; ++row) {
-    const index::Tap t = index::tap(a, row);
-    const Span span(t.j * a.dilation_w - a.pad_w, a.stride_w, a.w, a.out_w);
-    for (int64_t out_y = 0; out_y < a.out_h; ++out_y, columns += a.out_w) {
-      const int64_t line = index::tap_line(a, t, out_y);
-      if (line < 0 || line >= a.h) {
-        std::fill_n(columns, a.out_w, T(0));
-        continue;
+void im2col(const Conv2dArgs& a, T* columns, int64_t step, const T* x) {
+  parallel_for(a.c_in * a.kh * a.kw, grain_of(a.out_h * a.out_w), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const index::Tap t = index::tap(a, row);
+      const Span span(t.j * a.dilation_w - a.pad_w, a.stride_w, a.w, a.out_w);
+      T* to = columns + row * step;
+      for (int64_t out_y = 0; out_y < a.out_h; ++out_y, to += a.out_w) {
+        const int64_t line = index::tap_line(a, t, out_y);
+        if (line < 0 || line >= a.h) {
+          std::fill_n(to, a.out_w, T(0));
+          continue;
+        }
+        std::fill(to, to + span.begin, T(0));
+        const T* from = x + (t.channel * a.h + line) * a.w;
+        const int64_t column = index::tap_column(a, t, 0);
+        for (int64_t i = span.begin; i < span.end; ++i) to[i] = from[column + i * a.stride_w];
+        std::fill(to + span.end, to + a.out_w, T(0));
       }
-      std::fill(columns, columns + span.begin, T(0));
-      const T* from = x + (t.channel * a.h + line) * a.w + index::tap_column(a, t, 0);
-      if (a.stride_w == 1)
-        std::copy(from + span.begin, from + span.end, columns + span.begin);
-      else
-        for (int64_t i = span.begin; i < span.end; ++i) columns[i] = from[i * a.stride_w];
-      std::fill(columns + span.end, columns + a.out_w, T(0));
     }
-  }
+  });
 }
 
 /// index::col2im for a whole picture: each pixel's sum in the same order, that of the kernel's elements.
 template <class T>
-void col2im(const Conv2dArgs& a, T* x, const T* columns) {
-  std::fill_n(x, a.c_in * a.h * a.w, T(0));
-  const int64_t taps = a.c_in * a.kh * a.kw;
-  for (int64_t row = 0; row < taps; ++row) {
-    const index::Tap t = index::tap(a, row);
-    const Span span(t.j * a.dilation_w - a.pad_w, a.stride_w, a.w, a.out_w);
-    for (int64_t out_y = 0; out_y < a.out_h; ++out_y, columns += a.out_w) {
-      const int64_t line = index::tap_line(a, t, out_y);
-      if (line < 0 || line >= a.h) continue;
-      T* to = x + (t.channel * a.h + line) * a.w + index::tap_column(a, t, 0);
-      for (int64_t i = span.begin; i < span.end; ++i) to[i * a.stride_w] += columns[i];
+void col2im(const Conv2dArgs& a, T* x, const T* columns, int64_t step) {
+  parallel_for(a.c_in, grain_of(a.kh * a.kw * a.out_h * a.out_w), [&](int64_t begin, int64_t end) {
+    std::fill(x + begin * a.h * a.w, x + end * a.h * a.w, T(0));
+    for (int64_t row = begin * a.kh * a.kw; row < end * a.kh * a.kw; ++row) {
+      const index::Tap t = index::tap(a, row);
+      const Span span(t.j * a.dilation_w - a.pad_w, a.stride_w, a.w, a.out_w);
+      const T* from = columns + row * step;
+      for (int64_t out_y = 0; out_y < a.out_h; ++out_y, from += a.out_w) {
+        const int64_t line = index::tap_line(a, t, out_y);
+        if (line < 0 || line >= a.h) continue;
+        T* to = x + (t.channel * a.h + line) * a.w;
+        const int64_t column = index::tap_column(a, t, 0);
+        for (int64_t i = span.begin; i < span.end; ++i) to[column + i * a.stride_w] += from[i];
+      }
     }
-  }
+  });
+}
+
+/// out [channels, group * points] = y [group, channels, points], or the other way round.
+template <class T>
+void side_by_side(T* out, const T* y, int64_t group, int64_t channels, int64_t points) {
+  for (int64_t i = 0; i < group; ++i)
+    for (int64_t c = 0; c < channels; ++c)
+      std::copy_n(y + (i * channels + c) * points, points, out + (c * group + i) * points);
+}
+template <class T>
+void apart(T* y, const T* in, int64_t group, int64_t channels, int64_t points) {
+  for (int64_t i = 0; i < group; ++i)
+    for (int64_t c = 0; c < channels; ++c)
+      std::copy_n(in + (c * group + i) * points, points, y + (i * channels + c) * points);
 }
 
 template <class T>
@@ -92,122 +115,171 @@ MatmulArgs product(const Conv2dArgs& a, int64_t m, int64_t n, int64_t k) {
   return args;
 }
 
-/// One scratch block for each thread that may work at once, all taken before the work begins: nothing may be thrown
+/// Products and their scratch memory, for `items` pieces of work. Where there are pieces enough, each runs on a thread
+/// of its own; otherwise one after the other, each on all threads. No bit depends on which.
+///
+/// There is one block for each thread that may work at once, all taken before the work begins: nothing may be thrown
 /// inside it, and how many are taken must not depend on how the threads happen to run.
-class Scratch {
+class Products {
  public:
-  Scratch(Pool& pool, std::size_t bytes, int64_t items)
-      : bytes_(divide_up(static_cast<int64_t>(bytes), 64) * 64),
-        count_(std::min<int64_t>(items, num_threads())),
-        block_(pool, static_cast<std::size_t>(bytes_ * count_)) {
-    free_.reserve(static_cast<std::size_t>(count_));
-    for (int64_t i = 0; i < count_; ++i) free_.push_back(i);
+  /// `bytes`: what a piece needs beside the products' own. `shapes`: all products that will be asked for.
+  Products(const Context& context, std::size_t bytes, std::initializer_list<MatmulArgs> shapes, int64_t items)
+      : context_(context), own_(round_up(bytes)), items_(items), apart_(items >= num_threads()) {
+    std::size_t most = 0;
+    for (const MatmulArgs& each : shapes) most = std::max(most, gemm_workspace(each, context.isa));
+    bytes_ = own_ + (apart_ ? round_up(most) : 0);
+    const int64_t blocks = apart_ ? num_threads() : 1;
+    memory_.emplace(context.pool, bytes_ * static_cast<std::size_t>(blocks));
+    for (int64_t i = 0; i < blocks; ++i)
+      free_.push_back(memory_->as<std::byte>() + static_cast<std::size_t>(i) * bytes_);
   }
-  /// Runs fn(item, scratch) for all items on several threads.
+
+  /// fn(item, scratch) for all items.
   template <class Fn>
-  void for_items(int64_t items, const Fn& fn) {
-    parallel_for(items, 1, [&](int64_t begin, int64_t end) {
-      const int64_t mine = take();
-      for (int64_t i = begin; i < end; ++i) fn(i, block_.as<std::byte>() + mine * bytes_);
-      give(mine);
+  void run(const Fn& fn) {
+    if (!apart_) {
+      for (int64_t i = 0; i < items_; ++i) fn(i, free_.back());
+      return;
+    }
+    parallel_for(items_, 1, [&](int64_t begin, int64_t end) {
+      std::byte* block = take();
+      for (int64_t i = begin; i < end; ++i) fn(i, block);
+      give(block);
     });
   }
+  /// A product within fn.
+  void multiply(const MatmulArgs& args, std::byte* scratch) const {
+    if (apart_)
+      gemm(args, scratch + own_, context_.isa);
+    else
+      gemm(args, context_.pool, context_.isa);
+  }
+
+  static std::size_t round_up(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
  private:
-  int64_t take() {
+  std::byte* take() {
     const std::lock_guard lock(mutex_);
-    const int64_t last = free_.back();
+    std::byte* block = free_.back();
     free_.pop_back();
-    return last;
+    return block;
   }
-  void give(int64_t i) {
+  void give(std::byte* block) {
     const std::lock_guard lock(mutex_);
-    free_.push_back(i);
+    free_.push_back(block);
   }
 
-  int64_t bytes_, count_;
-  Workspace block_;
+  const Context& context_;
+  std::size_t own_, bytes_ = 0;
+  int64_t items_;
+  bool apart_;
+  std::optional<Workspace> memory_;
   std::mutex mutex_;
-  std::vector<int64_t> free_;
+  std::vector<std::byte*> free_;
 };
 
-std::size_t round_up(std::size_t bytes) {
-  return (bytes + 63) / 64 * 64;
+template <class T>
+std::size_t bytes_of(int64_t elements) {
+  return Products::round_up(static_cast<std::size_t>(elements) * sizeof(T));
 }
 
 template <class T>
 void forward(const Context& context, const Conv2dArgs& a, T* y, const T* x, const T* weight, const T* bias) {
-  const Sizes size(a);
-  MatmulArgs args = product(a, a.c_out, size.points, size.taps);
-  args.a = weight;
-  const bool direct = is_pointwise(a);
-  const std::size_t columns_bytes = direct ? 0 : round_up(static_cast<std::size_t>(size.columns) * sizeof(T));
-  Scratch scratch(context.pool, columns_bytes + gemm_workspace(args, context.isa), a.n);
-  scratch.for_items(a.n, [&](int64_t i, std::byte* memory) {
-    MatmulArgs own = args;
-    own.out = y + i * size.y;
-    own.b = x + i * size.x;
-    if (!direct) {
-      im2col(a, reinterpret_cast<T*>(memory), x + i * size.x);
-      own.b = memory;
-    }
-    gemm(own, memory + columns_bytes, context.isa);
-    if (bias) add_per_channel(y + i * size.y, bias, a.c_out, size.points);
+  const Plan plan(a);
+  auto shape = [&](int64_t count) { return product(a, a.c_out, count * plan.points, plan.taps); };
+  const std::size_t columns_bytes = bytes_of<T>(plan.direct ? 0 : plan.taps * plan.group * plan.points);
+  const std::size_t out_bytes = bytes_of<T>(plan.group == 1 ? 0 : plan.group * plan.y);
+  Products products(context, columns_bytes + out_bytes, {shape(plan.group), shape(plan.count(plan.groups - 1, a.n))},
+                    plan.groups);
+  products.run([&](int64_t item, std::byte* memory) {
+    const int64_t first = plan.first(item), count = plan.count(item, a.n);
+    const T* from = x + first * plan.x;
+    T *columns = reinterpret_cast<T*>(memory), *to = y + first * plan.y;
+    MatmulArgs args = shape(count);
+    args.a = weight;
+    args.b = plan.direct ? from : columns;
+    args.out = count == 1 ? to : reinterpret_cast<T*>(memory + columns_bytes);
+    if (!plan.direct)
+      for (int64_t i = 0; i < count; ++i) im2col(a, columns + i * plan.points, count * plan.points, from + i * plan.x);
+    products.multiply(args, memory);
+    if (count > 1) apart(to, static_cast<const T*>(args.out), count, a.c_out, plan.points);
+    if (bias)
+      for (int64_t i = 0; i < count; ++i) add_per_channel(to + i * plan.y, bias, a.c_out, plan.points);
   });
 }
 
 template <class T>
 void grad_data(const Context& context, const Conv2dArgs& a, T* gx, const T* gy, const T* weight, const T* bias) {
-  const Sizes size(a);
-  MatmulArgs args = product(a, size.taps, size.points, a.c_out);
-  args.a = weight;
-  args.transpose_a = true;
-  const bool direct = is_pointwise(a);
-  const std::size_t columns_bytes = direct ? 0 : round_up(static_cast<std::size_t>(size.columns) * sizeof(T));
-  Scratch scratch(context.pool, columns_bytes + gemm_workspace(args, context.isa), a.n);
-  scratch.for_items(a.n, [&](int64_t i, std::byte* memory) {
-    MatmulArgs own = args;
-    T* to = gx + i * size.x;
-    own.b = gy + i * size.y;
-    own.out = direct ? to : reinterpret_cast<T*>(memory);
-    gemm(own, memory + columns_bytes, context.isa);
-    if (!direct) col2im(a, to, reinterpret_cast<const T*>(memory));
-    if (bias) add_per_channel(to, bias, a.c_in, a.h * a.w);
+  const Plan plan(a);
+  auto shape = [&](int64_t count) {
+    MatmulArgs args = product(a, plan.taps, count * plan.points, a.c_out);
+    args.transpose_a = true;
+    return args;
+  };
+  const std::size_t columns_bytes = bytes_of<T>(plan.direct ? 0 : plan.taps * plan.group * plan.points);
+  const std::size_t in_bytes = bytes_of<T>(plan.group == 1 ? 0 : plan.group * plan.y);
+  Products products(context, columns_bytes + in_bytes, {shape(plan.group), shape(plan.count(plan.groups - 1, a.n))},
+                    plan.groups);
+  products.run([&](int64_t item, std::byte* memory) {
+    const int64_t first = plan.first(item), count = plan.count(item, a.n);
+    const T* from = gy + first * plan.y;
+    T *columns = reinterpret_cast<T*>(memory), *to = gx + first * plan.x;
+    MatmulArgs args = shape(count);
+    args.a = weight;
+    args.b = from;
+    args.out = plan.direct ? to : columns;
+    if (count > 1) {
+      T* in = reinterpret_cast<T*>(memory + columns_bytes);
+      side_by_side(in, from, count, a.c_out, plan.points);
+      args.b = in;
+    }
+    products.multiply(args, memory);
+    for (int64_t i = 0; i < count; ++i) {
+      if (!plan.direct) col2im(a, to + i * plan.x, columns + i * plan.points, count * plan.points);
+      if (bias) add_per_channel(to + i * plan.x, bias, a.c_in, a.h * a.w);
+    }
   });
 }
 
+/// The sum over pictures: in chunks whose number depends on the batch alone, each group by group, and then the chunks
+/// in order.
 template <class T>
 void grad_weight(const Context& context, const Conv2dArgs& a, T* gw, const T* gy, const T* x) {
-  const Sizes size(a);
-  const int64_t weights = a.c_out * size.taps;
-  if (a.n == 0) {
+  const Plan plan(a);
+  const int64_t weights = a.c_out * plan.taps, chunks = std::min<int64_t>(plan.groups, 16);
+  if (chunks == 0 || plan.points == 0) {
     std::fill_n(gw, weights, T(0));
     return;
   }
-  MatmulArgs args = product(a, a.c_out, size.taps, size.points);
-  args.transpose_b = true;
-  const bool direct = is_pointwise(a);
-  const std::size_t columns_bytes = direct ? 0 : round_up(static_cast<std::size_t>(size.columns) * sizeof(T));
-  const std::size_t product_bytes = round_up(static_cast<std::size_t>(weights) * sizeof(T));
-  // Pictures are added up in chunks whose number depends on the batch alone, the chunks then in order.
-  const int64_t chunks = std::min<int64_t>(a.n, 16);
+  auto shape = [&](int64_t count) {
+    MatmulArgs args = product(a, a.c_out, plan.taps, count * plan.points);
+    args.transpose_b = true;
+    return args;
+  };
+  const std::size_t columns_bytes = bytes_of<T>(plan.direct ? 0 : plan.taps * plan.group * plan.points);
+  const std::size_t in_bytes = bytes_of<T>(plan.group == 1 ? 0 : plan.group * plan.y);
   const Workspace sums(context.pool, static_cast<std::size_t>(chunks * weights) * sizeof(T));
-  Scratch scratch(context.pool, columns_bytes + product_bytes + gemm_workspace(args, context.isa), chunks);
-  scratch.for_items(chunks, [&](int64_t c, std::byte* memory) {
-    T* sum = sums.as<T>() + c * weights;
-    T* one = reinterpret_cast<T*>(memory + columns_bytes);
-    const int64_t first = a.n * c / chunks;
-    for (int64_t i = first; i < a.n * (c + 1) / chunks; ++i) {
-      MatmulArgs own = args;
-      own.a = gy + i * size.y;
-      own.b = x + i * size.x;
-      if (!direct) {
-        im2col(a, reinterpret_cast<T*>(memory), x + i * size.x);
-        own.b = memory;
+  Products products(context, columns_bytes + in_bytes + bytes_of<T>(weights),
+                    {shape(plan.group), shape(plan.count(plan.groups - 1, a.n))}, chunks);
+  products.run([&](int64_t chunk, std::byte* memory) {
+    T *columns = reinterpret_cast<T*>(memory), *in = reinterpret_cast<T*>(memory + columns_bytes);
+    T *one = reinterpret_cast<T*>(memory + columns_bytes + in_bytes), *sum = sums.as<T>() + chunk * weights;
+    const int64_t begin = plan.groups * chunk / chunks, end = plan.groups * (chunk + 1) / chunks;
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t first = plan.first(item), count = plan.count(item, a.n);
+      MatmulArgs args = shape(count);
+      args.a = gy + first * plan.y;
+      args.b = plan.direct ? x + first * plan.x : columns;
+      args.out = item == begin ? sum : one;
+      if (count > 1) {
+        side_by_side(in, gy + first * plan.y, count, a.c_out, plan.points);
+        args.a = in;
       }
-      own.out = i == first ? sum : one;
-      gemm(own, memory + columns_bytes + product_bytes, context.isa);
-      if (i != first)
+      if (!plan.direct)
+        for (int64_t i = 0; i < count; ++i)
+          im2col(a, columns + i * plan.points, count * plan.points, x + (first + i) * plan.x);
+      products.multiply(args, memory);
+      if (item != begin)
         for (int64_t j = 0; j < weights; ++j) sum[j] += one[j];
     }
   });

@@ -50,6 +50,8 @@ void finish(const GemmTable& table, const MatmulArgs& args, T* out, int64_t col,
 
 // ---- our own product -----------------------------------------------------------------------------------------------
 
+#include <cstdlib>
+int64_t knob(const char*n,int64_t d){ const char*v=getenv(n); return v?atol(v):d; }
 // A part [m0, m1) x [n0, n1) of the output over a part [k0, k1) of the sum: what is packed at once.
 struct Part {
   int64_t m0, n0, k0;
@@ -66,7 +68,7 @@ class Product {
     const int64_t m = m_parts_.largest(), n = n_parts_.largest();
     all_ks_ = Cut(args.k, k_block, 1);
     k_parts_ = Cut(all_ks_.count, std::max<int64_t>(1, packed_floats / (m + n) / k_block), 1);
-    while (block_rows_ > 16 && row_blocks(m).count * col_blocks(n).count < 16) block_rows_ /= 2;
+    while (block_rows_ > 32 && row_blocks(m).count * col_blocks(n).count < (block_rows_ > 64 ? 16 : 6)) block_rows_ /= 2;
     const Cut rows = row_blocks(m), cols = col_blocks(n);
     const int64_t depth = all_ks_.largest(), ks = k_parts_.largest();
     a_block_ = round_up(table.panel_a * divide_up(rows.largest(), table.tile_rows) * depth);
@@ -103,7 +105,7 @@ class Product {
 
   static int64_t round_up(int64_t floats) { return divide_up(floats, 16) * 16; }
   Cut row_blocks(int64_t m) const { return {m, block_rows_, 1}; }
-  Cut col_blocks(int64_t n) const { return {n, block_cols, table_.tile_cols}; }
+  Cut col_blocks(int64_t n) const { return {n, knob("BC",64), table_.tile_cols}; }
 
   Part part(int64_t m, int64_t n, int64_t k) const {
     Part part;
@@ -170,7 +172,7 @@ class Product {
     const int64_t work = part.rows.largest() * part.cols.largest() * all_ks_.largest() * part.ks.count;
     parallel_for(rows * cols, divide_up(worth_a_thread, work), [&](int64_t begin, int64_t end) {
       for (int64_t block = begin; block < end; ++block) {
-        const bool by_rows = part.rows.n > part.cols.n;
+        const bool by_rows = knob("BYROWS",0) ? knob("BYROWS",0)==2 : part.rows.n > part.cols.n;
         const int64_t i = by_rows ? block / cols : block % rows, j = by_rows ? block % cols : block / rows;
         const int64_t row = part.m0 + part.rows.begin(i), col = part.n0 + part.cols.begin(j);
         float* out = run.out + row * args_.n + col;
@@ -212,7 +214,7 @@ class Product {
   Cut m_parts_, n_parts_;
   Cut all_ks_;   // blocks of k
   Cut k_parts_;  // parts along k, counted in such blocks
-  int64_t block_rows_ = 64;
+  int64_t block_rows_ = knob("BR",64);
   bool apart_ = false;  // multiply_apart instead of multiply
   int64_t a_block_ = 0, b_block_ = 0, a_floats_ = 0, b_floats_ = 0, sums_floats_ = 0;
 };

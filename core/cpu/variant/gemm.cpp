@@ -134,8 +134,9 @@ void pack_rows(float* to, int64_t step, const float* from, int64_t ld, int64_t w
     eight_rows(row, from, ld, i, width);
     pack_eight_rows(to + i, step, row, 8 * ld, k);
   }
-  for (int64_t i = (width + 7) / 8 * 8; i < step; ++i)
-    for (int64_t p = 0; p < k; ++p) to[p * step + i] = 0;
+  // The rest of the last vector, which a tile reads, though nobody needs the outcome.
+  for (int64_t i = (width + 7) / 8 * 8; i < (width + lanes - 1) / lanes * lanes; i += 8)
+    for (int64_t p = 0; p < k; ++p) _mm256_storeu_ps(to + p * step + i, _mm256_setzero_ps());
 }
 
 // Where the values of one k lie side by side, packing goes by so many k at a time, through all panels.
@@ -263,7 +264,7 @@ void block(const float* a, const float* b, float* c, int64_t ld, int64_t m, int6
 // ---- one row -------------------------------------------------------------------------------------------------------
 
 // Up to `across` columns of m, each of whose k lie side by side: transposed in registers, so that each sum is in order.
-constexpr int groups = 2, across = 8 * groups;
+constexpr int groups = 4, across = 8 * groups;
 void row_across(float* y, const float* x, const float* m, int64_t ld, int64_t n, int64_t k, bool accumulate) {
   const float* row[groups][8];
   __m256 sum[groups];
@@ -293,10 +294,11 @@ void row_across(float* y, const float* x, const float* m, int64_t ld, int64_t n,
 }
 
 // Up to `along` columns of m that lie side by side.
-constexpr int row_vecs = 4, along = row_vecs * lanes;
+constexpr int row_vecs = 64 / lanes, along = row_vecs * lanes;
 void row_along(float* y, const float* x, const float* m, int64_t ld, int64_t n, int64_t k, bool accumulate) {
   constexpr int vecs = row_vecs;
-  Vec sum[vecs] = {zero(), zero(), zero(), zero()};
+  Vec sum[vecs];
+  for (int v = 0; v < vecs; ++v) sum[v] = zero();
   if (n == along) {
     for (int64_t p = 0; p < k; ++p, m += ld) {
       for (int v = 0; v < vecs; v += 16 / lanes) __builtin_prefetch(m + 8 * ld + v * lanes);
