@@ -37,8 +37,8 @@ nlohmann::json time_steps(const JsonOptions& options) {
   for (int i = 0; i < options.steps; ++i) {
     const Stopwatch watch;
     const Tensor loss = training.step(batches[static_cast<std::size_t>(i) % batches.size()]);
-    times.push_back(1e3 * watch.seconds());
     losses.push_back(loss.item());
+    times.push_back(1e3 * watch.seconds());
   }
   // The first tenth warms caches and pools up.
   return {{"milliseconds", median({times.begin() + options.steps / 10, times.end()})}, {"losses", losses}};
@@ -53,32 +53,34 @@ nlohmann::json time_epoch(const JsonOptions& options) {
   return {{"milliseconds", record.seconds * 1e3}, {"losses", {record.train.loss}}};
 }
 
+void run_step(benchmark::State& state, const Peaks& peaks) {
+  const std::vector<Array> batches = first_batches(training_pictures(), batches_in_memory);
+  VaeTraining training;
+  std::size_t i = 0;
+  const Stopwatch watch;
+  for (auto _ : state) training.step(batches[i++ % batches.size()]);
+  set_counters(state, peaks, watch, static_cast<double>(batch_size));
+}
+
+void run_epoch(benchmark::State& state, const Peaks& peaks) {
+  const datasets::Dataset dataset = training_pictures();
+  models::VAE model(vae_config());
+  models::Trainer trainer(model, dataset, train_options());
+  const Stopwatch watch;
+  for (auto _ : state) trainer.run_epoch();
+  set_counters(state, peaks, watch, static_cast<double>(dataset.size()));
+}
+
 }  // namespace
 
 void register_step_benchmarks(const Peaks& peaks) {
-  benchmark::RegisterBenchmark("vae step/784-400-20 batch 128",
-                               [peaks](benchmark::State& state) {
-                                 const std::vector<Array> batches =
-                                     first_batches(training_pictures(), batches_in_memory);
-                                 VaeTraining training;
-                                 std::size_t i = 0;
-                                 const Stopwatch watch;
-                                 for (auto _ : state) training.step(batches[i++ % batches.size()]);
-                                 set_counters(state, peaks, watch, static_cast<double>(batch_size));
-                               })
-      ->UseRealTime()
-      ->Unit(benchmark::kMillisecond);
-  benchmark::RegisterBenchmark("vae epoch/784-400-20 batch 128",
-                               [peaks](benchmark::State& state) {
-                                 const datasets::Dataset dataset = training_pictures();
-                                 models::VAE model(vae_config());
-                                 models::Trainer trainer(model, dataset, train_options());
-                                 const Stopwatch watch;
-                                 for (auto _ : state) trainer.run_epoch();
-                                 set_counters(state, peaks, watch, static_cast<double>(dataset.size()));
-                               })
-      ->UseRealTime()
-      ->Unit(benchmark::kMillisecond);
+  const auto add = [&peaks](const char* name, void (*run)(benchmark::State&, const Peaks&)) {
+    benchmark::RegisterBenchmark(name, [peaks, run](benchmark::State& state) { run(state, peaks); })
+        ->UseRealTime()
+        ->Unit(benchmark::kMillisecond);
+  };
+  add("vae step/784-400-20 batch 128", run_step);
+  add("vae epoch/784-400-20 batch 128", run_epoch);
 }
 
 void print_json(const JsonOptions& options) {

@@ -19,8 +19,24 @@ const CLI::App* given(const CLI::App& app) {
   return commands.empty() ? nullptr : commands.front();
 }
 
+bool has_command(const CLI::App& app, const std::string& name) {
+  auto commands = app.get_subcommands([&](const CLI::App* command) { return command->get_name() == name; });
+  return !commands.empty();
+}
+
+/// "train, eval or doctor".
+std::string commands_of(const CLI::App& app) {
+  std::string out;
+  auto commands = app.get_subcommands([](const CLI::App*) { return true; });
+  for (std::size_t i = 0; i < commands.size(); ++i) {
+    if (i > 0) out += i + 1 < commands.size() ? ", " : " or ";
+    out += commands[i]->get_name();
+  }
+  return out;
+}
+
 /// One line for an option that could not be parsed.
-std::string explain(const CLI::ParseError& error) {
+std::string explain(const CLI::App& app, const CLI::ParseError& error) {
   if (dynamic_cast<const CLI::ExtrasError*>(&error)) {
     std::string text = error.what();
     std::size_t colon = text.find(": ");
@@ -28,6 +44,7 @@ std::string explain(const CLI::ParseError& error) {
            " (--help lists what there is)";
   }
   std::string text = error.what();
+  if (text == "A subcommand is required") return "expected a command: " + commands_of(app) + " (--help describes them)";
   return text.substr(0, text.find('\n'));
 }
 
@@ -42,13 +59,16 @@ int main(int argc, char** argv) {
   elbo::cli::add_train(app, run);
   elbo::cli::add_eval(app, run);
   elbo::cli::add_doctor(app, run);
+  if (argc > 1 && argv[1][0] != '-' && !has_command(app, argv[1])) {
+    return complain(nullptr, "unknown command '" + std::string(argv[1]) + "': expected " + commands_of(app), bad_input);
+  }
   try {
     app.parse(argc, argv);
     return run();
   } catch (const CLI::Success& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    return complain(given(app), explain(error), bad_input);
+    return complain(given(app), explain(app, error), bad_input);
   } catch (const elbo::cli::Fault& error) {
     return complain(given(app), error.what(), fault);
   } catch (const elbo::OutOfMemory& error) {

@@ -98,8 +98,8 @@ class Array {
   }
   /// The one element as a number. Throws ShapeError unless there is exactly one.
   double item() const;
-  /// As NumPy's str() prints: nested brackets, the fewest decimals (at most 8) that show the numbers, lines of 75 columns,
-  /// the middle of axes left out above 1,000 elements.
+  /// As NumPy's str() prints: nested brackets, the fewest decimals (at most 8) that show the numbers, lines of 75
+  /// columns, the middle of axes left out above 1,000 elements.
   std::string to_string() const;
 
  private:

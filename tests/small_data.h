@@ -19,7 +19,7 @@ inline elbo::datasets::Dataset bars(std::int64_t count, std::int64_t size = 28) 
       std::int64_t along = i % 2 ? pixel % size : pixel / size;
       bool bright = along >= begin && along < begin + width;
       data.pictures[static_cast<std::size_t>(i * size * size + pixel)] =
-          static_cast<std::uint8_t>((bright ? 200 : 10) + (state >> 28));
+          static_cast<std::uint8_t>((bright ? 240 : 0) + (state >> 28));
     }
   }
   return data;
