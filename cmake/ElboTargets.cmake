@@ -6,6 +6,10 @@ include(CheckCXXCompilerFlag)
 function(elbo_options target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
                                            -ffp-contract=off -fno-math-errno -fno-trapping-math)
+  # GCC 12 warns falsely where a literal and a std::string are joined (its bug 105651).
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    target_compile_options(${target} PRIVATE -Wno-restrict)
+  endif()
   if(ELBO_WERROR)
     target_compile_options(${target} PRIVATE -Werror)
   endif()

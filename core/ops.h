@@ -166,7 +166,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, co
 Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
                         const ConvTranspose2dOptions& options = {});
 
-// ---- shape
+// ---- shape; these take any dtype
 /// As many elements in another shape; one size may be -1. A view.
 Tensor reshape(const Tensor& x, std::initializer_list<std::int64_t> sizes);
 Tensor reshape(const Tensor& x, const Shape& shape);
@@ -213,7 +213,7 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Ten
 Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight = {}, const Tensor& bias = {},
                   double eps = 1e-5);
 
-// ---- losses; in nats where they are likelihoods
+// ---- losses, of operands of one shape; in nats where they are likelihoods
 enum class Reduction { none, mean, sum };
 /// (input - target)^2.
 Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction = Reduction::mean);

@@ -15,7 +15,10 @@
 #if defined(ELBO_USE_OPENMP)
 #include <omp.h>
 #else
+#include <unistd.h>
+
 #include <mutex>
+#include <system_error>
 #include <vector>
 #endif
 
@@ -153,6 +156,10 @@ void pause() {
 class Workers {
  public:
   ~Workers() {
+    if (getpid() != process_) {  // a fork, which has no copy of the threads
+      for (std::thread& thread : threads_) thread.detach();
+      return;
+    }
     stop_ = true;
     ++job_;
     job_.notify_all();
@@ -162,8 +169,7 @@ class Workers {
   void run(Work& work) {
     std::unique_lock busy(busy_, std::try_to_lock);
     if (!busy) return work.run(0);
-    while (static_cast<int>(threads_.size()) < work.threads() - 1)
-      threads_.emplace_back([this, index = static_cast<int>(threads_.size()) + 1] { serve(index); });
+    grow(work.threads() - 1);
     work_ = &work;
     ++job_;
     job_.notify_all();
@@ -177,6 +183,15 @@ class Workers {
   // A worker watches for the next job for some 0.1 ms before it sleeps, since waking up takes about as long.
   static constexpr int spins = 4000;
 
+  void grow(int count) {
+    try {
+      while (static_cast<int>(threads_.size()) < count)
+        threads_.emplace_back([this, index = static_cast<int>(threads_.size()) + 1] { serve(index); });
+    } catch (const std::system_error&) {
+      // The system gives no more threads: those that are there do the work.
+    }
+  }
+
   void serve(int index) {
     for (std::uint32_t seen = 0;;) {
       for (int i = 0; i < spins && job_ == seen; ++i) pause();
@@ -189,6 +204,7 @@ class Workers {
     }
   }
 
+  const pid_t process_ = getpid();
   std::mutex busy_;
   std::vector<std::thread> threads_;
   std::atomic<bool> stop_{false};

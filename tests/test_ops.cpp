@@ -1,6 +1,7 @@
 // Every op, by the table in op_cases.h: against naive float64 references, by finite differences, float32 gradients
 // against float64 ones, and with 1 to 4 threads bit for bit. To run one op:
 //   elbo_tests "op table: gradients" -c conv2d
+#include <elbo/core/errors.h>
 #include <elbo/core/gradcheck.h>
 #include <elbo/core/parallel_for.h>
 
@@ -298,4 +299,25 @@ TEST_CASE("losses stay finite where a logarithm would not", "[ops]") {
 TEST_CASE("an operand used twice gets both gradients", "[ops]") {
   CHECK(weighted_gradient([](const Tensor& x) { return x * x; }, {3, -1}) == Doubles{6, -4});
   CHECK(weighted_gradient([](const Tensor& x) { return elbo::concatenate({x, x}, 0); }, {3, -1}) == Doubles{4, 6});
+}
+
+TEST_CASE("ops without a gradient refuse operands that require one", "[ops][errors]") {
+  const Tensor a(elbo::ones({2}).array(), true);
+  const auto message = [](const std::function<Tensor()>& fn) -> std::string {
+    try {
+      fn();
+    } catch (const elbo::AutogradError& error) {
+      return error.what();
+    }
+    return "nothing thrown";
+  };
+  const std::string rest = "] has no gradient, but an input of shape [2] requires one: detach() it";
+  CHECK(message([&] { return elbo::lt(a, a.detach()); }) == "[lt" + rest);
+  CHECK(message([&] { return elbo::lt(a.detach(), a); }) == "[lt" + rest);
+  CHECK(message([&] { return elbo::logical_not(a); }) == "[logical_not" + rest);
+  CHECK(message([&] { return elbo::argmax(a, 0); }) == "[argmax" + rest);
+  CHECK(message([&] { return elbo::cast(a, DType::int64); }) == "[cast" + rest);
+  CHECK(message([&] { return elbo::bernoulli(a); }) == "[bernoulli" + rest);
+  const elbo::NoGradGuard guard;
+  CHECK_FALSE(elbo::lt(a, a).requires_grad());
 }

@@ -16,7 +16,7 @@ static_assert(static_cast<int>(Activation::none) == 0 && static_cast<int>(Activa
               static_cast<int>(Activation::sigmoid) == 2 && static_cast<int>(Activation::tanh) == 3);
 
 constexpr int64_t k_block = 256;             // a panel of b, this long, fits the first-level cache
-constexpr int64_t block_cols = 64;           // of a block, the unit of work that is handed out
+constexpr int64_t block_cols = 32;           // of a block, the unit of work that is handed out
 constexpr int64_t part_size = 1024;          // rows and columns that are packed at once
 constexpr int64_t packed_floats = 2 << 20;   // about how much is packed at once
 constexpr int64_t worth_a_thread = 1 << 16;  // multiply-adds, or elements times 4 to pack, that take a microsecond
@@ -50,8 +50,6 @@ void finish(const GemmTable& table, const MatmulArgs& args, T* out, int64_t col,
 
 // ---- our own product -----------------------------------------------------------------------------------------------
 
-#include <cstdlib>
-int64_t knob(const char*n,int64_t d){ const char*v=getenv(n); return v?atol(v):d; }
 // A part [m0, m1) x [n0, n1) of the output over a part [k0, k1) of the sum: what is packed at once.
 struct Part {
   int64_t m0, n0, k0;
@@ -68,12 +66,13 @@ class Product {
     const int64_t m = m_parts_.largest(), n = n_parts_.largest();
     all_ks_ = Cut(args.k, k_block, 1);
     k_parts_ = Cut(all_ks_.count, std::max<int64_t>(1, packed_floats / (m + n) / k_block), 1);
-    while (block_rows_ > 32 && row_blocks(m).count * col_blocks(n).count < (block_rows_ > 64 ? 16 : 6)) block_rows_ /= 2;
+    while (block_rows_ > 32 && row_blocks(m).count * col_blocks(n).count < (block_rows_ > 64 ? 16 : 6))
+      block_rows_ /= 2;
     const Cut rows = row_blocks(m), cols = col_blocks(n);
     const int64_t depth = all_ks_.largest(), ks = k_parts_.largest();
     a_block_ = round_up(table.panel_a * divide_up(rows.largest(), table.tile_rows) * depth);
     b_block_ = round_up(table.panel_b * divide_up(cols.largest(), table.tile_cols) * depth);
-    a_floats_ = a_block_ * rows.count * ks;
+    a_floats_ = args.transpose_a ? a_block_ * rows.count * ks : 0;
     b_floats_ = b_block_ * cols.count * ks;
     apart_ = rows.count * cols.count < 8 && ks >= 4;
     if (apart_) sums_floats_ = round_up(m * n) * ks;
@@ -105,7 +104,7 @@ class Product {
 
   static int64_t round_up(int64_t floats) { return divide_up(floats, 16) * 16; }
   Cut row_blocks(int64_t m) const { return {m, block_rows_, 1}; }
-  Cut col_blocks(int64_t n) const { return {n, knob("BC",64), table_.tile_cols}; }
+  Cut col_blocks(int64_t n) const { return {n, block_cols, table_.tile_cols}; }
 
   Part part(int64_t m, int64_t n, int64_t k) const {
     Part part;
@@ -123,15 +122,16 @@ class Product {
     return run.packed_b + (j * part.ks.count + k) * b_block_;
   }
 
-  // A block that only one block of the output needs is packed by whoever computes that one.
-  static bool pack_a_late(const Part& part) { return part.cols.count == 1; }
-  static bool pack_b_late(const Part& part) { return part.rows.count == 1; }
+  // What only one block of the output needs is packed by whoever computes that one. a is not packed at all if its k lie
+  // side by side: a tile then reads a few rows of it, which is as fast.
+  bool pack_a_late(const Part& part) const { return args_.transpose_a && part.cols.count == 1; }
+  bool pack_b_late(const Part& part) const { return part.rows.count == 1; }
 
   // The two operands side by side, so that a thread packs what lies at the same place in both.
   void pack(const Run& run, const Part& part, bool also_b) const {
     const int64_t ks = part.ks.count;
-    const int64_t as = pack_a_late(part) ? 0 : part.rows.count * ks;
-    const int64_t bs = pack_b_late(part) || !also_b ? 0 : part.cols.count * ks;
+    const int64_t as = args_.transpose_a && !pack_a_late(part) ? part.rows.count * ks : 0;
+    const int64_t bs = also_b && !pack_b_late(part) ? part.cols.count * ks : 0;
     const int64_t n = std::max(as, bs);
     if (n == 0) return;
     const int64_t work = 4 * (as * part.rows.largest() + bs * part.cols.largest()) * all_ks_.largest() / n;
@@ -143,10 +143,8 @@ class Product {
 
   void pack_a(const Run& run, const Part& part, int64_t i, int64_t k) const {
     const int64_t row = part.m0 + part.rows.begin(i), p = all_ks_.begin(part.k0 + k);
-    const bool k_contiguous = !args_.transpose_a;
-    const int64_t ld = k_contiguous ? args_.k : args_.m;
-    table_.pack_a(a_at(run, part, i, k), run.a + (k_contiguous ? row * ld + p : p * ld + row), ld, k_contiguous,
-                  part.rows.size(i), all_ks_.size(part.k0 + k));
+    table_.pack_a(a_at(run, part, i, k), run.a + p * args_.m + row, args_.m, part.rows.size(i),
+                  all_ks_.size(part.k0 + k));
   }
 
   void pack_b(const Run& run, const Part& part, int64_t j, int64_t k) const {
@@ -162,8 +160,10 @@ class Product {
                       bool add) const {
     if (pack_a_late(part)) pack_a(run, part, i, k);
     if (pack_b_late(part)) pack_b(run, part, j, k);
-    table_.block(a_at(run, part, i, k), b_at(run, part, j, k), out, ld, part.rows.size(i), part.cols.size(j),
-                 all_ks_.size(part.k0 + k), add);
+    const float* a = args_.transpose_a ? a_at(run, part, i, k)
+                                       : run.a + (part.m0 + part.rows.begin(i)) * args_.k + all_ks_.begin(part.k0 + k);
+    table_.block(a, args_.transpose_a ? 0 : args_.k, b_at(run, part, j, k), out, ld, part.rows.size(i),
+                 part.cols.size(j), all_ks_.size(part.k0 + k), add);
   }
 
   // Each block of the output over all of k. A thread keeps to its share of the larger operand, which it has packed.
@@ -172,7 +172,7 @@ class Product {
     const int64_t work = part.rows.largest() * part.cols.largest() * all_ks_.largest() * part.ks.count;
     parallel_for(rows * cols, divide_up(worth_a_thread, work), [&](int64_t begin, int64_t end) {
       for (int64_t block = begin; block < end; ++block) {
-        const bool by_rows = knob("BYROWS",0) ? knob("BYROWS",0)==2 : part.rows.n > part.cols.n;
+        const bool by_rows = part.rows.n > part.cols.n;
         const int64_t i = by_rows ? block / cols : block % rows, j = by_rows ? block % cols : block / rows;
         const int64_t row = part.m0 + part.rows.begin(i), col = part.n0 + part.cols.begin(j);
         float* out = run.out + row * args_.n + col;
@@ -214,7 +214,7 @@ class Product {
   Cut m_parts_, n_parts_;
   Cut all_ks_;   // blocks of k
   Cut k_parts_;  // parts along k, counted in such blocks
-  int64_t block_rows_ = knob("BR",64);
+  int64_t block_rows_ = 128;
   bool apart_ = false;  // multiply_apart instead of multiply
   int64_t a_block_ = 0, b_block_ = 0, a_floats_ = 0, b_floats_ = 0, sums_floats_ = 0;
 };
@@ -225,16 +225,13 @@ void multiply_vector(const MatmulArgs& args, const GemmTable& table) {
   const int64_t n = one_row ? args.n : args.m;
   const bool k_contiguous = one_row ? args.transpose_b : !args.transpose_a;
   const int64_t ld = k_contiguous ? args.k : n;
-  const Cut pieces(n, block_cols, 1), ks(args.k, k_block, 1);
+  const Cut pieces(n, block_cols, 8);
   const auto run = [&](int64_t index, int64_t piece) {
     const float* a = static_cast<const float*>(args.a) + index * args.stride_a;
     const float* b = static_cast<const float*>(args.b) + index * args.stride_b;
     const int64_t at = pieces.begin(piece), size = pieces.size(piece);
-    const float* matrix = (one_row ? b : a) + (k_contiguous ? at * ld : at);
     float* out = static_cast<float*>(args.out) + index * args.stride_out + at;
-    for (int64_t k = 0; k < ks.count; ++k)
-      table.row(out, (one_row ? a : b) + ks.begin(k), matrix + ks.begin(k) * (k_contiguous ? 1 : ld), ld, k_contiguous,
-                size, ks.size(k), k > 0);
+    table.row(out, one_row ? a : b, (one_row ? b : a) + (k_contiguous ? at * ld : at), ld, k_contiguous, size, args.k);
     one_row ? finish(table, args, out, at, 1, size) : finish(table, args, out, 0, size, 1);
   };
   const int64_t work = 4 * pieces.largest() * args.k;
@@ -323,7 +320,7 @@ void gemm(const MatmulArgs& given, Pool& pool, Isa isa) {
   if (done_without_packing(args, table)) return;
   const Product product(args, table);
   const int64_t floats = product.workspace_floats();
-  const int64_t blocks = divide_up(args.m, block_cols) * divide_up(args.n, block_cols);
+  const int64_t blocks = divide_up(args.m, 64) * divide_up(args.n, 64);
   // Many small products: one thread each, with a workspace of its own. Otherwise all threads on each in turn.
   const int64_t at_once = blocks < args.batch ? std::min<int64_t>(args.batch, num_threads()) : 1;
   const Workspace workspace(pool, static_cast<std::size_t>(at_once * floats) * sizeof(float));

@@ -9,9 +9,9 @@
 /// Eigen in the baseline variant and in float64.
 ///
 /// No cut changes a bit of our own product: each output element is the sum, in order, of its sums over blocks of k,
-/// whose size depends on k alone, each summed in order by fused multiply-adds. So matrix i of a batch, row i of a
-/// product or a product on any number of threads has the bits it would have alone. Eigen's tiles depend on the shape
-/// alone.
+/// whose size depends on k alone, each summed in order by fused multiply-adds. So a product on any number of threads, a
+/// matrix of a batch or some rows of a product (two or more; one row and one column have ways of their own) have the
+/// bits that they have alone. Eigen's tiles depend on the shape alone.
 namespace elbo::cpu_kernels {
 
 class Pool;

@@ -166,16 +166,11 @@ inline Panels row_panels(int64_t rows) {
   return {count, rows / count, rows % count};
 }
 
-void pack_a(float* to, const float* from, int64_t ld, bool k_contiguous, int64_t rows, int64_t k) {
+void pack_a(float* to, const float* from, int64_t ld, int64_t rows, int64_t k) {
   const Panels panels = row_panels(rows);
-  int64_t row = 0;
-  if (k_contiguous) {
-    for (int64_t i = 0; i < panels.count; row += panels.height_of(i++))
-      pack_rows(to + i * panel_a * k, panel_a, from + row * ld, ld, panels.height_of(i), k);
-    return;
-  }
-  for (int64_t p = 0; p < k; p += lines, row = 0) {
+  for (int64_t p = 0; p < k; p += lines) {
     fetch_lines(from + (p + 2 * lines) * ld, ld, rows);
+    int64_t row = 0;
     for (int64_t i = 0; i < panels.count; row += panels.height_of(i++))
       pack_lines(to + (i * k + p) * panel_a, panel_a, from + p * ld + row, ld, panels.height_of(i), rows - row,
                  smaller(k - p, lines));
@@ -199,8 +194,10 @@ void pack_b(float* to, const float* from, int64_t ld, bool k_contiguous, int64_t
 // ---- the micro-kernel ----------------------------------------------------------------------------------------------
 
 // c [rows, vecs * lanes] (of the last vector only `tail` columns) = or += a b, summed in registers in the order of k.
-template <int rows, int vecs>
-void tile(int64_t k, const float* a, const float* b, float* c, int64_t ld, int64_t tail, bool accumulate) {
+// a is a packed panel, or else rows that are ld_a apart.
+template <bool packed, int rows, int vecs>
+void tile(int64_t k, const float* a, int64_t ld_a, const float* b, float* c, int64_t ld, int64_t tail,
+          bool accumulate) {
   Vec sum[rows][vecs];
   ELBO_UNROLL
   for (int i = 0; i < rows; ++i) {
@@ -208,13 +205,16 @@ void tile(int64_t k, const float* a, const float* b, float* c, int64_t ld, int64
     ELBO_UNROLL
     for (int v = 0; v < vecs; ++v) sum[i][v] = zero();
   }
-  for (int64_t p = 0; p < k; ++p, a += panel_a, b += tile_cols) {
+  const float* threes[(rows + 2) / 3];  // every third row: from there x86 addresses three
+  ELBO_UNROLL
+  for (int i = 0; i < (rows + 2) / 3; ++i) threes[i] = a + 3 * i * ld_a;
+  for (int64_t p = 0; p < k; ++p, b += tile_cols) {
     Vec y[vecs];
     ELBO_UNROLL
     for (int v = 0; v < vecs; ++v) y[v] = load(b + v * lanes);
     ELBO_UNROLL
     for (int i = 0; i < rows; ++i) {
-      const Vec x = all(a[i]);
+      const Vec x = all(packed ? a[p * panel_a + i] : threes[i / 3][i % 3 * ld_a + p]);
       ELBO_UNROLL
       for (int v = 0; v < vecs; ++v) sum[i][v] = fma(x, y[v], sum[i][v]);
     }
@@ -232,19 +232,23 @@ void tile(int64_t k, const float* a, const float* b, float* c, int64_t ld, int64
   }
 }
 
-using Tile = void (*)(int64_t, const float*, const float*, float*, int64_t, int64_t, bool);
+using Tile = void (*)(int64_t, const float*, int64_t, const float*, float*, int64_t, int64_t, bool);
+template <bool packed>
 constexpr Tile tiles[][tile_vecs] = {
-    {tile<1, 1>, tile<1, 2>},   {tile<2, 1>, tile<2, 2>},   {tile<3, 1>, tile<3, 2>},
-    {tile<4, 1>, tile<4, 2>},   {tile<5, 1>, tile<5, 2>},   {tile<6, 1>, tile<6, 2>},
+    {tile<packed, 1, 1>, tile<packed, 1, 2>},   {tile<packed, 2, 1>, tile<packed, 2, 2>},
+    {tile<packed, 3, 1>, tile<packed, 3, 2>},   {tile<packed, 4, 1>, tile<packed, 4, 2>},
+    {tile<packed, 5, 1>, tile<packed, 5, 2>},   {tile<packed, 6, 1>, tile<packed, 6, 2>},
 #if defined(ELBO_VARIANT_V4)
-    {tile<7, 1>, tile<7, 2>},   {tile<8, 1>, tile<8, 2>},   {tile<9, 1>, tile<9, 2>},
-    {tile<10, 1>, tile<10, 2>}, {tile<11, 1>, tile<11, 2>}, {tile<12, 1>, tile<12, 2>},
+    {tile<packed, 7, 1>, tile<packed, 7, 2>},   {tile<packed, 8, 1>, tile<packed, 8, 2>},
+    {tile<packed, 9, 1>, tile<packed, 9, 2>},   {tile<packed, 10, 1>, tile<packed, 10, 2>},
+    {tile<packed, 11, 1>, tile<packed, 11, 2>}, {tile<packed, 12, 1>, tile<packed, 12, 2>},
 #endif
 };
-static_assert(sizeof(tiles) / sizeof(tiles[0]) == tile_rows);
+static_assert(sizeof(tiles<true>) / sizeof(tiles<true>[0]) == tile_rows);
 
-// A panel of b stays in the first-level cache while all panels of a pass by from the second.
-void block(const float* a, const float* b, float* c, int64_t ld, int64_t m, int64_t n, int64_t k, bool accumulate) {
+// A panel of b stays in the first-level cache while all rows of a pass by from the second.
+void block(const float* a, int64_t ld_a, const float* b, float* c, int64_t ld, int64_t m, int64_t n, int64_t k,
+           bool accumulate) {
   const Panels panels = row_panels(m);
   const int64_t fetch = (tile_cols * k / panels.count + 15) / 16 * 16;
   for (int64_t j = 0; j < n; j += tile_cols, b += tile_cols * k) {
@@ -252,81 +256,67 @@ void block(const float* a, const float* b, float* c, int64_t ld, int64_t m, int6
     const int64_t width = smaller(n - j, tile_cols), vecs = (width + lanes - 1) / lanes;
     const float* panel = a;
     float* to = c + j;
-    for (int64_t i = 0; i < panels.count; ++i, panel += panel_a * k) {
+    for (int64_t i = 0; i < panels.count; ++i) {
       const int64_t height = panels.height_of(i);
       for (int64_t line = 0; line < fetch; line += 16) __builtin_prefetch(next + line, 0, 2);
       next += fetch;
-      tiles[height - 1][vecs - 1](k, panel, b, to, ld, width - (vecs - 1) * lanes, accumulate);
+      const Tile compute = ld_a ? tiles<false>[height - 1][vecs - 1] : tiles<true>[height - 1][vecs - 1];
+      compute(k, panel, ld_a, b, to, ld, width - (vecs - 1) * lanes, accumulate);
+      panel += ld_a ? height * ld_a : panel_a * k;
       to += height * ld;
     }
   }
 }
 // ---- one row -------------------------------------------------------------------------------------------------------
 
-// Up to `across` columns of m, each of whose k lie side by side: transposed in registers, so that each sum is in order.
-constexpr int groups = 4, across = 8 * groups;
-void row_across(float* y, const float* x, const float* m, int64_t ld, int64_t n, int64_t k, bool accumulate) {
-  const float* row[groups][8];
-  __m256 sum[groups];
-  for (int g = 0; g < groups; ++g) {
-    eight_rows(row[g], m, ld, g * 8, n);
-    sum[g] = _mm256_setzero_ps();
-  }
+// Up to eight columns of m, each of whose k lie side by side.
+void row_across(float* y, const float* x, const float* m, int64_t ld, int64_t n, int64_t k) {
+  const float* column[8];
+  eight_rows(column, m, ld, 0, n);
+  __m256 sum[8];
+  ELBO_UNROLL
+  for (int j = 0; j < 8; ++j) sum[j] = _mm256_setzero_ps();
   int64_t p = 0;
-  for (; p + 4 <= k; p += 4) {
+  for (; p + 8 <= k; p += 8) {
+    const __m256 here = _mm256_loadu_ps(x + p);
     ELBO_UNROLL
-    for (int g = 0; g < groups; ++g) {
-      __m256 column[4];
-      transpose(column, row[g], p);
-      ELBO_UNROLL
-      for (int i = 0; i < 4; ++i) sum[g] = _mm256_fmadd_ps(_mm256_set1_ps(x[p + i]), column[i], sum[g]);
-    }
+    for (int j = 0; j < 8; ++j) sum[j] = _mm256_fmadd_ps(here, _mm256_loadu_ps(column[j] + p), sum[j]);
   }
-  for (int g = 0; g < groups; ++g) {
-    float total[8];
-    _mm256_storeu_ps(total, sum[g]);
-    for (int64_t j = g * 8; j < smaller(n, g * 8 + 8); ++j) {
-      float t = total[j - g * 8];
-      for (int64_t q = p; q < k; ++q) t = __builtin_fmaf(x[q], m[j * ld + q], t);
-      y[j] = accumulate ? y[j] + t : t;
-    }
+  float lane[8][8];
+  for (int j = 0; j < 8; ++j) _mm256_storeu_ps(lane[j], sum[j]);
+  for (int64_t j = 0; j < n; ++j) {
+    float total = 0;
+    for (int i = 0; i < 8; ++i) total += lane[j][i];
+    for (int64_t q = p; q < k; ++q) total = __builtin_fmaf(x[q], column[j][q], total);
+    y[j] = total;
   }
 }
 
 // Up to `along` columns of m that lie side by side.
-constexpr int row_vecs = 64 / lanes, along = row_vecs * lanes;
-void row_along(float* y, const float* x, const float* m, int64_t ld, int64_t n, int64_t k, bool accumulate) {
-  constexpr int vecs = row_vecs;
-  Vec sum[vecs];
-  for (int v = 0; v < vecs; ++v) sum[v] = zero();
+constexpr int row_vecs = 64 / lanes, along = 64;
+void row_along(float* y, const float* x, const float* m, int64_t ld, int64_t n, int64_t k) {
+  Vec sum[row_vecs];
+  ELBO_UNROLL
+  for (int v = 0; v < row_vecs; ++v) sum[v] = zero();
   if (n == along) {
     for (int64_t p = 0; p < k; ++p, m += ld) {
-      for (int v = 0; v < vecs; v += 16 / lanes) __builtin_prefetch(m + 8 * ld + v * lanes);
+      const Vec here = all(x[p]);
       ELBO_UNROLL
-      for (int v = 0; v < vecs; ++v) sum[v] = fma(all(x[p]), load(m + v * lanes), sum[v]);
+      for (int v = 0; v < row_vecs; ++v) sum[v] = fma(here, load(m + v * lanes), sum[v]);
     }
   } else {
     for (int64_t p = 0; p < k; ++p, m += ld)
-      for (int v = 0; v < vecs; ++v)
-        if (n > v * lanes) sum[v] = fma(all(x[p]), load_part(m + v * lanes, smaller(n - v * lanes, lanes)), sum[v]);
+      for (int v = 0; v < row_vecs && v * lanes < n; ++v)
+        sum[v] = fma(all(x[p]), load_part(m + v * lanes, smaller(n - v * lanes, lanes)), sum[v]);
   }
-  for (int v = 0; v < vecs && n > v * lanes; ++v) {
-    const int64_t there = smaller(n - v * lanes, lanes);
-    float* to = y + v * lanes;
-    store_part(to, accumulate ? add(load_part(to, there), sum[v]) : sum[v], there);
-  }
+  for (int v = 0; v < row_vecs && v * lanes < n; ++v) store_part(y + v * lanes, sum[v], smaller(n - v * lanes, lanes));
 }
 
-void row(float* y, const float* x, const float* m, int64_t ld, bool k_contiguous, int64_t n, int64_t k,
-         bool accumulate) {
-  const int64_t step = k_contiguous ? across : along;
-  for (int64_t j = 0; j < n; j += step) {
-    const int64_t width = smaller(n - j, step);
-    if (k_contiguous)
-      row_across(y + j, x, m + j * ld, ld, width, k, accumulate);
-    else
-      row_along(y + j, x, m + j, ld, width, k, accumulate);
-  }
+void row(float* y, const float* x, const float* m, int64_t ld, bool k_contiguous, int64_t n, int64_t k) {
+  if (k_contiguous)
+    for (int64_t j = 0; j < n; j += 8) row_across(y + j, x, m + j * ld, ld, smaller(n - j, 8), k);
+  else
+    for (int64_t j = 0; j < n; j += along) row_along(y + j, x, m + j, ld, smaller(n - j, along), k);
 }
 #endif  // ELBO_OWN_PRODUCT
 

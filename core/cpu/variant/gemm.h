@@ -13,19 +13,20 @@ struct GemmTable {
   int tile_rows, tile_cols;
   /// Floats per k in a packed panel of a, and of b.
   int panel_a, panel_b;
-  /// Packs a block of op(a) [rows, k] into ceil(rows / tile_rows) panels of nearly equal height, each panel_a * k long.
-  /// `k_contiguous`: element (i, p) is from[i * ld + p]; otherwise it is from[p * ld + i].
-  void (*pack_a)(float* to, const float* from, std::int64_t ld, bool k_contiguous, std::int64_t rows, std::int64_t k);
-  /// The same for a block of op(b) [k, cols], cut into panels of tile_cols columns: element (p, j) is from[j * ld + p]
-  /// or from[p * ld + j].
+  /// Packs a block of a transposed a, element (i, p) being from[p * ld + i], into ceil(rows / tile_rows) panels of
+  /// nearly equal height, each panel_a * k long.
+  void (*pack_a)(float* to, const float* from, std::int64_t ld, std::int64_t rows, std::int64_t k);
+  /// Packs a block of op(b) [k, cols] into panels of tile_cols columns, each panel_b * k long. With `k_contiguous`,
+  /// element (p, j) is from[j * ld + p]; otherwise it is from[p * ld + j].
   void (*pack_b)(float* to, const float* from, std::int64_t ld, bool k_contiguous, std::int64_t cols, std::int64_t k);
-  /// c [m, n] (row step ld) = a b, or += a b with `add`; a and b packed, k > 0.
-  void (*block)(const float* a, const float* b, float* c, std::int64_t ld, std::int64_t m, std::int64_t n,
-                std::int64_t k, bool add);
-  /// y [n] = (or += with `add`) the sum over p of x[p] m(p, j), where m(p, j) is m[j * ld + p] with `k_contiguous`,
-  /// otherwise m[p * ld + j]: a product of one row or column, without packing, in the same operations.
+  /// c [m, n] (row step ld) = a b, or += a b with `add`; k > 0. b is packed; a is packed if ld_a is 0, and otherwise
+  /// has element (i, p) at a[i * ld_a + p].
+  void (*block)(const float* a, std::int64_t ld_a, const float* b, float* c, std::int64_t ld, std::int64_t m,
+                std::int64_t n, std::int64_t k, bool add);
+  /// y [n] = the sum over p of x[p] m(p, j), where m(p, j) is m[j * ld + p] with `k_contiguous`, otherwise
+  /// m[p * ld + j]: a product of one row or column, without packing.
   void (*row)(float* y, const float* x, const float* m, std::int64_t ld, bool k_contiguous, std::int64_t n,
-              std::int64_t k, bool add);
+              std::int64_t k);
   /// c [rows, cols] = act(c + bias), bias [cols] or null; activation as in enum class Activation.
   void (*finish_f32)(float* c, std::int64_t ld, std::int64_t rows, std::int64_t cols, const float* bias,
                      int activation);
