@@ -65,9 +65,7 @@ Progress::Progress(std::ostream& out, ProgressOptions options) : out_(out), opti
   if (!options_.now) options_.now = steady_seconds;
 }
 
-Progress::~Progress() {
-  finish();
-}
+Progress::~Progress() { finish(); }
 
 void Progress::begin(int total_epochs, std::int64_t samples_per_epoch, bool has_validation, int first_epoch) {
   total_epochs_ = total_epochs;

@@ -15,18 +15,14 @@ constexpr std::int64_t summarize_above = 1000, edge = 3;
 constexpr std::size_t line_width = 75;
 constexpr int max_decimals = 8;
 
-std::string spaces(std::size_t n) {
-  return std::string(n, ' ');
-}
+std::string spaces(std::size_t n) { return std::string(n, ' '); }
 
 /// A number cut at its decimal point: "-12" and "5" for -12.5; "-1" and "25" with exponent "+03" for -1.25e+03.
 struct Digits {
   std::string whole, decimals, exponent;
 };
 
-void strip_zeros(std::string& decimals) {
-  decimals.resize(decimals.find_last_not_of('0') + 1);
-}
+void strip_zeros(std::string& decimals) { decimals.resize(decimals.find_last_not_of('0') + 1); }
 
 Digits cut(std::string text) {
   Digits out;
@@ -263,8 +259,6 @@ std::string Array::to_string() const {
   return "";
 }
 
-std::ostream& operator<<(std::ostream& out, const Array& array) {
-  return out << array.to_string();
-}
+std::ostream& operator<<(std::ostream& out, const Array& array) { return out << array.to_string(); }
 
 }  // namespace elbo

@@ -115,9 +115,7 @@ Node::~Node() {
 
 }  // namespace detail
 
-bool Needs::operator[](std::size_t input) const {
-  return node_->inputs[input] != nullptr;
-}
+bool Needs::operator[](std::size_t input) const { return node_->inputs[input] != nullptr; }
 
 const Array& SavedArray::operator()() const {
   ELBO_CHECK(!array_.defined() || array_.storage()->version() == version_, AutogradError, "a value of shape ",
@@ -126,16 +124,10 @@ const Array& SavedArray::operator()() const {
   return array_;
 }
 
-bool grad_enabled() {
-  return recording;
-}
+bool grad_enabled() { return recording; }
 
-NoGradGuard::NoGradGuard() : before_(recording) {
-  recording = false;
-}
-NoGradGuard::~NoGradGuard() {
-  recording = before_;
-}
+NoGradGuard::NoGradGuard() : before_(recording) { recording = false; }
+NoGradGuard::~NoGradGuard() { recording = before_; }
 
 Tensor make_computed(Array array, std::shared_ptr<Node> node) {
   Tensor out(std::move(array));

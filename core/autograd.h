@@ -41,19 +41,11 @@ class SavedArray {
   std::uint64_t version_ = 0;
 };
 
-inline SavedArray save(const Tensor& tensor) {
-  return SavedArray(tensor.array());
-}
-inline SavedArray save(const Array& array) {
-  return SavedArray(array);
-}
+inline SavedArray save(const Tensor& tensor) { return SavedArray(tensor.array()); }
+inline SavedArray save(const Array& array) { return SavedArray(array); }
 /// The array if a gradient will read it, else nothing: what is not kept can be freed, or written in place.
-inline SavedArray save_if(bool needed, const Tensor& tensor) {
-  return needed ? save(tensor) : SavedArray();
-}
-inline SavedArray save_if(bool needed, const Array& array) {
-  return needed ? save(array) : SavedArray();
-}
+inline SavedArray save_if(bool needed, const Tensor& tensor) { return needed ? save(tensor) : SavedArray(); }
+inline SavedArray save_if(bool needed, const Array& array) { return needed ? save(array) : SavedArray(); }
 
 /// The output of op `name`, recorded with its rule if any of `inputs` requires a gradient and recording is on.
 /// `name` is a string literal. An input may be undefined, such as a bias that is not there; it needs no gradient.

@@ -19,12 +19,8 @@ Device Device::parse(std::string_view text) {
   fail<DeviceError>("unknown device '", text, "': expected cpu, cuda or cuda:N");
 }
 
-std::string Device::to_string() const {
-  return type == DeviceType::cpu ? "cpu" : "cuda:" + std::to_string(index);
-}
+std::string Device::to_string() const { return type == DeviceType::cpu ? "cpu" : "cuda:" + std::to_string(index); }
 
-std::ostream& operator<<(std::ostream& out, Device device) {
-  return out << device.to_string();
-}
+std::ostream& operator<<(std::ostream& out, Device device) { return out << device.to_string(); }
 
 }  // namespace elbo

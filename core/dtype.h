@@ -38,9 +38,7 @@ constexpr const char* name(DType dtype) {
   return "?";
 }
 
-constexpr bool is_floating(DType dtype) {
-  return dtype == DType::float32 || dtype == DType::float64;
-}
+constexpr bool is_floating(DType dtype) { return dtype == DType::float32 || dtype == DType::float64; }
 
 /// dtype_of<float> == DType::float32 and so on; only the four element types exist.
 template <class T>
@@ -56,9 +54,7 @@ inline constexpr DType dtype_of<std::int64_t> = DType::int64;
 
 /// Anything with an `operator<<` for C strings prints a DType by its name.
 template <class Stream>
-requires requires(Stream& s) {
-  s << "";
-}
+requires requires(Stream& s) { s << ""; }
 Stream& operator<<(Stream& out, DType dtype) {
   out << name(dtype);
   return out;

@@ -40,9 +40,7 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
   if (std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) != bytes.size()) fail_now();
 }
 
-void AtomicFile::write(std::string_view text) {
-  write(std::as_bytes(std::span(text)));
-}
+void AtomicFile::write(std::string_view text) { write(std::as_bytes(std::span(text))); }
 
 void AtomicFile::commit() {
   ELBO_CHECK(file_, IoError, "cannot write ", path_.string(), ": already committed");

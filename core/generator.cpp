@@ -16,8 +16,6 @@ Generator& default_generator(Device device) {
   return generator;
 }
 
-void manual_seed(std::uint64_t seed) {
-  default_generator().manual_seed(seed);
-}
+void manual_seed(std::uint64_t seed) { default_generator().manual_seed(seed); }
 
 }  // namespace elbo

@@ -5,9 +5,7 @@
 namespace elbo::kernels {
 namespace {
 
-void check(Status status, const char* op) {
-  detail::check(status, op);
-}
+void check(Status status, const char* op) { detail::check(status, op); }
 
 }  // namespace
 
@@ -29,9 +27,7 @@ Array binary(BinaryOp op, const Array& a, const Array& b, const Shape& shape) {
   return out;
 }
 
-Array binary(BinaryOp op, const Array& a, const Array& b) {
-  return binary(op, a, b, a.shape());
-}
+Array binary(BinaryOp op, const Array& a, const Array& b) { return binary(op, a, b, a.shape()); }
 
 Array binary_grad(BinaryOp op, int side, const Array& a, const Array& b, const Array& g, const Shape& shape) {
   Array out = Array::empty(shape, a.options());

@@ -17,21 +17,11 @@ Array binary(BinaryOp op, const Array& a, const Array& b, const Shape& shape);
 Array binary(BinaryOp op, const Array& a, const Array& b);
 /// The gradient of side 0 (a) or 1 (b) in the broadcast shape; g broadcasts too.
 Array binary_grad(BinaryOp op, int side, const Array& a, const Array& b, const Array& g, const Shape& shape);
-inline Array add(const Array& a, const Array& b) {
-  return binary(BinaryOp::add, a, b);
-}
-inline Array sub(const Array& a, const Array& b) {
-  return binary(BinaryOp::sub, a, b);
-}
-inline Array mul(const Array& a, const Array& b) {
-  return binary(BinaryOp::mul, a, b);
-}
-inline Array div(const Array& a, const Array& b) {
-  return binary(BinaryOp::div, a, b);
-}
-inline Array scale(const Array& a, double factor) {
-  return unary(UnaryOp::mul_scalar, a, factor);
-}
+inline Array add(const Array& a, const Array& b) { return binary(BinaryOp::add, a, b); }
+inline Array sub(const Array& a, const Array& b) { return binary(BinaryOp::sub, a, b); }
+inline Array mul(const Array& a, const Array& b) { return binary(BinaryOp::mul, a, b); }
+inline Array div(const Array& a, const Array& b) { return binary(BinaryOp::div, a, b); }
+inline Array scale(const Array& a, double factor) { return unary(UnaryOp::mul_scalar, a, factor); }
 /// a += b, in place; b of a's shape.
 void add_(Array& a, const Array& b);
 Array compare(CompareOp op, const Array& a, const Array& b, const Shape& shape);
@@ -67,12 +57,8 @@ struct MatmulOptions {
 /// a [..., m, k] and b [..., k, n] (as seen after transposing); leading dimensions equal, or absent on one side.
 /// bias [n] or undefined.
 Array matmul(const Array& a, const Array& b, MatmulOptions options = {}, const Array& bias = {});
-inline Array matmul_nt(const Array& a, const Array& b) {
-  return matmul(a, b, {.transpose_b = true});
-}
-inline Array matmul_tn(const Array& a, const Array& b) {
-  return matmul(a, b, {.transpose_a = true});
-}
+inline Array matmul_nt(const Array& a, const Array& b) { return matmul(a, b, {.transpose_b = true}); }
+inline Array matmul_tn(const Array& a, const Array& b) { return matmul(a, b, {.transpose_a = true}); }
 
 Array conv2d(const Conv2dArgs& args, const Array& x, const Array& weight, const Array& bias);
 Array conv2d_grad_data(const Conv2dArgs& args, const Array& gy, const Array& weight, const Array& bias);

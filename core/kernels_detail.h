@@ -4,12 +4,8 @@
 // What kernels.cpp and kernels_move.cpp share; not part of the interface.
 namespace elbo::kernels {
 
-inline Backend& on(const Array& x) {
-  return backend(x.device());
-}
-inline Queue queue_of(const Array& x) {
-  return queue(x.device());
-}
+inline Backend& on(const Array& x) { return backend(x.device()); }
+inline Queue queue_of(const Array& x) { return queue(x.device()); }
 
 /// A shape seen as [before axis, axis, after axis].
 struct Axis {

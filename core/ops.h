@@ -58,45 +58,19 @@ Tensor minimum(const Tensor& a, const Tensor& b);
 /// condition (uint8) ? a : b. No gradient for the condition.
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
 
-inline Tensor operator-(const Tensor& x) {
-  return neg(x);
-}
-inline Tensor operator+(const Tensor& a, const Tensor& b) {
-  return add(a, b);
-}
-inline Tensor operator-(const Tensor& a, const Tensor& b) {
-  return sub(a, b);
-}
-inline Tensor operator*(const Tensor& a, const Tensor& b) {
-  return mul(a, b);
-}
-inline Tensor operator/(const Tensor& a, const Tensor& b) {
-  return div(a, b);
-}
-inline Tensor operator+(const Tensor& x, double c) {
-  return add_scalar(x, c);
-}
-inline Tensor operator+(double c, const Tensor& x) {
-  return add_scalar(x, c);
-}
-inline Tensor operator-(const Tensor& x, double c) {
-  return add_scalar(x, -c);
-}
-inline Tensor operator-(double c, const Tensor& x) {
-  return add_scalar(neg(x), c);
-}
-inline Tensor operator*(const Tensor& x, double c) {
-  return mul_scalar(x, c);
-}
-inline Tensor operator*(double c, const Tensor& x) {
-  return mul_scalar(x, c);
-}
-inline Tensor operator/(const Tensor& x, double c) {
-  return mul_scalar(x, 1 / c);
-}
-inline Tensor operator/(double c, const Tensor& x) {
-  return div(full({}, c, x.array().options()), x);
-}
+inline Tensor operator-(const Tensor& x) { return neg(x); }
+inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
+inline Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }
+inline Tensor operator*(const Tensor& a, const Tensor& b) { return mul(a, b); }
+inline Tensor operator/(const Tensor& a, const Tensor& b) { return div(a, b); }
+inline Tensor operator+(const Tensor& x, double c) { return add_scalar(x, c); }
+inline Tensor operator+(double c, const Tensor& x) { return add_scalar(x, c); }
+inline Tensor operator-(const Tensor& x, double c) { return add_scalar(x, -c); }
+inline Tensor operator-(double c, const Tensor& x) { return add_scalar(neg(x), c); }
+inline Tensor operator*(const Tensor& x, double c) { return mul_scalar(x, c); }
+inline Tensor operator*(double c, const Tensor& x) { return mul_scalar(x, c); }
+inline Tensor operator/(const Tensor& x, double c) { return mul_scalar(x, 1 / c); }
+inline Tensor operator/(double c, const Tensor& x) { return div(full({}, c, x.array().options()), x); }
 
 // ---- without gradients: comparisons of any dtype, to uint8; they throw AutogradError for operands that require one
 Tensor eq(const Tensor& a, const Tensor& b);

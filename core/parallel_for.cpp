@@ -138,9 +138,7 @@ void run_on_threads(Work& work) {
   }
 }
 
-bool in_parallel() {
-  return inside || omp_in_parallel();
-}
+bool in_parallel() { return inside || omp_in_parallel(); }
 
 #else
 
@@ -218,9 +216,7 @@ void run_on_threads(Work& work) {
   workers.run(work);
 }
 
-bool in_parallel() {
-  return inside;
-}
+bool in_parallel() { return inside; }
 
 #endif
 

@@ -231,9 +231,7 @@ float from_half(std::uint16_t half) {
 }
 
 /// The upper half of a single.
-float from_bfloat(std::uint16_t value) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(value) << 16);
-}
+float from_bfloat(std::uint16_t value) { return std::bit_cast<float>(static_cast<std::uint32_t>(value) << 16); }
 
 /// Reads elements stored as From and converts each.
 template <class From, class To, class Convert>

@@ -57,12 +57,8 @@ ELBO_HD inline float from_bits(unsigned x) {
 #endif
 }
 
-ELBO_HD inline float abs(float x) {
-  return from_bits(bits_of(x) & 0x7fffffffu);
-}
-ELBO_HD inline double abs(double x) {
-  return ELBO_PLATFORM(fabs)(x);
-}
+ELBO_HD inline float abs(float x) { return from_bits(bits_of(x) & 0x7fffffffu); }
+ELBO_HD inline double abs(double x) { return ELBO_PLATFORM(fabs)(x); }
 /// The magnitude of x with the sign of s.
 ELBO_HD inline float copysign(float x, float s) {
   return from_bits((bits_of(x) & 0x7fffffffu) | (bits_of(s) & 0x80000000u));
@@ -91,9 +87,7 @@ ELBO_HD inline ExpParts exp_parts(float x) {
 }
 
 /// 2^k for -126 <= k <= 127.
-ELBO_HD inline float exp2_int(int k) {
-  return from_bits(static_cast<unsigned>(k + 127) << 23);
-}
+ELBO_HD inline float exp2_int(int k) { return from_bits(static_cast<unsigned>(k + 127) << 23); }
 
 /// k and m with x = 2^k (1 + m), -1/3 <= m < 1/3, for normal x > 0.
 struct LogParts {
@@ -262,9 +256,7 @@ ELBO_HD inline float cos_near_0(float r) {
   p = fma(p, s, 0.0416666456f);
   return fma(p * s, s, fma(-0.5f, s, 1.0f));
 }
-ELBO_HD inline float negate_if(bool condition, float x) {
-  return condition ? -x : x;
-}
+ELBO_HD inline float negate_if(bool condition, float x) { return condition ? -x : x; }
 
 ELBO_HD inline float sin(float x) {
   const TrigParts p = trig_parts(x);
@@ -310,56 +302,26 @@ ELBO_HD inline float cos2pi(float u) {
 
 // ---- roots, powers, and float64: the platform's --------------------------------------------------------------------
 
-ELBO_HD inline float sqrt(float x) {
-  return ELBO_PLATFORM(sqrtf)(x);
-}
-ELBO_HD inline float pow(float x, float y) {
-  return ELBO_PLATFORM(powf)(x, y);
-}
+ELBO_HD inline float sqrt(float x) { return ELBO_PLATFORM(sqrtf)(x); }
+ELBO_HD inline float pow(float x, float y) { return ELBO_PLATFORM(powf)(x, y); }
 
-ELBO_HD inline double sqrt(double x) {
-  return ELBO_PLATFORM(sqrt)(x);
-}
-ELBO_HD inline double pow(double x, double y) {
-  return ELBO_PLATFORM(pow)(x, y);
-}
-ELBO_HD inline double exp(double x) {
-  return ELBO_PLATFORM(exp)(x);
-}
-ELBO_HD inline double expm1(double x) {
-  return ELBO_PLATFORM(expm1)(x);
-}
-ELBO_HD inline double log(double x) {
-  return ELBO_PLATFORM(log)(x);
-}
-ELBO_HD inline double log1p(double x) {
-  return ELBO_PLATFORM(log1p)(x);
-}
-ELBO_HD inline double tanh(double x) {
-  return ELBO_PLATFORM(tanh)(x);
-}
-ELBO_HD inline double erf(double x) {
-  return ELBO_PLATFORM(erf)(x);
-}
-ELBO_HD inline double sin(double x) {
-  return ELBO_PLATFORM(sin)(x);
-}
-ELBO_HD inline double cos(double x) {
-  return ELBO_PLATFORM(cos)(x);
-}
-ELBO_HD inline double log1p_exp_neg_abs(double x) {
-  return log1p(exp(-abs(x)));
-}
+ELBO_HD inline double sqrt(double x) { return ELBO_PLATFORM(sqrt)(x); }
+ELBO_HD inline double pow(double x, double y) { return ELBO_PLATFORM(pow)(x, y); }
+ELBO_HD inline double exp(double x) { return ELBO_PLATFORM(exp)(x); }
+ELBO_HD inline double expm1(double x) { return ELBO_PLATFORM(expm1)(x); }
+ELBO_HD inline double log(double x) { return ELBO_PLATFORM(log)(x); }
+ELBO_HD inline double log1p(double x) { return ELBO_PLATFORM(log1p)(x); }
+ELBO_HD inline double tanh(double x) { return ELBO_PLATFORM(tanh)(x); }
+ELBO_HD inline double erf(double x) { return ELBO_PLATFORM(erf)(x); }
+ELBO_HD inline double sin(double x) { return ELBO_PLATFORM(sin)(x); }
+ELBO_HD inline double cos(double x) { return ELBO_PLATFORM(cos)(x); }
+ELBO_HD inline double log1p_exp_neg_abs(double x) { return log1p(exp(-abs(x))); }
 ELBO_HD inline double sigmoid(double x) {
   const double e = exp(-abs(x));
   return (x < 0.0 ? e : 1.0) / (1.0 + e);
 }
-ELBO_HD inline double sin2pi(double u) {
-  return ELBO_PLATFORM(sin)(6.283185307179586477 * u);
-}
-ELBO_HD inline double cos2pi(double u) {
-  return ELBO_PLATFORM(cos)(6.283185307179586477 * u);
-}
+ELBO_HD inline double sin2pi(double u) { return ELBO_PLATFORM(sin)(6.283185307179586477 * u); }
+ELBO_HD inline double cos2pi(double u) { return ELBO_PLATFORM(cos)(6.283185307179586477 * u); }
 
 }  // namespace math
 }  // namespace

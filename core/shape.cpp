@@ -50,9 +50,7 @@ Shape Shape::insert(int dim, std::int64_t size) const {
   return out;
 }
 
-std::string Shape::to_string() const {
-  return detail::concat(*this);
-}
+std::string Shape::to_string() const { return detail::concat(*this); }
 
 Shape broadcast(const Shape& a, const Shape& b, const char* op) {
   const Shape& longer = a.rank() >= b.rank() ? a : b;

@@ -20,17 +20,11 @@ Backend& backend(Device device) {
   return cpu_backend();
 }
 
-Queue queue(Device) {
-  return nullptr;
-}
+Queue queue(Device) { return nullptr; }
 
-MemoryStats memory_stats(Device device) {
-  return backend(device).memory();
-}
+MemoryStats memory_stats(Device device) { return backend(device).memory(); }
 
-void synchronize(Device device) {
-  detail::check(backend(device).synchronize(queue(device)), "synchronize");
-}
+void synchronize(Device device) { detail::check(backend(device).synchronize(queue(device)), "synchronize"); }
 
 namespace detail {
 

@@ -24,9 +24,7 @@ Tensor& Tensor::requires_grad_(bool wanted) {
   return *this;
 }
 
-bool Tensor::is_leaf() const {
-  return !node() || node()->leaf;
-}
+bool Tensor::is_leaf() const { return !node() || node()->leaf; }
 
 const Array& Tensor::grad() const {
   static const Array none;
@@ -92,12 +90,8 @@ Tensor tensor(std::initializer_list<NestedList> values, TensorOptions options) {
   return tensor(NestedList(values), options);
 }
 
-Tensor zeros(const Shape& shape, TensorOptions options) {
-  return Tensor(Array::zeros(shape, options));
-}
-Tensor ones(const Shape& shape, TensorOptions options) {
-  return Tensor(Array::full(shape, 1, options));
-}
+Tensor zeros(const Shape& shape, TensorOptions options) { return Tensor(Array::zeros(shape, options)); }
+Tensor ones(const Shape& shape, TensorOptions options) { return Tensor(Array::full(shape, 1, options)); }
 Tensor full(const Shape& shape, double value, TensorOptions options) {
   return Tensor(Array::full(shape, value, options));
 }

@@ -47,9 +47,7 @@ bool is_file(const fs::path& path) {
   return fs::exists(path, ignored) && !fs::is_directory(path, ignored);
 }
 
-bool contains(const std::string& text, const char* part) {
-  return text.find(part) != std::string::npos;
-}
+bool contains(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
 
 void replace(std::string& text, const std::string& from, const std::string& to) {
   const std::size_t at = text.find(from);
@@ -176,9 +174,7 @@ std::span<const std::uint8_t> Dataset::picture(std::int64_t i) const {
   return std::span(pictures).subspan(static_cast<std::size_t>(i) * bytes, bytes);
 }
 
-Array Dataset::pictures_array(Device device) const {
-  return Array::from(pictures, shape, device);
-}
+Array Dataset::pictures_array(Device device) const { return Array::from(pictures, shape, device); }
 
 Array Dataset::labels_array(Device device) const {
   return labels.empty() ? Array() : Array::from(labels, {size()}, device);

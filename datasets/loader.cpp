@@ -232,20 +232,10 @@ Batches::~Batches() = default;
 Batches::Batches(Batches&&) noexcept = default;
 Batches& Batches::operator=(Batches&&) noexcept = default;
 
-std::int64_t Batches::batches() const {
-  return state_->batches();
-}
-std::int64_t Batches::samples() const {
-  return state_->samples();
-}
-const BatchOptions& Batches::options() const {
-  return state_->options();
-}
-void Batches::begin_epoch(std::int64_t epoch, std::int64_t first_batch) {
-  state_->begin_epoch(epoch, first_batch);
-}
-std::optional<Batch> Batches::next() {
-  return state_->next();
-}
+std::int64_t Batches::batches() const { return state_->batches(); }
+std::int64_t Batches::samples() const { return state_->samples(); }
+const BatchOptions& Batches::options() const { return state_->options(); }
+void Batches::begin_epoch(std::int64_t epoch, std::int64_t first_batch) { state_->begin_epoch(epoch, first_batch); }
+std::optional<Batch> Batches::next() { return state_->next(); }
 
 }  // namespace elbo::datasets

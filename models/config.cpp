@@ -9,9 +9,7 @@ namespace elbo::models {
 
 using nlohmann::ordered_json;
 
-const char* name(Likelihood likelihood) {
-  return likelihood == Likelihood::bernoulli ? "bernoulli" : "gaussian";
-}
+const char* name(Likelihood likelihood) { return likelihood == Likelihood::bernoulli ? "bernoulli" : "gaussian"; }
 
 void ModelConfig::validate() const {
   ELBO_CHECK(model == "vae", ValueError, "model: expected vae, found '", model, "'");

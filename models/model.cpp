@@ -4,9 +4,7 @@
 
 namespace elbo::models {
 
-Model::Model(ModelConfig config) : config_(std::move(config)) {
-  config_.validate();
-}
+Model::Model(ModelConfig config) : config_(std::move(config)) { config_.validate(); }
 
 Prediction Model::forward(const Tensor& x, Generator* generator) {
   Posterior posterior = encode(x);

@@ -22,14 +22,10 @@ TrainOptions checked(const TrainOptions& options, const datasets::Dataset& datas
   return options;
 }
 
-Array scalar(double value, DType dtype, Device device = cpu) {
-  return Array::full({}, value, {dtype, device});
-}
+Array scalar(double value, DType dtype, Device device = cpu) { return Array::full({}, value, {dtype, device}); }
 
 /// total += part, both on the device; the total in float64.
-void add_to(Array& total, const Tensor& part) {
-  kernels::add_(total, kernels::cast(part.array(), DType::float64));
-}
+void add_to(Array& total, const Tensor& part) { kernels::add_(total, kernels::cast(part.array(), DType::float64)); }
 
 }  // namespace
 

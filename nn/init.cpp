@@ -23,9 +23,7 @@ Fans fans(const Shape& weight) {
   return {weight[1] * inner, weight[0] * inner};
 }
 
-void constant_(Tensor& tensor, double value) {
-  tensor.mutable_array().fill(value);
-}
+void constant_(Tensor& tensor, double value) { tensor.mutable_array().fill(value); }
 
 void uniform_(Tensor& tensor, double lo, double hi, Generator* generator) {
   ELBO_CHECK(lo <= hi, ValueError, "[uniform_] expected lo <= hi, found ", lo, " and ", hi);

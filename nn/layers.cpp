@@ -27,12 +27,8 @@ double positive(double value, const char* layer, const char* what) {
 }
 
 /// A parameter to be initialised.
-Tensor parameter(const Shape& shape) {
-  return Tensor(Array::empty(shape));
-}
-Tensor parameter_if(bool wanted, const Shape& shape) {
-  return wanted ? parameter(shape) : Tensor();
-}
+Tensor parameter(const Shape& shape) { return Tensor(Array::empty(shape)); }
+Tensor parameter_if(bool wanted, const Shape& shape) { return wanted ? parameter(shape) : Tensor(); }
 
 }  // namespace
 

@@ -43,9 +43,7 @@ void check_parameters(const char* optimizer, const NamedTensors& parameters) {
   }
 }
 
-Array scalar(double value, DType dtype, Device device) {
-  return Array::full({}, value, {dtype, device});
-}
+Array scalar(double value, DType dtype, Device device) { return Array::full({}, value, {dtype, device}); }
 
 }  // namespace
 
@@ -66,9 +64,7 @@ void Optimizer::make_moments(std::string first, std::string second) {
   }
 }
 
-void Optimizer::set_lr(double lr) {
-  lr_.fill(at_least_0(lr, name_, "lr"));
-}
+void Optimizer::set_lr(double lr) { lr_.fill(at_least_0(lr, name_, "lr")); }
 
 void Optimizer::step() {
   slots_.clear();

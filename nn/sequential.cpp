@@ -8,9 +8,7 @@ namespace elbo::nn {
 namespace {
 
 /// The layer as a Linear, if it is exactly that: a derived class may do something else in its forward().
-Linear* as_linear(Layer& layer) {
-  return typeid(layer) == typeid(Linear) ? static_cast<Linear*>(&layer) : nullptr;
-}
+Linear* as_linear(Layer& layer) { return typeid(layer) == typeid(Linear) ? static_cast<Linear*>(&layer) : nullptr; }
 
 /// The activation that a layer is, of those that a matrix product can apply; none for other layers.
 Activation activation_of(const Layer& layer) {

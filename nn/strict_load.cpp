@@ -22,9 +22,7 @@ std::string described(const std::string& name, const Array& array) {
   return concat(name, " ", array.dtype(), " ", array.shape());
 }
 
-bool converts(DType from, DType to) {
-  return from == to || (is_floating(from) && is_floating(to));
-}
+bool converts(DType from, DType to) { return from == to || (is_floating(from) && is_floating(to)); }
 
 /// What is wrong, by kind; each a list of names.
 struct Faults {

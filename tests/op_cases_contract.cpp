@@ -8,9 +8,7 @@ namespace op_cases {
 
 namespace {
 
-std::size_t at(std::int64_t i) {
-  return static_cast<std::size_t>(i);
-}
+std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// a [m, k] times b [k, n], both starting at the given places.
 void multiply(const double* a, const double* b, double* out, std::int64_t m, std::int64_t k, std::int64_t n) {

@@ -5,9 +5,7 @@ namespace op_cases {
 
 namespace {
 
-std::size_t at(std::int64_t i) {
-  return static_cast<std::size_t>(i);
-}
+std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 std::int64_t offset(const Shape& shape, std::int64_t a, std::int64_t b, std::int64_t c, std::int64_t d) {
   return ((a * shape[1] + b) * shape[2] + c) * shape[3] + d;

@@ -14,9 +14,7 @@ namespace {
 
 // ---- what each op computes, in plain double precision -------------------------------------------------------------
 
-double sigmoid(double x) {
-  return 1 / (1 + std::exp(-x));
-}
+double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
 using Formula1 = std::function<double(double x, double p0, double p1)>;
 using Formula2 = std::function<double(double a, double b)>;
@@ -143,9 +141,7 @@ const std::vector<BinaryShapes>& binary_shapes() {
   return shapes;
 }
 
-std::string names_of(const Shape& a, const Shape& b) {
-  return a.to_string() + " x " + b.to_string();
-}
+std::string names_of(const Shape& a, const Shape& b) { return a.to_string() + " x " + b.to_string(); }
 
 void add_binary(Table& table, const std::string& name, const std::function<Tensor(const Tensor&, const Tensor&)>& op,
                 const Formula2& f, double lo_a, double hi_a, double lo_b, double hi_b) {

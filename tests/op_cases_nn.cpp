@@ -13,9 +13,7 @@ namespace op_cases {
 namespace {
 
 using elbo::Reduction;
-std::size_t at(std::int64_t i) {
-  return static_cast<std::size_t>(i);
-}
+std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 // ---- normalisation ------------------------------------------------------------------------------------------------
 

@@ -12,9 +12,7 @@ namespace {
 using Group = std::vector<double>;
 using Aggregate = std::function<double(const Group&)>;
 
-double mean_of(const Group& group) {
-  return total(group) / static_cast<double>(group.size());
-}
+double mean_of(const Group& group) { return total(group) / static_cast<double>(group.size()); }
 
 double variance_of(const Group& group, double correction) {
   const double centre = mean_of(group);

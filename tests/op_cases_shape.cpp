@@ -7,13 +7,9 @@ namespace op_cases {
 
 namespace {
 
-std::size_t at(std::int64_t i) {
-  return static_cast<std::size_t>(i);
-}
+std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
-Size size_for(const Shape& shape) {
-  return shape.numel() > 5000 ? Size::large : Size::small;
-}
+Size size_for(const Shape& shape) { return shape.numel() > 5000 ? Size::large : Size::small; }
 
 /// out[index] = x[source(index)].
 Ref moved(const Ref& x, const Shape& shape, const std::function<Index(const Index&)>& source) {

@@ -33,9 +33,7 @@ std::uint64_t seed_of(const OpCase& op_case, std::uint64_t place) {
   return h;
 }
 
-double to_float32(double x) {
-  return static_cast<double>(static_cast<float>(x));
-}
+double to_float32(double x) { return static_cast<double>(static_cast<float>(x)); }
 
 /// Near a lattice point, or halfway between two with `offset`: whatever the operands, no two of different offset meet.
 double draw_real(Random& random, const Input& input) {

@@ -18,13 +18,9 @@ namespace {
 using Values = std::vector<double>;
 constexpr TensorOptions f64{DType::float64};
 
-Tensor leaf(const NestedList& values) {
-  return tensor(values, f64).requires_grad_();
-}
+Tensor leaf(const NestedList& values) { return tensor(values, f64).requires_grad_(); }
 
-Values values(const Array& array) {
-  return array.to_vector<double>();
-}
+Values values(const Array& array) { return array.to_vector<double>(); }
 
 /// The message of the E that fn throws; empty if it throws none.
 template <class E>
@@ -37,9 +33,7 @@ std::string message(const std::function<void()>& fn) {
   return "";
 }
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 /// y = factor * x, with a rule that claims `claimed` for the derivative.
 Tensor with_rule(const Tensor& x, double factor, double claimed) {

@@ -14,9 +14,7 @@ const std::vector<Shape> shapes = {{1, 1, 1},     {0, 5, 3},     {3, 0, 4},     
                                    {128, 784, 1}, {1, 128, 784}, {1, 40000, 1}, {3, 50001, 1}, {1, 20011, 3},
                                    {2, 300, 300}, {40, 9, 70}};
 
-Shape without_n(const Shape& shape) {
-  return {shape[0], shape[2]};
-}
+Shape without_n(const Shape& shape) { return {shape[0], shape[2]}; }
 
 /// fn(the n elements of one output, as doubles) for each output.
 template <class T, class Fn>

@@ -54,9 +54,7 @@ NamedArrays copies(const NamedArrays& arrays) {
   return out;
 }
 
-std::vector<float> values(const Tensor& tensor) {
-  return tensor.array().to_vector<float>();
-}
+std::vector<float> values(const Tensor& tensor) { return tensor.array().to_vector<float>(); }
 
 bool same_bits(const Array& a, const Array& b) {
   return a.shape() == b.shape() && a.dtype() == b.dtype() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0;

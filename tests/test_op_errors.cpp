@@ -22,9 +22,7 @@ std::string message(const std::function<void()>& fn) {
   return "";
 }
 
-Tensor ints(const Shape& shape) {
-  return zeros(shape, {DType::int64});
-}
+Tensor ints(const Shape& shape) { return zeros(shape, {DType::int64}); }
 
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 

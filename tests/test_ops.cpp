@@ -44,9 +44,7 @@ void for_each_case(Wanted wanted, Body body) {
     DYNAMIC_SECTION(op) {
       for (const OpCase* c : cases) {
         if (c->size == Size::huge || !wanted(*c)) continue;
-        DYNAMIC_SECTION(c->variant) {
-          body(*c);
-        }
+        DYNAMIC_SECTION(c->variant) { body(*c); }
       }
     }
   }

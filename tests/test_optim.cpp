@@ -106,9 +106,7 @@ std::vector<Case> cases() {
   };
 }
 
-nn::NamedTensors named(const Pair& pair) {
-  return {{"a", pair.a}, {"b", pair.b}};
-}
+nn::NamedTensors named(const Pair& pair) { return {{"a", pair.a}, {"b", pair.b}}; }
 
 std::vector<std::string> names(const NamedArrays& state) {
   std::vector<std::string> out;

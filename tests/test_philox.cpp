@@ -45,9 +45,7 @@ double ks(std::vector<T> x, const Cdf& cdf) {
   }
   return std::sqrt(n) * worst;
 }
-double normal_cdf(double x) {
-  return 0.5 * std::erfc(-x / std::sqrt(2.0));
-}
+double normal_cdf(double x) { return 0.5 * std::erfc(-x / std::sqrt(2.0)); }
 
 }  // namespace
 

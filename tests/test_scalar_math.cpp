@@ -69,9 +69,7 @@ void check_function(const std::string& name, const std::vector<float>& x, const 
   check(name, x, y, exact);
 }
 
-double sigmoid(double x) {
-  return 1 / (1 + std::exp(-x));
-}
+double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
 }  // namespace
 

@@ -22,9 +22,7 @@ std::string message(const std::function<void()>& fn) {
 
 using Floats = std::vector<float>;
 
-Floats values(const Tensor& x) {
-  return x.array().to_vector<float>();
-}
+Floats values(const Tensor& x) { return x.array().to_vector<float>(); }
 
 }  // namespace
 

@@ -88,9 +88,7 @@ TEST_CASE("print active_isa", "[.print-active-isa]") {
   }
 }
 
-std::string isa_under(const std::string& environment) {
-  return run_self(environment, "[.print-active-isa]");
-}
+std::string isa_under(const std::string& environment) { return run_self(environment, "[.print-active-isa]"); }
 
 TEST_CASE("variants: ELBO_ISA forces one", "[variants]") {
   for (cpu_kernels::Isa isa : cpu_kernels::available_isas())

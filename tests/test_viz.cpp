@@ -151,9 +151,7 @@ TEST_CASE("a grid puts every pixel where it belongs", "[viz]") {
     for (std::string& row : rows) std::replace(row.begin(), row.end(), '#', '0');  // the pixel of value 0
     CHECK(rows == std::vector<std::string>{"112255669900", "112255669900", "334477881122", "334477881122"});
   }
-  SECTION("more columns than pictures give no empty columns") {
-    CHECK(grid(images, 9, {.gap = 1}).width == 10);
-  }
+  SECTION("more columns than pictures give no empty columns") { CHECK(grid(images, 9, {.gap = 1}).width == 10); }
   SECTION("a coloured background or picture makes it RGB, and grey pictures keep their shade") {
     const Image out = grid(std::span(images).first(1), 1, {.gap = 1, .background = {10, 20, 30}});
     REQUIRE(out.channels == 3);
@@ -445,9 +443,7 @@ TEST_CASE("the loss chart shows the three parts for training and validation", "[
     CHECK_THAT(both, Contains(">VAE, training<") && Contains(">CVAE, validation<"));
     CHECK(count(both, "stroke-dasharray") == 6 + 2);  // and twice in the legend
   }
-  SECTION("before the first epoch") {
-    CHECK_THAT(loss_chart({}), Contains("no data"));
-  }
+  SECTION("before the first epoch") { CHECK_THAT(loss_chart({}), Contains("no data")); }
 }
 
 TEST_CASE("bars stand on zero, dots are one path a series", "[viz]") {

@@ -20,9 +20,7 @@ double nice_step(double least) {
 }
 
 /// Digits after the point that tell multiples of `step` apart.
-int decimals_of(double step) {
-  return std::clamp(static_cast<int>(std::ceil(-std::log10(step) - 1e-9)), 0, 15);
-}
+int decimals_of(double step) { return std::clamp(static_cast<int>(std::ceil(-std::log10(step) - 1e-9)), 0, 15); }
 
 std::string format_general(double value) {
   char buffer[32];
@@ -74,9 +72,7 @@ bool bounds(const std::vector<double>& values, const Axis& axis, double& low, do
 
 }  // namespace
 
-bool Axis::shows(double value) const {
-  return std::abs(value) <= largest && (!log || value >= 1 / largest);
-}
+bool Axis::shows(double value) const { return std::abs(value) <= largest && (!log || value >= 1 / largest); }
 
 double Axis::fraction(double value) const {
   if (log) return std::log(value / low) / std::log(high / low);

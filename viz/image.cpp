@@ -17,9 +17,7 @@ std::size_t byte_count(int width, int height, int channels) {
   return static_cast<std::size_t>(bytes);
 }
 
-bool is_grey(Color color) {
-  return color[0] == color[1] && color[1] == color[2];
-}
+bool is_grey(Color color) { return color[0] == color[1] && color[1] == color[2]; }
 
 /// Black or white, whichever stands out.
 Color text_color(Color background) {
@@ -202,8 +200,6 @@ int text_width(std::string_view text, int scale) {
   return std::max(0, width - scale);  // no space after the last
 }
 
-int text_height(int scale) {
-  return 9 * scale;
-}
+int text_height(int scale) { return 9 * scale; }
 
 }  // namespace elbo::viz

@@ -40,9 +40,7 @@ std::string attribute(std::string_view name, std::string_view value) {
   return out;
 }
 
-std::string attribute(std::string_view name, double value) {
-  return attribute(name, number(value));
-}
+std::string attribute(std::string_view name, double value) { return attribute(name, number(value)); }
 
 }  // namespace
 
@@ -121,9 +119,7 @@ void SvgWriter::close_with_hover(std::string_view element, std::string_view hove
     out_.append("><title>").append(escape_xml(hover)).append("</title></").append(element).append(">\n");
 }
 
-std::string SvgWriter::finish() {
-  return std::move(out_) + "</svg>\n";
-}
+std::string SvgWriter::finish() { return std::move(out_) + "</svg>\n"; }
 
 }  // namespace detail
 }  // namespace elbo::viz

@@ -168,11 +168,7 @@ class CpuBackend final : public Backend {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_cpu_backend() {
-  return make_cpu_backend(active_isa());
-}
-std::unique_ptr<Backend> make_cpu_backend(Isa isa) {
-  return std::make_unique<CpuBackend>(isa);
-}
+std::unique_ptr<Backend> make_cpu_backend() { return make_cpu_backend(active_isa()); }
+std::unique_ptr<Backend> make_cpu_backend(Isa isa) { return std::make_unique<CpuBackend>(isa); }
 
 }  // namespace elbo::cpu_kernels

@@ -46,15 +46,9 @@ bool is_zen4() {
 
 #else
 
-bool runs_v3() {
-  return false;
-}
-bool runs_v4() {
-  return false;
-}
-bool is_zen4() {
-  return false;
-}
+bool runs_v3() { return false; }
+bool runs_v4() { return false; }
+bool is_zen4() { return false; }
 
 #endif
 

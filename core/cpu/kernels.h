@@ -92,14 +92,10 @@ inline constexpr std::int64_t element_grain = 8192;
 inline std::int64_t grain_of(std::int64_t elements) {
   return elements < 1 ? element_grain : elements > element_grain ? 1 : element_grain / elements;
 }
-inline std::int64_t divide_up(std::int64_t a, std::int64_t b) {
-  return (a + b - 1) / b;
-}
+inline std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 /// The index of float32 and float64 in a table.
-inline int floating(DType dtype) {
-  return static_cast<int>(dtype);
-}
+inline int floating(DType dtype) { return static_cast<int>(dtype); }
 
 /// p, `elements` elements of `dtype` further.
 inline void* at(void* p, std::int64_t elements, DType dtype) {

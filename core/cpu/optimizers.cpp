@@ -24,9 +24,7 @@ void for_slots(std::span<const OptimizerSlot> slots, const Fn& fn) {
   });
 }
 
-void* maybe_at(void* p, int64_t elements, DType dtype) {
-  return p ? at(p, elements, dtype) : nullptr;
-}
+void* maybe_at(void* p, int64_t elements, DType dtype) { return p ? at(p, elements, dtype) : nullptr; }
 
 }  // namespace
 

@@ -75,13 +75,9 @@ inline void check_optional(const char* op, const char* what, const Tensor& x, co
 std::vector<int> resolve_axes(const char* op, const Shape& shape, const Axes& axes);
 
 /// A parameter that may be undefined, as an array.
-inline Array array_or_none(const Tensor& x) {
-  return x.defined() ? x.array() : Array();
-}
+inline Array array_or_none(const Tensor& x) { return x.defined() ? x.array() : Array(); }
 
 /// True if the tensor is there and a gradient for it may be asked for.
-inline bool wants_grad(const Tensor& x) {
-  return x.defined() && x.requires_grad();
-}
+inline bool wants_grad(const Tensor& x) { return x.defined() && x.requires_grad(); }
 
 }  // namespace elbo::ops

@@ -14,10 +14,8 @@ Tensor compare_op(CompareOp op, const char* name, const Tensor& a, const Tensor&
 
 }  // namespace
 
-#define ELBO_DEFINE_COMPARE(op, functor)         \
-  Tensor op(const Tensor& a, const Tensor& b) {  \
-    return compare_op(CompareOp::op, #op, a, b); \
-  }
+#define ELBO_DEFINE_COMPARE(op, functor) \
+  Tensor op(const Tensor& a, const Tensor& b) { return compare_op(CompareOp::op, #op, a, b); }
 ELBO_COMPARE_OPS(ELBO_DEFINE_COMPARE)
 
 Tensor logical_not(const Tensor& x) {

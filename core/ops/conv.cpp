@@ -7,9 +7,7 @@
 namespace elbo {
 namespace {
 
-std::string show(Size2 size) {
-  return detail::concat(size.h, " x ", size.w);
-}
+std::string show(Size2 size) { return detail::concat(size.h, " x ", size.w); }
 
 void check_size(const char* op, const char* what, Size2 size, std::int64_t least) {
   ELBO_CHECK(size.h >= least && size.w >= least, ValueError, "[", op, "] expected a ", what, " of at least ", least,

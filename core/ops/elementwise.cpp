@@ -55,22 +55,14 @@ Tensor binary_op(BinaryOp op, const char* name, const Tensor& a, const Tensor& b
 
 }  // namespace
 
-#define ELBO_DEFINE(op, functor, saves, ...)            \
-  Tensor op(const Tensor& x) {                          \
-    return unary_op(UnaryOp::op, #op, Saves::saves, x); \
-  }
-#define ELBO_DEFINE_1(op, functor, saves, ...)             \
-  Tensor op(const Tensor& x, double p) {                   \
-    return unary_op(UnaryOp::op, #op, Saves::saves, x, p); \
-  }
-#define ELBO_DEFINE_2(op, functor, saves, ...)                  \
-  Tensor op(const Tensor& x, double p0, double p1) {            \
-    return unary_op(UnaryOp::op, #op, Saves::saves, x, p0, p1); \
-  }
-#define ELBO_DEFINE_BINARY(op, ...)             \
-  Tensor op(const Tensor& a, const Tensor& b) { \
-    return binary_op(BinaryOp::op, #op, a, b);  \
-  }
+#define ELBO_DEFINE(op, functor, saves, ...) \
+  Tensor op(const Tensor& x) { return unary_op(UnaryOp::op, #op, Saves::saves, x); }
+#define ELBO_DEFINE_1(op, functor, saves, ...) \
+  Tensor op(const Tensor& x, double p) { return unary_op(UnaryOp::op, #op, Saves::saves, x, p); }
+#define ELBO_DEFINE_2(op, functor, saves, ...) \
+  Tensor op(const Tensor& x, double p0, double p1) { return unary_op(UnaryOp::op, #op, Saves::saves, x, p0, p1); }
+#define ELBO_DEFINE_BINARY(op, ...) \
+  Tensor op(const Tensor& a, const Tensor& b) { return binary_op(BinaryOp::op, #op, a, b); }
 
 ELBO_UNARY_OPS(ELBO_DEFINE)
 ELBO_UNARY_OPS_1(ELBO_DEFINE_1)

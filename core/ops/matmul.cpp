@@ -6,9 +6,7 @@ namespace elbo {
 namespace {
 
 /// The leading dimensions of [..., m, n].
-Shape leading(const Shape& shape) {
-  return Shape(std::span(shape.begin(), shape.end() - 2));
-}
+Shape leading(const Shape& shape) { return Shape(std::span(shape.begin(), shape.end() - 2)); }
 
 /// An operand as the kernel wants it: [m, n] where one matrix serves the whole batch, else [batch, m, n].
 Array as_batch(const Array& x, const Shape& lead) {

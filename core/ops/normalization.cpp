@@ -20,9 +20,7 @@ void affine_grads(Grads& grads, const Needs& need, const Array& xhat, const Arra
   if (need[2]) grads[2] = kernels::sum_to(g, shape).reshape(own);
 }
 
-Array reshape_if(const Tensor& x, const Shape& shape) {
-  return x.defined() ? x.array().reshape(shape) : Array();
-}
+Array reshape_if(const Tensor& x, const Shape& shape) { return x.defined() ? x.array().reshape(shape) : Array(); }
 
 /// g * weight, the gradient of xhat.
 Array through_weight(const Array& g, const Array& weight) {

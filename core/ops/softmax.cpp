@@ -16,12 +16,8 @@ Tensor softmax_op(SoftmaxKind kind, const char* name, const Tensor& x, int axis)
 
 }  // namespace
 
-Tensor softmax(const Tensor& x, int axis) {
-  return softmax_op(SoftmaxKind::softmax, "softmax", x, axis);
-}
-Tensor log_softmax(const Tensor& x, int axis) {
-  return softmax_op(SoftmaxKind::log_softmax, "log_softmax", x, axis);
-}
+Tensor softmax(const Tensor& x, int axis) { return softmax_op(SoftmaxKind::softmax, "softmax", x, axis); }
+Tensor log_softmax(const Tensor& x, int axis) { return softmax_op(SoftmaxKind::log_softmax, "log_softmax", x, axis); }
 
 Tensor logsumexp(const Tensor& x, int axis, bool keepdim) {
   ops::check_floating("logsumexp", x);

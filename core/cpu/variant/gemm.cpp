@@ -22,71 +22,35 @@ using std::int64_t;
 #if defined(ELBO_VARIANT_V4)
 using Vec = __m512;
 constexpr int lanes = 16, tile_rows = 12, tile_vecs = 2, panel_a = 16;
-inline Vec zero() {
-  return _mm512_setzero_ps();
-}
-inline Vec all(float x) {
-  return _mm512_set1_ps(x);
-}
-inline Vec load(const float* p) {
-  return _mm512_loadu_ps(p);
-}
-inline void store(float* p, Vec x) {
-  _mm512_storeu_ps(p, x);
-}
-inline Vec fma(Vec a, Vec b, Vec c) {
-  return _mm512_fmadd_ps(a, b, c);
-}
-inline Vec add(Vec a, Vec b) {
-  return _mm512_add_ps(a, b);
-}
-inline __mmask16 first(int64_t n) {
-  return static_cast<__mmask16>((1u << n) - 1u);
-}
-inline Vec load_part(const float* p, int64_t n) {
-  return _mm512_maskz_loadu_ps(first(n), p);
-}
-inline void store_part(float* p, Vec x, int64_t n) {
-  _mm512_mask_storeu_ps(p, first(n), x);
-}
+inline Vec zero() { return _mm512_setzero_ps(); }
+inline Vec all(float x) { return _mm512_set1_ps(x); }
+inline Vec load(const float* p) { return _mm512_loadu_ps(p); }
+inline void store(float* p, Vec x) { _mm512_storeu_ps(p, x); }
+inline Vec fma(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
+inline Vec add(Vec a, Vec b) { return _mm512_add_ps(a, b); }
+inline __mmask16 first(int64_t n) { return static_cast<__mmask16>((1u << n) - 1u); }
+inline Vec load_part(const float* p, int64_t n) { return _mm512_maskz_loadu_ps(first(n), p); }
+inline void store_part(float* p, Vec x, int64_t n) { _mm512_mask_storeu_ps(p, first(n), x); }
 #elif defined(ELBO_VARIANT_V3)
 using Vec = __m256;
 constexpr int lanes = 8, tile_rows = 6, tile_vecs = 2, panel_a = 8;
-inline Vec zero() {
-  return _mm256_setzero_ps();
-}
-inline Vec all(float x) {
-  return _mm256_set1_ps(x);
-}
-inline Vec load(const float* p) {
-  return _mm256_loadu_ps(p);
-}
-inline void store(float* p, Vec x) {
-  _mm256_storeu_ps(p, x);
-}
-inline Vec fma(Vec a, Vec b, Vec c) {
-  return _mm256_fmadd_ps(a, b, c);
-}
-inline Vec add(Vec a, Vec b) {
-  return _mm256_add_ps(a, b);
-}
+inline Vec zero() { return _mm256_setzero_ps(); }
+inline Vec all(float x) { return _mm256_set1_ps(x); }
+inline Vec load(const float* p) { return _mm256_loadu_ps(p); }
+inline void store(float* p, Vec x) { _mm256_storeu_ps(p, x); }
+inline Vec fma(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
+inline Vec add(Vec a, Vec b) { return _mm256_add_ps(a, b); }
 inline __m256i first(int64_t n) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
-inline Vec load_part(const float* p, int64_t n) {
-  return _mm256_maskload_ps(p, first(n));
-}
-inline void store_part(float* p, Vec x, int64_t n) {
-  _mm256_maskstore_ps(p, first(n), x);
-}
+inline Vec load_part(const float* p, int64_t n) { return _mm256_maskload_ps(p, first(n)); }
+inline void store_part(float* p, Vec x, int64_t n) { _mm256_maskstore_ps(p, first(n), x); }
 #endif
 
 #ifdef ELBO_OWN_PRODUCT
 constexpr int tile_cols = tile_vecs * lanes;
 
-inline int64_t smaller(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
+inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // ---- packing: to[p * step + i] = element (i, p), 0 beyond `width` --------------------------------------------------
 
@@ -357,12 +321,8 @@ void finish(T* c, int64_t ld, int64_t rows, int64_t cols, const T* bias, int act
 #ifndef ELBO_OWN_PRODUCT
 typedef float Vec __attribute__((vector_size(16)));
 constexpr int lanes = 4;
-inline Vec all(float x) {
-  return Vec{x, x, x, x};
-}
-inline Vec fma(Vec a, Vec b, Vec c) {
-  return a * b + c;
-}
+inline Vec all(float x) { return Vec{x, x, x, x}; }
+inline Vec fma(Vec a, Vec b, Vec c) { return a * b + c; }
 #endif
 constexpr int chains = 12;  // more than latency times throughput of any processor in sight
 
