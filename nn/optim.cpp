@@ -162,7 +162,7 @@ Array clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm) {
   Array total = scalar(0, wide, grads[0].device());
   for (const Array& grad : grads)
     total = kernels::add(total, as(kernels::sum_all(kernels::unary(UnaryOp::square, grad)), wide));
-  const Array norm = kernels::unary(UnaryOp::sqrt, total);
+  Array norm = kernels::unary(UnaryOp::sqrt, total);
   const Array ratio =
       kernels::div(scalar(max_norm, wide, norm.device()), kernels::unary(UnaryOp::add_scalar, norm, 1e-6));
   const Array factor = kernels::unary(UnaryOp::clamp, ratio, 0, 1);  // NaN stays NaN

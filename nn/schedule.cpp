@@ -23,7 +23,10 @@ Schedule step_lr(double base, std::int64_t step_size, double gamma) {
   check_number(base, "step_lr", "base");
   check_number(gamma, "step_lr", "gamma");
   check_count(step_size, 1, "step_lr", "step_size");
-  return [=](std::int64_t step) { return base * std::pow(gamma, static_cast<double>(step / step_size)); };
+  return [=](std::int64_t step) {
+    const std::int64_t falls = step / step_size;
+    return base * std::pow(gamma, static_cast<double>(falls));
+  };
 }
 
 Schedule cosine(double base, std::int64_t total, double min) {

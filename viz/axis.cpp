@@ -34,6 +34,7 @@ std::vector<std::string> labels_of(const std::vector<double>& ticks, bool log) {
   if (ticks.size() > 1) step = ticks[1] - ticks[0];
   const bool plain = !log && magnitude < 1e7 && step >= 1e-5;
   std::vector<std::string> labels;
+  labels.reserve(ticks.size());
   for (double tick : ticks) labels.push_back(plain ? format_fixed(tick, decimals_of(step)) : format_general(tick));
   return labels;
 }

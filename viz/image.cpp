@@ -170,6 +170,7 @@ Image grid(std::span<const float> data, int count, int channels, int height, int
   ELBO_CHECK(data.size() == one * static_cast<std::size_t>(count), ShapeError, "[grid] ", data.size(),
              " values: expected ", count, " x ", channels, " x ", height, " x ", width);
   std::vector<Image> images;
+  images.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i)
     images.push_back(from_planar(data.subspan(static_cast<std::size_t>(i) * one, one), channels, height, width));
   return grid(images, columns, options);
