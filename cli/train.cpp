@@ -36,6 +36,15 @@ void print_head(const models::RunConfig& config, const models::Model& model, con
   std::fflush(stdout);
 }
 
+/// What a resumed run should know before it goes on.
+void warn_of_other_kernels(const models::Run& run) {
+  auto checkpoint = run.read_checkpoint();
+  std::string now = backend(cpu).description();
+  if (!checkpoint || checkpoint->cpu_variant == now) return;
+  std::cerr << "elbo train: note: the checkpoint was written with the " << checkpoint->cpu_variant
+            << " kernels, these are " << now << ": the result may differ in its last bits (ELBO_ISA chooses)\n";
+}
+
 EpochSummary summary_of(const models::EpochRecord& record, bool best) {
   auto losses = [](const models::Losses& l) { return Losses{l.loss, l.reconstruction, l.kl}; };
   EpochSummary out{.epoch = static_cast<int>(record.epoch), .train = losses(record.train), .seconds = record.seconds};
@@ -100,6 +109,7 @@ int train(TrainArgs args) {
   models::Run run = open_run(args, config);  // last: what is refused leaves no folder behind
   try {
     print_head(config, *model, trainer);
+    warn_of_other_kernels(run);
     fit_with_progress(run, trainer, *model);
     viz::write_run_pictures(run, *models::load(run.folder()), test);
   } catch (const Error& error) {

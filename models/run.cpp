@@ -107,14 +107,16 @@ void Run::write_checkpoint(const NamedArrays& state) const {
   std::error_code error;
   fs::create_directories(folder_ / "checkpoint", error);
   ELBO_CHECK(!error, IoError, (folder_ / "checkpoint").string(), ": cannot make the folder: ", error.message());
-  save_safetensors(folder_ / "checkpoint" / "state.safetensors", state, {{"elbo", ELBO_VERSION}});
+  save_safetensors(folder_ / "checkpoint" / "state.safetensors", state,
+                   {{"elbo", ELBO_VERSION}, {"cpu_variant", backend(cpu).description()}});
 }
 
-std::optional<NamedArrays> Run::read_checkpoint() const {
+std::optional<Checkpoint> Run::read_checkpoint() const {
   fs::path path = folder_ / "checkpoint" / "state.safetensors";
   std::error_code error;
   if (!fs::exists(path, error)) return std::nullopt;
-  return load_safetensors(path).arrays;
+  SafetensorsFile file = load_safetensors(path);
+  return Checkpoint{std::move(file.arrays), file.metadata["cpu_variant"]};
 }
 
 std::unique_ptr<Model> load(const fs::path& folder) {

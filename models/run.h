@@ -21,6 +21,12 @@ struct EpochRecord {
   double seconds = 0;         ///< of the training part alone
 };
 
+/// All that resuming needs.
+struct Checkpoint {
+  NamedArrays state;
+  std::string cpu_variant;  ///< which CPU kernels wrote it, such as `v3`: with others the bits may differ
+};
+
 /// A run folder: `config.json`, `history.jsonl` (a line per epoch), `model.safetensors` (the best so far),
 /// `checkpoint/state.safetensors` (all that resuming needs), pictures. Every file appears whole or not at all.
 class Run {
@@ -41,8 +47,8 @@ class Run {
   void write_history(const std::vector<EpochRecord>& records) const;
   void write_model(const NamedArrays& state_dict) const;
   void write_checkpoint(const NamedArrays& state) const;
-  /// The state of the last checkpoint; nothing where there is none yet.
-  std::optional<NamedArrays> read_checkpoint() const;
+  /// The last checkpoint; nothing where there is none yet.
+  std::optional<Checkpoint> read_checkpoint() const;
 
  private:
   Run(std::filesystem::path folder, RunConfig config) : folder_(std::move(folder)), config_(std::move(config)) {}

@@ -32,7 +32,7 @@ void add_to(Array& total, const Tensor& part) { kernels::add_(total, kernels::ca
 Trainer::Trainer(Model& model, const datasets::Dataset& dataset, const TrainOptions& options)
     : model_(model),
       options_(checked(options, dataset, model)),
-      optimizer_(model.parameters(), {.lr = options.lr}),
+      optimizer_(model.named_parameters(), {.lr = options.lr}),
       noise_(options.seed, Stream::noise, options.device),
       beta_(scalar(options.beta, DType::float32, options.device)),
       reconstruction_sum_(scalar(0, DType::float64, options.device)),
@@ -141,9 +141,9 @@ struct Best {
 /// Loads the checkpoint, if there is one, and gives the history up to it: a line that was written before the run was
 /// killed, but after the last checkpoint, will come again.
 std::vector<EpochRecord> resume(const Run& run, Trainer& trainer) {
-  std::optional<NamedArrays> state = run.read_checkpoint();
-  if (!state) return {};
-  trainer.load_state(*state);
+  std::optional<Checkpoint> checkpoint = run.read_checkpoint();
+  if (!checkpoint) return {};
+  trainer.load_state(checkpoint->state);
   std::vector<EpochRecord> records = run.history();
   ELBO_CHECK(static_cast<std::int64_t>(records.size()) >= trainer.epoch(), FormatError,
              (run / "history.jsonl").string(), ": expected ", trainer.epoch(), " epochs, as the checkpoint has, found ",

@@ -177,6 +177,7 @@ TEST_CASE("a run that is killed goes on to the same bits") {
   Trainer trainer(*model, data, config.train);
   fit(run, trainer, *model);
 
+  CHECK(run.read_checkpoint()->cpu_variant == backend(cpu).description());
   CHECK((bits(trainer.state()) == bits(reference.state())));
   CHECK((read_file(dir / "killed/model.safetensors") == read_file(dir / "whole/model.safetensors")));
   auto ours = run.history(), theirs = whole.history();

@@ -32,13 +32,15 @@ Image reconstructions(models::Model& model, const datasets::Dataset& dataset, st
   Array x = pixels(dataset, indices);
   Array y = model.reconstruct(Tensor(x)).array();
   std::vector<Array> rows;
+  std::vector<std::string> labels;
   for (std::int64_t begin = 0; begin < x.shape()[0]; begin += columns) {
     std::int64_t end = std::min<std::int64_t>(begin + columns, x.shape()[0]);
     rows.push_back(x.slice(begin, end));
     rows.push_back(y.slice(begin, end));
+    labels.insert(labels.end(), {"original", "model"});
   }
   Array all = kernels::concatenate(rows, 0);
-  return grid_of(all, columns, {.scale = scale});
+  return grid_of(all, columns, {.scale = scale, .text_scale = 1, .row_labels = std::move(labels)});
 }
 
 Image samples(models::Model& model, int rows, int columns, std::uint64_t seed, int scale) {
