@@ -23,7 +23,7 @@ class Stopwatch {
 /// contractions, else GB/s for what an op must read and write at least, and the share of the peak in per cent. Rows
 /// that fit into a cache may exceed the memory's bandwidth.
 void register_op_benchmarks(const Peaks& peaks);
-/// The VAE's training step and its whole epoch.
+/// The VAE's training step, Adam alone, and a whole epoch.
 void register_step_benchmarks(const Peaks& peaks);
 
 /// What `elbo_bench --json` was asked for.

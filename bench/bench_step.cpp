@@ -62,6 +62,23 @@ void run_step(benchmark::State& state, const Peaks& peaks) {
   set_counters(state, peaks, watch, static_cast<double>(batch_size));
 }
 
+/// Adam alone on the model's parameters: it reads the parameter, its gradient and two moments, and writes all but the
+/// gradient.
+void run_adam(benchmark::State& state, const Peaks& peaks) {
+  models::VAE model(vae_config());
+  double bytes = 0;
+  for (Tensor& parameter : model.parameters()) {
+    parameter.backward(Array::full(parameter.shape(), 1e-3));
+    bytes += 7 * static_cast<double>(parameter.array().bytes());
+  }
+  nn::Adam adam(model.parameters());
+  const Stopwatch watch;
+  for (auto _ : state) adam.step();
+  const double speed = bytes * static_cast<double>(state.iterations()) / watch.seconds();
+  state.counters["GB/s"] = speed * 1e-9;
+  state.counters["% of peak"] = 100 * speed / peaks.bytes;
+}
+
 void run_epoch(benchmark::State& state, const Peaks& peaks) {
   const datasets::Dataset dataset = training_pictures();
   models::VAE model(vae_config());
@@ -79,6 +96,7 @@ void register_step_benchmarks(const Peaks& peaks) {
         ->UseRealTime()
         ->Unit(benchmark::kMillisecond);
   };
+  add("adam step/784-400-20", run_adam);
   add("vae step/784-400-20 batch 128", run_step);
   add("vae epoch/784-400-20 batch 128", run_epoch);
 }
