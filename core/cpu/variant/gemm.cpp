@@ -52,7 +52,7 @@ constexpr int tile_cols = tile_vecs * lanes;
 
 inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-// ---- packing: to[p * step + i] = element (i, p), 0 beyond `width` --------------------------------------------------
+// ---- packing: to[p * step + i] = element (i, p) --------------------------------------------------------------------
 
 // Two rows' four values from each of two places.
 inline __m256 halves(const float* low, const float* high) {
@@ -92,6 +92,7 @@ void pack_eight_rows(float* to, int64_t step, const float* const (&row)[8], int6
     for (int i = 0; i < 8; ++i) to[p * step + i] = row[i][p];
 }
 
+// `width` rows whose k lies side by side.
 void pack_rows(float* to, int64_t step, const float* from, int64_t ld, int64_t width, int64_t k) {
   for (int64_t i = 0; i < width; i += 8) {
     const float* row[8];
@@ -231,6 +232,7 @@ void block(const float* a, int64_t ld_a, const float* b, float* c, int64_t ld, i
     }
   }
 }
+
 // ---- one row -------------------------------------------------------------------------------------------------------
 
 // Up to eight columns of m, each of whose k lie side by side.
