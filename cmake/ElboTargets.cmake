@@ -16,6 +16,8 @@ function(elbo_options target)
   if(ELBO_SANITIZE)
     target_compile_options(${target} PRIVATE -fsanitize=${ELBO_SANITIZE} -fno-sanitize-recover=all
                                              -fno-omit-frame-pointer)
+    # GCC 12 warns falsely inside instrumented std::function and std::regex.
+    target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
     target_link_options(${target} PUBLIC -fsanitize=${ELBO_SANITIZE})
   endif()
 endfunction()
