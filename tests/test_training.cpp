@@ -20,9 +20,12 @@ namespace {
 constexpr std::size_t data_bytes = 4096;
 std::atomic<std::int64_t> data_allocations{0};
 
-void* counted(std::size_t bytes) {
+void* counted_or_null(std::size_t bytes) noexcept {
   if (bytes >= data_bytes) ++data_allocations;
-  void* block = std::malloc(bytes);
+  return std::malloc(bytes > 0 ? bytes : 1);
+}
+void* counted(std::size_t bytes) {
+  void* block = counted_or_null(bytes);
   if (!block) throw std::bad_alloc();
   return block;
 }
@@ -32,10 +35,14 @@ void* counted(std::size_t bytes) {
 // The whole test program counts its large allocations.
 void* operator new(std::size_t bytes) { return counted(bytes); }
 void* operator new[](std::size_t bytes) { return counted(bytes); }
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept { return counted_or_null(bytes); }
+void* operator new[](std::size_t bytes, const std::nothrow_t&) noexcept { return counted_or_null(bytes); }
 void operator delete(void* block) noexcept { std::free(block); }
 void operator delete[](void* block) noexcept { std::free(block); }
 void operator delete(void* block, std::size_t) noexcept { std::free(block); }
 void operator delete[](void* block, std::size_t) noexcept { std::free(block); }
+void operator delete(void* block, const std::nothrow_t&) noexcept { std::free(block); }
+void operator delete[](void* block, const std::nothrow_t&) noexcept { std::free(block); }
 
 namespace {
 
