@@ -6,7 +6,8 @@ Two comparisons:
   step   a training step with the data already in memory, in the same order for all;
   epoch  a whole epoch over 60,000 pictures, loading included: PyTorch with its DataLoader over single pictures, as
          tutorials do it, elbo with its own loader. The order is random.
-PyTorch runs fused Adam where its build has one. A rival that is not installed is left out.
+PyTorch runs fused Adam where its build has one. JAX (jit) takes part in the comparison of steps. A rival that is not
+installed is left out: run this with the Python that has them. The ratio is a rival's time divided by elbo's.
 
 Examples:
   bench/compare.py --program build/bench/elbo_bench
@@ -291,13 +292,13 @@ def compare(args, threads):
 
 
 def print_table(what, rows):
-    losses = ("first 50", "last 50") if what == "step" else ("epoch", "epoch")
-    print(f"\ntime of a training {what}, median (fastest - slowest); loss in nats per sample, mean over the steps named")
-    print(f"{'':40} {'threads':>7} {'ms':>10} {'(range)':>22} {'ratio':>6} {losses[0]:>9} {losses[1]:>9}")
+    meaning = "mean of the first and of the last 50 steps" if what == "step" else "mean over the epoch"
+    print(f"\ntime of a training {what}, median (fastest - slowest) of the turns; loss in nats per sample, {meaning}")
+    print(f"{'':46} {'threads':>7} {'ms':>10} {'(range)':>22} {'ratio':>6}  loss")
     for row in rows:
         spread = f"({row['fastest']:.2f} - {row['slowest']:.2f})"
-        print(f"{row['note']:40} {row['threads']:7d} {row['milliseconds']:10.3f} {spread:>22} {row['ratio']:6.2f} "
-              f"{row['first_loss']:9.2f} {row['last_loss']:9.2f}")
+        losses = f"{row['first_loss']:.2f} {row['last_loss']:.2f}" if what == "step" else f"{row['last_loss']:.2f}"
+        print(f"{row['note']:46} {row['threads']:7d} {row['milliseconds']:10.3f} {spread:>22} {row['ratio']:6.2f}  {losses}")
 
 
 def arguments():
