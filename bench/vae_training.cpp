@@ -63,7 +63,7 @@ VaeTraining::VaeTraining()
 Tensor VaeTraining::step(const Array& batch) {
   optimizer_.zero_grad();
   const Tensor x(batch);
-  const models::LossSums sums = models::loss_sums(model_, model_.forward(x, &noise_), x);
+  const models::LossSums sums = models::loss_sums(model_, model_.forward(x, {}, &noise_), x);
   Tensor loss = models::objective(sums, beta_, batch.shape()[0]);
   loss.backward();
   optimizer_.step();

@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "commands.h"
+#include "inputs.h"
 #include "progress.h"
 
 namespace elbo::cli {
@@ -15,24 +16,49 @@ struct TrainArgs {
   models::RunConfig config;
   std::filesystem::path out;
   std::string likelihood = "bernoulli", val_size = "0.1", device = "cpu";
-  bool resume = false;
+  bool resume = false, grey = false, no_decoder_relu = false, json = false;
 };
 
 models::Run open_run(const TrainArgs& args, const models::RunConfig& config) {
   return args.resume ? models::Run::open(args.out) : models::Run::create(args.out, config);
 }
 
+std::string joined(std::int64_t first, const std::vector<std::int64_t>& sizes) {
+  std::string out = std::to_string(first);
+  for (std::int64_t size : sizes) out += "-" + std::to_string(size);
+  return out;
+}
+
+/// "784-400-20", "3-16-32-128, z 128".
+std::string sizes_of(const models::ModelConfig& m) {
+  std::string z = std::to_string(m.latent);
+  if (m.model == "conv-vae") return "convolutions " + joined(m.picture[0], m.channels) + ", z " + z;
+  std::string labels = m.classes > 0 ? " with " + std::to_string(m.classes) + " classes" : "";
+  return joined(m.picture.numel(), m.hidden) + "-" + z + labels;
+}
+
+std::string likelihood_of(const models::ModelConfig& m) {
+  char text[64];
+  std::snprintf(text, sizeof text, m.likelihood == models::Likelihood::gaussian ? "%s of variance %g" : "%s",
+                name(m.likelihood), m.variance);
+  return text;
+}
+
 void print_head(const models::RunConfig& config, const models::Model& model, const models::Trainer& trainer) {
   const models::ModelConfig& m = config.model;
   const models::TrainOptions& t = config.train;
-  std::string sizes = std::to_string(m.picture.numel());
-  for (std::int64_t size : m.hidden) sizes += "-" + std::to_string(size);
-  std::printf("%s %s-%lld, %s parameters, %s likelihood, on %s\n", m.model.c_str(), sizes.c_str(),
-              static_cast<long long>(m.latent), with_commas(model.num_parameters()).c_str(), name(m.likelihood),
-              t.device.to_string().c_str());
-  std::printf("%s: %s pictures to train on, %s to validate on; batches of %lld, Adam at %g, beta %g\n\n",
+  std::printf("%s %s, %s parameters, likelihood %s, on %s\n", m.model.c_str(), sizes_of(m).c_str(),
+              with_commas(model.num_parameters()).c_str(), likelihood_of(m).c_str(), t.device.to_string().c_str());
+  std::printf("%s: %s pictures to train on, %s to validate on; batches of %lld, Adam at %g",
               config.data.dataset.c_str(), with_commas(trainer.train_count()).c_str(),
-              with_commas(trainer.val_count()).c_str(), static_cast<long long>(t.batch_size), t.lr, t.beta);
+              with_commas(trainer.val_count()).c_str(), static_cast<long long>(t.batch_size), t.lr);
+  if (m.model != "ae") std::printf(", beta %g", t.beta);
+  if (m.model != "ae" && t.warmup > 0) std::printf(" after %g epochs of warm-up", t.warmup);
+  std::printf("\n");
+  if (m.pixels[0] < 0 || m.pixels[1] > 1)
+    std::printf("Pixels lie in [%g, %g], the decoder's sigmoid gives 0 to 1: it can never match them all.\n",
+                m.pixels[0], m.pixels[1]);
+  std::printf("\n");
   std::fflush(stdout);
 }
 
@@ -55,8 +81,9 @@ EpochSummary summary_of(const models::EpochRecord& record, bool best) {
   return out;
 }
 
-void fit_with_progress(const models::Run& run, models::Trainer& trainer, models::Model& model) {
-  Progress progress(std::cout, progress_options(1));
+/// With `json` progress goes to standard error.
+void fit_with_progress(const models::Run& run, models::Trainer& trainer, models::Model& model, bool json) {
+  Progress progress(json ? std::cerr : std::cout, progress_options(json ? 2 : 1));
   bool begun = false;
   auto begin = [&](std::int64_t next_epoch) {
     if (begun) return;
@@ -74,6 +101,7 @@ void fit_with_progress(const models::Run& run, models::Trainer& trainer, models:
   };
   models::FitResult result = models::fit(run, trainer, model, callbacks);
   progress.finish();
+  if (json) return;
   std::printf("\nTrained in %.1f s%s.", result.seconds, result.stopped_early ? ", stopped early" : "");
   if (trainer.val_count() > 0)
     std::printf(" The model of epoch %lld is kept.", static_cast<long long>(result.best_epoch));
@@ -81,39 +109,73 @@ void fit_with_progress(const models::Run& run, models::Trainer& trainer, models:
 }
 
 /// The test pictures, or the training ones where the dataset has no test half.
-datasets::Dataset pictures_to_show(const models::RunConfig& config, const std::filesystem::path& dir,
-                                   const datasets::Dataset& train) {
+datasets::Dataset pictures_to_show(const models::RunConfig& config, const datasets::Dataset& train) {
   try {
-    return datasets::load(config.data.dataset, datasets::Split::test, dir);
+    return models::load_data(config.data, datasets::Split::test);
   } catch (const IoError&) {
     return train;
   }
 }
 
+/// What the options leave out, from each other and from the data.
+models::RunConfig completed(const TrainArgs& args, const datasets::Dataset& data) {
+  models::RunConfig config = models::completed(args.config, data);
+  config.train.val_size = static_cast<double>(datasets::resolve_val_size(args.val_size, data.size()));
+  return config;
+}
+
+void report_skipped(const datasets::Dataset& data) {
+  constexpr std::size_t shown = 5;
+  if (data.skipped.empty()) return;
+  std::cerr << "elbo train: note: " << data.skipped.size() << " files could not be read and are left out\n";
+  for (std::size_t i = 0; i < std::min(shown, data.skipped.size()); ++i) std::cerr << "  " << data.skipped[i] << "\n";
+  if (data.skipped.size() > shown) std::cerr << "  ... ('elbo data' lists all)\n";
+}
+
+void print_result(const models::Run& run, const models::Model& model) {
+  nlohmann::ordered_json out;
+  models::EpochRecord last = run.history().back();
+  auto losses = [](const models::Losses& l) {
+    return nlohmann::ordered_json{{"loss", l.loss}, {"reconstruction", l.reconstruction}, {"kl", l.kl}};
+  };
+  out["run"] = run.folder().string();
+  out["parameters"] = model.num_parameters();
+  out["epochs"] = last.epoch;
+  out["train"] = losses(last.train);
+  out["val"] = last.val ? losses(*last.val) : nlohmann::ordered_json();
+  print_json(out);
+}
+
 int train(TrainArgs args) {
-  args.config.model.likelihood =
-      args.likelihood == "gaussian" ? models::Likelihood::gaussian : models::Likelihood::bernoulli;
+  models::ModelConfig& m = args.config.model;
+  m.likelihood = args.likelihood == "gaussian" ? models::Likelihood::gaussian : models::Likelihood::bernoulli;
+  m.decoder_relu = !args.no_decoder_relu;
   args.config.train.device = Device::parse(args.device);
+  args.config.data.load.channels = args.grey ? 1 : 3;
   models::RunConfig config = args.resume ? models::Run::open(args.out).config() : args.config;
-  auto dir = datasets::find_data_dir(config.data.dataset, config.data.dir);
-  datasets::Dataset data = datasets::load(config.data.dataset, datasets::Split::train, dir);
-  if (!args.resume) {
-    config.data.dir = std::filesystem::absolute(dir);
-    config.model.picture = {data.channels(), data.height(), data.width()};
-    config.train.val_size = static_cast<double>(datasets::resolve_val_size(args.val_size, data.size()));
-  }
-  datasets::Dataset test = pictures_to_show(config, dir, data);
+  config.data.dir = datasets::find_data_dir(config.data.dataset, config.data.dir);
+  if (!config.data.dir.empty()) config.data.dir = std::filesystem::absolute(config.data.dir);
+  datasets::Dataset data = models::load_data(config.data, datasets::Split::train);
+  args.config.data = config.data;
+  if (!args.resume) config = completed(args, data);
+  datasets::Dataset test = pictures_to_show(config, data);
   Generator init(config.train.seed, Stream::init);
   std::unique_ptr<models::Model> model = models::make(config.model, &init);
+  config.model = model->config();
   models::Trainer trainer(*model, data, config.train);
   models::Run run = open_run(args, config);  // last: what is refused leaves no folder behind
+  report_skipped(data);
   try {
-    print_head(config, *model, trainer);
+    if (!args.json) print_head(config, *model, trainer);
     warn_of_other_kernels(run);
-    fit_with_progress(run, trainer, *model);
+    fit_with_progress(run, trainer, *model, args.json);
     viz::write_run_pictures(run, *models::load(run.folder()), test);
   } catch (const Error& error) {
     throw Fault(error.what());
+  }
+  if (args.json) {
+    print_result(run, *model);
+    return 0;
   }
   std::printf(
       "Run folder: %s\n  config.json history.jsonl model.safetensors samples.png reconstructions.png loss.svg\n",
@@ -121,14 +183,27 @@ int train(TrainArgs args) {
   return 0;
 }
 
+void add_sizes(CLI::App& command, const char* name, std::vector<std::int64_t>& sizes, const char* what) {
+  CLI::Option* option = command.add_option(name, sizes, what)->delimiter(',')->check(at_least(1))->type_name("N,N...");
+  if (!sizes.empty()) option->capture_default_str();
+}
+
 void add_model_options(CLI::App& command, TrainArgs& args) {
   models::ModelConfig& m = args.config.model;
-  command.add_option("--model", m.model, "vae")->check(CLI::IsMember({"vae"}))->type_name("")->capture_default_str();
-  command.add_option("--hidden", m.hidden, "Hidden layer sizes of the encoder, mirrored in the decoder")
-      ->delimiter(',')
-      ->check(at_least(1))
-      ->type_name("N,N...")
+  command.add_option("--model", m.model, "ae, vae, cvae (takes labels) or conv-vae")
+      ->check(CLI::IsMember(models::known_models()))
+      ->type_name("")
       ->capture_default_str();
+  add_sizes(command, "--hidden", m.hidden, "Hidden layer sizes of the encoder, mirrored in the decoder");
+  add_sizes(command, "--channels", m.channels,
+            "conv-vae: channels of the encoder's convolutions, each of which halves the picture");
+  add_sizes(command, "--decoder-channels", m.decoder_channels,
+            "conv-vae: channels of the decoder (default: the encoder's last, halved at each step)");
+  command.add_option("--kernel", m.kernel, "conv-vae: of the encoder's convolutions, 3 or 4")
+      ->check(CLI::IsMember({3, 4}))
+      ->type_name("")
+      ->capture_default_str();
+  command.add_flag("--no-decoder-relu", args.no_decoder_relu, "conv-vae: no ReLU after the decoder's linear layer");
   command.add_option("--latent", m.latent, "Latent dimensions")
       ->check(at_least(1))
       ->type_name("N")
@@ -141,11 +216,41 @@ void add_model_options(CLI::App& command, TrainArgs& args) {
       ->check(positive())
       ->type_name("X")
       ->capture_default_str();
+  command.add_option("--pixels", m.pixels, "What black and white become, such as 0,1 or -1,1")
+      ->delimiter(',')
+      ->type_name("LOW,HIGH")
+      ->capture_default_str();
+  command.add_flag("--allow-range-mismatch", m.allow_range_mismatch,
+                   "Train on pixels outside what the decoder's sigmoid can give");
+}
+
+void add_data_options(CLI::App& command, models::DataOptions& data, bool& grey) {
+  command
+      .add_option("--dataset", data.dataset,
+                  "mnist, fashion-mnist, cifar10, cifar100, svhn, shapes (drawn, no files), idx or folder (pictures of "
+                  "your own)")
+      ->check(CLI::IsMember(datasets::known_datasets()))
+      ->type_name("")
+      ->capture_default_str();
+  command.add_option("--data", data.dir, "The folder with the dataset's files (default: the usual places)")
+      ->type_name("DIR");
+  command.add_option("--size", data.load.size, "folder: side of the square pictures, in pixels")
+      ->check(at_least(1))
+      ->type_name("N")
+      ->capture_default_str();
+  command.add_flag("--grey", grey, "folder: grey pictures instead of RGB");
+  command.add_option("--count", data.load.count, "shapes: how many to draw (default: 40,000, and 5,000 to test)")
+      ->check(at_least(1))
+      ->type_name("N");
 }
 
 void add_training_options(CLI::App& command, TrainArgs& args) {
   models::TrainOptions& t = args.config.train;
   command.add_option("--beta", t.beta, "Weight of the KL divergence")
+      ->check(not_negative())
+      ->type_name("X")
+      ->capture_default_str();
+  command.add_option("--warmup", t.warmup, "Epochs over which that weight grows from 0")
       ->check(not_negative())
       ->type_name("X")
       ->capture_default_str();
@@ -180,17 +285,12 @@ void add_train(CLI::App& app, Command& run) {
   command->footer(
       "Example:\n  elbo train --dataset fashion-mnist --hidden 400 --latent 20 --epochs 5 --out runs/first\n"
       "A run that was stopped goes on, to the same end, with\n  elbo train --resume --out runs/first");
-  command->add_option("--dataset", args->config.data.dataset, "mnist, fashion-mnist or idx (pictures of your own)")
-      ->check(CLI::IsMember(datasets::known_datasets()))
-      ->type_name("")
-      ->capture_default_str();
-  command
-      ->add_option("--data", args->config.data.dir, "The folder with the dataset's files (default: the usual places)")
-      ->type_name("DIR");
+  add_data_options(*command, args->config.data, args->grey);
   command->add_option("--out", args->out, "The run folder to make")->required()->type_name("RUN");
   command->add_flag("--resume", args->resume, "Go on with the run in --out, with the settings it has");
   add_model_options(*command, *args);
   add_training_options(*command, *args);
+  add_json(*command, args->json);
   add_threads(*command);
   command->final_callback([args, &run] { run = [args] { return train(*args); }; });
 }

@@ -186,7 +186,7 @@ std::vector<std::string> known_datasets() {
   return out;
 }
 
-Dataset load(const std::string& name, Split split, const fs::path& data_dir) {
+Dataset load(const std::string& name, Split split, const fs::path& data_dir, const LoadOptions&) {
   const Known& known_as = find_known(name);
   check_folder(data_dir, name);
   const Files files = name == "idx" ? find_pair(data_dir, split) : find_mnist(data_dir, split, known_as);

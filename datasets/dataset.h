@@ -17,6 +17,10 @@ struct Dataset {
   std::vector<std::int64_t> labels;      ///< [count], or empty where there are none
   std::vector<std::string> class_names;  ///< the name of each label, or empty where they have none
 
+  std::vector<std::string> skipped;       ///< files that could not be read, each with the reason (`folder`)
+  std::vector<std::string> factor_names;  ///< of what each picture was drawn from (`shapes`), or empty
+  std::vector<std::int64_t> factors;      ///< [count, factor_names.size()], row-major
+
   std::int64_t size() const { return shape.rank() == 4 ? shape[0] : 0; }
   std::int64_t channels() const { return shape.rank() == 4 ? shape[1] : 0; }
   std::int64_t height() const { return shape.rank() == 4 ? shape[2] : 0; }
@@ -36,6 +40,13 @@ struct Dataset {
 
 enum class Split { train, test };
 
+/// What only some datasets ask for.
+struct LoadOptions {
+  std::int64_t size = 64;     ///< `folder`: side of the square pictures, in pixels
+  std::int64_t channels = 3;  ///< `folder`: 1 for grey, 3 for RGB
+  std::int64_t count = 0;     ///< `shapes`: pictures in this half; 0 for the default (40,000 to train, 5,000 to test)
+};
+
 /// The names that load() takes.
 std::vector<std::string> known_datasets();
 
@@ -51,7 +62,8 @@ std::vector<std::string> known_datasets();
 ///
 /// Throws ValueError for a name it does not know and for a folder with several candidates, IoError for a file that is
 /// not there or cannot be read, FormatError for one that is not what it should be.
-Dataset load(const std::string& name, Split split, const std::filesystem::path& data_dir);
+Dataset load(const std::string& name, Split split, const std::filesystem::path& data_dir = {},
+             const LoadOptions& options = {});
 
 /// The folder with a dataset's files: `explicit_dir` where it is not empty; otherwise the first of
 /// `$ELBO_DATA/<name>`, `data/<name>`, `~/.cache/elbo/<name>`, `/usr/local/share/datasets/<name>` and

@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -7,6 +8,7 @@
 
 #include "../core/device.h"
 #include "../core/shape.h"
+#include "../datasets/dataset.h"
 
 namespace elbo::models {
 
@@ -22,12 +24,23 @@ const char* name(Likelihood likelihood);
 
 /// What rebuilds a model: its kind, its sizes and its likelihood.
 struct ModelConfig {
-  std::string model = "vae";
+  std::string model = "vae";                 ///< `ae`, `vae`, `cvae` or `conv-vae`, for `make`
   Shape picture = {1, 28, 28};               ///< [channels, height, width]
-  std::vector<std::int64_t> hidden = {400};  ///< the encoder's hidden layers; the decoder mirrors them
+  std::vector<std::int64_t> hidden = {400};  ///< hidden layers of a fully connected encoder; the decoder mirrors them
+  /// `conv-vae`: channels after each of the encoder's convolutions, each of which halves height and width. Empty for
+  /// {16, 32, 128} where the picture can be halved three times, else {32, 64}.
+  std::vector<std::int64_t> channels = {};
+  /// `conv-vae`: channels before each of the decoder's transposed convolutions. Empty for the last of `channels`,
+  /// halved at each step: {128, 64, 32}, {64, 32}.
+  std::vector<std::int64_t> decoder_channels = {};
+  std::int64_t kernel = 4;   ///< `conv-vae`: of the encoder's convolutions, 3 or 4; the decoder's is 4
+  bool decoder_relu = true;  ///< `conv-vae`: a ReLU between the decoder's linear layer and its first convolution
   std::int64_t latent = 20;
+  std::int64_t classes = 0;  ///< `cvae`: labels are 0 to classes - 1; 0 for the other models
   Likelihood likelihood = Likelihood::bernoulli;
-  double variance = 0.5;  ///< of the Gaussian likelihood
+  double variance = 0.5;               ///< of the Gaussian likelihood
+  std::array<double, 2> pixels{0, 1};  ///< what a picture's bytes 0 and 255 become
+  bool allow_range_mismatch = false;   ///< train on pixels that the decoder's sigmoid cannot produce
 
   /// Throws ValueError naming the first field that makes no sense.
   void validate() const;
@@ -40,6 +53,7 @@ struct TrainOptions {
   bool drop_last = false;     ///< leave out the last, smaller batch of an epoch
   double lr = 1e-3;           ///< Adam's learning rate
   double beta = 1;            ///< weight of the KL divergence (Higgins et al. 2017)
+  double warmup = 0;          ///< epochs over which that weight grows linearly from 0 (Bowman et al. 2016)
   double val_size = 0.1;      ///< held out for validation: a fraction below 1, or a number of pictures; 0 for none
   std::int64_t patience = 0;  ///< stop after so many epochs without a better validation loss; 0 to never stop early
   std::uint64_t seed = 0;
@@ -52,14 +66,19 @@ struct TrainOptions {
 /// Where the pictures come from.
 struct DataOptions {
   std::string dataset = "fashion-mnist";
-  std::filesystem::path dir;  ///< the folder with its files; empty to look in the usual places
+  std::filesystem::path dir;                  ///< the folder with its files; empty to look in the usual places
+  datasets::LoadOptions load;                 ///< what only some datasets ask for
+  std::vector<std::string> class_names = {};  ///< of its labels, as they were when the model was trained
 };
+
+/// Reads one half of it. Throws what `datasets::load` does.
+datasets::Dataset load_data(const DataOptions& options, datasets::Split split);
 
 /// All that `config.json` of a run folder holds.
 struct RunConfig {
-  ModelConfig model;
-  TrainOptions train;
-  DataOptions data;
+  ModelConfig model = {};
+  TrainOptions train = {};
+  DataOptions data = {};
 
   /// As indented JSON.
   std::string to_json() const;

@@ -24,15 +24,20 @@ struct Evaluation {
   std::int64_t count = 0;         ///< pictures
   Losses losses;                  ///< nats per sample
   double mse = 0;                 ///< squared error of the mean picture, per pixel
+  double constant = 0;            ///< nats per sample that a Gaussian's reconstruction leaves out: likelihood_constant
   std::int64_t active_units = 0;  ///< latent dimensions whose posterior mean varies by more than 0.01 over the pictures
                                   ///< (Burda et al. 2016, section 5.1)
 };
 
 /// Losses over the pictures of `pictures` (uint8 [n, channels, height, width]) at `indices`, each counted once whatever
-/// the batches. Records no gradient and leaves the model's mode as it was.
-Evaluation evaluate(Model& model, const Array& pictures, std::span<const std::int64_t> indices,
+/// the batches. `labels` (int64 [n]) are for a conditional model; others leave them aside. Records no gradient and
+/// leaves the model's mode as it was.
+Evaluation evaluate(Model& model, const Array& pictures, const Array& labels, std::span<const std::int64_t> indices,
                     const EvaluateOptions& options = {});
 /// The same over a whole dataset.
 Evaluation evaluate(Model& model, const datasets::Dataset& dataset, const EvaluateOptions& options = {});
+
+/// The losses of each picture of a dataset, in its order: how unlike the training pictures the model finds it.
+std::vector<Losses> score(Model& model, const datasets::Dataset& dataset, const EvaluateOptions& options = {});
 
 }  // namespace elbo::models

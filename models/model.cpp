@@ -1,42 +1,90 @@
 #include "model.h"
 
+#include "ae.h"
+#include "conv_vae.h"
+#include "cvae.h"
 #include "vae.h"
 
 namespace elbo::models {
 
 Model::Model(ModelConfig config) : config_(std::move(config)) { config_.validate(); }
 
-Prediction Model::forward(const Tensor& x, Generator* generator) {
-  Posterior posterior = encode(x);
-  Tensor logits = decode(reparameterize(posterior.mu, posterior.logvar, generator));
-  return {logits, posterior};
-}
-
-Tensor Model::reconstruct(const Tensor& x) {
-  NoGradGuard no_grad;
-  return mean(decode(encode(x).mu));
-}
-
-Tensor Model::sample(std::int64_t n, Generator* generator) {
-  NoGradGuard no_grad;
-  return mean(decode(randn({n, config_.latent}, {}, generator)));
-}
-
-void Model::check_pictures(const Tensor& x, const char* op) const {
+Posterior Model::encode(const Tensor& x, const Tensor& labels) {
   const Shape &found = x.shape(), &wanted = config_.picture;
-  ELBO_CHECK(found.rank() == 4 && found.without(0) == wanted, ShapeError, "[", op, "] expected pictures [B, ",
-             wanted[0], ", ", wanted[1], ", ", wanted[2], "], found ", found);
+  ELBO_CHECK(found.rank() == 4 && found.without(0) == wanted, ShapeError, "[encode] expected pictures [B, ", wanted[0],
+             ", ", wanted[1], ", ", wanted[2], "], found ", found);
+  check_labels(labels, found[0], "encode");
+  return encode_pictures(x, labels);
 }
 
-void Model::check_codes(const Tensor& z, const char* op) const {
+Tensor Model::decode(const Tensor& z, const Tensor& labels) {
   const Shape& found = z.shape();
-  ELBO_CHECK(found.rank() == 2 && found[1] == config_.latent, ShapeError, "[", op, "] expected codes [B, ",
+  ELBO_CHECK(found.rank() == 2 && found[1] == config_.latent, ShapeError, "[decode] expected codes [B, ",
              config_.latent, "], found ", found);
+  check_labels(labels, found[0], "decode");
+  return decode_codes(z, labels);
+}
+
+Prediction Model::forward(const Tensor& x, const Tensor& labels, Generator* generator) {
+  Posterior posterior = encode(x, labels);
+  return {decode(draw(posterior, generator), labels), posterior};
+}
+
+Tensor Model::reconstruct(const Tensor& x, const Tensor& labels) {
+  NoGradGuard no_grad;
+  return mean(decode(encode(x, labels).mu, labels));
+}
+
+Tensor Model::sample(std::int64_t n, const Tensor& labels, Generator* generator) {
+  NoGradGuard no_grad;
+  return mean(decode(randn({n, config_.latent}, {}, generator), labels));
+}
+
+void Model::check_labels(const Tensor& labels, std::int64_t batch, const char* op) const {
+  if (!is_conditional()) {
+    ELBO_CHECK(!labels.defined(), ValueError, "[", op, "] the model ", config_.model, " takes no labels, found some");
+    return;
+  }
+  ELBO_CHECK(labels.defined(), ValueError, "[", op, "] expected a label from 0 to ", config_.classes - 1,
+             " for each of a batch of ", batch, ", found none");
+  ELBO_CHECK(labels.shape() == Shape{batch}, ShapeError, "[", op, "] expected labels [", batch, "], found ",
+             labels.shape());
+}
+
+Tensor draw(const Posterior& posterior, Generator* generator) {
+  return posterior.logvar.defined() ? reparameterize(posterior.mu, posterior.logvar, generator) : posterior.mu;
+}
+
+namespace {
+
+template <class M>
+std::unique_ptr<Model> made(const ModelConfig& config, Generator* init) {
+  return std::make_unique<M>(config, init);
+}
+
+/// The zoo.
+struct Known {
+  const char* name;
+  std::unique_ptr<Model> (*make)(const ModelConfig& config, Generator* init);
+};
+constexpr Known zoo[] = {{"ae", made<AE>}, {"vae", made<VAE>}, {"cvae", made<CVAE>}, {"conv-vae", made<ConvVAE>}};
+
+}  // namespace
+
+std::vector<std::string> known_models() {
+  std::vector<std::string> out;
+  for (const Known& known : zoo) out.emplace_back(known.name);
+  return out;
 }
 
 std::unique_ptr<Model> make(const ModelConfig& config, Generator* init) {
-  config.validate();
-  return std::make_unique<VAE>(config, init);
+  ELBO_CHECK(config.classes == 0 || config.model == "cvae", ValueError, "classes: the model ", config.model,
+             " takes no labels, found ", config.classes, " classes");
+  for (const Known& known : zoo)
+    if (config.model == known.name) return known.make(config, init);
+  std::string names;
+  for (const Known& known : zoo) names += (names.empty() ? "" : ", ") + std::string(known.name);
+  fail<ValueError>("model: expected one of ", names, ", found '", config.model, "'");
 }
 
 }  // namespace elbo::models

@@ -7,7 +7,8 @@
 
 namespace elbo::models {
 
-/// The encoder's answer for a batch: a diagonal Gaussian q(z|x), mu and logvar [B, latent].
+/// The encoder's answer for a batch: a diagonal Gaussian q(z|x), mu and logvar [B, latent]. An autoencoder gives the
+/// code itself as mu and leaves logvar undefined.
 struct Posterior {
   Tensor mu;
   Tensor logvar;
@@ -19,37 +20,50 @@ struct Prediction {
   Posterior posterior;
 };
 
-/// An autoencoder of the zoo. Pictures go in and out as float32 [B, channels, height, width], pixels in [0, 1] on the
-/// way in and logits on the way out. State dict names are `encoder.N`, `fc_mu`, `fc_logvar`, `decoder.N`.
+/// An autoencoder. Pictures go in as float32 [B, channels, height, width], bytes scaled to config().pixels, and come
+/// out as logits. The zoo's state dict names are `encoder.N`, `fc_mu`, `fc_logvar`, `decoder.N`. For a model of your
+/// own, derive from this class, register its layers and override the two private functions: objective, trainer,
+/// evaluation and pictures then work with it.
 class Model : public nn::Module {
  public:
   explicit Model(ModelConfig config);
 
   /// What rebuilds this model through `make`.
   const ModelConfig& config() const { return config_; }
+  /// Whether encode and decode take labels.
+  bool is_conditional() const { return config_.classes > 0; }
 
-  /// q(z|x). Throws ShapeError unless x is [B, channels, height, width] of the config's sizes.
-  virtual Posterior encode(const Tensor& x) = 0;
-  /// The logits for codes z [B, latent].
-  virtual Tensor decode(const Tensor& z) = 0;
+  /// q(z|x), or q(z|x, label) for labels int64 [B]. Throws ShapeError unless x is [B, channels, height, width] of the
+  /// config's sizes; ValueError for labels given to a model without, or missing for a model with them, and IndexError
+  /// for one that is out of range.
+  Posterior encode(const Tensor& x, const Tensor& labels = {});
+  /// The logits for codes z [B, latent], with labels as above.
+  Tensor decode(const Tensor& z, const Tensor& labels = {});
   /// encode, draw z ~ q(z|x) with noise from `generator` (or the device's default one), decode.
-  Prediction forward(const Tensor& x, Generator* generator = nullptr);
+  Prediction forward(const Tensor& x, const Tensor& labels = {}, Generator* generator = nullptr);
 
   /// The pictures that logits stand for: sigmoid(logits).
   Tensor mean(const Tensor& logits) const { return sigmoid(logits); }
   /// The mean picture of the posterior mean: encode, decode mu. Records no gradient.
-  Tensor reconstruct(const Tensor& x);
+  Tensor reconstruct(const Tensor& x, const Tensor& labels = {});
   /// n mean pictures of codes z ~ N(0, 1) from the prior. Records no gradient.
-  Tensor sample(std::int64_t n, Generator* generator = nullptr);
-
- protected:
-  /// Throws ShapeError, naming `op`, unless x is a batch of the config's pictures / codes of its latent size.
-  void check_pictures(const Tensor& x, const char* op) const;
-  void check_codes(const Tensor& z, const char* op) const;
+  Tensor sample(std::int64_t n, const Tensor& labels = {}, Generator* generator = nullptr);
 
  private:
+  /// What encode and decode do, their arguments checked. Without labels, `labels` is undefined.
+  virtual Posterior encode_pictures(const Tensor& x, const Tensor& labels) = 0;
+  virtual Tensor decode_codes(const Tensor& z, const Tensor& labels) = 0;
+
+  void check_labels(const Tensor& labels, std::int64_t batch, const char* op) const;
+
   ModelConfig config_;
 };
+
+/// The code to decode: a draw from q(z|x) with noise from `generator`, or mu where there is no logvar.
+Tensor draw(const Posterior& posterior, Generator* generator = nullptr);
+
+/// The names that `make` takes.
+std::vector<std::string> known_models();
 
 /// A fresh model, its parameters drawn from `init` by PyTorch's default rules. Throws ValueError for a config that
 /// makes no sense.

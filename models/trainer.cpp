@@ -19,6 +19,11 @@ TrainOptions checked(const TrainOptions& options, const datasets::Dataset& datas
   Shape picture{dataset.channels(), dataset.height(), dataset.width()};
   ELBO_CHECK(picture == model.config().picture, ValueError, "[train] the model takes pictures ", model.config().picture,
              ", the dataset has ", picture);
+  ELBO_CHECK(!model.is_conditional() || !dataset.labels.empty(), ValueError, "[train] the model ", model.config().model,
+             " takes labels, found none in ", dataset.name);
+  ELBO_CHECK(!model.is_conditional() || dataset.classes() <= model.config().classes, ValueError,
+             "[train] the model has ", model.config().classes, " classes, found ", dataset.classes(), " in ",
+             dataset.name);
   return options;
 }
 
@@ -36,15 +41,21 @@ Trainer::Trainer(Model& model, const datasets::Dataset& dataset, const TrainOpti
       noise_(options.seed, Stream::noise, options.device),
       beta_(scalar(options.beta, DType::float32, options.device)),
       reconstruction_sum_(scalar(0, DType::float64, options.device)),
-      kl_sum_(scalar(0, DType::float64, options.device)) {
+      kl_sum_(scalar(0, DType::float64, options.device)),
+      weighted_kl_sum_(scalar(0, DType::float64, options.device)) {
   std::int64_t val_size = datasets::resolve_val_size(options.val_size, dataset.size());
   datasets::Subsets subsets = datasets::split(dataset.size(), val_size, options.seed);
   train_ = std::move(subsets.train);
   val_ = std::move(subsets.val);
   pictures_ = dataset.pictures_array(options.device);
-  batches_ = std::make_unique<datasets::Batches>(
-      pictures_, Array(), train_,
-      datasets::BatchOptions{.batch_size = options.batch_size, .seed = options.seed, .drop_last = options.drop_last});
+  if (model.is_conditional()) labels_ = dataset.labels_array(options.device);
+  auto [low, high] = model.config().pixels;
+  batches_ = std::make_unique<datasets::Batches>(pictures_, labels_, train_,
+                                                 datasets::BatchOptions{.batch_size = options.batch_size,
+                                                                        .seed = options.seed,
+                                                                        .drop_last = options.drop_last,
+                                                                        .scale = (high - low) / 255,
+                                                                        .shift = low});
 }
 
 EpochRecord Trainer::run_epoch(const OnStep& on_step) {
@@ -53,6 +64,7 @@ EpochRecord Trainer::run_epoch(const OnStep& on_step) {
   samples_ = 0;
   reconstruction_sum_.fill(0);
   kl_sum_.fill(0);
+  weighted_kl_sum_.fill(0);
   batches_->begin_epoch(epoch_);
   while (auto batch = batches_->next()) {
     step(*batch);
@@ -64,25 +76,37 @@ EpochRecord Trainer::run_epoch(const OnStep& on_step) {
   record.train = running_losses();
   record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!val_.empty()) {
-    record.val = evaluate(model_, pictures_, val_, {.beta = options_.beta, .seed = options_.seed}).losses;
+    record.val = evaluate(model_, pictures_, labels_, val_, {.beta = options_.beta, .seed = options_.seed}).losses;
   }
   return record;
 }
 
 void Trainer::step(const datasets::Batch& batch) {
   optimizer_.zero_grad();
-  Tensor x(batch.pictures);
-  LossSums sums = loss_sums(model_, model_.forward(x, &noise_), x);
+  if (options_.warmup > 0) beta_.mutable_array().fill(beta_at(batch.number));
+  Tensor x(batch.pictures), labels = batch.labels.defined() ? Tensor(batch.labels) : Tensor();
+  LossSums sums = loss_sums(model_, model_.forward(x, labels, &noise_), x);
   objective(sums, beta_, batch.size()).backward();
   optimizer_.step();
   add_to(reconstruction_sum_, sums.reconstruction);
   add_to(kl_sum_, sums.kl);
+  if (options_.warmup > 0) {
+    NoGradGuard no_grad;
+    add_to(weighted_kl_sum_, beta_ * sums.kl);
+  }
+}
+
+double Trainer::beta_at(std::int64_t batch_number) const {
+  double epochs =
+      static_cast<double>(epoch_) + static_cast<double>(batch_number) / static_cast<double>(batches_->batches());
+  return options_.warmup > 0 ? options_.beta * std::min(1.0, epochs / options_.warmup) : options_.beta;
 }
 
 Losses Trainer::running_losses() const {
   double count = static_cast<double>(std::max<std::int64_t>(samples_, 1));
   Losses out{0, reconstruction_sum_.item() / count, kl_sum_.item() / count};
-  out.loss = out.reconstruction + options_.beta * out.kl;
+  double weighted = options_.warmup > 0 ? weighted_kl_sum_.item() / count : options_.beta * out.kl;
+  out.loss = out.reconstruction + weighted;
   return out;
 }
 
@@ -182,6 +206,32 @@ FitResult fit(const Run& run, Trainer& trainer, Model& model, const FitCallbacks
   result.best_epoch = best.epoch;
   result.stopped_early = trainer.epoch() < options.epochs;
   return result;
+}
+
+RunConfig completed(RunConfig config, const datasets::Dataset& data) {
+  config.model.picture = {data.channels(), data.height(), data.width()};
+  config.data.class_names = data.class_names;
+  if (config.model.model == "cvae") {
+    ELBO_CHECK(!data.labels.empty(), ValueError, "model cvae: it takes labels, found none in ", data.name);
+    config.model.classes = data.classes();
+  }
+  return config;
+}
+
+Run train(const std::filesystem::path& folder, const RunConfig& config, const datasets::Dataset& data,
+          const FitCallbacks& callbacks) {
+  RunConfig whole = completed(config, data);
+  Generator init(whole.train.seed, Stream::init);
+  std::unique_ptr<Model> model = make(whole.model, &init);
+  whole.model = model->config();
+  Trainer trainer(*model, data, whole.train);
+  std::error_code error;
+  bool there = std::filesystem::exists(folder / "config.json", error);
+  Run run = there ? Run::open(folder) : Run::create(folder, whole);
+  ELBO_CHECK(run.config().to_json() == whole.to_json(), ValueError, folder.string(),
+             ": expected a new folder, or one with a run of these settings, found one with others");
+  fit(run, trainer, *model, callbacks);
+  return run;
 }
 
 }  // namespace elbo::models

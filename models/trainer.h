@@ -40,24 +40,27 @@ class Trainer {
 
  private:
   void step(const datasets::Batch& batch);
+  /// The weight of the KL divergence in that step of this epoch.
+  double beta_at(std::int64_t batch_number) const;
 
   Model& model_;
   TrainOptions options_;
   std::vector<std::int64_t> train_, val_;
-  Array pictures_;
+  Array pictures_, labels_;
   std::unique_ptr<datasets::Batches> batches_;
   nn::Adam optimizer_;
   Generator noise_;
   Tensor beta_;
-  Array reconstruction_sum_, kl_sum_;  // float64 scalars, on the device until somebody asks
+  // float64 scalars, on the device until somebody asks; the last is beta * KL, whose weight a warm-up moves.
+  Array reconstruction_sum_, kl_sum_, weighted_kl_sum_;
   std::int64_t samples_ = 0;
   std::int64_t epoch_ = 0;
 };
 
 /// Told about a training as it goes on; any may be empty.
 struct FitCallbacks {
-  std::function<void(const Trainer& trainer, std::int64_t samples)> on_step;
-  std::function<void(const EpochRecord& record, bool best)> on_epoch;
+  std::function<void(const Trainer& trainer, std::int64_t samples)> on_step = {};
+  std::function<void(const EpochRecord& record, bool best)> on_epoch = {};
 };
 
 struct FitResult {
@@ -70,5 +73,15 @@ struct FitResult {
 /// keeps the run folder: best model (by validation loss; the last without validation), history, checkpoint. Killed at
 /// any instant and called again, it ends in the same bits.
 FitResult fit(const Run& run, Trainer& trainer, Model& model, const FitCallbacks& callbacks = {});
+
+/// What a dataset says about the config of a model that trains on it: the size of its pictures, its classes where the
+/// model takes labels, their names. Throws ValueError for a conditional model and a dataset without labels.
+RunConfig completed(RunConfig config, const datasets::Dataset& data);
+
+/// All in one call: makes a model by the config, `completed` from `data`, trains it on `data` and keeps it in the run
+/// folder. A folder that holds a run of the same config is gone on with, or left as it is where that run is over.
+/// Throws ValueError where it holds another run.
+Run train(const std::filesystem::path& folder, const RunConfig& config, const datasets::Dataset& data,
+          const FitCallbacks& callbacks = {});
 
 }  // namespace elbo::models

@@ -11,13 +11,14 @@ class VAE : public Model {
  public:
   explicit VAE(ModelConfig config, Generator* init = nullptr);
 
-  Posterior encode(const Tensor& x) override;
-  Tensor decode(const Tensor& z) override;
-
   nn::Sequential encoder;
   nn::Linear fc_mu;
   nn::Linear fc_logvar;
   nn::Sequential decoder;
+
+ private:
+  Posterior encode_pictures(const Tensor& x, const Tensor& labels) override;
+  Tensor decode_codes(const Tensor& z, const Tensor& labels) override;
 };
 
 }  // namespace elbo::models

@@ -84,7 +84,7 @@ TEST_CASE("elbo train leaves a whole run folder, and elbo eval measures it") {
 TEST_CASE("a training killed by the system goes on to the same bits") {
   Place place;
   auto with_out = [&](const fs::path& out, std::vector<std::string> more) {
-    more.insert(more.end(), {"--epochs", "60", "--out", out.string()});
+    more.insert(more.end(), {"--epochs", "300", "--out", out.string()});
     std::vector<std::string> args = {"train",    "--dataset", "mnist",    "--data", place.data().string(),
                                      "--hidden", "64",        "--latent", "4",      "--batch-size",
                                      "16",       "--threads", "1"};

@@ -1,6 +1,7 @@
 #include <elbo/core/safetensors.h>
 #include <elbo/models/evaluate.h>
 #include <elbo/models/objective.h>
+#include <elbo/models/trainer.h>
 #include <elbo/models/vae.h>
 
 #include <cmath>
@@ -49,6 +50,155 @@ TEST_CASE("the VAE has the reference's parameters, under PyTorch's names") {
   }
   config.picture = {3, 32, 32};
   CHECK(VAE(config).num_parameters() == 2485512);
+}
+
+TEST_CASE("every model of the zoo has the reference's number of parameters") {
+  Shape grey{1, 28, 28}, rgb{3, 32, 32};
+  struct Case {
+    ModelConfig config;
+    std::int64_t parameters;
+  };
+  std::vector<Case> cases = {
+      {{.model = "vae", .picture = grey, .hidden = {400}, .latent = 20}, 652824},
+      {{.model = "vae", .picture = rgb, .hidden = {400}, .latent = 20}, 2485512},
+      {{.model = "ae", .picture = grey, .hidden = {400}, .latent = 20}, 644804},
+      {{.model = "cvae", .picture = grey, .hidden = {400}, .latent = 20, .classes = 10}, 660824},
+      {{.model = "ae", .picture = grey, .hidden = {256, 128}, .latent = 32}, 476720},
+      {{.model = "ae", .picture = grey, .hidden = {256, 128}, .latent = 2}, 469010},
+      {{.model = "vae", .picture = grey, .hidden = {512, 256}, .latent = 20}, 1082680},
+      {{.model = "cvae", .picture = grey, .hidden = {512, 256}, .latent = 20, .classes = 10}, 1090360},
+      {{.model = "vae", .picture = grey, .hidden = {400, 400, 400}, .latent = 15}, 1288414},
+      {{.model = "cvae", .picture = grey, .hidden = {400, 400, 400}, .latent = 15, .classes = 10}, 1296414},
+      {{.model = "conv-vae", .picture = rgb, .channels = {16, 32, 128}, .latent = 128}, 1028883},
+      {{.model = "conv-vae", .picture = rgb, .latent = 128}, 1028883},
+      {{.model = "conv-vae", .picture = grey, .channels = {32, 64}, .kernel = 3, .decoder_relu = false, .latent = 20},
+       243465}};
+  for (const Case& one : cases) {
+    auto model = make(one.config);
+    INFO(one.config.model << " " << one.config.picture.to_string());
+    CHECK(model->num_parameters() == one.parameters);
+    Tensor labels = model->is_conditional() ? Tensor(Array::from(std::vector<std::int64_t>{3, 9}, {2})) : Tensor();
+    Tensor logits = model->forward(some_pictures(2, one.config.picture), labels).logits;
+    CHECK(logits.shape() == one.config.picture.insert(0, 2));
+  }
+}
+
+TEST_CASE("a ConvVAE keeps to PyTorch's names, channels of one's own, and pictures that can be halved") {
+  ModelConfig config{.model = "conv-vae", .picture = {2, 8, 16}, .channels = {5, 6}, .latent = 3};
+  config.decoder_channels = {7, 4};
+  auto model = make(config);
+  std::vector<std::pair<std::string, Shape>> expected = {{"encoder.0.weight", {5, 2, 4, 4}}, {"encoder.0.bias", {5}},
+                                                         {"encoder.2.weight", {6, 5, 4, 4}}, {"encoder.2.bias", {6}},
+                                                         {"fc_mu.weight", {3, 48}},          {"fc_mu.bias", {3}},
+                                                         {"fc_logvar.weight", {3, 48}},      {"fc_logvar.bias", {3}},
+                                                         {"decoder.0.weight", {56, 3}},      {"decoder.0.bias", {56}},
+                                                         {"decoder.3.weight", {7, 4, 4, 4}}, {"decoder.3.bias", {4}},
+                                                         {"decoder.5.weight", {4, 2, 4, 4}}, {"decoder.5.bias", {2}}};
+  NamedArrays state = model->state_dict();
+  REQUIRE(state.size() == expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    CHECK(state[i].first == expected[i].first);
+    CHECK(state[i].second.shape() == expected[i].second);
+  }
+  CHECK(make({.model = "conv-vae", .picture = {1, 64, 64}, .channels = {8, 16, 32, 64}})->config().decoder_channels ==
+        std::vector<std::int64_t>{64, 32, 16, 8});
+  config.channels = {5, 6, 7, 8};
+  CHECK_THROWS_WITH(make(config),
+                    "channels: 4 convolutions halve the picture as often, found 8 x 16 pixels, which cannot be");
+  config.channels = {5};
+  CHECK_THROWS_WITH(make(config), "decoder channels: expected 1, as many as channels, found 2");
+}
+
+TEST_CASE("an autoencoder has a code and no KL") {
+  ModelConfig config{.model = "ae", .picture = {1, 8, 8}, .hidden = {16}, .latent = 3};
+  auto model = make(config);
+  Tensor x = some_pictures(4, {1, 8, 8});
+  Prediction p = model->forward(x);
+  CHECK_FALSE(p.posterior.logvar.defined());
+  CHECK(model->decode(p.posterior.mu).array().to_vector<float>() == p.logits.array().to_vector<float>());
+  CHECK(loss_sums(*model, p, x).kl.item() == 0);
+  std::vector<std::string> names;
+  for (const auto& [name, array] : model->state_dict()) names.push_back(name);
+  CHECK(names == std::vector<std::string>{"encoder.0.weight", "encoder.0.bias", "encoder.2.weight", "encoder.2.bias",
+                                          "decoder.0.weight", "decoder.0.bias", "decoder.2.weight", "decoder.2.bias"});
+}
+
+TEST_CASE("a conditional VAE sees the label on both sides, and others refuse one") {
+  ModelConfig config{.model = "cvae", .picture = {1, 8, 8}, .hidden = {16}, .latent = 3, .classes = 4};
+  auto model = make(config);
+  Tensor x = some_pictures(2, {1, 8, 8}), z = zeros({2, 3});
+  Tensor a(Array::from(std::vector<std::int64_t>{0, 1}, {2})), b(Array::from(std::vector<std::int64_t>{2, 1}, {2}));
+  auto mu = [&](const Tensor& labels) { return model->encode(x, labels).mu.array().to_vector<float>(); };
+  auto logits = [&](const Tensor& labels) { return model->decode(z, labels).array().to_vector<float>(); };
+  CHECK(mu(a)[0] != mu(b)[0]);
+  CHECK(mu(a)[3] == mu(b)[3]);
+  CHECK(logits(a)[0] != logits(b)[0]);
+  CHECK(logits(a)[64] == logits(b)[64]);
+  CHECK_THROWS_WITH(model->encode(x), "[encode] expected a label from 0 to 3 for each of a batch of 2, found none");
+  CHECK_THROWS_WITH(model->decode(z, Tensor(Array::zeros({3}, {.dtype = DType::int64}))),
+                    "[decode] expected labels [2], found [3]");
+  CHECK_THROWS_AS(model->decode(z, Tensor(Array::full({2}, 4, {.dtype = DType::int64}))), IndexError);
+  CHECK_THROWS_WITH(small_model()->encode(x, a), "[encode] the model vae takes no labels, found some");
+  CHECK_THROWS_WITH(make({.model = "vae", .classes = 3}), "classes: the model vae takes no labels, found 3 classes");
+  CHECK_THROWS_WITH(make({.model = "cvae"}),
+                    "model cvae: expected at least one class, found 0: it needs pictures with labels");
+  CHECK_THROWS_WITH(make({.model = "gan"}), "model: expected one of ae, vae, cvae, conv-vae, found 'gan'");
+}
+
+TEST_CASE("the reference's unit values") {
+  // KL of N(mu, 1) in two dimensions.
+  for (double mu : {0.0, 1.0, 2.0}) {
+    CHECK(gaussian_kl(full({1, 2}, mu), zeros({1, 2}), Reduction::sum).item() == Approx(mu * mu).margin(1e-6));
+  }
+  // Four pixels and 15 latent dimensions with mu = 1, logvar = 0.
+  Tensor logits(Array::from(std::vector<float>{2, 5, 6, 7}, {1, 4}));
+  Tensor target = sigmoid(Tensor(Array::from(std::vector<float>{1, 10, 9, 3}, {1, 4})));
+  double loss = binary_cross_entropy_with_logits(logits, target, Reduction::sum).item() +
+                gaussian_kl(full({1, 15}, 1), zeros({1, 15}), Reduction::sum).item();
+  CHECK(loss == Approx(8.507862).margin(1e-5));
+}
+
+TEST_CASE("pixels that the sigmoid cannot reach are refused unless asked for") {
+  ModelConfig config{.picture = {1, 8, 8}, .hidden = {16}, .latent = 3, .pixels = {-1, 1}};
+  CHECK_THROWS_WITH(make(config), "pixels: expected a range within [0, 1] for the bernoulli likelihood, found [-1, 1]");
+  config.likelihood = Likelihood::gaussian;
+  CHECK_THROWS_WITH(make(config), Catch::Contains("the decoder's sigmoid gives 0 to 1, found a range of [-1, 1]") &&
+                                      Catch::Contains("--allow-range-mismatch"));
+  config.allow_range_mismatch = true;
+  auto model = make(config);
+  // A black picture becomes -1 everywhere: the squared error to sigmoid(logits) is at least 1 a pixel.
+  datasets::Dataset data = bars(20, 8);
+  std::fill(data.pictures.begin(), data.pictures.end(), std::uint8_t{0});
+  CHECK(evaluate(*model, data).mse > 1);
+  config.pixels = {1, 0};
+  CHECK_THROWS_AS(make(config), ValueError);
+}
+
+TEST_CASE("scores of single pictures add up to the evaluation, labels included") {
+  datasets::Dataset data = bars(53, 8);
+  for (const char* kind : {"vae", "cvae", "ae"}) {
+    for (Likelihood likelihood : {Likelihood::bernoulli, Likelihood::gaussian}) {
+      ModelConfig config{.model = kind, .picture = {1, 8, 8}, .hidden = {16}, .latent = 3};
+      config.classes = config.model == "cvae" ? 2 : 0;
+      config.likelihood = likelihood;
+      auto model = make(config);
+      EvaluateOptions options{.beta = 2, .seed = 4, .batch_size = 20};
+      std::vector<Losses> scores = score(*model, data, options);
+      Evaluation whole = evaluate(*model, data, options);
+      REQUIRE(scores.size() == 53);
+      Losses sum;
+      for (const Losses& one : scores) {
+        sum.loss += one.loss / 53;
+        sum.reconstruction += one.reconstruction / 53;
+        sum.kl += one.kl / 53;
+      }
+      CHECK(sum.loss == Approx(whole.losses.loss).epsilon(1e-5));
+      CHECK(sum.reconstruction == Approx(whole.losses.reconstruction).epsilon(1e-5));
+      CHECK(sum.kl == Approx(whole.losses.kl).epsilon(1e-5).margin(1e-9));
+      // sigma^2 = 1/2: log(2 pi sigma^2) / 2 is log(pi) / 2 a pixel.
+      CHECK(whole.constant == (likelihood == Likelihood::gaussian ? Approx(64 * std::log(M_PI) / 2) : Approx(0)));
+    }
+  }
 }
 
 TEST_CASE("models refuse pictures and codes of other sizes") {
@@ -132,6 +282,37 @@ TEST_CASE("a run folder gives its model back") {
   CHECK(loaded->reconstruct(x).array().to_vector<float>() == model->reconstruct(x).array().to_vector<float>());
   CHECK_FALSE(loaded->is_training());
   CHECK(Run::open(dir / "run").config().to_json() == config.to_json());
+}
+
+TEST_CASE("every field of a config survives the round trip, and a run of the first version can still be read") {
+  RunConfig config;
+  config.model = {.model = "conv-vae",
+                  .picture = {3, 32, 32},
+                  .channels = {4, 8},
+                  .decoder_channels = {6, 3},
+                  .kernel = 3,
+                  .decoder_relu = false,
+                  .latent = 7,
+                  .likelihood = Likelihood::gaussian,
+                  .variance = 0.25,
+                  .pixels = {-1, 1},
+                  .allow_range_mismatch = true};
+  config.train.warmup = 2.5;
+  config.data = {.dataset = "folder",
+                 .dir = "/x",
+                 .load = {.size = 32, .channels = 1, .count = 9},
+                 .class_names = {"a", "b \"c\""}};
+  RunConfig again = RunConfig::from_json(config.to_json(), "config.json");
+  CHECK(again.to_json() == config.to_json());
+  CHECK(again.model.decoder_channels == config.model.decoder_channels);
+  CHECK(again.model.pixels == config.model.pixels);
+  CHECK(again.data.class_names == config.data.class_names);
+
+  const char* first = R"({"model": {"name": "vae", "picture": [1, 28, 28], "hidden": [400], "latent": 20,
+    "likelihood": "bernoulli", "variance": 0.5}, "data": {"dataset": "mnist", "dir": ""}, "train": {"epochs": 5,
+    "batch_size": 128, "drop_last": false, "lr": 0.001, "beta": 1, "val_size": 0, "patience": 0, "seed": 0,
+    "device": "cpu"}})";
+  CHECK(RunConfig::from_json(first, "config.json").model.latent == 20);
 }
 
 TEST_CASE("run folders that are none are refused in one line") {

@@ -232,3 +232,69 @@ TEST_CASE("the trainer refuses what makes no sense") {
   CHECK_THROWS_AS(Trainer(*model, bars(20, 8), {}), ValueError);
   CHECK_THROWS_AS(Trainer(*model, bars(0), {}), ValueError);
 }
+
+TEST_CASE("a warm-up lets the KL divergence's weight grow from 0, step by step") {
+  TrainOptions options = options_of(3);
+  options.beta = 3;
+  options.warmup = 2;
+  options.lr = 1e-9;
+  // A model that gives every picture the same KL, and hardly moves.
+  auto model = fresh_model();
+  for (auto& [name, parameter] : model->named_parameters())
+    if (name.starts_with("fc_")) parameter.mutable_array().fill(name == "fc_mu.bias" ? 1 : 0);
+  Trainer trainer(*model, bars(500), options);
+  EpochRecord first = trainer.run_epoch(), second = trainer.run_epoch(), third = trainer.run_epoch();
+  // 450 pictures are 8 batches, the last of 2: the weights are 3 * (i / 8) / 2 in the first epoch.
+  auto mean_weight = [](const Losses& l) { return (l.loss - l.reconstruction) / l.kl; };
+  double weights = 0;
+  for (int i = 0; i < 8; ++i) weights += 1.5 * i / 8 * (i < 7 ? 64 : 2) / 450;
+  CHECK(mean_weight(first.train) == Approx(weights).epsilon(1e-4));
+  CHECK(mean_weight(second.train) == Approx(1.5 + weights).epsilon(1e-4));
+  CHECK(mean_weight(third.train) == Approx(3).epsilon(1e-4));
+  // Validation always weighs it in full, so that epochs compare.
+  CHECK(mean_weight(*first.val) == Approx(3).epsilon(1e-4));
+}
+
+TEST_CASE("every model of the zoo trains to the same bits with any number of threads") {
+  for (const std::string& kind : known_models()) {
+    INFO(kind);
+    RunConfig config;
+    config.model = {.model = kind, .hidden = {32}, .channels = {4, 8}, .latent = 3};
+    config.train = {.epochs = 1, .batch_size = 64, .val_size = 30, .seed = 3};
+    std::vector<std::string> models;
+    std::vector<double> losses;
+    int before = num_threads();
+    for (int threads : {1, 3}) {
+      set_num_threads(threads);
+      TempDir dir;
+      Run run = models::train(dir / "run", config, bars(300));
+      models.push_back(read_file(run / "model.safetensors"));
+      losses.push_back(run.history().back().val->loss);
+    }
+    set_num_threads(before);
+    CHECK((models[0] == models[1]));
+    CHECK(losses[0] == losses[1]);
+  }
+}
+
+TEST_CASE("models::train goes on where it stopped, and refuses a folder with another run") {
+  TempDir dir;
+  RunConfig config;
+  config.model = {.model = "cvae", .hidden = {16}, .latent = 2};
+  config.train = {.epochs = 2, .val_size = 30};
+  datasets::Dataset data = bars(200);
+  int epochs = 0;
+  FitCallbacks count{.on_epoch = [&](const EpochRecord&, bool) { ++epochs; }};
+  Run run = models::train(dir / "run", config, data, count);
+  CHECK(run.config().model.classes == 2);
+  CHECK(epochs == 2);
+  models::train(dir / "run", config, data, count);
+  CHECK(epochs == 2);
+  config.train.lr = 2e-3;
+  CHECK_THROWS_WITH(
+      models::train(dir / "run", config, data),
+      (dir / "run").string() + ": expected a new folder, or one with a run of these settings, found one with others");
+  data.labels.clear();
+  CHECK_THROWS_WITH(models::train(dir / "other", config, data), "model cvae: it takes labels, found none in bars");
+  CHECK_FALSE(std::filesystem::exists(dir / "other"));
+}

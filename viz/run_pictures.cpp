@@ -5,6 +5,7 @@
 
 #include "../core/file.h"
 #include "../core/kernels.h"
+#include "../models/latent.h"
 
 namespace elbo::viz {
 namespace {
@@ -16,21 +17,13 @@ Image grid_of(const Array& pictures, int columns, const GridOptions& options) {
               static_cast<int>(s[3]), columns, options);
 }
 
-/// Pixels of the dataset's pictures at `indices`, in [0, 1].
-Array pixels(const datasets::Dataset& dataset, std::span<const std::int64_t> indices) {
-  std::vector<float> values;
-  values.reserve(indices.size() * static_cast<std::size_t>(dataset.features()));
-  for (std::int64_t i : indices)
-    for (std::uint8_t byte : dataset.picture(i)) values.push_back(static_cast<float>(byte) / 255.0f);
-  return Array::from(values, dataset.shape.with(0, static_cast<std::int64_t>(indices.size())));
-}
-
 }  // namespace
 
 Image reconstructions(models::Model& model, const datasets::Dataset& dataset, std::span<const std::int64_t> indices,
                       int columns, int scale) {
-  Array x = pixels(dataset, indices);
-  Array y = model.reconstruct(Tensor(x)).array();
+  Tensor input = models::input_pictures(model, dataset, indices);
+  Array x = models::shown_pictures(model, input);
+  Array y = models::shown_pictures(model, model.reconstruct(input, models::input_labels(model, dataset, indices)));
   std::vector<Array> rows;
   std::vector<std::string> labels;
   for (std::int64_t begin = 0; begin < x.shape()[0]; begin += columns) {
@@ -45,7 +38,11 @@ Image reconstructions(models::Model& model, const datasets::Dataset& dataset, st
 
 Image samples(models::Model& model, int rows, int columns, std::uint64_t seed, int scale) {
   Generator codes(seed, Stream::pictures);
-  return grid_of(model.sample(static_cast<std::int64_t>(rows) * columns, &codes).array(), columns, {.scale = scale});
+  std::int64_t count = static_cast<std::int64_t>(rows) * columns;
+  std::vector<std::int64_t> labels;
+  for (std::int64_t i = 0; model.is_conditional() && i < count; ++i) labels.push_back(i % model.config().classes);
+  Tensor some = labels.empty() ? Tensor() : Tensor(Array::from(labels, {count}));
+  return grid_of(model.sample(count, some, &codes).array(), columns, {.scale = scale});
 }
 
 LossCurves loss_curves(const std::vector<models::EpochRecord>& history, std::string name) {

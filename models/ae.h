@@ -1,0 +1,20 @@
+#pragma once
+#include "../nn/sequential.h"
+#include "model.h"
+
+namespace elbo::models {
+
+/// The plain autoencoder: d - hidden - z - hidden - d with ReLU between, no distribution over codes and no KL.
+class AE : public Model {
+ public:
+  explicit AE(ModelConfig config, Generator* init = nullptr);
+
+  nn::Sequential encoder;
+  nn::Sequential decoder;
+
+ private:
+  Posterior encode_pictures(const Tensor& x, const Tensor& labels) override;
+  Tensor decode_codes(const Tensor& z, const Tensor& labels) override;
+};
+
+}  // namespace elbo::models

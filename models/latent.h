@@ -1,0 +1,57 @@
+#pragma once
+#include <span>
+#include <vector>
+
+#include "../datasets/dataset.h"
+#include "model.h"
+
+/// Codes: how pictures become codes, how new codes are chosen, how codes become pictures. Nothing here records a
+/// gradient.
+namespace elbo::models {
+
+/// The pictures of a dataset at `indices` as the model takes them: float32 [k, channels, height, width], scaled to the
+/// config's pixels. Throws IndexError.
+Tensor input_pictures(const Model& model, const datasets::Dataset& dataset, std::span<const std::int64_t> indices);
+/// Their labels, int64 [k], where the model takes labels; else undefined. Throws ValueError where the dataset has none.
+Tensor input_labels(const Model& model, const datasets::Dataset& dataset, std::span<const std::int64_t> indices);
+/// One label for each of `count` codes, where the model takes labels; else undefined.
+Tensor same_label(const Model& model, std::int64_t label, std::int64_t count);
+
+/// The codes (posterior means) of all pictures of a dataset, in its order: float32 [n, latent].
+Array encode_means(Model& model, const datasets::Dataset& dataset, std::int64_t batch_size = 500);
+
+/// The mean pictures of codes z [n, latent], for the eye: float32 [n, channels, height, width], the config's pixels
+/// mapped to [0, 1] and clamped. In batches, so that n may be large.
+Array decode_pictures(Model& model, const Tensor& z, const Tensor& labels = {}, std::int64_t batch_size = 500);
+/// Pictures as the model takes them, mapped in the same way.
+Array shown_pictures(const Model& model, const Tensor& x);
+
+/// A normal distribution over codes with independent dimensions.
+struct CodeDistribution {
+  std::vector<float> mean, std;  ///< [latent]
+};
+/// N(0, 1), what a VAE's codes are drawn from.
+CodeDistribution standard_normal(const Model& model);
+/// The mean and standard deviation of the codes of a dataset, each dimension by itself: what to draw an autoencoder's
+/// codes from, which has no prior. Throws ValueError for no pictures.
+CodeDistribution fit_codes(Model& model, const datasets::Dataset& dataset);
+/// n draws [n, latent], the standard deviation multiplied by `temperature`. Throws ValueError for a negative one.
+Tensor draw_codes(const CodeDistribution& distribution, std::int64_t n, Generator& generator, double temperature = 1);
+
+/// Straight lines between codes: from and to [r, latent] -> [r * steps, latent], each row of `steps` from one end to
+/// the other. Throws ShapeError, ValueError for steps below 2.
+Tensor interpolate_codes(const Tensor& from, const Tensor& to, std::int64_t steps);
+
+/// z [1, latent] with one dimension after the other set to each of the values: [dims * values, latent]. Throws
+/// IndexError for a dimension that does not exist.
+Tensor traverse_codes(const Tensor& z, std::span<const std::int64_t> dims, std::span<const double> values);
+/// `count` of `n` numbers from 0 to n - 1, evenly spaced, the first and the last among them; all where count >= n.
+std::vector<std::int64_t> evenly_spaced(std::int64_t n, std::int64_t count);
+/// `count` numbers from `low` to `high`, both among them. Throws ValueError for count below 2.
+std::vector<double> linspace(double low, double high, std::int64_t count);
+
+/// A square grid of 2-D codes [n * n, 2], row by row: the first dimension grows to the right, the second upwards, both
+/// from `low` to `high`.
+Tensor manifold_codes(std::int64_t n, double low, double high);
+
+}  // namespace elbo::models
