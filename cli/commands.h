@@ -17,6 +17,16 @@ class Fault : public std::runtime_error {
 
 void add_train(CLI::App& app, Command& run);
 void add_eval(CLI::App& app, Command& run);
+void add_sample(CLI::App& app, Command& run);
+void add_reconstruct(CLI::App& app, Command& run);
+void add_interpolate(CLI::App& app, Command& run);
+void add_traverse(CLI::App& app, Command& run);
+void add_manifold(CLI::App& app, Command& run);
+void add_embed(CLI::App& app, Command& run);
+void add_score(CLI::App& app, Command& run);
+void add_info(CLI::App& app, Command& run);
+void add_report(CLI::App& app, Command& run);
+void add_data(CLI::App& app, Command& run);
 void add_doctor(CLI::App& app, Command& run);
 
 /// Adds `--threads` and applies it when parsed.

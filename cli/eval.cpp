@@ -1,11 +1,9 @@
-#include <elbo/datasets/dataset.h>
 #include <elbo/models/evaluate.h>
 
 #include <cstdio>
-#include <iostream>
-#include <nlohmann/json.hpp>
 
 #include "commands.h"
+#include "inputs.h"
 
 namespace elbo::cli {
 namespace {
@@ -18,27 +16,33 @@ struct EvalArgs {
 };
 
 void print_table(const EvalArgs& args, const models::RunConfig& config, const models::Evaluation& e) {
+  bool has_kl = config.model.model != "ae";
   std::printf("%lld pictures of %s (%s), codes: %s, likelihood: %s\n", static_cast<long long>(e.count),
-              config.data.dataset.c_str(), args.split.c_str(), args.codes.c_str(),
+              config.data.dataset.c_str(), args.split.c_str(), has_kl ? args.codes.c_str() : "the encoder's own",
               models::name(config.model.likelihood));
-  std::printf("  loss            %10.4f  nats per sample (reconstruction + %g KL)\n", e.losses.loss, config.train.beta);
+  if (has_kl) {
+    std::printf("  loss            %10.4f  nats per sample (reconstruction + %g KL)\n", e.losses.loss,
+                config.train.beta);
+  }
   std::printf("  reconstruction  %10.4f  nats\n", e.losses.reconstruction);
-  std::printf("  KL              %10.4f  nats\n", e.losses.kl);
+  if (has_kl) std::printf("  KL              %10.4f  nats\n", e.losses.kl);
+  if (e.constant != 0) {
+    std::printf("  constant        %10.4f  nats, of a Gaussian of variance %g; left out above\n", e.constant,
+                config.model.variance);
+  }
   std::printf("  squared error   %10.6f  per pixel\n", e.mse);
   std::printf("  active units    %10lld  of %lld\n", static_cast<long long>(e.active_units),
               static_cast<long long>(config.model.latent));
 }
 
 int eval(const EvalArgs& args) {
-  models::Run run = models::Run::open(args.run);
-  const models::RunConfig& config = run.config();
-  std::unique_ptr<models::Model> model = models::load(args.run);
-  auto dir = datasets::find_data_dir(config.data.dataset, args.data.empty() ? config.data.dir : args.data);
-  auto split = args.split == "train" ? datasets::Split::train : datasets::Split::test;
-  datasets::Dataset dataset = datasets::load(config.data.dataset, split, dir);
+  Trained trained = open_trained(args.run);
+  const models::RunConfig& config = trained.run.config();
+  datasets::Dataset dataset =
+      open_dataset(trained, args.split == "train" ? datasets::Split::train : datasets::Split::test, args.data);
   auto codes = args.codes == "mean" ? models::Codes::mean : models::Codes::sampled;
   models::Evaluation e =
-      models::evaluate(*model, dataset, {.codes = codes, .beta = config.train.beta, .seed = args.seed});
+      models::evaluate(*trained.model, dataset, {.codes = codes, .beta = config.train.beta, .seed = args.seed});
   if (!args.json) {
     print_table(args, config, e);
     return 0;
@@ -49,12 +53,13 @@ int eval(const EvalArgs& args) {
   out["loss"] = e.losses.loss;
   out["reconstruction"] = e.losses.reconstruction;
   out["kl"] = e.losses.kl;
+  out["constant"] = e.constant;
   out["mse"] = e.mse;
   out["active_units"] = e.active_units;
   out["beta"] = config.train.beta;
   out["codes"] = args.codes;
   out["likelihood"] = models::name(config.model.likelihood);
-  std::cout << out.dump() << "\n";
+  print_json(out);
   return 0;
 }
 
@@ -76,7 +81,7 @@ void add_eval(CLI::App& app, Command& run) {
       ->type_name("")
       ->capture_default_str();
   command->add_option("--seed", args->seed, "Of the draws")->type_name("N")->capture_default_str();
-  command->add_flag("--json", args->json, "Print one JSON object and nothing else");
+  add_json(*command, args->json);
   add_threads(*command);
   command->final_callback([args, &run] { run = [args] { return eval(*args); }; });
 }

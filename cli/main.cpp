@@ -58,6 +58,16 @@ int main(int argc, char** argv) {
   elbo::cli::Command run;
   elbo::cli::add_train(app, run);
   elbo::cli::add_eval(app, run);
+  elbo::cli::add_sample(app, run);
+  elbo::cli::add_reconstruct(app, run);
+  elbo::cli::add_interpolate(app, run);
+  elbo::cli::add_traverse(app, run);
+  elbo::cli::add_manifold(app, run);
+  elbo::cli::add_embed(app, run);
+  elbo::cli::add_score(app, run);
+  elbo::cli::add_info(app, run);
+  elbo::cli::add_report(app, run);
+  elbo::cli::add_data(app, run);
   elbo::cli::add_doctor(app, run);
   if (argc > 1 && argv[1][0] != '-' && !has_command(app, argv[1])) {
     return complain(nullptr, "unknown command '" + std::string(argv[1]) + "': expected " + commands_of(app), bad_input);

@@ -31,6 +31,11 @@ struct Dataset {
   std::int64_t classes() const;
   /// The bytes of picture i, [channels, height, width]. Throws IndexError.
   std::span<const std::uint8_t> picture(std::int64_t i) const;
+  /// The first n pictures with their labels and factors, or all where there are fewer. Throws IndexError for n < 0.
+  Dataset first(std::int64_t n) const;
+  /// The pictures of these indices in their order, with their labels and factors; an index may stand there more than
+  /// once. Throws IndexError for one that is not in [0, size()).
+  Dataset subset(std::span<const std::int64_t> indices) const;
 
   /// A copy of all pictures on a device: uint8 [count, channels, height, width].
   Array pictures_array(Device device = cpu) const;
@@ -50,26 +55,45 @@ struct LoadOptions {
 /// The names that load() takes.
 std::vector<std::string> known_datasets();
 
-/// Reads one half of a dataset from the folder that holds its files, each plain or gzip'd. Every check is made before
-/// anything is returned, and each message names the file, what was expected and what was found.
+/// Reads one half of a dataset from the folder that holds its files, each plain or gzip'd; where `data_dir` is empty,
+/// from the one that find_data_dir() finds. Every check is made before anything is returned, and each message names the
+/// file, what was expected and what was found.
 ///
 /// - `mnist`, `fashion-mnist`: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, and the same with `t10k`, with or
 ///   without `.gz`, with `-idx` or `.idx`; the plain file where both are there. Labels are 0 to 9.
+/// - `cifar10`, `cifar100`: the binary version, `data_batch_1.bin` to `data_batch_5.bin` and `test_batch.bin`, or
+///   `train.bin` and `test.bin`, in the folder itself or in `cifar-10-batches-bin`, or `cifar-100-binary`, inside it.
+///   Each must have exactly the pictures of the official file: 10,000, but 50,000 in `train.bin`. CIFAR-100's labels
+///   are the 100 fine ones.
+/// - `svhn`: SVHN format 2, `train_32x32.mat` and `test_32x32.mat`, MAT-files of version 5. The file's label 10 becomes
+/// 0.
 /// - `idx`: pictures of your own in such a pair of files. The pictures are the file whose name contains `image`, and
 ///   `train` for Split::train, `t10k` or `test` for Split::test; the labels are the file whose name differs from it
 ///   only in `label` for `image` and `idx1` for `idx3` (and in `.gz`). Without that file there are no labels. Pictures
 ///   are uint8 [n, height, width], labels uint8 [n].
+/// - `folder`: PNG and JPEG pictures of your own (`.png`, `.jpg`, `.jpeg`), scaled and cropped to squares as
+/// read_picture()
+///   says. The classes are the sub-folders, in the order of their names; pictures that lie deeper belong to the
+///   outermost. There are none where a picture lies in the folder itself. If the folder has the sub-folders `train` and
+///   `test`, these are the halves; otherwise every tenth picture of a class, in the order of their paths, is in the
+///   test half. Files that cannot be read are left out and listed in `skipped`; other extensions, and names that begin
+///   with a dot, are passed over.
+/// - `shapes`: squares, ellipses and hearts, 64 x 64, drawn by draw_shape() from factors that are drawn at random, none
+///   twice and none in both halves; a larger `count` begins with the pictures of a smaller one. Labels are the shapes.
+///   There is no folder.
 ///
-/// Throws ValueError for a name it does not know and for a folder with several candidates, IoError for a file that is
-/// not there or cannot be read, FormatError for one that is not what it should be.
+/// Throws ValueError for a name it does not know, for options that make no sense and for a folder with several
+/// candidates, IoError for a file that is not there or cannot be read and for a folder without a picture, FormatError
+/// for a file that is not what it should be.
 Dataset load(const std::string& name, Split split, const std::filesystem::path& data_dir = {},
              const LoadOptions& options = {});
 
 /// The folder with a dataset's files: `explicit_dir` where it is not empty; otherwise the first of
-/// `$ELBO_DATA/<name>`, `data/<name>`, `~/.cache/elbo/<name>`, `/usr/local/share/datasets/<name>` and
-/// `/usr/share/datasets/<name>` (where Debian's package dataset-fashion-mnist puts it) that holds pictures to train on.
-/// Throws ValueError for a name that load() does not know, IoError when `explicit_dir` is not a folder, or when none
-/// of the others holds the files, listing where it looked.
+/// `$ELBO_DATA/<name>`, `data/<name>`, `~/.cache/elbo/<name>` (where `scripts/fetch-datasets` puts it),
+/// `/usr/local/share/datasets/<name>` and `/usr/share/datasets/<name>` (where Debian's package dataset-fashion-mnist
+/// puts it) that holds pictures to train on. Empty for `shapes`, which needs no folder. Throws ValueError for a name
+/// that load() does not know, IoError when `explicit_dir` is not a folder, or when none of the others holds the files,
+/// listing where it looked.
 std::filesystem::path find_data_dir(const std::string& name, const std::filesystem::path& explicit_dir = {});
 
 }  // namespace elbo::datasets

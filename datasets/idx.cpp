@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cctype>
-#include <limits>
 #include <new>
 #include <optional>
 #include <string>
@@ -14,6 +12,7 @@
 #include "../core/errors.h"
 #include "../core/file.h"
 #include "byte_source.h"
+#include "files_detail.h"
 
 namespace elbo::datasets {
 namespace {
@@ -39,24 +38,9 @@ std::uint32_t big_endian(const std::uint8_t* p) {
   return std::uint32_t{p[0]} << 24 | std::uint32_t{p[1]} << 16 | std::uint32_t{p[2]} << 8 | std::uint32_t{p[3]};
 }
 
-template <std::size_t size>
-void reverse_elements(std::span<std::uint8_t> bytes) {
-  for (std::size_t i = 0; i + size <= bytes.size(); i += size) std::reverse(&bytes[i], &bytes[i] + size);
-}
-
 /// Between the file's byte order and the machine's; the same both ways.
 void swap_bytes(std::span<std::uint8_t> bytes, std::size_t element) {
-  if (std::endian::native == std::endian::big) return;
-  if (element == 2) reverse_elements<2>(bytes);
-  if (element == 4) reverse_elements<4>(bytes);
-  if (element == 8) reverse_elements<8>(bytes);
-}
-
-bool looks_like_html(const std::string& start) {
-  const std::size_t first = start.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
-  if (first == std::string::npos || first + 1 >= start.size() || start[first] != '<') return false;
-  const auto next = static_cast<unsigned char>(start[first + 1]);
-  return std::isalpha(next) || next == '!' || next == '?';
+  if (std::endian::native != std::endian::big) reverse_elements(bytes, element);
 }
 
 std::string hex(std::span<const std::uint8_t> bytes) {
@@ -80,22 +64,12 @@ std::string hex(std::span<const std::uint8_t> bytes) {
                     start.empty() ? "nothing" : hex(start));
 }
 
-/// What a file lacks, for the end of a message.
-std::string found_bytes(const ByteSource& source, std::uint64_t bytes) {
-  return detail::concat(bytes, " bytes", source.cut_off() ? " before the gzip data is cut off" : "");
-}
-
 struct Header {
   TypeInfo info;
   Shape shape;
   std::uint64_t bytes;  // of the elements
   std::uint64_t total;  // of the whole file
 };
-
-std::uint64_t saturating_product(std::uint64_t a, std::uint64_t b) {
-  constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max() >> 1;
-  return b != 0 && a > most / b ? most : a * b;
-}
 
 Header read_header(ByteSource& source, const std::string& file) {
   std::array<std::uint8_t, 4> magic{};

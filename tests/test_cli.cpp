@@ -32,11 +32,15 @@ struct Place {
   }
   fs::path data() const { return dir / "data"; }
   fs::path run() const { return dir / "runs/one"; }
-  /// The options of a short training, with `more` behind them.
+  /// The options of a short training, with `more` behind them or in their place.
   std::vector<std::string> train(const std::vector<std::string>& more = {}) const {
     std::vector<std::string> args = {
         "train",    "--dataset", "mnist",    "--data", data().string(), "--out", run().string(), "--hidden", "16",
         "--latent", "4",         "--epochs", "2",      "--batch-size",  "32",    "--threads",    "1"};
+    for (const std::string& word : more) {
+      auto same = std::find(args.begin() + 1, args.end(), word);
+      if (word.starts_with("--") && same != args.end()) args.erase(same, same + 2);
+    }
     args.insert(args.end(), more.begin(), more.end());
     return args;
   }
@@ -207,5 +211,54 @@ TEST_CASE("help shows an example and doctor names the CPU variant") {
   Ended doctor = run_elbo({"doctor"});
   CHECK(doctor.status == 0);
   CHECK_THAT(doctor.out, Catch::Contains("CPU kernels"));
+  CHECK(nlohmann::json::parse(run_elbo({"doctor", "--json"}).out).at("cpu_kernels").is_string());
   CHECK(run_elbo({"--version"}).out.starts_with("elbo 0."));
+}
+
+TEST_CASE("every model of the zoo trains from the command line, and train --json prints one object") {
+  Place place;
+  for (const char* kind : {"ae", "vae", "cvae", "conv-vae"}) {
+    INFO(kind);
+    Ended ended = run_elbo(place.train({"--model", kind, "--channels", "3,4", "--warmup", "1", "--drop-last", "--json",
+                                        "--out", (place.dir / kind).string()}));
+    INFO(ended.err);
+    REQUIRE(ended.status == 0);
+    auto json = nlohmann::json::parse(ended.out);
+    CHECK(json.at("epochs") == 2);
+    CHECK(json.at("train").at("loss").get<double>() > 0);
+    CHECK((json.at("train").at("kl").get<double>() > 0) == (std::string(kind) != "ae"));
+    CHECK(json.at("val").is_object());
+    CHECK(std::count(ended.out.begin(), ended.out.end(), '\n') == 1);
+    Ended eval = run_elbo({"eval", (place.dir / kind).string()});
+    INFO(eval.err);
+    CHECK(eval.status == 0);
+  }
+}
+
+TEST_CASE("a model that does not fit its options or its pictures is refused before anything is written") {
+  Place place;
+  struct Case {
+    std::vector<std::string> options, words;
+  };
+  std::vector<Case> cases = {
+      {{"--model", "gan"}, {"--model", "gan", "conv-vae"}},
+      {{"--model", "conv-vae", "--channels", "3,4,5"}, {"3 convolutions", "12 x 12"}},
+      {{"--model", "conv-vae", "--channels", "3", "--decoder-channels", "4,5"}, {"expected 1", "found 2"}},
+      {{"--kernel", "5"}, {"--kernel", "5"}},
+      {{"--warmup", "-1"}, {"--warmup", "found -1"}},
+      {{"--likelihood", "gaussian", "--pixels", "-1,1"}, {"[-1, 1]", "--allow-range-mismatch"}},
+      {{"--pixels", "-1,1", "--allow-range-mismatch"}, {"bernoulli", "[-1, 1]"}},
+      {{"--pixels", "1"}, {"--pixels"}},
+      {{"--dataset", "imagenet"}, {"--dataset", "imagenet", "cifar10"}}};
+  for (const Case& one : cases) {
+    check_refused(run_elbo(place.train(one.options)), one.words);
+    CHECK_FALSE(fs::exists(place.run()));
+  }
+  fs::remove(place.data() / "train-labels-idx1-ubyte");
+  fs::remove(place.data() / "t10k-labels-idx1-ubyte");
+  fs::rename(place.data(), place.dir / "unlabelled");
+  check_refused(
+      run_elbo(place.train({"--model", "cvae", "--dataset", "idx", "--data", (place.dir / "unlabelled").string()})),
+      {"cvae", "labels", "found none"});
+  CHECK_FALSE(fs::exists(place.run()));
 }

@@ -8,22 +8,13 @@
 #include <optional>
 
 #include "catch.h"
+#include "datasets_support.h"
 #include "temp_dir.h"
 
 using namespace elbo;
 using namespace elbo::datasets;
 
 namespace {
-
-template <class E, class Call>
-std::string error_of(Call&& call) {
-  try {
-    call();
-  } catch (const E& error) {
-    return error.what();
-  }
-  return "(nothing thrown)";
-}
 
 /// Sets an environment variable until the end of a block.
 class Environment {
@@ -119,6 +110,43 @@ TEST_CASE("datasets: the arrays are copies of the bytes and labels") {
   CHECK(Dataset().labels_array().defined() == false);
 }
 
+TEST_CASE("datasets: the first pictures, and some of them") {
+  TempDir dir;
+  write_pictures(dir / images, 3);
+  write_labels(dir / labels, {9, 0, 4});
+  Dataset all = load("fashion-mnist", Split::train, dir.path());
+  all.factor_names = {"a", "b"};
+  all.factors = {1, 2, 3, 4, 5, 6};
+  all.skipped = {"one"};
+  const Dataset two = all.first(2);
+  CHECK(two.name == "fashion-mnist");
+  CHECK(two.shape == Shape{2, 1, 2, 3});
+  CHECK(two.labels == std::vector<std::int64_t>{9, 0});
+  CHECK(two.factors == std::vector<std::int64_t>{1, 2, 3, 4});
+  CHECK(two.pictures == std::vector<std::uint8_t>(all.pictures.begin(), all.pictures.begin() + 12));
+  CHECK(two.class_names == all.class_names);
+  CHECK(two.factor_names == all.factor_names);
+  CHECK(two.skipped == all.skipped);
+  CHECK(all.first(7).size() == 3);
+  CHECK(all.first(0).shape == Shape{0, 1, 2, 3});
+  CHECK(all.first(0).pictures.empty());
+
+  const Dataset some = all.subset(std::vector<std::int64_t>{2, 0, 2});
+  CHECK(some.shape == Shape{3, 1, 2, 3});
+  CHECK(some.labels == std::vector<std::int64_t>{4, 9, 4});
+  CHECK(some.factors == std::vector<std::int64_t>{5, 6, 1, 2, 5, 6});
+  CHECK(some.picture(0)[0] == 12);
+  CHECK(some.picture(1)[5] == 5);
+  all.labels.clear();
+  CHECK(all.first(2).labels.empty());
+  CHECK(error_of<IndexError>([&] { all.first(-1); }) == "[first] expected a count of at least 0, found -1");
+  CHECK(error_of<IndexError>([&] {
+          all.subset(std::vector<std::int64_t>{0, 3});
+        }) == "[subset] 3 is out of range for 3 pictures");
+  CHECK(error_of<IndexError>([&] { all.subset(std::vector<std::int64_t>{-1}); }) ==
+        "[subset] -1 is out of range for 3 pictures");
+}
+
 TEST_CASE("datasets: the plain file is taken where the gzip'd one is there too") {
   TempDir dir;
   write_pictures(dir / images, 2, 0);
@@ -177,21 +205,25 @@ TEST_CASE("datasets: missing files, a missing folder, a file for a folder") {
   const auto message = [&](const std::filesystem::path& data) {
     return error_of<IoError>([&] { load("mnist", Split::train, data); });
   };
+  const std::string hint = " (scripts/fetch-datasets mnist downloads them)";
   CHECK(message(dir.path()) ==
-        dir.path().string() + ": expected train-images-idx3-ubyte or the same with .gz, found no such file");
+        dir.path().string() + ": expected train-images-idx3-ubyte or the same with .gz, found no such file" + hint);
   write_pictures(dir / images, 1);
   CHECK(message(dir.path()) ==
-        dir.path().string() + ": expected train-labels-idx1-ubyte or the same with .gz, found no such file");
+        dir.path().string() + ": expected train-labels-idx1-ubyte or the same with .gz, found no such file" + hint);
   CHECK(message(dir / "none") ==
         (dir / "none").string() + ": expected a folder with the files of mnist, found nothing there");
   CHECK(message(dir / images) == (dir / images).string() + ": expected a folder with the files of mnist, found a file");
 }
 
 TEST_CASE("datasets: unknown names") {
-  const std::string expected = "dataset: expected one of mnist, fashion-mnist, idx, found mnits";
+  const std::string names = "mnist, fashion-mnist, cifar10, cifar100, svhn, idx, folder, shapes";
+  const std::string expected = "dataset: expected one of " + names + ", found mnits";
   CHECK(error_of<ValueError>([&] { load("mnits", Split::train, "."); }) == expected);
   CHECK(error_of<ValueError>([&] { find_data_dir("mnits"); }) == expected);
-  CHECK(known_datasets() == std::vector<std::string>{"mnist", "fashion-mnist", "idx"});
+  std::string known;
+  for (const std::string& name : known_datasets()) known += (known.empty() ? "" : ", ") + name;
+  CHECK(known == names);
 }
 
 TEST_CASE("datasets: idx takes one pair of any name, with or without labels") {
@@ -236,6 +268,10 @@ TEST_CASE("datasets: where files are looked for") {
   write_pictures(dir / "data" / "mnist" / "train-images.idx3-ubyte.gz", 1);
   CHECK(find_data_dir("mnist") == dir / "data" / "mnist");
   CHECK(find_data_dir("mnist", dir.path()) == dir.path());
+  CHECK(load("idx", Split::train, dir / "data" / "mnist").size() == 1);
+  write_labels(dir / "data" / "mnist" / labels, {3});
+  CHECK(load("mnist", Split::train).labels == std::vector<std::int64_t>{3});  // the folder is found
+  CHECK(find_data_dir("shapes").empty());                                     // it needs none
   CHECK(error_of<IoError>([&] { find_data_dir("mnist", dir / "none"); }) ==
         (dir / "none").string() + ": expected a folder with the files of mnist, found nothing there");
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "../core/errors.h"
+#include "../core/file.h"
 #include "axis.h"
 #include "svg_writer.h"
 
@@ -214,13 +215,27 @@ void draw_lines(SvgWriter& svg, const Panel& panel, const Series& series, const 
   }
 }
 
-/// One path of dots for all points of a series: a tenth of the size of as many circles.
-void draw_points(SvgWriter& svg, const Series& series, const Frame& frame, const std::string& color,
-                 std::size_t total) {
+/// One path of dots for points [begin, end) of a series: a tenth of the size of as many circles.
+void draw_dots(SvgWriter& svg, const Series& series, std::size_t begin, std::size_t end, const Frame& frame,
+               const std::string& color, std::size_t total) {
   std::string path;
-  for (std::size_t i = 0; i < series.x.size(); ++i)
-    if (frame.shows(series.x[i], series.y[i])) append_point(path, "M", frame, series.x[i], series.y[i]), path += "h0";
-  if (!path.empty()) svg.path(path, color, total > 3000 ? 2.5 : total > 500 ? 4 : 6, 0.7);
+  for (std::size_t i = begin; i < end; ++i) {
+    if (!frame.shows(series.x[i], series.y[i])) continue;
+    // A tenth of a pixel places a dot well enough.
+    path += "M" + number(std::round(10 * frame.px(series.x[i])) / 10) + " " +
+            number(std::round(10 * frame.py(series.y[i])) / 10) + "h0";
+  }
+  if (!path.empty()) svg.path(path, color, total > 3000 ? 2.5 : total > 500 ? 4 : 6, total > 3000 ? 0.6 : 0.7);
+}
+
+/// A piece of each series in turn, so that none hides the others where there are many points.
+void draw_points(SvgWriter& svg, const Panel& panel, const Frame& frame, const Legend& legend, std::size_t total) {
+  const std::size_t pieces = total > 500 ? 16 : 1;
+  for (std::size_t piece = 0; piece < pieces; ++piece)
+    for (const Series& series : panel.series) {
+      const std::size_t count = series.x.size();
+      draw_dots(svg, series, piece * count / pieces, (piece + 1) * count / pieces, frame, legend.color(series), total);
+    }
 }
 
 void draw_bars(SvgWriter& svg, const Panel& panel, const Frame& frame, const Legend& legend) {
@@ -254,12 +269,9 @@ void draw_panel(SvgWriter& svg, const Panel& panel, const Frame& frame, const Le
     svg.text((frame.left + frame.right) / 2, (frame.top + frame.bottom) / 2, "no data",
              {.size = label_size, .color = tick_color, .anchor = Anchor::middle});
   if (panel.mark == Mark::bars) return draw_bars(svg, panel, frame, legend);
-  for (const Series& series : panel.series) {
-    if (panel.mark == Mark::lines)
-      draw_lines(svg, panel, series, frame, legend.color(series));
-    else
-      draw_points(svg, series, frame, legend.color(series), total);
-  }
+  if (panel.mark == Mark::points) return draw_points(svg, panel, frame, legend, total);
+  svg.plot_area(frame.left, frame.top, frame.right - frame.left, frame.bottom - frame.top, frame.x.low, frame.x.high);
+  for (const Series& series : panel.series) draw_lines(svg, panel, series, frame, legend.color(series));
 }
 
 void check_panel(const Panel& panel) {
@@ -292,7 +304,7 @@ std::string chart(std::span<const Panel> panels, const ChartOptions& options) {
     svg.text(margin, top + 12, options.title, {.size = 16, .color = "#111", .bold = true});
     top += 26;
   }
-  top += legend.draw(svg, top, options.width - margin);
+  if (options.legend) top += legend.draw(svg, top, options.width - margin);
   const double count = static_cast<double>(panels.size()), space = 24;
   const double width = (options.width - 2 * margin - (count - 1) * space) / count;
   const double bottom = options.height - 10.0;
@@ -351,5 +363,7 @@ std::string loss_chart(std::span<const LossCurves> runs, bool log_y) {
   }
   return chart(panels, {.title = "", .width = no_kl ? 720 : 1000, .height = 340});
 }
+
+void write_svg(const std::filesystem::path& path, std::string_view chart) { write_file_atomically(path, chart); }
 
 }  // namespace elbo::viz

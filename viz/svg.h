@@ -1,4 +1,5 @@
 #pragma once
+#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,7 +21,7 @@ struct Series {
 /// How a panel draws its series.
 enum class Mark {
   lines,   ///< points joined in their order; marked where there are at most 60, with their values as hover text
-  points,  ///< a scatter plot
+  points,  ///< a scatter plot; where there are many, no series lies on top of all others
   bars     ///< y[i] is the bar of category i, side by side for several series; x stays empty
 };
 
@@ -37,6 +38,7 @@ struct Panel {
 struct ChartOptions {
   std::string title = {};
   int width = 640, height = 400;  ///< pixels, in all
+  bool legend = true;             ///< without it, say what the colours mean elsewhere
 };
 
 /// Panels side by side, of one width. An empty one says "no data".
@@ -65,6 +67,9 @@ struct LossCurves {
 /// Three panels: loss, reconstruction, KL, each with training and validation. One run has a colour for each of the two;
 /// several have a colour each, with validation dashed. KL is left out where all of it is zero (autoencoders).
 std::string loss_chart(std::span<const LossCurves> runs, bool log_y = false);
+
+/// Writes a chart, or any other text, to a file: whole, or not at all. Throws IoError naming the path.
+void write_svg(const std::filesystem::path& path, std::string_view chart);
 
 /// `text` with the characters that XML and HTML reserve replaced, and control characters left out.
 std::string escape_xml(std::string_view text);

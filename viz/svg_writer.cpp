@@ -96,6 +96,12 @@ void SvgWriter::rect(double x, double y, double width, double height, std::strin
   close_with_hover("rect", hover);
 }
 
+void SvgWriter::plot_area(double x, double y, double width, double height, double low, double high) {
+  out_ += "<rect" + attribute("class", "plot") + attribute("x", x) + attribute("y", y) + attribute("width", width) +
+          attribute("height", height) + attribute("fill", "none") + attribute("data-low", format_fixed(low, 6)) +
+          attribute("data-high", format_fixed(high, 6)) + "/>\n";
+}
+
 void SvgWriter::marker(double x, double y, double radius, std::string_view color, bool hollow, std::string_view hover) {
   out_ += "<circle" + attribute("cx", x) + attribute("cy", y) + attribute("r", radius) +
           attribute("fill", hollow ? "#ffffff" : color);

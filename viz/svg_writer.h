@@ -29,6 +29,9 @@ class SvgWriter {
   void text(double x, double y, std::string_view content, const TextStyle& style = {});
   void line(double x1, double y1, double x2, double y2, std::string_view color, double width, bool dashed = false);
   void rect(double x, double y, double width, double height, std::string_view color, std::string_view hover = {});
+  /// Nothing to see: tells a script of the page where a panel's plot lies and which x its left and right edges stand
+  /// for.
+  void plot_area(double x, double y, double width, double height, double low, double high);
   /// A dot, or a ring that hides what is under it.
   void marker(double x, double y, double radius, std::string_view color, bool hollow, std::string_view hover = {});
   /// An open path through `data` (SVG path commands).

@@ -1,0 +1,226 @@
+#include <elbo/core/file.h>
+#include <elbo/models/latent.h>
+#include <elbo/models/metrics.h>
+#include <elbo/viz/embedding.h>
+#include <elbo/viz/figures.h>
+
+#include <cstdio>
+
+#include "commands.h"
+#include "inputs.h"
+#include "outputs.h"
+
+namespace elbo::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Trustworthiness compares all pairs of points: beyond these it is measured on so many, spread evenly.
+constexpr std::int64_t most_compared = 10000;
+
+struct EmbedArgs {
+  fs::path run, model_b, data, out, csv;
+  std::string method = "pca", split = "test";
+  std::int64_t count = 0;
+  models::TsneOptions tsne;
+  bool json = false;
+};
+
+/// One model's picture of the codes.
+struct Embedded {
+  viz::Embedding embedding;
+  std::optional<double> trustworthiness;
+};
+
+viz::EmbeddingMethod method_of(const std::string& name) {
+  using viz::EmbeddingMethod;
+  return name == "first2" ? EmbeddingMethod::first2 : name == "tsne" ? EmbeddingMethod::tsne : EmbeddingMethod::pca;
+}
+
+/// Rows of a float32 array [n, d].
+Array rows_of(const Array& all, const std::vector<std::int64_t>& rows) {
+  const auto d = static_cast<std::size_t>(all.shape()[1]);
+  const std::vector<float> values = all.to_vector<float>();
+  std::vector<float> out;
+  for (std::int64_t row : rows)
+    for (std::size_t k = 0; k < d; ++k) out.push_back(values[static_cast<std::size_t>(row) * d + k]);
+  return Array::from(out, {static_cast<std::int64_t>(rows.size()), all.shape()[1]});
+}
+
+std::optional<double> trust(const Array& codes, const Array& points) {
+  constexpr std::int64_t k = 5;
+  const std::int64_t n = codes.shape()[0];
+  if (n <= 2 * k) return std::nullopt;
+  if (n <= most_compared) return models::trustworthiness(codes, points, k);
+  const std::vector<std::int64_t> some = models::evenly_spaced(n, most_compared);
+  return models::trustworthiness(rows_of(codes, some), rows_of(points, some), k);
+}
+
+Embedded embed_codes(const EmbedArgs& args, const Trained& trained, const datasets::Dataset& pictures, Status& status) {
+  status.show("codes of " + trained.name);
+  const Array codes = models::encode_means(*trained.model, pictures);
+  models::TsneOptions options = args.tsne;
+  options.on_iteration = [&](std::int64_t done) { status.show("t-SNE of " + trained.name, done, options.iterations); };
+  Embedded out{viz::embed(codes, method_of(args.method), options), {}};
+  status.show("trustworthiness of " + trained.name);
+  out.trustworthiness = trust(codes, out.embedding.points);
+  return out;
+}
+
+std::string csv_of(const datasets::Dataset& pictures, const std::vector<Embedded>& all) {
+  std::string out = "index,label,class,x,y";
+  out += all.size() > 1 ? ",x_b,y_b\n" : "\n";
+  std::vector<std::vector<float>> points;
+  for (const Embedded& one : all) points.push_back(one.embedding.points.to_vector<float>());
+  for (std::int64_t i = 0; i < pictures.size(); ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    out += std::to_string(i);
+    if (pictures.labels.empty())
+      out += ",,";
+    else
+      out += "," + std::to_string(pictures.labels[at]) + "," +
+             csv_cell(viz::class_name(pictures.class_names, pictures.labels[at]));
+    for (const std::vector<float>& xy : points) out += "," + csv_number(xy[2 * at]) + "," + csv_number(xy[2 * at + 1]);
+    out += "\n";
+  }
+  return out;
+}
+
+std::string svg_of(const EmbedArgs& args, const std::vector<Trained>& runs, const datasets::Dataset& pictures,
+                   const std::vector<Embedded>& all) {
+  const std::string method = args.method == "tsne"  ? "t-SNE, perplexity " + csv_number(args.tsne.perplexity)
+                             : args.method == "pca" ? "PCA"
+                                                    : "the first two latent dimensions";
+  const std::string what = method + " of " +
+                           counted(pictures.size(), args.split + " picture", args.split + " pictures") + " of " +
+                           pictures.name;
+  std::vector<viz::EmbeddingPanel> panels;
+  for (std::size_t i = 0; i < all.size(); ++i)
+    panels.push_back({runs.size() > 1 ? runs[i].name : "", all[i].embedding});
+  const std::string title = runs.size() > 1 ? what : runs[0].name + ": " + what;
+  return viz::embedding_chart(panels, pictures.labels, pictures.class_names,
+                              {.title = title, .width = runs.size() > 1 ? 1240 : 800, .height = 720});
+}
+
+nlohmann::ordered_json json_of(const Trained& trained, const Embedded& one) {
+  nlohmann::ordered_json out;
+  out["run"] = trained.run.folder().string();
+  out["latent"] = trained.model->config().latent;
+  const auto& explained = one.embedding.explained_variance;
+  out["explained_variance"] = explained ? nlohmann::ordered_json(*explained) : nlohmann::ordered_json();
+  out["trustworthiness"] =
+      one.trustworthiness ? nlohmann::ordered_json(*one.trustworthiness) : nlohmann::ordered_json();
+  out["kl"] = one.embedding.kl ? nlohmann::ordered_json(*one.embedding.kl) : nlohmann::ordered_json();
+  return out;
+}
+
+void print_text(const std::vector<Trained>& runs, const std::vector<Embedded>& all) {
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    std::printf("%s: ", runs[i].name.c_str());
+    const viz::Embedding& e = all[i].embedding;
+    if (e.explained_variance)
+      std::printf("explained variance %.1f %% + %.1f %%, ", 100 * (*e.explained_variance)[0],
+                  100 * (*e.explained_variance)[1]);
+    if (e.kl) std::printf("KL divergence %.4f nats, ", *e.kl);
+    if (all[i].trustworthiness)
+      std::printf("trustworthiness %.4f\n", *all[i].trustworthiness);
+    else
+      std::printf("too few pictures to measure trustworthiness\n");
+  }
+}
+
+fs::path default_out(const EmbedArgs& args) {
+  std::string name = "embedding-" + args.method;
+  if (args.model_b.empty()) return args.run / (name + ".svg");
+  fs::path other = fs::absolute(args.model_b).lexically_normal();
+  if (!other.has_filename()) other = other.parent_path();
+  return args.run / (name + "-with-" + other.filename().string() + ".svg");
+}
+
+int embed(const EmbedArgs& args) {
+  std::vector<fs::path> folders = {args.run};
+  if (!args.model_b.empty()) folders.push_back(args.model_b);
+  const std::vector<Trained> runs = open_trained(folders);
+  const fs::path out = args.out.empty() ? default_out(args) : args.out;
+  const fs::path csv = args.csv.empty() ? fs::path(out).replace_extension(".csv") : args.csv;
+  ELBO_CHECK(out != csv, ValueError, "--out ", out.string(), ": expected a name that does not end in .csv, or --csv");
+  for (const fs::path& file : {out, csv}) check_output(file);
+  for (const Trained& trained : runs)
+    ELBO_CHECK(trained.model->config().latent >= 2, ValueError, trained.run.folder().string(),
+               ": expected at least two latent dimensions, found ", trained.model->config().latent);
+  datasets::Dataset pictures =
+      open_dataset(runs[0], args.split == "train" ? datasets::Split::train : datasets::Split::test, args.data);
+  if (args.count > 0) pictures = pictures.first(args.count);
+  ELBO_CHECK(pictures.size() >= 2, ValueError, "embed: expected at least two pictures, found ", pictures.size());
+  std::vector<Embedded> all;
+  {
+    Status status;
+    for (const Trained& trained : runs) all.push_back(embed_codes(args, trained, pictures, status));
+  }
+  const std::string svg = svg_of(args, runs, pictures, all), rows = csv_of(pictures, all);
+  write_file_atomically(out, svg);
+  write_file_atomically(csv, rows);
+  if (!args.json) {
+    print_text(runs, all);
+    std::printf("%s\n%s\n", out.c_str(), csv.c_str());
+    return 0;
+  }
+  nlohmann::ordered_json json;
+  json["method"] = args.method;
+  json["split"] = args.split;
+  json["count"] = pictures.size();
+  json.update(json_of(runs[0], all[0]));
+  if (runs.size() > 1) json["model_b"] = json_of(runs[1], all[1]);
+  json["files"] = {out.string(), csv.string()};
+  print_json(json);
+  return 0;
+}
+
+void add_tsne_options(CLI::App& command, models::TsneOptions& tsne) {
+  command.add_option("--perplexity", tsne.perplexity, "tsne: about how many neighbours count")
+      ->check(positive())
+      ->type_name("X")
+      ->capture_default_str();
+  command.add_option("--iterations", tsne.iterations, "tsne: steps of gradient descent")
+      ->check(at_least(1))
+      ->type_name("N")
+      ->capture_default_str();
+  command.add_option("--seed", tsne.seed, "tsne: of its first places")->type_name("N")->capture_default_str();
+}
+
+}  // namespace
+
+void add_embed(CLI::App& app, Command& run) {
+  auto args = std::make_shared<EmbedArgs>();
+  CLI::App* command = app.add_subcommand("embed", "Draw the codes of pictures in the plane");
+  command->footer(
+      "Example:\n  elbo embed runs/vae --method tsne --out codes.svg\n"
+      "Two models side by side:\n  elbo embed runs/vae --model-b runs/cvae");
+  command->add_option("run", args->run, "The run folder")->required()->type_name("RUN");
+  command->add_option("--model-b", args->model_b, "A second run, beside the first: the codes of the same pictures")
+      ->type_name("RUN");
+  command
+      ->add_option("--method", args->method,
+                   "first2: the first two dimensions as they are; pca: principal components; tsne: t-SNE")
+      ->check(CLI::IsMember({"first2", "pca", "tsne"}))
+      ->type_name("")
+      ->capture_default_str();
+  add_tsne_options(*command, args->tsne);
+  command->add_option("--data", args->data, "The folder with the dataset's files (default: where it was trained)")
+      ->type_name("DIR");
+  command->add_option("--split", args->split, "Which half of the dataset: test or train")
+      ->check(CLI::IsMember({"test", "train"}))
+      ->type_name("")
+      ->capture_default_str();
+  command->add_option("--count", args->count, "The first N pictures of it (default: all)")
+      ->check(at_least(2))
+      ->type_name("N");
+  command->add_option("--out", args->out, "The SVG file to write (default: embedding-METHOD.svg in the run folder)")
+      ->type_name("FILE");
+  command->add_option("--csv", args->csv, "The table to write (default: beside the SVG file)")->type_name("FILE");
+  add_json(*command, args->json);
+  add_threads(*command);
+  command->final_callback([args, &run] { run = [args] { return embed(*args); }; });
+}
+
+}  // namespace elbo::cli

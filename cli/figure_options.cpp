@@ -1,0 +1,171 @@
+#include "figure_options.h"
+
+#include <elbo/datasets/picture.h>
+
+#include <algorithm>
+
+#include "outputs.h"
+#include "progress.h"
+
+namespace elbo::cli {
+
+namespace fs = std::filesystem;
+
+void add_runs(CLI::App& command, FigureArgs& args) {
+  command.add_option("run", args.runs, "The run folders")->required()->type_name("RUN");
+}
+
+void add_run(CLI::App& command, FigureArgs& args) {
+  command.add_option("run", args.runs, "The run folder")->required()->expected(1)->type_name("RUN");
+}
+
+void add_figure_options(CLI::App& command, FigureArgs& args, const std::string& name) {
+  command.add_option("--out", args.out, "The PNG file to write (default: " + name + " in the first run's folder)")
+      ->type_name("FILE");
+  command.add_option("--title", args.title, "A line above the pictures")->type_name("TEXT");
+  command.add_option("--scale", args.scale, "Each pixel becomes N x N (default: what fits)")
+      ->check(at_least(1))
+      ->type_name("N");
+  add_json(command, args.json);
+  add_threads(command);
+}
+
+void add_label(CLI::App& command, FigureArgs& args, const std::string& what) {
+  command.add_option("--label", args.label, what)->type_name("NAME|N");
+}
+
+void add_data(CLI::App& command, FigureArgs& args, bool split) {
+  command.add_option("--data", args.data, "The folder with the dataset's files (default: where it was trained)")
+      ->type_name("DIR");
+  if (!split) return;
+  command.add_option("--split", args.split, "Which half of the dataset: test or train")
+      ->check(CLI::IsMember({"test", "train"}))
+      ->type_name("")
+      ->capture_default_str();
+}
+
+void add_seed(CLI::App& command, FigureArgs& args, const std::string& of_what) {
+  command.add_option("--seed", args.seed, of_what)->type_name("N")->capture_default_str();
+}
+
+CLI::Option* add_list(CLI::App& command, const std::string& name, std::vector<std::int64_t>& values,
+                      const std::string& what) {
+  return command.add_option(name, values, what)
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(at_least(0))
+      ->type_name("N,N...");
+}
+
+std::vector<viz::Row> rows_of(const std::vector<Trained>& runs) {
+  std::vector<viz::Row> rows;
+  for (const Trained& trained : runs) rows.push_back({trained.name, *trained.model});
+  return rows;
+}
+
+std::optional<std::int64_t> label_of(const std::vector<Trained>& runs, const std::string& text) {
+  if (text.empty()) return {};
+  std::optional<std::int64_t> label;
+  for (const Trained& trained : runs)
+    if (trained.model->is_conditional()) {
+      std::int64_t found = parse_label(trained, text);
+      ELBO_CHECK(!label || *label == found, ValueError, "--label ", text, ": it is number ", *label,
+                 " for one of the runs and ", found, " for ", trained.run.folder().string());
+      label = found;
+    }
+  return label ? label : parse_label(runs.front(), text);  // which says that it takes none
+}
+
+std::optional<std::int64_t> needed_label(const Trained& trained, const std::string& text) {
+  const models::RunConfig& config = trained.run.config();
+  std::string list;
+  for (const std::string& name : config.data.class_names) list += ", " + name;
+  ELBO_CHECK(!trained.model->is_conditional() || !text.empty(), ValueError, "the model of ",
+             trained.run.folder().string(), " (", config.model.model, ") takes labels: expected --label, 0 to ",
+             config.model.classes - 1, list, ", found none");
+  return text.empty() ? std::nullopt : std::optional(parse_label(trained, text));
+}
+
+std::vector<std::string> class_names_of(const std::vector<Trained>& runs) {
+  for (const Trained& trained : runs)
+    if (!trained.run.config().data.class_names.empty()) return trained.run.config().data.class_names;
+  return {};
+}
+
+datasets::Dataset pictures_of(const std::vector<Trained>& runs, const FigureArgs& args) {
+  return open_dataset(runs.front(), args.split == "train" ? datasets::Split::train : datasets::Split::test, args.data);
+}
+
+datasets::Dataset read_input(const Trained& trained, const std::vector<fs::path>& files) {
+  const Shape& picture = trained.model->config().picture;
+  datasets::Dataset out;
+  out.name = "input";
+  for (const fs::path& file : files) {
+    std::vector<std::uint8_t> bytes = datasets::read_picture(file, picture[0], picture[1], picture[2]);
+    out.pictures.insert(out.pictures.end(), bytes.begin(), bytes.end());
+  }
+  out.shape = picture.insert(0, static_cast<std::int64_t>(files.size()));
+  return out;
+}
+
+DrawnFrom drawn_from(const std::vector<Trained>& runs, const FigureArgs& args) {
+  constexpr std::int64_t most = 10000;
+  DrawnFrom out;
+  for (const Trained& trained : runs) {
+    bool has_prior = trained.run.config().model.model != "ae";
+    if (has_prior) {
+      out.codes.push_back(models::standard_normal(*trained.model));
+      out.fitted.push_back(0);
+      continue;
+    }
+    datasets::Dataset pictures = open_dataset(trained, datasets::Split::train, args.data).first(most);
+    out.codes.push_back(models::fit_codes(*trained.model, pictures));
+    out.fitted.push_back(pictures.size());
+  }
+  return out;
+}
+
+std::string describe(const std::vector<Trained>& runs, const DrawnFrom& from) {
+  std::int64_t fitted = 0;
+  std::string names;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    if (from.fitted[i] == 0) continue;
+    names += (names.empty() ? "" : ", ") + runs[i].name;
+    fitted = std::max(fitted, from.fitted[i]);
+  }
+  if (fitted == 0) return "N(0, 1)";
+  std::string gaussian = "a diagonal Gaussian fitted to the codes of " + with_commas(fitted) +
+                         " training pictures (an autoencoder has no prior)";
+  bool all = std::count(from.fitted.begin(), from.fitted.end(), 0) == 0;
+  return all ? gaussian : "N(0, 1), and for " + names + " from " + gaussian;
+}
+
+fs::path output_of(const FigureArgs& args, const std::string& name) {
+  fs::path file = args.out.empty() ? args.runs.front() / name : args.out;
+  check_output(file);
+  return file;
+}
+
+nlohmann::ordered_json figure_json(const fs::path& file, const viz::Image& image, const std::vector<Trained>& runs) {
+  nlohmann::ordered_json out;
+  out["file"] = file.string();
+  out["width"] = image.width;
+  out["height"] = image.height;
+  for (const Trained& trained : runs) {
+    nlohmann::ordered_json run;
+    run["run"] = trained.run.folder().string();
+    run["name"] = trained.name;
+    run["model"] = trained.run.config().model.model;
+    out["runs"].push_back(run);
+  }
+  return out;
+}
+
+std::string names_of(const std::vector<Trained>& runs) {
+  std::string out;
+  for (std::size_t i = 0; i < runs.size(); ++i)
+    out += (i == 0 ? "" : i + 1 < runs.size() ? ", " : " and ") + runs[i].name;
+  return out;
+}
+
+}  // namespace elbo::cli

@@ -1,0 +1,68 @@
+#pragma once
+#include <elbo/viz/figures.h>
+
+#include <optional>
+
+#include "commands.h"
+#include "inputs.h"
+
+/// What the commands that draw pictures of trained models have in common.
+namespace elbo::cli {
+
+struct FigureArgs {
+  std::vector<std::filesystem::path> runs;
+  std::filesystem::path out, data;
+  std::string split = "test", label, title;
+  std::uint64_t seed = 0;
+  int scale = 0;
+  bool json = false;
+};
+
+/// The run folders: several, or one.
+void add_runs(CLI::App& command, FigureArgs& args);
+void add_run(CLI::App& command, FigureArgs& args);
+/// `--out`, by default `name` in the first run's folder, `--title`, `--scale`, `--json` and `--threads`.
+void add_figure_options(CLI::App& command, FigureArgs& args, const std::string& name);
+void add_label(CLI::App& command, FigureArgs& args, const std::string& what);
+/// `--data`, and with `split` `--split`.
+void add_data(CLI::App& command, FigureArgs& args, bool split);
+void add_seed(CLI::App& command, FigureArgs& args, const std::string& of_what);
+/// Numbers separated by commas, in one argument.
+CLI::Option* add_list(CLI::App& command, const std::string& name, std::vector<std::int64_t>& values,
+                      const std::string& what);
+
+/// The models with the names their rows carry.
+std::vector<viz::Row> rows_of(const std::vector<Trained>& runs);
+/// `--label` for those of the models that take labels; nothing where it was not given. Throws ValueError for one that
+/// does not exist, and where no model takes labels.
+std::optional<std::int64_t> label_of(const std::vector<Trained>& runs, const std::string& text);
+/// The same for one model that needs a label: throws ValueError where it was not given.
+std::optional<std::int64_t> needed_label(const Trained& trained, const std::string& text);
+/// The names of the classes, by the first run that has any.
+std::vector<std::string> class_names_of(const std::vector<Trained>& runs);
+/// The half of the first run's dataset that `--split` names.
+datasets::Dataset pictures_of(const std::vector<Trained>& runs, const FigureArgs& args);
+
+/// Picture files of the user's own, in the size that the model takes, without labels.
+datasets::Dataset read_input(const Trained& trained, const std::vector<std::filesystem::path>& files);
+
+/// What autoencoders draw their codes from, and models with a prior: for `sample` and `interpolate`. `fitted` is the
+/// number of training pictures whose codes an autoencoder's were fitted to, or 0.
+struct DrawnFrom {
+  std::vector<models::CodeDistribution> codes;
+  std::vector<std::int64_t> fitted;
+};
+DrawnFrom drawn_from(const std::vector<Trained>& runs, const FigureArgs& args);
+/// "N(0, 1)", or what an autoencoder's are, for the eye.
+std::string describe(const std::vector<Trained>& runs, const DrawnFrom& from);
+
+/// The file to write: `--out`, or `name` in the first run's folder. Throws IoError, before the work, where it cannot be
+/// written.
+std::filesystem::path output_of(const FigureArgs& args, const std::string& name);
+/// The beginning of a command's JSON object: file, its size, and the runs with their models and names.
+nlohmann::ordered_json figure_json(const std::filesystem::path& file, const viz::Image& image,
+                                   const std::vector<Trained>& runs);
+/// "one, two and three".
+std::string names_of(const std::vector<Trained>& runs);
+
+}  // namespace elbo::cli

@@ -1,0 +1,161 @@
+#include <elbo/viz/report_facts.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "commands.h"
+#include "inputs.h"
+#include "progress.h"
+
+namespace elbo::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+
+struct InfoArgs {
+  fs::path run;
+  bool json = false;
+};
+
+struct File {
+  std::string name;
+  std::uintmax_t bytes = 0;
+};
+
+/// All files below the run folder, by name.
+std::vector<File> files_of(const fs::path& folder) {
+  std::vector<File> out;
+  std::error_code error;
+  for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    std::error_code ignored;
+    if (it->is_regular_file(ignored))
+      out.push_back({it->path().lexically_relative(folder).string(), it->file_size(ignored)});
+  }
+  std::sort(out.begin(), out.end(), [](const File& a, const File& b) { return a.name < b.name; });
+  return out;
+}
+
+std::string size_text(std::uintmax_t bytes) {
+  char text[64];
+  if (bytes < 1000) return std::to_string(bytes) + " bytes";
+  const double value = static_cast<double>(bytes);
+  std::snprintf(text, sizeof text, bytes < 1000000 ? "%.1f kB" : "%.1f MB",
+                bytes < 1000000 ? value / 1e3 : value / 1e6);
+  return text;
+}
+
+std::string shape_text(const Shape& shape) {
+  std::ostringstream out;
+  out << shape;
+  return out.str();
+}
+
+void print_losses(const char* name, const models::Losses& l) {
+  std::printf("  %-12s loss %.4f, reconstruction %.4f, KL %.4f nats per picture\n", name, l.loss, l.reconstruction,
+              l.kl);
+}
+
+void print_training(const std::vector<models::EpochRecord>& history, const models::RunConfig& config) {
+  double seconds = 0;
+  for (const models::EpochRecord& record : history) seconds += record.seconds;
+  std::printf("\nTrained %zu of %lld epochs", history.size(), static_cast<long long>(config.train.epochs));
+  if (history.empty()) {
+    std::printf(": there is no model yet\n");
+    return;
+  }
+  const models::EpochRecord* best = viz::best_epoch(history);
+  std::printf(" in %s (min:s), validation left out\n", format_duration(seconds).c_str());
+  const auto print = [](const char* what, const models::EpochRecord& record) {
+    std::printf("%s epoch %lld\n", what, static_cast<long long>(record.epoch));
+    print_losses("training", record.train);
+    if (record.val) print_losses("validation", *record.val);
+  };
+  if (best) print(best->val ? "Model kept (best validation loss):" : "Model kept:", *best);
+  if (best != &history.back()) print("Last:", history.back());
+}
+
+void print_text(const models::Run& run, models::Model& model, const std::vector<models::EpochRecord>& history) {
+  std::printf("%s\n\n", run.folder().c_str());
+  for (const viz::Fact& fact : viz::describe(run.config(), model))
+    std::printf("%-18s %s\n", fact.name.c_str(), fact.value.c_str());
+  if (!run.config().data.class_names.empty()) {
+    std::string names;
+    for (const std::string& name : run.config().data.class_names) names += (names.empty() ? "" : ", ") + name;
+    std::printf("%-18s %s\n", "Classes", names.c_str());
+  }
+  if (!run.config().data.dir.empty()) std::printf("%-18s %s\n", "Data from", run.config().data.dir.c_str());
+  print_training(history, run.config());
+  std::printf("\nParameters\n");
+  std::size_t widest = 5;
+  for (const auto& [name, tensor] : model.named_parameters()) widest = std::max(widest, name.size());
+  for (const auto& [name, tensor] : model.named_parameters())
+    std::printf("  %-*s  %-20s %12s\n", static_cast<int>(widest), name.c_str(), shape_text(tensor.shape()).c_str(),
+                with_commas(tensor.numel()).c_str());
+  std::printf("  %-*s  %-20s %12s\n", static_cast<int>(widest), "total", "",
+              with_commas(model.num_parameters()).c_str());
+  std::printf("\nFiles\n");
+  for (const File& file : files_of(run.folder()))
+    std::printf("  %-30s %12s\n", file.name.c_str(), size_text(file.bytes).c_str());
+}
+
+ordered_json json_of(const models::Losses& l) {
+  return {{"loss", l.loss}, {"reconstruction", l.reconstruction}, {"kl", l.kl}};
+}
+
+ordered_json json_of(const models::EpochRecord* record) {
+  if (!record) return nullptr;
+  ordered_json out;
+  out["epoch"] = record->epoch;
+  out["train"] = json_of(record->train);
+  out["val"] = record->val ? json_of(*record->val) : ordered_json();
+  return out;
+}
+
+void print_json_of(const models::Run& run, models::Model& model, const std::vector<models::EpochRecord>& history) {
+  ordered_json out;
+  out["run"] = run.folder().string();
+  out["config"] = ordered_json::parse(run.config().to_json());
+  out["layers"] = viz::layer_sizes(model.config());
+  out["parameters"] = model.num_parameters();
+  out["parameter_list"] = ordered_json::array();
+  for (const auto& [name, tensor] : model.named_parameters()) {
+    const Shape& shape = tensor.shape();
+    out["parameter_list"].push_back(
+        {{"name", name}, {"shape", std::vector<std::int64_t>(shape.begin(), shape.end())}, {"count", tensor.numel()}});
+  }
+  double seconds = 0;
+  for (const models::EpochRecord& record : history) seconds += record.seconds;
+  out["epochs_trained"] = history.size();
+  out["seconds"] = seconds;
+  out["best"] = json_of(viz::best_epoch(history));
+  out["last"] = json_of(history.empty() ? nullptr : &history.back());
+  out["files"] = ordered_json::array();
+  for (const File& file : files_of(run.folder())) out["files"].push_back({{"name", file.name}, {"bytes", file.bytes}});
+  print_json(out);
+}
+
+int info(const InfoArgs& args) {
+  const models::Run run = models::Run::open(args.run);
+  // Made, not loaded: a run that has not ended its first epoch has no weights yet.
+  const std::unique_ptr<models::Model> model = models::make(run.config().model);
+  const std::vector<models::EpochRecord> history = run.history();
+  if (args.json)
+    print_json_of(run, *model, history);
+  else
+    print_text(run, *model, history);
+  return 0;
+}
+
+}  // namespace
+
+void add_info(CLI::App& app, Command& run) {
+  auto args = std::make_shared<InfoArgs>();
+  CLI::App* command = app.add_subcommand("info", "Say what a run is: settings, layers, losses, files");
+  command->footer("Example:\n  elbo info runs/vae");
+  command->add_option("run", args->run, "The run folder")->required()->type_name("RUN");
+  add_json(*command, args->json);
+  command->final_callback([args, &run] { run = [args] { return info(*args); }; });
+}
+
+}  // namespace elbo::cli

@@ -1,0 +1,42 @@
+#pragma once
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "progress.h"
+
+/// What the commands that measure and tell have in common: the files they write and what they say while they work.
+namespace elbo::cli {
+
+/// Says early, before the work, that `file` cannot be written: throws IoError where its folder is not there, or where
+/// it is a folder itself.
+void check_output(const std::filesystem::path& file);
+
+/// A cell of a CSV file (RFC 4180): in quotes where it holds a comma, a quote or a line's end.
+std::string csv_cell(std::string_view text);
+/// The shortest text that reads back as the same number; empty for a NaN.
+std::string csv_number(double value);
+std::string csv_number(float value);
+
+/// "1 picture", "10,000 pictures".
+std::string counted(std::int64_t count, const std::string& one, const std::string& several);
+
+/// What is being done, on a terminal only: one line of standard error that is taken away again.
+class Status {
+ public:
+  Status();
+  ~Status();
+  Status(const Status&) = delete;
+  Status& operator=(const Status&) = delete;
+
+  void show(const std::string& text);
+  /// Iteration `done` of `total`, drawn now and then.
+  void show(const std::string& what, std::int64_t done, std::int64_t total);
+  void clear();
+
+ private:
+  ProgressOptions options_;
+  bool shown_ = false;
+};
+
+}  // namespace elbo::cli

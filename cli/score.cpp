@@ -1,0 +1,372 @@
+#include <elbo/core/file.h>
+#include <elbo/datasets/picture.h>
+#include <elbo/models/evaluate.h>
+#include <elbo/models/metrics.h>
+#include <elbo/viz/figures.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <numeric>
+
+#include "figure_options.h"
+#include "outputs.h"
+
+namespace elbo::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct ScoreArgs {
+  fs::path run, data, out, odd_data;
+  std::vector<fs::path> input;
+  std::vector<std::string> odd;
+  std::string split = "test", codes = "sampled", label, odd_dataset;
+  std::int64_t samples = 1;
+  std::uint64_t seed = 0;
+  bool sort = false, json = false;
+
+  bool has_odd() const { return !odd.empty() || !odd_dataset.empty(); }
+  datasets::Split half() const { return split == "train" ? datasets::Split::train : datasets::Split::test; }
+};
+
+/// One picture and how unlike the training pictures the model finds it.
+struct Scored {
+  std::string source;  ///< its dataset, or its file
+  std::int64_t index = 0, label = -1;
+  std::string class_name;
+  models::Losses losses;
+  std::int64_t odd = 0;
+};
+
+/// The model's score of each picture, the mean over draws of the code.
+std::vector<models::Losses> mean_scores(const ScoreArgs& args, models::Model& model, const datasets::Dataset& pictures,
+                                        Status& status) {
+  models::EvaluateOptions options;
+  options.codes = args.codes == "mean" ? models::Codes::mean : models::Codes::sampled;
+  std::vector<models::Losses> sum;
+  for (std::int64_t k = 0; k < args.samples; ++k) {
+    status.show("scores: draw " + std::to_string(k + 1) + " of " + std::to_string(args.samples));
+    options.seed = args.seed + static_cast<std::uint64_t>(k);
+    const std::vector<models::Losses> one = models::score(model, pictures, options);
+    sum.resize(one.size());
+    for (std::size_t i = 0; i < one.size(); ++i) {
+      sum[i].loss += one[i].loss;
+      sum[i].reconstruction += one[i].reconstruction;
+      sum[i].kl += one[i].kl;
+    }
+  }
+  const auto draws = static_cast<double>(args.samples);
+  for (models::Losses& l : sum) l = {l.loss / draws, l.reconstruction / draws, l.kl / draws};
+  return sum;
+}
+
+void append(std::vector<Scored>& to, const std::vector<models::Losses>& scores, const datasets::Dataset& pictures,
+            std::int64_t odd) {
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    Scored one{pictures.name, static_cast<std::int64_t>(i), -1, "", scores[i], odd};
+    if (!pictures.labels.empty()) {
+      one.label = pictures.labels[i];
+      one.class_name = viz::class_name(pictures.class_names, one.label);
+    }
+    to.push_back(std::move(one));
+  }
+}
+
+/// The classes that `--odd` names, by name or number.
+std::vector<std::int64_t> odd_labels(const ScoreArgs& args, const datasets::Dataset& pictures) {
+  std::vector<std::int64_t> out;
+  ELBO_CHECK(args.odd.empty() || !pictures.labels.empty(), ValueError, "--odd: expected a dataset with labels, found ",
+             pictures.name, " without");
+  for (const std::string& text : args.odd) {
+    const auto named = std::find(pictures.class_names.begin(), pictures.class_names.end(), text);
+    std::int64_t label = -1;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), label);
+    if (named != pictures.class_names.end()) {
+      label = named - pictures.class_names.begin();
+    } else {
+      std::string list;
+      for (const std::string& name : pictures.class_names) list += ", " + name;
+      ELBO_CHECK(error == std::errc() && end == text.data() + text.size() && label >= 0 && label < pictures.classes(),
+                 ValueError, "--odd: expected 0 to ", pictures.classes() - 1, list, ", found '", text, "'");
+    }
+    out.push_back(label);
+  }
+  return out;
+}
+
+/// Pictures of the user's own, all with the one label that `--label` gives a conditional model.
+datasets::Dataset read_input(const ScoreArgs& args, const Trained& trained) {
+  const Shape& picture = trained.model->config().picture;
+  datasets::Dataset out;
+  out.name = "input";
+  for (const fs::path& file : args.input) {
+    const std::vector<std::uint8_t> bytes = datasets::read_picture(file, picture[0], picture[1], picture[2]);
+    out.pictures.insert(out.pictures.end(), bytes.begin(), bytes.end());
+  }
+  out.shape = picture.insert(0, static_cast<std::int64_t>(args.input.size()));
+  return out;
+}
+
+/// Gives all pictures one label, where the model takes labels.
+void set_label(datasets::Dataset& pictures, const std::optional<std::int64_t>& label) {
+  if (label) pictures.labels.assign(static_cast<std::size_t>(pictures.size()), *label);
+}
+
+std::vector<Scored> score_input(const ScoreArgs& args, const Trained& trained) {
+  const std::optional<std::int64_t> label = needed_label(trained, args.label);
+  datasets::Dataset pictures = read_input(args, trained);
+  pictures.class_names = trained.run.config().data.class_names;
+  set_label(pictures, label);
+  Status status;
+  std::vector<Scored> out;
+  append(out, mean_scores(args, *trained.model, pictures, status), pictures, 0);
+  for (std::size_t i = 0; i < out.size(); ++i) out[i].source = args.input[i].string();
+  return out;
+}
+
+/// The second dataset, whose pictures are all odd.
+datasets::Dataset read_odd(const ScoreArgs& args, const Trained& trained) {
+  models::DataOptions options = trained.run.config().data;
+  options.dataset = args.odd_dataset;
+  options.dir = args.odd_data;
+  datasets::Dataset out = models::load_data(options, args.half());
+  const Shape &wanted = trained.model->config().picture, found{out.channels(), out.height(), out.width()};
+  ELBO_CHECK(found == wanted, ValueError, "--odd-dataset ", args.odd_dataset, ": the model ",
+             trained.run.folder().string(), " takes pictures ", wanted, ", found ", found);
+  return out;
+}
+
+std::vector<Scored> score_dataset(const ScoreArgs& args, const Trained& trained) {
+  ELBO_CHECK(args.label.empty() || !args.odd_dataset.empty(), ValueError,
+             "--label: expected --input or --odd-dataset beside it; a dataset's pictures have labels of their own");
+  std::optional<std::int64_t> odd_label;
+  std::optional<datasets::Dataset> strange;
+  if (!args.odd_dataset.empty()) {
+    odd_label = needed_label(trained, args.label);
+    strange = read_odd(args, trained);
+  }
+  const datasets::Dataset pictures = open_dataset(trained, args.half(), args.data);
+  const std::vector<std::int64_t> odd = odd_labels(args, pictures);
+  Status status;
+  std::vector<Scored> out;
+  append(out, mean_scores(args, *trained.model, pictures, status), pictures, 0);
+  for (Scored& one : out) one.odd = std::find(odd.begin(), odd.end(), one.label) != odd.end() ? 1 : 0;
+  if (strange) {
+    // The model is told the label of --label; the table has the dataset's own.
+    std::vector<std::int64_t> own = strange->labels;
+    set_label(*strange, odd_label);
+    const std::vector<models::Losses> scores = mean_scores(args, *trained.model, *strange, status);
+    strange->labels = std::move(own);
+    append(out, scores, *strange, 1);
+  }
+  return out;
+}
+
+std::string csv_of(const ScoreArgs& args, const std::vector<Scored>& all) {
+  const bool files = !args.input.empty(), two = !args.odd_dataset.empty(), odd = args.has_odd();
+  std::string out = std::string(two ? "dataset," : "") + (files ? "file" : "index") + ",label,class" +
+                    (odd ? ",odd" : "") + ",score,reconstruction,kl\n";
+  for (const Scored& one : all) {
+    if (two) out += csv_cell(one.source) + ",";
+    out += files ? csv_cell(one.source) : std::to_string(one.index);
+    out += "," + (one.label < 0 ? "" : std::to_string(one.label)) + "," + csv_cell(one.class_name);
+    if (odd) out += "," + std::to_string(one.odd);
+    const models::Losses& l = one.losses;
+    out += "," + csv_number(l.loss) + "," + csv_number(l.reconstruction) + "," + csv_number(l.kl) + "\n";
+  }
+  return out;
+}
+
+/// Score, reconstruction and KL of pictures that belong together.
+struct Group {
+  std::int64_t count = 0;
+  models::Losses mean;
+};
+
+Group mean_of(const std::vector<Scored>& all, std::int64_t odd) {
+  Group out;
+  for (const Scored& one : all) {
+    if (one.odd != odd) continue;
+    ++out.count;
+    out.mean.loss += one.losses.loss;
+    out.mean.reconstruction += one.losses.reconstruction;
+    out.mean.kl += one.losses.kl;
+  }
+  const double n = std::max(1.0, static_cast<double>(out.count));
+  out.mean = {out.mean.loss / n, out.mean.reconstruction / n, out.mean.kl / n};
+  return out;
+}
+
+/// How well each tells odd from normal pictures.
+models::Losses auroc_of(const std::vector<Scored>& all) {
+  std::vector<std::int64_t> odd;
+  std::vector<double> loss, reconstruction, kl;
+  for (const Scored& one : all) {
+    odd.push_back(one.odd);
+    loss.push_back(one.losses.loss);
+    reconstruction.push_back(one.losses.reconstruction);
+    kl.push_back(one.losses.kl);
+  }
+  return {models::auroc(loss, odd), models::auroc(reconstruction, odd), models::auroc(kl, odd)};
+}
+
+void print_row(const char* name, const models::Losses& l, int decimals) {
+  std::printf("  %-28s %10.*f  %14.*f  %10.*f\n", name, decimals, l.loss, decimals, l.reconstruction, decimals, l.kl);
+}
+
+std::string row_name(const char* what, std::int64_t count) {
+  return std::string(what) + ", " + counted(count, "picture", "pictures");
+}
+
+/// The pictures that the model finds strangest, or those of the user's own.
+void print_pictures(const ScoreArgs& args, const std::vector<Scored>& all) {
+  constexpr std::size_t most = 10;
+  std::vector<const Scored*> shown;
+  for (const Scored& one : all) shown.push_back(&one);
+  if (args.input.empty() || args.sort)
+    std::stable_sort(shown.begin(), shown.end(),
+                     [](const Scored* a, const Scored* b) { return a->losses.loss > b->losses.loss; });
+  if (args.input.empty() && shown.size() > most) shown.resize(most);
+  std::printf("\n  %-28s %10s  %14s  %10s\n", args.input.empty() ? "highest scores" : "picture", "score",
+              "reconstruction", "KL");
+  for (const Scored* one : shown) {
+    std::string name = args.input.empty() ? one->source + " " + std::to_string(one->index) : one->source;
+    if (!one->class_name.empty()) name += " (" + one->class_name + ")";
+    print_row(name.c_str(), one->losses, 2);
+  }
+}
+
+void print_text(const ScoreArgs& args, const Trained& trained, const std::vector<Scored>& all, const fs::path& file) {
+  std::printf("%s: negative ELBO in nats, %s\n", trained.name.c_str(),
+              args.codes == "mean"
+                  ? "at the posterior mean"
+                  : ("the mean over " + counted(args.samples, "draw", "draws") + " of the code").c_str());
+  if (args.input.empty()) {
+    std::printf("\n  %-28s %10s  %14s  %10s\n", "mean", "score", "reconstruction", "KL");
+    const Group normal = mean_of(all, 0), odd = mean_of(all, 1);
+    print_row(row_name(args.has_odd() ? "normal" : args.split.c_str(), normal.count).c_str(), normal.mean, 2);
+    if (args.has_odd()) {
+      print_row(row_name("odd", odd.count).c_str(), odd.mean, 2);
+      print_row("AUROC", auroc_of(all), 4);
+    }
+  }
+  print_pictures(args, all);
+  std::printf("\n%s\n", file.c_str());
+}
+
+nlohmann::ordered_json json_of(const models::Losses& l) {
+  return {{"score", l.loss}, {"reconstruction", l.reconstruction}, {"kl", l.kl}};
+}
+
+void print_result(const ScoreArgs& args, const Trained& trained, const std::vector<Scored>& all, const fs::path& file) {
+  nlohmann::ordered_json out;
+  out["run"] = trained.run.folder().string();
+  out["count"] = all.size();
+  if (args.input.empty()) out["split"] = args.split;
+  out["codes"] = args.codes;
+  out["samples"] = args.samples;
+  const auto group = [&](std::int64_t odd) {
+    const Group found = mean_of(all, odd);
+    nlohmann::ordered_json json{{"count", found.count}};
+    json.update(json_of(found.mean));
+    return json;
+  };
+  if (args.has_odd()) {
+    out["normal"] = group(0);
+    out["odd"] = group(1);
+    out["auroc"] = json_of(auroc_of(all));
+  } else {
+    out["mean"] = json_of(mean_of(all, 0).mean);
+  }
+  for (const Scored& one : all) {
+    if (args.input.empty()) break;
+    nlohmann::ordered_json picture{{"file", one.source}};
+    picture.update(json_of(one.losses));
+    out["pictures"].push_back(picture);
+  }
+  out["file"] = file.string();
+  print_json(out);
+}
+
+int score(const ScoreArgs& args) {
+  ELBO_CHECK(args.odd_data.empty() || !args.odd_dataset.empty(), ValueError,
+             "--odd-data: expected --odd-dataset beside it, to say what it holds");
+  const Trained trained = open_trained(args.run);
+  const fs::path file = args.out.empty() ? args.run / "scores.csv" : args.out;
+  check_output(file);
+  std::vector<Scored> all = args.input.empty() ? score_dataset(args, trained) : score_input(args, trained);
+  // Throws where all pictures are of one kind, before anything is written.
+  if (args.has_odd()) auroc_of(all);
+  if (args.sort)
+    std::stable_sort(all.begin(), all.end(),
+                     [](const Scored& a, const Scored& b) { return a.losses.loss > b.losses.loss; });
+  write_file_atomically(file, csv_of(args, all));
+  if (args.json)
+    print_result(args, trained, all, file);
+  else
+    print_text(args, trained, all, file);
+  return 0;
+}
+
+void add_odd_options(CLI::App& command, ScoreArgs& args) {
+  CLI::Option* input =
+      command
+          .add_option("--input", args.input, "Picture files of your own instead, cut and scaled to the model's size")
+          ->type_name("FILE...");
+  CLI::Option* odd =
+      command
+          .add_option("--odd", args.odd, "Classes of the dataset that count as odd, by name or number: adds the AUROC")
+          ->delimiter(',')
+          ->allow_extra_args(false)
+          ->type_name("LABEL,...")
+          ->excludes(input);
+  command.add_option("--odd-dataset", args.odd_dataset, "A second dataset whose pictures are all odd")
+      ->check(CLI::IsMember(datasets::known_datasets()))
+      ->type_name("NAME")
+      ->excludes(input)
+      ->excludes(odd);
+  command.add_option("--odd-data", args.odd_data, "The folder with its files (default: the usual places)")
+      ->type_name("DIR");
+  command
+      .add_option("--label", args.label,
+                  "With --input or --odd-dataset, the class a model with labels is to take the pictures for")
+      ->type_name("NAME|N");
+}
+
+}  // namespace
+
+void add_score(CLI::App& app, Command& run) {
+  auto args = std::make_shared<ScoreArgs>();
+  CLI::App* command = app.add_subcommand("score", "Score pictures by how unlike the training pictures they are");
+  command->footer(
+      "The score is the negative ELBO, reconstruction + KL, in nats: the higher, the stranger.\n"
+      "Example:\n  elbo score runs/fashion --odd-dataset mnist\n"
+      "  elbo score runs/mnist --odd 8,9 --sort --out scores.csv\n"
+      "  elbo score runs/mnist --input mine.png yours.jpg");
+  command->add_option("run", args->run, "The run folder")->required()->type_name("RUN");
+  command->add_option("--data", args->data, "The folder with the dataset's files (default: where it was trained)")
+      ->type_name("DIR");
+  command->add_option("--split", args->split, "Which half of the dataset: test or train")
+      ->check(CLI::IsMember({"test", "train"}))
+      ->type_name("")
+      ->capture_default_str();
+  add_odd_options(*command, *args);
+  command->add_option("--codes", args->codes, "sampled: draws from q(z|x); mean: the posterior mean")
+      ->check(CLI::IsMember({"sampled", "mean"}))
+      ->type_name("")
+      ->capture_default_str();
+  command->add_option("--samples", args->samples, "Draws to average over (with seeds from --seed on)")
+      ->check(at_least(1))
+      ->type_name("K")
+      ->capture_default_str();
+  command->add_option("--seed", args->seed, "Of the draws")->type_name("N")->capture_default_str();
+  command->add_flag("--sort", args->sort, "The highest scores first");
+  command->add_option("--out", args->out, "The CSV file to write (default: scores.csv in the run folder)")
+      ->type_name("FILE");
+  add_json(*command, args->json);
+  add_threads(*command);
+  command->final_callback([args, &run] { run = [args] { return score(*args); }; });
+}
+
+}  // namespace elbo::cli

@@ -1,0 +1,115 @@
+#include <elbo/core/ops.h>
+
+#include <cmath>
+#include <cstdio>
+
+#include "figure_options.h"
+
+namespace elbo::cli {
+namespace {
+
+constexpr const char* file_name = "traversal.png";
+
+struct TraverseArgs : FigureArgs {
+  std::vector<std::int64_t> dims;
+  std::vector<double> values;
+  double low = -3, high = 3;
+  std::int64_t steps = 10, picture = 0;
+  bool origin = false;
+};
+
+std::vector<double> values_of(const TraverseArgs& args) {
+  for (double value : args.values)
+    ELBO_CHECK(std::isfinite(value), ValueError, "--values: expected numbers, found ", value);
+  if (!args.values.empty()) return args.values;
+  ELBO_CHECK(std::isfinite(args.low) && std::isfinite(args.high) && args.low < args.high, ValueError,
+             "expected --low below --high, found ", args.low, " and ", args.high);
+  return models::linspace(args.low, args.high, args.steps);
+}
+
+std::string joined(const std::vector<std::int64_t>& numbers) {
+  std::string out;
+  for (std::int64_t number : numbers) out += (out.empty() ? "" : ", ") + std::to_string(number);
+  return out;
+}
+
+int traverse(const TraverseArgs& args) {
+  std::vector<Trained> runs = open_trained(args.runs);
+  std::filesystem::path file = output_of(args, file_name);
+  models::Model& model = *runs[0].model;
+  std::int64_t latent = model.config().latent;
+  viz::TraversalOptions options{.title = args.title,
+                                .dims = args.dims,
+                                .values = values_of(args),
+                                .label = args.origin ? needed_label(runs[0], args.label) : label_of(runs, args.label),
+                                .scale = args.scale};
+  if (options.dims.empty()) options.dims = models::evenly_spaced(latent, 10);
+  for (std::int64_t dim : options.dims)
+    ELBO_CHECK(dim < latent, IndexError, "--dims: the model of ", runs[0].run.folder().string(), " has ", latent,
+               " latent dimensions, counted from 0, found ", dim);
+  viz::Image image = args.origin ? viz::traversal_figure(model, zeros({1, latent}), options)
+                                 : viz::traversal_figure(model, pictures_of(runs, args), args.picture, options);
+  viz::write_png(file, image);
+  if (!args.json) {
+    std::string around =
+        args.origin ? "the origin" : "the code of " + args.split + " picture " + std::to_string(args.picture);
+    std::printf("%s: %s, a row for each of the latent dimensions %s\n", file.c_str(), runs[0].name.c_str(),
+                joined(options.dims).c_str());
+    std::printf("around %s, with %zu values from %g to %g\n", around.c_str(), options.values.size(),
+                options.values.front(), options.values.back());
+    return 0;
+  }
+  nlohmann::ordered_json out = figure_json(file, image, runs);
+  out["rows"] = options.dims.size();
+  out["columns"] = options.values.size();
+  out["dims"] = options.dims;
+  out["values"] = options.values;
+  out["around"] = args.origin ? "origin" : "picture";
+  if (!args.origin) {
+    out["split"] = args.split;
+    out["picture"] = args.picture;
+  }
+  if (options.label) out["label"] = *options.label;
+  print_json(out);
+  return 0;
+}
+
+}  // namespace
+
+void add_traverse(CLI::App& app, Command& run) {
+  auto args = std::make_shared<TraverseArgs>();
+  CLI::App* command = app.add_subcommand("traverse", "Change one latent dimension at a time");
+  command->footer(
+      "Example:\n  elbo traverse runs/vae --picture 7\n  elbo traverse runs/vae --dims 0,3,7 --values -3,0,3 --origin");
+  add_run(*command, *args);
+  add_list(*command, "--dims", args->dims, "Which dimensions, from 0 (default: 10 evenly spaced)");
+  CLI::Option* values = command->add_option("--values", args->values, "Which values each takes")
+                            ->delimiter(',')
+                            ->allow_extra_args(false)
+                            ->type_name("X,X...");
+  command->add_option("--low", args->low, "Without --values: the lowest")
+      ->type_name("X")
+      ->capture_default_str()
+      ->excludes(values);
+  command->add_option("--high", args->high, "Without --values: the highest")
+      ->type_name("X")
+      ->capture_default_str()
+      ->excludes(values);
+  command->add_option("--steps", args->steps, "Without --values: how many, evenly spaced")
+      ->check(at_least(2))
+      ->type_name("N")
+      ->capture_default_str()
+      ->excludes(values);
+  CLI::Option* picture =
+      command->add_option("--picture", args->picture, "Around the code of this picture, shown beside")
+          ->check(at_least(0))
+          ->type_name("N")
+          ->capture_default_str();
+  command->add_flag("--origin", args->origin, "Around the origin of the latent space instead")->excludes(picture);
+  add_label(*command, *args, "The class to decode, where the model takes labels (default: the picture's)");
+  add_data(*command, *args, true);
+  add_figure_options(*command, *args, file_name);
+  command->final_callback([args, &run] { run = [args] { return traverse(*args); }; });
+}
+
+}  // namespace elbo::cli

@@ -1,0 +1,69 @@
+#include <algorithm>
+#include <cctype>
+#include <limits>
+#include <system_error>
+
+#include "../core/errors.h"
+#include "files_detail.h"
+
+namespace elbo::datasets {
+namespace {
+
+namespace fs = std::filesystem;
+
+template <std::size_t size>
+void reverse_each(std::span<std::uint8_t> bytes) {
+  for (std::size_t i = 0; i + size <= bytes.size(); i += size) std::reverse(&bytes[i], &bytes[i] + size);
+}
+
+}  // namespace
+
+bool is_file(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored) && !fs::is_directory(path, ignored);
+}
+
+std::optional<fs::path> find_file(const fs::path& dir, const std::string& plain) {
+  for (const char* suffix : {"", ".gz"})
+    if (is_file(dir / (plain + suffix))) return dir / (plain + suffix);
+  return std::nullopt;
+}
+
+std::string plain_name(std::string name) {
+  if (name.ends_with(".gz")) name.resize(name.size() - 3);
+  return name;
+}
+
+bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+
+std::string join(std::span<const std::string> parts) {
+  std::string out;
+  for (const std::string& part : parts) out += (out.empty() ? "" : ", ") + part;
+  return out;
+}
+
+bool looks_like_html(std::string_view start) {
+  const std::size_t first = start.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
+  if (first == std::string_view::npos || first + 1 >= start.size() || start[first] != '<') return false;
+  const auto next = static_cast<unsigned char>(start[first + 1]);
+  return std::isalpha(next) || next == '!' || next == '?';
+}
+
+std::string found_bytes(const ByteSource& source, std::uint64_t bytes) {
+  return detail::concat(bytes, " bytes", source.cut_off() ? " before the gzip data is cut off" : "");
+}
+
+std::uint64_t saturating_product(std::uint64_t a, std::uint64_t b) {
+  constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max() >> 1;
+  return b != 0 && a > most / b ? most : a * b;
+}
+
+void reverse_elements(std::span<std::uint8_t> bytes, std::size_t element) {
+  if (element == 2) reverse_each<2>(bytes);
+  if (element == 4) reverse_each<4>(bytes);
+  if (element == 8) reverse_each<8>(bytes);
+}
+
+std::vector<std::string> digit_names() { return {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}; }
+
+}  // namespace elbo::datasets

@@ -1,0 +1,115 @@
+// A VAE beside a conditional VAE on Fashion-MNIST. The label tells the CVAE which garment it is, so that its codes need
+// not: t-SNE finds the classes in the codes of the VAE alone. Writes two run folders and figures into
+// runs/fashion_vae_cvae. fashion_vae_cvae [--quick] [--out DIR] [--seed N], with Fashion-MNIST where find_data_dir
+// (datasets/dataset.h) looks.
+#include <elbo/elbo.h>
+
+#include <cstdio>
+#include <iostream>
+#include <sstream>
+
+using namespace elbo;
+
+namespace {
+
+struct Args {
+  bool quick = false;
+  std::filesystem::path out;
+  std::uint64_t seed = 0;
+};
+
+Args parse(int argc, char** argv) {
+  Args args;
+  for (int i = 1; i < argc; ++i) {
+    std::string word = argv[i], value = i + 1 < argc ? argv[i + 1] : "";
+    if (word == "--quick") {
+      args.quick = true;
+    } else if (word == "--out" && !value.empty()) {
+      args.out = argv[++i];
+    } else if (word == "--seed" && std::istringstream(value) >> args.seed) {
+      ++i;
+    } else {
+      throw ValueError("cannot use '" + word + "': expected [--quick] [--out DIR] [--seed N]");
+    }
+  }
+  if (args.out.empty()) args.out = args.quick ? "runs/fashion_vae_cvae-quick" : "runs/fashion_vae_cvae";
+  return args;
+}
+
+struct Trained {
+  std::string name;
+  models::Run run;
+  std::unique_ptr<models::Model> model;
+};
+
+/// Trains into the folder of that name, or takes what a finished run left there.
+Trained train(const std::string& name, models::RunConfig config, const Args& args, const datasets::Dataset& data) {
+  if (args.quick) config.train.epochs = 1;
+  config.train.seed = args.seed;
+  auto print = [&](const models::EpochRecord& epoch, bool) {
+    std::printf("%s: epoch %2d, training %.2f", name.c_str(), int(epoch.epoch), epoch.train.loss);
+    if (epoch.val) std::printf(", validation %.2f", epoch.val->loss);
+    std::printf(", %.1f s\n", epoch.seconds);
+  };
+  models::Run run = models::train(args.out / name, config, data, {.on_epoch = print});
+  return {name, run, models::load(run.folder())};
+}
+
+/// Nats a picture: of the last epoch's training and validation, and of all test pictures.
+void print_table(std::span<const Trained> runs, const datasets::Dataset& test) {
+  std::printf("\n%-6s %9s %11s %9s %8s %8s %8s\n", "", "training", "validation", "test", "recon.", "KL", "MSE");
+  for (const Trained& one : runs) {
+    models::EpochRecord last = one.run.history().back();
+    models::Evaluation found = models::evaluate(*one.model, test);
+    std::printf("%-6s %9.2f %11.2f %9.2f %8.2f %8.2f %8.4f\n", one.name.c_str(), last.train.loss, last.val->loss,
+                found.losses.loss, found.losses.reconstruction, found.losses.kl, found.mse);
+  }
+  std::printf("\n");
+}
+
+void save(const std::filesystem::path& path, const viz::Image& figure) {
+  viz::write_png(path, figure);
+  std::cout << path.string() << "\n";
+}
+
+void save(const std::filesystem::path& path, const std::string& chart) {
+  viz::write_svg(path, chart);
+  std::cout << path.string() << "\n";
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  Args args = parse(argc, argv);
+  datasets::Dataset data = datasets::load("fashion-mnist", datasets::Split::train);
+  datasets::Dataset test = datasets::load("fashion-mnist", datasets::Split::test);
+  if (args.quick) data = data.first(4000), test = test.first(1000);
+
+  models::RunConfig config{.model = {.hidden = {400}, .latent = 20},
+                           .train = {.epochs = 20, .val_size = args.quick ? 400. : 12000.}};
+  std::vector<Trained> runs;
+  for (const char* model : {"vae", "cvae"}) {
+    config.model.model = model;
+    runs.push_back(train(model, config, args, data));
+  }
+  print_table(runs, test);
+  models::Model &vae = *runs[0].model, &cvae = *runs[1].model;
+
+  std::vector<viz::LossCurves> curves{viz::loss_curves(runs[0].run.history(), "VAE"),
+                                      viz::loss_curves(runs[1].run.history(), "CVAE")};
+  save(args.out / "loss.svg", viz::loss_chart(curves));
+  save(args.out / "samples_vae.png", viz::sample_figure({{"VAE", vae}}, {.rows = 10, .columns = 10}));
+  save(args.out / "samples_cvae.png",
+       viz::sample_figure({{"CVAE", cvae}}, {.columns = 10, .class_names = data.class_names}));
+
+  datasets::Dataset some = args.quick ? test.first(500) : test;
+  Array vae_codes = models::encode_means(vae, some), cvae_codes = models::encode_means(cvae, some);
+  std::vector<viz::EmbeddingPanel> panels{
+      {"VAE", viz::embed(vae_codes, viz::EmbeddingMethod::tsne, {.seed = args.seed})},
+      {"CVAE", viz::embed(cvae_codes, viz::EmbeddingMethod::tsne, {.seed = args.seed})}};
+  save(args.out / "tsne.svg",
+       viz::embedding_chart(panels, some.labels, some.class_names, {.width = 1100, .height = 560}));
+} catch (const std::exception& error) {
+  std::cerr << "fashion_vae_cvae: " << error.what() << "\n";
+  return 2;
+}

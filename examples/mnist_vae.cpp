@@ -1,0 +1,125 @@
+// VAEs on MNIST: a deep one with 20 latent dimensions, one with 2 that can be drawn as a map, and a convolutional one.
+// Writes three run folders, the loss curves and pictures into runs/mnist_vae; `--quick` shows all of it in seconds,
+// badly. mnist_vae [--quick] [--out DIR] [--seed N], with MNIST in one of the places that find_data_dir
+// (datasets/dataset.h) names.
+#include <elbo/elbo.h>
+
+#include <cstdio>
+#include <iostream>
+#include <sstream>
+
+using namespace elbo;
+
+namespace {
+
+struct Args {
+  bool quick = false;
+  std::filesystem::path out;
+  std::uint64_t seed = 0;
+};
+
+Args parse(int argc, char** argv) {
+  Args args;
+  for (int i = 1; i < argc; ++i) {
+    std::string word = argv[i], value = i + 1 < argc ? argv[i + 1] : "";
+    if (word == "--quick") {
+      args.quick = true;
+    } else if (word == "--out" && !value.empty()) {
+      args.out = argv[++i];
+    } else if (word == "--seed" && std::istringstream(value) >> args.seed) {
+      ++i;
+    } else {
+      throw ValueError("cannot use '" + word + "': expected [--quick] [--out DIR] [--seed N]");
+    }
+  }
+  if (args.out.empty()) args.out = args.quick ? "runs/mnist_vae-quick" : "runs/mnist_vae";
+  return args;
+}
+
+struct Trained {
+  std::string name;
+  models::Run run;
+  std::unique_ptr<models::Model> model;
+};
+
+/// Trains into the folder of that name, or takes what a finished run left there.
+Trained train(const std::string& name, models::RunConfig config, const Args& args, const datasets::Dataset& data) {
+  if (args.quick) config.train.epochs = 1;
+  config.train.seed = args.seed;
+  auto print = [&](const models::EpochRecord& epoch, bool) {
+    std::printf("%s: epoch %2d, training %.2f", name.c_str(), int(epoch.epoch), epoch.train.loss);
+    if (epoch.val) std::printf(", validation %.2f", epoch.val->loss);
+    std::printf(", %.1f s\n", epoch.seconds);
+  };
+  models::Run run = models::train(args.out / name, config, data, {.on_epoch = print});
+  return {name, run, models::load(run.folder())};
+}
+
+/// Nats a picture: of the last epoch's training, and of all test pictures.
+void print_table(std::span<const Trained> runs, const datasets::Dataset& test) {
+  std::printf("\n%-16s %9s %8s %8s %9s %8s %8s %8s\n", "", "training", "recon.", "KL", "test", "recon.", "KL", "MSE");
+  for (const Trained& one : runs) {
+    models::Losses last = one.run.history().back().train;
+    models::Evaluation found = models::evaluate(*one.model, test);
+    std::printf("%-16s %9.2f %8.2f %8.2f %9.2f %8.2f %8.2f %8.4f\n", one.name.c_str(), last.loss, last.reconstruction,
+                last.kl, found.losses.loss, found.losses.reconstruction, found.losses.kl, found.mse);
+  }
+  std::printf("\n");
+}
+
+void save(const std::filesystem::path& path, const viz::Image& figure) {
+  viz::write_png(path, figure);
+  std::cout << path.string() << "\n";
+}
+
+void save(const std::filesystem::path& path, const std::string& chart) {
+  viz::write_svg(path, chart);
+  std::cout << path.string() << "\n";
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  Args args = parse(argc, argv);
+  datasets::Dataset data = datasets::load("mnist", datasets::Split::train);
+  datasets::Dataset test = datasets::load("mnist", datasets::Split::test);
+  if (args.quick) data = data.first(4000), test = test.first(1000);
+
+  for (double m : {0.0, 1.0, 2.0}) {
+    Tensor mu = tensor({{m, m}}), logvar = tensor({{0, 0}});
+    std::printf("KL(N((%g, %g), 1) || N(0, 1)) = %.6f\n", m, m, gaussian_kl(mu, logvar, Reduction::sum).item());
+  }
+
+  models::RunConfig deep{.model = {.hidden = {512, 256}, .latent = 20}, .train = {.epochs = 20, .val_size = 0}};
+  models::RunConfig flat{.model = {.hidden = {512, 256}, .latent = 2}, .train = {.epochs = 30, .val_size = 0}};
+  models::RunConfig convolutions{
+      .model = {.model = "conv-vae", .channels = {32, 64}, .kernel = 3, .decoder_relu = false, .latent = 20},
+      .train = {.epochs = 20, .val_size = 0}};
+  std::vector<Trained> runs;
+  runs.push_back(train("z20", deep, args, data));
+  runs.push_back(train("z2", flat, args, data));
+  runs.push_back(train("conv", convolutions, args, data));
+  print_table(runs, test);
+  models::Model &z20 = *runs[0].model, &z2 = *runs[1].model, &conv = *runs[2].model;
+
+  std::vector<viz::LossCurves> curves;
+  for (const Trained& one : runs) curves.push_back(viz::loss_curves(one.run.history(), one.name));
+  save(args.out / "loss.svg", viz::loss_chart(curves));
+
+  std::vector<viz::Row> both{{"MLP", z20}, {"convolutions", conv}};
+  save(args.out / "reconstructions.png",
+       viz::reconstruction_figure(both, test, viz::first_indices(8), {.errors = true}));
+  save(args.out / "samples_mlp.png", viz::sample_figure({both[0]}, {.rows = 4, .columns = 4}));
+  save(args.out / "samples_conv.png", viz::sample_figure({both[1]}, {.rows = 4, .columns = 4}));
+  std::vector<std::int64_t> ends{viz::first_of_class(test, 3), viz::first_of_class(test, 8)};
+  save(args.out / "interpolation_3_to_8.png", viz::interpolation_figure(both, test, ends, {.steps = 10}));
+
+  std::vector<viz::EmbeddingPanel> panel{
+      {"codes of the test pictures", viz::embed(models::encode_means(z2, test), viz::EmbeddingMethod::first2)}};
+  save(args.out / "codes_z2.svg",
+       viz::embedding_chart(panel, test.labels, test.class_names, {.width = 640, .height = 560}));
+  save(args.out / "manifold_z2.png", viz::manifold_figure(z2, {.n = 15}));
+} catch (const std::exception& error) {
+  std::cerr << "mnist_vae: " << error.what() << "\n";
+  return 2;
+}

@@ -1,0 +1,62 @@
+#pragma once
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "figures.h"
+
+/// Internal to viz: what the figures of figures.h have in common besides their layout.
+namespace elbo::viz::detail {
+
+/// Evaluation mode for as long as it lives, then what it was before.
+class EvalMode {
+ public:
+  explicit EvalMode(models::Model& model) : model_(model), was_training_(model.is_training()) { model.eval(); }
+  ~EvalMode() { model_.train(was_training_); }
+  EvalMode(const EvalMode&) = delete;
+  EvalMode& operator=(const EvalMode&) = delete;
+
+ private:
+  models::Model& model_;
+  bool was_training_;
+};
+
+/// The size of the models' pictures, [channels, height, width]. Throws ValueError for no models, ShapeError where they
+/// differ.
+const Shape& check_rows(const std::vector<Row>& rows);
+
+/// The scale asked for or, for 0, one that keeps the figure within about 1,000 pixels, where single pictures are
+/// neither tiny nor huge. `picture` is [channels, height, width]. Throws ValueError where rows x columns of them are
+/// more than 2^30 bytes, before anything is computed.
+int checked_scale(int scale, std::int64_t rows, std::int64_t columns, const Shape& picture);
+
+/// [n, channels, height, width], in [0, 1], one by one.
+std::vector<Image> images_of(const Array& pictures);
+/// The mean pictures of codes.
+std::vector<Image> decoded(models::Model& model, const Tensor& z, const Tensor& labels = {});
+/// images[begin] to images[begin + count - 1], as far as there are that many.
+std::vector<Image> part(const std::vector<Image>& images, std::size_t begin, std::size_t count);
+
+Tensor labels_tensor(const std::vector<std::int64_t>& labels);
+/// `label` for a conditional model, else undefined. Throws ValueError where a conditional model has none.
+Tensor one_label(const models::Model& model, std::optional<std::int64_t> label, std::int64_t count);
+/// The labels of pictures for a conditional model: their own, or `label` for all.
+Tensor picture_labels(const models::Model& model, const datasets::Dataset& dataset,
+                      std::span<const std::int64_t> indices, std::optional<std::int64_t> label);
+
+/// The posterior of pictures, their codes without noise.
+models::Posterior encoded(models::Model& model, const datasets::Dataset& dataset, std::span<const std::int64_t> indices,
+                          std::optional<std::int64_t> label);
+
+/// Pictures as the model sees them, and what it makes of their posterior means; both in [0, 1].
+struct Reconstructed {
+  Array originals, reconstructions;
+};
+Reconstructed reconstruct(models::Model& model, const datasets::Dataset& dataset, std::span<const std::int64_t> indices,
+                          std::optional<std::int64_t> label);
+
+/// What the codes of that row's model are drawn from. Throws ValueError unless there is none, or one for each row.
+models::CodeDistribution distribution_of(const std::vector<Row>& rows, std::size_t row,
+                                         const std::vector<models::CodeDistribution>& codes);
+
+}  // namespace elbo::viz::detail

@@ -1,0 +1,32 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "../models/model.h"
+#include "../models/run.h"
+
+/// A run in words, for people: `elbo info` and the report say the same.
+namespace elbo::viz {
+
+/// One line: `Likelihood`, `Bernoulli (binary cross entropy on logits)`.
+struct Fact {
+  std::string name, value;
+};
+
+/// Model, likelihood, pixels, dataset and training of a run, from its config.
+std::vector<Fact> describe(const models::RunConfig& config, const models::Model& model);
+
+/// "784-400-20-400-784", or "convolutions 3-16-32-128, 20 latent dimensions, transposed convolutions 128-64-32-3".
+std::string layer_sizes(const models::ModelConfig& config);
+
+/// The epoch whose model the run keeps: the one of lowest validation loss, the last one without validation. Null for no
+/// epochs.
+const models::EpochRecord* best_epoch(const std::vector<models::EpochRecord>& history);
+
+/// "652,824": a comma between thousands.
+std::string thousands(std::int64_t count);
+
+/// As short as `%g` prints it: "0.001".
+std::string general(double value);
+
+}  // namespace elbo::viz

@@ -1,0 +1,35 @@
+#pragma once
+#include <span>
+#include <string>
+
+#include "../models/evaluate.h"
+#include "report.h"
+
+/// Internal to viz: the sections of a report, as HTML.
+namespace elbo::viz::detail {
+
+/// What a report computes once and needs in several places.
+struct Reported {
+  const ReportRun* run = nullptr;
+  std::vector<models::EpochRecord> history;
+  std::optional<models::Evaluation> evaluation;  ///< of the run's pictures, where there are any
+
+  const std::string& name() const { return run->name; }
+  /// "12 test pictures".
+  std::string half(std::int64_t count) const;
+};
+
+/// Loss, reconstruction and KL by epoch, on a linear and a logarithmic scale, with their values.
+std::string curves_section(const std::vector<Reported>& runs);
+/// Losses of the last and best epoch and of the pictures.
+std::string results_section(const std::vector<Reported>& runs);
+std::string config_section(const std::vector<Reported>& runs);
+
+std::string samples_section(const std::vector<Reported>& runs, const ReportOptions& options);
+std::string reconstructions_section(const std::vector<Reported>& runs);
+std::string traversals_section(const std::vector<Reported>& runs);
+/// Empty where no run has two latent dimensions.
+std::string manifold_section(const std::vector<Reported>& runs);
+std::string embedding_section(const std::vector<Reported>& runs, const ReportOptions& options);
+
+}  // namespace elbo::viz::detail
