@@ -16,11 +16,14 @@ struct TrainArgs {
   models::RunConfig config;
   std::filesystem::path out;
   std::string likelihood = "bernoulli", val_size = "0.1", device = "cpu";
-  bool resume = false, grey = false, no_decoder_relu = false, json = false;
+  bool resume = false, more_epochs = false, grey = false, no_decoder_relu = false, json = false;
 };
 
 models::Run open_run(const TrainArgs& args, const models::RunConfig& config) {
-  return args.resume ? models::Run::open(args.out) : models::Run::create(args.out, config);
+  if (!args.resume) return models::Run::create(args.out, config);
+  models::Run run = models::Run::open(args.out);
+  if (config.train.epochs != run.config().train.epochs) run.set_config(config);
+  return run;
 }
 
 std::string joined(std::int64_t first, const std::vector<std::int64_t>& sizes) {
@@ -153,6 +156,7 @@ int train(TrainArgs args) {
   args.config.train.device = Device::parse(args.device);
   args.config.data.load.channels = args.grey ? 1 : 3;
   models::RunConfig config = args.resume ? models::Run::open(args.out).config() : args.config;
+  if (args.more_epochs) config.train.epochs = args.config.train.epochs;
   config.data.dir = datasets::find_data_dir(config.data.dataset, config.data.dir);
   if (!config.data.dir.empty()) config.data.dir = std::filesystem::absolute(config.data.dir);
   datasets::Dataset data = models::load_data(config.data, datasets::Split::train);
@@ -284,15 +288,20 @@ void add_train(CLI::App& app, Command& run) {
       app.add_subcommand("train", "Train a model and keep it, its history and pictures in a run folder");
   command->footer(
       "Example:\n  elbo train --dataset fashion-mnist --hidden 400 --latent 20 --epochs 5 --out runs/first\n"
-      "A run that was stopped goes on, to the same end, with\n  elbo train --resume --out runs/first");
+      "A run that was stopped goes on, to the same end, and one that is over trains for more epochs:\n"
+      "  elbo train --resume --out runs/first\n  elbo train --resume --epochs 10 --out runs/first");
   add_data_options(*command, args->config.data, args->grey);
   command->add_option("--out", args->out, "The run folder to make")->required()->type_name("RUN");
-  command->add_flag("--resume", args->resume, "Go on with the run in --out, with the settings it has");
+  command->add_flag("--resume", args->resume,
+                    "Go on with the run in --out, with the settings it has; --epochs may be more");
   add_model_options(*command, *args);
   add_training_options(*command, *args);
   add_json(*command, args->json);
   add_threads(*command);
-  command->final_callback([args, &run] { run = [args] { return train(*args); }; });
+  command->final_callback([args, command, &run] {
+    args->more_epochs = args->resume && command->count("--epochs") > 0;
+    run = [args] { return train(*args); };
+  });
 }
 
 }  // namespace elbo::cli

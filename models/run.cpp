@@ -69,6 +69,11 @@ Run Run::open(const fs::path& folder) {
   return Run(folder, RunConfig::from_json(read_whole_file(config), config.string()));
 }
 
+void Run::set_config(const RunConfig& config) {
+  write_file_atomically(folder_ / "config.json", config.to_json());
+  config_ = config;
+}
+
 std::vector<EpochRecord> Run::history() const {
   fs::path path = folder_ / "history.jsonl";
   std::error_code error;

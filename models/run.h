@@ -39,6 +39,8 @@ class Run {
 
   const std::filesystem::path& folder() const { return folder_; }
   const RunConfig& config() const { return config_; }
+  /// Replaces it, and `config.json`: for a run that is to train for more epochs.
+  void set_config(const RunConfig& config);
   std::filesystem::path operator/(const char* name) const { return folder_ / name; }
 
   /// The epochs so far. Throws FormatError naming the line.

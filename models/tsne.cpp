@@ -77,7 +77,6 @@ class Descent {
   Descent(const Array& codes, const TsneOptions& options);
   void step(bool exaggerate);
   void reorder();
-  void rest();
   void keep_spread();
   bool flown_apart() const;
   Tsne result();
@@ -108,12 +107,6 @@ Descent::Descent(const Array& codes, const TsneOptions& options)
   attraction_.resize(places_.size());
   repulsion_.resize(places_.size());
   z_.resize(static_cast<std::size_t>(n_));
-}
-
-// Forgets momentum and gains, as scikit-learn does where the exaggeration ends: they belong to other forces.
-void Descent::rest() {
-  std::fill(moves_.begin(), moves_.end(), 0.0f);
-  std::fill(gains_.begin(), gains_.end(), 1.0f);
 }
 
 // Centres the points, and widens an axis along which they have come closer than they began. Exaggerated attraction may
@@ -203,7 +196,6 @@ Tsne tsne(const Array& codes, const TsneOptions& options) {
       if (i <= exaggerated) descent.keep_spread();
       descent.reorder();
     }
-    if (i == exaggerated) descent.rest();
     descent.step(i < exaggerated);
     ELBO_CHECK(!descent.flown_apart(), ValueError, "[tsne] the points fly apart in iteration ", i + 1,
                ": the learning rate is too high");

@@ -262,3 +262,15 @@ TEST_CASE("a model that does not fit its options or its pictures is refused befo
       {"cvae", "labels", "found none"});
   CHECK_FALSE(fs::exists(place.run()));
 }
+
+TEST_CASE("a run that is over goes on for more epochs, as if it had been asked for them at once") {
+  Place place;
+  REQUIRE(run_elbo(place.train({"--epochs", "4", "--out", (place.dir / "whole").string()})).status == 0);
+  REQUIRE(run_elbo(place.train()).status == 0);
+  Ended more = run_elbo({"train", "--resume", "--epochs", "4", "--out", place.run().string()});
+  INFO(more.err);
+  REQUIRE(more.status == 0);
+  CHECK(models::Run::open(place.run()).config().train.epochs == 4);
+  for (const char* name : {"model.safetensors", "checkpoint/state.safetensors", "config.json"})
+    CHECK((read_file(place.run() / name) == read_file(place.dir / "whole" / name)));
+}

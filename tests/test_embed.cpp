@@ -424,7 +424,8 @@ TEST_CASE("tsne: keeps neighbours as well as scikit-learn", "[embed]") {
     CHECK(calls == 1000);
     CHECK(last == 1000);
     CHECK(models::trustworthiness(codes, t.points) > c.trustworthiness - 0.01);
-    CHECK(t.kl == Approx(c.kl).epsilon(0.03));
+    CHECK(t.kl < 1.05 * c.kl);  // both vary by some 3 % with the first places
+    CHECK(t.kl > 0.9 * c.kl);
   }
 }
 
@@ -443,6 +444,12 @@ TEST_CASE("tsne: clusters that lie apart stay apart", "[embed]") {
     }
     REQUIRE(farthest_own < nearest_other);
   }
+}
+
+TEST_CASE("tsne: strong exaggeration of codes without clusters does not draw them to one point", "[embed]") {
+  const Array codes = clusters(200, 8, 0);
+  const models::Tsne t = models::tsne(codes, {.perplexity = 20, .iterations = 600, .early_exaggeration = 100});
+  CHECK(models::trustworthiness(codes, t.points) > 0.9);
 }
 
 TEST_CASE("tsne: the same bits for any number of threads and from equal seeds", "[embed]") {
