@@ -88,7 +88,7 @@ std::string csv_of(const datasets::Dataset& pictures, const std::vector<Embedded
 
 std::string svg_of(const EmbedArgs& args, const std::vector<Trained>& runs, const datasets::Dataset& pictures,
                    const std::vector<Embedded>& all) {
-  const std::string method = args.method == "tsne"  ? "t-SNE, perplexity " + csv_number(args.tsne.perplexity)
+  const std::string method = args.method == "tsne"  ? "t-SNE (perplexity " + csv_number(args.tsne.perplexity) + ")"
                              : args.method == "pca" ? "PCA"
                                                     : "the first two latent dimensions";
   const std::string what = method + " of " +

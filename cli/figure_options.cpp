@@ -16,7 +16,8 @@ void add_runs(CLI::App& command, FigureArgs& args) {
 }
 
 void add_run(CLI::App& command, FigureArgs& args) {
-  command.add_option("run", args.runs, "The run folder")->required()->expected(1)->type_name("RUN");
+  args.runs.resize(1);
+  command.add_option("run", args.runs.front(), "The run folder")->required()->type_name("RUN");
 }
 
 void add_figure_options(CLI::App& command, FigureArgs& args, const std::string& name) {

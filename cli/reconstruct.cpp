@@ -29,7 +29,8 @@ Chosen choose(const ReconstructArgs& args, const std::vector<Trained>& runs) {
     out.indices = args.indices.empty() ? models::evenly_spaced(out.pictures.size(), args.count) : args.indices;
     return out;
   }
-  for (const Trained& trained : runs) needed_label(trained, args.label);
+  for (const Trained& trained : runs)
+    if (!out.label) needed_label(trained, args.label);
   out.pictures = read_input(runs.front(), args.input);
   out.indices = viz::first_indices(out.pictures.size());
   return out;

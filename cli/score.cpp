@@ -212,7 +212,7 @@ models::Losses auroc_of(const std::vector<Scored>& all) {
 }
 
 void print_row(const char* name, const models::Losses& l, int decimals) {
-  std::printf("  %-28s %10.*f  %14.*f  %10.*f\n", name, decimals, l.loss, decimals, l.reconstruction, decimals, l.kl);
+  std::printf("  %-36s %10.*f  %14.*f  %10.*f\n", name, decimals, l.loss, decimals, l.reconstruction, decimals, l.kl);
 }
 
 std::string row_name(const char* what, std::int64_t count) {
@@ -228,7 +228,7 @@ void print_pictures(const ScoreArgs& args, const std::vector<Scored>& all) {
     std::stable_sort(shown.begin(), shown.end(),
                      [](const Scored* a, const Scored* b) { return a->losses.loss > b->losses.loss; });
   if (args.input.empty() && shown.size() > most) shown.resize(most);
-  std::printf("\n  %-28s %10s  %14s  %10s\n", args.input.empty() ? "highest scores" : "picture", "score",
+  std::printf("\n  %-36s %10s  %14s  %10s\n", args.input.empty() ? "highest scores" : "picture", "score",
               "reconstruction", "KL");
   for (const Scored* one : shown) {
     std::string name = args.input.empty() ? one->source + " " + std::to_string(one->index) : one->source;
@@ -241,9 +241,9 @@ void print_text(const ScoreArgs& args, const Trained& trained, const std::vector
   std::printf("%s: negative ELBO in nats, %s\n", trained.name.c_str(),
               args.codes == "mean"
                   ? "at the posterior mean"
-                  : ("the mean over " + counted(args.samples, "draw", "draws") + " of the code").c_str());
+                  : (counted(args.samples, "draw", "draws") + " of the code for each picture").c_str());
   if (args.input.empty()) {
-    std::printf("\n  %-28s %10s  %14s  %10s\n", "mean", "score", "reconstruction", "KL");
+    std::printf("\n  %-36s %10s  %14s  %10s\n", "mean", "score", "reconstruction", "KL");
     const Group normal = mean_of(all, 0), odd = mean_of(all, 1);
     print_row(row_name(args.has_odd() ? "normal" : args.split.c_str(), normal.count).c_str(), normal.mean, 2);
     if (args.has_odd()) {

@@ -1,14 +1,26 @@
-// Autodiff basics: a straight line fitted to three points, with nothing but tensors and their gradients.
+// Autodiff basics: the gradient of a formula, beside the one found by hand, and a straight line fitted to three points
+// with nothing but tensors and their gradients. Prints what it finds; takes no options and needs no data.
 #include <elbo/elbo.h>
 
 #include <iostream>
 
-int main() {
-  using namespace elbo;
-  Tensor x = tensor({0, 1, 2}), y = tensor({1, 3, 5});
+using namespace elbo;
+
+int main() try {
+  // A tensor that asks for its gradient remembers what is made of it; backward() walks back from a single number.
+  Tensor x = tensor({0.5, 1, 2}).requires_grad_();
+  Tensor y = sum(square(x) * sin(x));
+  y.backward();
+  std::cout << "y = sum(x^2 sin x) = " << y << " at x = " << x << "\n";
+  std::cout << "dy/dx, by autodiff:   " << x.grad() << "\n";
+  std::cout << "2 x sin x + x^2 cos x " << 2 * x.detach() * sin(x.detach()) + square(x.detach()) * cos(x.detach())
+            << "\n";
+
+  // Gradient descent: the gradients of the loss, a step against them, and the gradients are dropped for the next.
+  Tensor inputs = tensor({0, 1, 2}), targets = tensor({1, 3, 5});
   Tensor slope = tensor(0.0).requires_grad_(), offset = tensor(0.0).requires_grad_();
   for (int step = 0; step <= 200; ++step) {
-    Tensor loss = mean(square(slope * x + offset - y));
+    Tensor loss = mean(square(slope * inputs + offset - targets));
     if (step % 50 == 0) std::cout << "step " << step << ": loss " << loss << "\n";
     loss.backward();
     for (Tensor parameter : {slope, offset}) {
@@ -17,5 +29,8 @@ int main() {
       parameter.zero_grad();
     }
   }
-  std::cout << "y = " << slope << " x + " << offset << "\n";
+  std::cout << "the line through (0, 1), (1, 3), (2, 5): y = " << slope << " x + " << offset << "\n";
+} catch (const Error& error) {
+  std::cerr << "autodiff: " << error.what() << "\n";
+  return 2;
 }

@@ -54,7 +54,7 @@ Trained train(const std::string& name, models::RunConfig config, const Args& arg
   return {name, run, models::load(run.folder())};
 }
 
-/// Nats a picture: of the last epoch's training, and of all test pictures.
+/// Nats a picture: of the last epoch's training, and of all test pictures, with a code drawn for each.
 void print_table(std::span<const Trained> runs, const datasets::Dataset& test) {
   std::printf("\n%-16s %9s %8s %8s %9s %8s %8s %8s\n", "", "training", "recon.", "KL", "test", "recon.", "KL", "MSE");
   for (const Trained& one : runs) {
@@ -98,8 +98,8 @@ int main(int argc, char** argv) try {
                                       viz::loss_curves(runs[1].run.history(), "convolutions")};
   save(args.out / "loss.svg", viz::loss_chart(curves));
   std::vector<viz::Row> rows{{"fully connected", *runs[0].model}, {"convolutions", *runs[1].model}};
-  save(args.out / "samples_fc.png", viz::sample_figure({rows[0]}, {.rows = 4, .columns = 4}));
-  save(args.out / "samples_conv.png", viz::sample_figure({rows[1]}, {.rows = 4, .columns = 4}));
+  save(args.out / "samples_fc.png", viz::sample_figure({rows[0]}, {.rows = 4, .columns = 4, .seed = args.seed}));
+  save(args.out / "samples_conv.png", viz::sample_figure({rows[1]}, {.rows = 4, .columns = 4, .seed = args.seed}));
   // Between a code drawn for one picture and a code drawn for another.
   std::vector<std::int64_t> pair{0, 1};
   save(args.out / "interpolation.png",

@@ -54,7 +54,7 @@ Trained train(const std::string& name, models::RunConfig config, const Args& arg
   return {name, run, models::load(run.folder())};
 }
 
-/// Nats a picture: of the last epoch's training, and of all test pictures.
+/// Nats a picture: of the last epoch's training, and of all test pictures, with a code drawn for each.
 void print_table(std::span<const Trained> runs, const datasets::Dataset& test) {
   std::printf("\n%-16s %9s %8s %8s %9s %8s %8s %8s\n", "", "training", "recon.", "KL", "test", "recon.", "KL", "MSE");
   for (const Trained& one : runs) {
@@ -90,7 +90,8 @@ int main(int argc, char** argv) try {
   Trained conv = train("conv", config, args, data);
   print_table({&conv, 1}, test);
 
-  save(args.out / "samples.png", viz::sample_figure({{"convolutions", *conv.model}}, {.rows = 4, .columns = 10}));
+  save(args.out / "samples.png",
+       viz::sample_figure({{"convolutions", *conv.model}}, {.rows = 4, .columns = 10, .seed = args.seed}));
   datasets::Dataset some = test.first(args.quick ? 500 : 5000);
   viz::Embedding tsne =
       viz::embed(models::encode_means(*conv.model, some), viz::EmbeddingMethod::tsne, {.seed = args.seed});

@@ -55,7 +55,7 @@ Trained train(const std::string& name, models::RunConfig config, const Args& arg
   return {name, run, models::load(run.folder())};
 }
 
-/// Nats a picture: of the last epoch's training and validation, and of all test pictures.
+/// Nats a picture: of the last epoch's training and validation, and of all test pictures, with a code drawn for each.
 void print_table(std::span<const Trained> runs, const datasets::Dataset& test) {
   std::printf("\n%-6s %9s %11s %9s %8s %8s %8s\n", "", "training", "validation", "test", "recon.", "KL", "MSE");
   for (const Trained& one : runs) {
@@ -108,7 +108,7 @@ int main(int argc, char** argv) try {
   std::vector<std::int64_t> one_picture{0};
   save(args.out / "reconstructions.png",
        viz::reconstruction_figure(rows, test, one_picture, {.errors = true, .models_across = true}));
-  save(args.out / "samples.png", viz::sample_figure(rows, {.rows = 1, .columns = 10}));
+  save(args.out / "samples.png", viz::sample_figure(rows, {.rows = 1, .columns = 10, .seed = args.seed}));
   save(args.out / "manifold_z2.png", viz::manifold_figure(*runs[0].model, {.n = 20, .low = -3, .high = 3}));
 } catch (const std::exception& error) {
   std::cerr << "fashion_latent_sweep: " << error.what() << "\n";

@@ -55,7 +55,7 @@ Trained train(const std::string& name, models::RunConfig config, const Args& arg
   return {name, run, models::load(run.folder())};
 }
 
-/// Nats a picture: of the last epoch's training and validation, and of all test pictures.
+/// Nats a picture: of the last epoch's training and validation, and of all test pictures, with a code drawn for each.
 void print_table(std::span<const Trained> runs, const datasets::Dataset& test) {
   std::printf("\n%-6s %9s %11s %9s %8s %8s %8s\n", "", "training", "validation", "test", "recon.", "KL", "MSE");
   for (const Trained& one : runs) {
@@ -111,7 +111,8 @@ int main(int argc, char** argv) try {
 
   // The VAE's codes come from its prior. The autoencoder has none: a Gaussian fitted to the training pictures' codes.
   std::vector<models::CodeDistribution> drawn_from{models::standard_normal(vae), models::fit_codes(ae, data)};
-  save(args.out / "samples.png", viz::sample_figure(rows, {.rows = 1, .columns = 10, .codes = drawn_from}));
+  save(args.out / "samples.png",
+       viz::sample_figure(rows, {.rows = 1, .columns = 10, .seed = args.seed, .codes = drawn_from}));
 
   datasets::Dataset some = test.first(args.quick ? 500 : 2000);
   Array vae_codes = models::encode_means(vae, some), ae_codes = models::encode_means(ae, some);

@@ -55,7 +55,7 @@ Trained train(const std::string& name, models::RunConfig config, const Args& arg
   return {name, run, models::load(run.folder())};
 }
 
-/// Nats a picture: of the last epoch's training and validation, and of all test pictures.
+/// Nats a picture: of the last epoch's training and validation, and of all test pictures, with a code drawn for each.
 void print_table(std::span<const Trained> runs, const datasets::Dataset& test) {
   std::printf("\n%-6s %9s %11s %9s %8s %8s %8s\n", "", "training", "validation", "test", "recon.", "KL", "MSE");
   for (const Trained& one : runs) {
@@ -98,9 +98,10 @@ int main(int argc, char** argv) try {
   std::vector<viz::LossCurves> curves{viz::loss_curves(runs[0].run.history(), "VAE"),
                                       viz::loss_curves(runs[1].run.history(), "CVAE")};
   save(args.out / "loss.svg", viz::loss_chart(curves));
-  save(args.out / "samples_vae.png", viz::sample_figure({{"VAE", vae}}, {.rows = 10, .columns = 10}));
+  save(args.out / "samples_vae.png",
+       viz::sample_figure({{"VAE", vae}}, {.rows = 10, .columns = 10, .seed = args.seed}));
   save(args.out / "samples_cvae.png",
-       viz::sample_figure({{"CVAE", cvae}}, {.columns = 10, .class_names = data.class_names}));
+       viz::sample_figure({{"CVAE", cvae}}, {.columns = 10, .seed = args.seed, .class_names = data.class_names}));
 
   datasets::Dataset some = args.quick ? test.first(500) : test;
   Array vae_codes = models::encode_means(vae, some), cvae_codes = models::encode_means(cvae, some);

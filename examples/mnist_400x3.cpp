@@ -69,7 +69,7 @@ Trained train(const std::string& name, models::RunConfig config, const Args& arg
   return {name, run, models::load(run.folder())};
 }
 
-/// Nats a picture: of the last epoch's training, and of all test pictures.
+/// Nats a picture: of the last epoch's training, and of all test pictures, with a code drawn for each.
 void print_table(std::span<const Trained> runs, const datasets::Dataset& test) {
   std::printf("\n%-16s %9s %8s %8s %9s %8s %8s %8s\n", "", "training", "recon.", "KL", "test", "recon.", "KL", "MSE");
   for (const Trained& one : runs) {
@@ -105,9 +105,11 @@ int main(int argc, char** argv) try {
   print_table(runs, test);
   models::Model &vae = *runs[0].model, &cvae = *runs[1].model;
 
-  save(args.out / "samples.png", viz::sample_figure({{"VAE", vae}}, {.rows = 1, .columns = 10}));
-  save(args.out / "interpolation.png", viz::prior_interpolation_figure({{"VAE", vae}}, 12, {.steps = 12}));
-  save(args.out / "digits.png", viz::sample_figure({{"CVAE", cvae}}, {.rows = 1, .labels_across = true}));
+  save(args.out / "samples.png", viz::sample_figure({{"VAE", vae}}, {.rows = 1, .columns = 10, .seed = args.seed}));
+  save(args.out / "interpolation.png",
+       viz::prior_interpolation_figure({{"VAE", vae}}, 12, {.steps = 12, .seed = args.seed}));
+  save(args.out / "digits.png",
+       viz::sample_figure({{"CVAE", cvae}}, {.rows = 1, .seed = args.seed, .labels_across = true}));
 } catch (const std::exception& error) {
   std::cerr << "mnist_400x3: " << error.what() << "\n";
   return 2;

@@ -96,7 +96,7 @@ int main(int argc, char** argv) try {
        viz::embedding_chart(panel, test.labels, test.class_names, {.width = 640, .height = 560}));
   // Nothing keeps the codes near N(0, 1), and nothing fills the space between them.
   save(args.out / "random_codes_z2.png",
-       viz::sample_figure({{"z = 2", *z2.model}}, {.rows = 1, .columns = 8, .temperature = 3}));
+       viz::sample_figure({{"z = 2", *z2.model}}, {.rows = 1, .columns = 8, .seed = args.seed, .temperature = 3}));
 } catch (const std::exception& error) {
   std::cerr << "mnist_autoencoder: " << error.what() << "\n";
   return 2;

@@ -55,7 +55,7 @@ Trained train(const std::string& name, models::RunConfig config, const Args& arg
   return {name, run, models::load(run.folder())};
 }
 
-/// Nats a picture: of the last epoch's training, and of all test pictures.
+/// Nats a picture: of the last epoch's training, and of all test pictures, with a code drawn for each.
 void print_table(std::span<const Trained> runs, const datasets::Dataset& test) {
   std::printf("\n%-16s %9s %8s %8s %9s %8s %8s %8s\n", "", "training", "recon.", "KL", "test", "recon.", "KL", "MSE");
   for (const Trained& one : runs) {

@@ -54,7 +54,7 @@ Trained train(const std::string& name, models::RunConfig config, const Args& arg
   return {name, run, models::load(run.folder())};
 }
 
-/// Nats a picture: of the last epoch's training, and of all test pictures.
+/// Nats a picture: of the last epoch's training, and of all test pictures, with a code drawn for each.
 void print_table(std::span<const Trained> runs, const datasets::Dataset& test) {
   std::printf("\n%-16s %9s %8s %8s %9s %8s %8s %8s\n", "", "training", "recon.", "KL", "test", "recon.", "KL", "MSE");
   for (const Trained& one : runs) {
@@ -90,7 +90,7 @@ int main(int argc, char** argv) try {
   std::vector<std::string> names;
   viz::Series mse{.name = "test MSE"}, kl{.name = "KL, nats"};
   for (Trained& one : runs) {
-    models::Evaluation found = models::evaluate(*one.model, test, {.codes = models::Codes::mean});
+    models::Evaluation found = models::evaluate(*one.model, test);
     names.push_back(std::to_string(one.model->config().latent));
     mse.y.push_back(found.mse);
     kl.y.push_back(found.losses.kl);

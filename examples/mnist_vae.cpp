@@ -55,7 +55,7 @@ Trained train(const std::string& name, models::RunConfig config, const Args& arg
   return {name, run, models::load(run.folder())};
 }
 
-/// Nats a picture: of the last epoch's training, and of all test pictures.
+/// Nats a picture: of the last epoch's training, and of all test pictures, with a code drawn for each.
 void print_table(std::span<const Trained> runs, const datasets::Dataset& test) {
   std::printf("\n%-16s %9s %8s %8s %9s %8s %8s %8s\n", "", "training", "recon.", "KL", "test", "recon.", "KL", "MSE");
   for (const Trained& one : runs) {
@@ -109,8 +109,8 @@ int main(int argc, char** argv) try {
   std::vector<viz::Row> both{{"MLP", z20}, {"convolutions", conv}};
   save(args.out / "reconstructions.png",
        viz::reconstruction_figure(both, test, viz::first_indices(8), {.errors = true}));
-  save(args.out / "samples_mlp.png", viz::sample_figure({both[0]}, {.rows = 4, .columns = 4}));
-  save(args.out / "samples_conv.png", viz::sample_figure({both[1]}, {.rows = 4, .columns = 4}));
+  save(args.out / "samples_mlp.png", viz::sample_figure({both[0]}, {.rows = 4, .columns = 4, .seed = args.seed}));
+  save(args.out / "samples_conv.png", viz::sample_figure({both[1]}, {.rows = 4, .columns = 4, .seed = args.seed}));
   std::vector<std::int64_t> ends{viz::first_of_class(test, 3), viz::first_of_class(test, 8)};
   save(args.out / "interpolation_3_to_8.png", viz::interpolation_figure(both, test, ends, {.steps = 10}));
 

@@ -55,7 +55,7 @@ Trained train(const std::string& name, models::RunConfig config, const Args& arg
   return {name, run, models::load(run.folder())};
 }
 
-/// Nats a picture: of the last epoch's training, and of all test pictures.
+/// Nats a picture: of the last epoch's training, and of all test pictures, with a code drawn for each.
 void print_table(std::span<const Trained> runs, const datasets::Dataset& test) {
   std::printf("\n%-16s %9s %8s %8s %9s %8s %8s %8s\n", "", "training", "recon.", "KL", "test", "recon.", "KL", "MSE");
   for (const Trained& one : runs) {
@@ -90,7 +90,7 @@ int main(int argc, char** argv) try {
   print_table(runs, test);
 
   std::vector<viz::Row> rows{{"[0, 1]", *runs[0].model}, {"[-1, 1]", *runs[1].model}};
-  save(args.out / "samples.png", viz::sample_figure(rows, {.rows = 4, .columns = 4}));
+  save(args.out / "samples.png", viz::sample_figure(rows, {.rows = 4, .columns = 4, .seed = args.seed}));
   save(args.out / "interpolation.png", viz::prior_interpolation_figure(rows, 1, {.steps = 10, .seed = args.seed}));
   save(args.out / "reconstructions.png",
        viz::reconstruction_figure(rows, test, viz::first_indices(8), {.errors = true}));

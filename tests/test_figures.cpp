@@ -157,12 +157,12 @@ TEST_CASE("samples of a conditional model go through the labels", "[figures]") {
     options.labels_across = true;
     options.columns = 0;
     options.rows = 2;
-    options.scale = 50;  // so wide that the names fit without wider columns
+    options.scale = 80;  // so wide that the names fit without wider columns
     Image image = sample_figure(rows, options);
-    int pitch = 100 + gap, top = image.height - margin - 200 - gap;
+    int pitch = 160 + gap, top = image.height - margin - 320 - gap;
     for (int i = 0; i < 6; ++i) CHECK(image.at(margin + i % 3 * pitch, top + i / 3 * pitch) == expected(i, i % 3));
-    CHECK(has_ink(image, margin, margin, margin + 100, top));
-    CHECK(has_ink(image, margin + 2 * pitch, margin, margin + 2 * pitch + 100, top));
+    CHECK(has_ink(image, margin, margin, margin + 160, top));
+    CHECK(has_ink(image, margin + 2 * pitch, margin, margin + 2 * pitch + 160, top));
     CHECK(has_margins(image));
   }
   SECTION("one label only") {

@@ -147,8 +147,8 @@ std::string result_tiles(const Reported& run) {
 
 std::string result_table(const std::vector<Reported>& runs) {
   Table out{.caption = "Losses in nats per picture, squared error per pixel",
-            .rows = {{"Run", "Epochs", "Epoch kept", "Training loss", "Validation loss", "Test loss", "Reconstruction",
-                      "KL", "Squared error", "Active units", "Parameters"}}};
+            .rows = {{"Run", "Epochs", "Epoch kept", "Training loss", "Validation loss", "Test loss",
+                      "Test reconstruction", "Test KL", "Test squared error", "Active units", "Parameters"}}};
   for (const Reported& run : runs) {
     const models::EpochRecord* best = best_epoch(run.history);
     std::vector<std::string> row = {run.name(), epochs_text(run), best ? std::to_string(best->epoch) : "-",

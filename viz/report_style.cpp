@@ -27,6 +27,7 @@ section {
   margin: 0 0 1.2rem; padding: 1.2rem 1.3rem; border: 1px solid var(--line); border-radius: 10px;
   background: var(--card);
 }
+section > :last-child, .plots > :last-child { margin-bottom: 0; }
 figure { margin: 0 0 1rem; }
 figcaption { margin-top: .4rem; color: var(--muted); font-size: .88rem; max-width: 48rem; }
 .picture img {
@@ -46,8 +47,8 @@ th, td { padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); tex
 td { overflow-wrap: anywhere; }
 thead th { font-weight: 600; vertical-align: bottom; }
 tbody th { font-weight: 500; color: var(--muted); white-space: nowrap; }
-.numbers td, .numbers thead th:not(:first-child) { padding-left: .6rem; text-align: right; white-space: nowrap; }
-.numbers td { font-variant-numeric: tabular-nums; }
+.numbers td, .numbers thead th:not(:first-child) { padding-left: .6rem; text-align: right; }
+.numbers td { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .differs td { font-weight: 600; }
 summary { cursor: pointer; color: var(--accent); }
 details[open] summary { margin-bottom: .6rem; }
@@ -57,7 +58,7 @@ details[open] summary { margin-bottom: .6rem; }
 .charts, .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr)); gap: .6rem 1.2rem; }
 .plots { grid-template-columns: repeat(auto-fill, minmax(min(100%, 27rem), 1fr)); }
 .chart h3 { margin: 0; }
-.chart svg, .plot-figure svg { display: block; width: 100%; height: auto; }
+.linear svg, .log svg, .plot-figure svg { display: block; width: 100%; height: auto; }
 .chart { position: relative; max-width: 36rem; }
 .log { display: none; }
 #log-scale:checked ~ .charts .log { display: block; }
@@ -68,7 +69,7 @@ details[open] summary { margin-bottom: .6rem; }
 .tip {
   position: absolute; z-index: 1; padding: .4rem .6rem; border: 1px solid var(--line); border-radius: 6px;
   background: var(--card); color: var(--ink); font-size: .82rem; line-height: 1.4; pointer-events: none;
-  box-shadow: 0 2px 10px rgb(0 0 0 / .18); font-variant-numeric: tabular-nums; max-width: 100%;
+  width: max-content; box-shadow: 0 2px 10px rgb(0 0 0 / .18); font-variant-numeric: tabular-nums; max-width: 100%;
 }
 .tip b { display: block; }
 .tip div { display: flex; align-items: center; gap: .35rem; }
@@ -87,9 +88,9 @@ svg rect[fill="#ffffff"], svg circle[fill="#ffffff"] { fill: var(--card); }
   svg text[fill="#555555"] { fill: var(--muted); }
   svg [stroke="#e4e4e4"] { stroke: #333841; }
   svg [stroke="#999999"]:not(path):not(circle) { stroke: #6a717c; }
-  svg [stroke="#0072B2"] { stroke: #3f9fe0; } svg [fill="#0072B2"] { fill: #3f9fe0; }
+  svg [stroke="#0072B2"] { stroke: #5b86ff; } svg [fill="#0072B2"] { fill: #5b86ff; }
   svg [stroke="#000000"] { stroke: #f2f2f2; } svg [fill="#000000"] { fill: #f2f2f2; }
-  svg [stroke="#882255"] { stroke: #c5588c; } svg [fill="#882255"] { fill: #c5588c; }
+  svg [stroke="#882255"] { stroke: #bd3377; } svg [fill="#882255"] { fill: #bd3377; }
   .picture img { border-color: transparent; filter: brightness(.92); }
 }
 @media (max-width: 36rem) {
@@ -104,7 +105,13 @@ svg rect[fill="#ffffff"], svg circle[fill="#ffffff"] { fill: var(--card); }
   nav, #log-scale, #log-scale + label, details:not([open]), .tip { display: none; }
   section { border: 0; padding: 0; margin-bottom: 1.5rem; }
   h2, h3 { break-after: avoid; }
-  figure, .tiles, tr { break-inside: avoid; }
+  figure, .tiles, .charts, tr { break-inside: avoid; }
+  .charts { grid-template-columns: repeat(3, 1fr); }
+  .plots { grid-template-columns: repeat(2, 1fr); }
+  .scroll { overflow: visible; }
+  table { font-size: 7.5pt; }
+  .numbers td, .numbers thead th:not(:first-child) { padding: .2rem .25rem; }
+  .picture img { max-height: 22cm; width: auto; }
 }
 )css";
 

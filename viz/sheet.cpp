@@ -12,6 +12,7 @@ constexpr int block_gap = 12;
 constexpr int label_space = 10;          // between a row's label and its pictures
 constexpr int side_space = 24;           // between the pictures at the side and the rest
 constexpr int widest_large_label = 220;  // a label wider than that is written small
+constexpr std::size_t few_columns = 6;
 constexpr Color black{0, 0, 0}, grey{110, 110, 110}, white{255, 255, 255};
 
 bool any(const std::vector<std::string>& texts) {
@@ -68,7 +69,7 @@ class Layout {
   }
   int header_line(const SheetBlock& block) const { return any(block.headers) ? line_height(header_scale) : 0; }
   int row_height(const SheetRow& row) const {
-    return cell_height + (any(row.captions) ? line_height(caption_scale) + 2 : 0);
+    return cell_height + (any(row.captions) ? line_height(caption_scale) + 6 : 0);
   }
 
  private:
@@ -125,16 +126,20 @@ void Layout::measure_pictures() {
 }
 
 void Layout::choose_pitch() {
-  int cell = picture_width;
-  auto widen = [&](const std::vector<std::string>& texts, bool spreads) {
-    for (std::size_t i = 0; i < texts.size(); ++i) {
-      bool alone = spreads && (i == 0 || texts[i - 1].empty()) && (i + 1 == texts.size() || texts[i + 1].empty());
-      if (!alone || texts.size() == 1) cell = std::max(cell, text_width(texts[i], 1) + 4);
-    }
-  };
+  int cell = picture_width, header = 0, caption = 0;  // the widest small text that has only its column
   for (const SheetBlock& block : sheet_.blocks) {
-    widen(block.headers, true);
-    for (const SheetRow& row : block.rows) widen(row.captions, false);
+    const std::vector<std::string>& texts = block.headers;
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      bool alone = (i == 0 || texts[i - 1].empty()) && (i + 1 == texts.size() || texts[i + 1].empty());
+      if (!alone || texts.size() == 1) header = std::max(header, text_width(texts[i], 1) + 6);
+    }
+    for (const SheetRow& row : block.rows)
+      for (const std::string& text : row.captions) caption = std::max(caption, text_width(text, 1) + 6);
+  }
+  for (int text : {header, caption}) {
+    // Few columns may be wider than their pictures for the sake of large text; many only where it must be.
+    bool large = columns <= few_columns && 2 * text <= picture_width * 3 / 2;
+    cell = std::max(cell, large ? 2 * text : text);
   }
   pitch = cell + sheet_.gap;
 }

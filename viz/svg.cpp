@@ -250,8 +250,9 @@ void draw_bars(SvgWriter& svg, const Panel& panel, const Frame& frame, const Leg
       const double y = frame.py(series.y[i]);
       svg.rect(x + 0.5, std::min(y, base), std::max(width - 1, 0.5), std::abs(base - y), legend.color(series),
                hover_text(series, panel.categories[i], series.y[i]));
-      const double magnitude = std::abs(series.y[i]);
-      const std::string figure = format_fixed(series.y[i], magnitude >= 100 ? 0 : magnitude >= 10 ? 1 : 2);
+      // Three digits that count: 0.0123, 1.23, 123.
+      const double power = series.y[i] == 0 ? 2 : std::floor(std::log10(std::abs(series.y[i])));
+      const std::string figure = format_fixed(series.y[i], static_cast<int>(std::clamp(2 - power, 0.0, 6.0)));
       if (guess_width(figure, tick_size) <= width + 4)
         svg.text(x + width / 2, series.y[i] < 0 ? y + 12 : y - 4, figure,
                  {.size = tick_size, .color = tick_color, .anchor = Anchor::middle});

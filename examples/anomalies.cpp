@@ -1,0 +1,99 @@
+// A VAE as an anomaly detector: trained on the sneakers of Fashion-MNIST alone, it finds other garments unlikely.
+// Prints the area under the ROC curve for each class, by the negative ELBO and by its two parts; writes the run folder,
+// the most usual and the oddest test pictures into runs/anomalies. anomalies [--quick] [--out DIR] [--seed N], with
+// Fashion-MNIST where find_data_dir (datasets/dataset.h) looks.
+#include <elbo/elbo.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <iostream>
+#include <sstream>
+
+using namespace elbo;
+
+namespace {
+
+struct Args {
+  bool quick = false;
+  std::filesystem::path out;
+  std::uint64_t seed = 0;
+};
+
+Args parse(int argc, char** argv) {
+  Args args;
+  for (int i = 1; i < argc; ++i) {
+    std::string word = argv[i], value = i + 1 < argc ? argv[i + 1] : "";
+    if (word == "--quick") {
+      args.quick = true;
+    } else if (word == "--out" && !value.empty()) {
+      args.out = argv[++i];
+    } else if (word == "--seed" && std::istringstream(value) >> args.seed) {
+      ++i;
+    } else {
+      throw ValueError("cannot use '" + word + "': expected [--quick] [--out DIR] [--seed N]");
+    }
+  }
+  if (args.out.empty()) args.out = args.quick ? "runs/anomalies-quick" : "runs/anomalies";
+  return args;
+}
+
+std::vector<std::int64_t> indices_of(const datasets::Dataset& data, std::int64_t label) {
+  std::vector<std::int64_t> out;
+  for (std::int64_t i = 0; i < data.size(); ++i)
+    if (data.labels[static_cast<std::size_t>(i)] == label) out.push_back(i);
+  return out;
+}
+
+/// How well a score tells the pictures of one class from the normal ones: 1 is perfect, 0.5 is guessing.
+double auroc_of(const std::vector<double>& scores, const datasets::Dataset& test, std::int64_t normal,
+                std::int64_t label) {
+  std::vector<double> both;
+  std::vector<std::int64_t> odd;
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    if (test.labels[i] != normal && test.labels[i] != label) continue;
+    both.push_back(scores[i]);
+    odd.push_back(test.labels[i] == label);
+  }
+  return models::auroc(both, odd);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  Args args = parse(argc, argv);
+  datasets::Dataset all = datasets::load("fashion-mnist", datasets::Split::train);
+  datasets::Dataset test = datasets::load("fashion-mnist", datasets::Split::test);
+  if (args.quick) all = all.first(10000), test = test.first(1000);
+  const std::int64_t normal = 7;  // sneakers
+
+  models::RunConfig config{.model = {.hidden = {400}, .latent = 10},
+                           .train = {.epochs = args.quick ? 2 : 30, .seed = args.seed}};
+  models::Run run = models::train(args.out / "vae", config, all.subset(indices_of(all, normal)));
+  std::unique_ptr<models::Model> vae = models::load(run.folder());
+
+  std::vector<double> loss, reconstruction, kl;
+  for (const models::Losses& one : models::score(*vae, test, {.seed = args.seed})) {
+    loss.push_back(one.loss);
+    reconstruction.push_back(one.reconstruction);
+    kl.push_back(one.kl);
+  }
+  std::printf("AUROC against %s, by\n%-12s %9s %15s %9s\n", test.class_names[normal].c_str(), "", "-ELBO",
+              "reconstruction", "KL");
+  for (std::int64_t label = 0; label < test.classes(); ++label)
+    if (label != normal)
+      std::printf("%-12s %9.4f %15.4f %9.4f\n", test.class_names[static_cast<std::size_t>(label)].c_str(),
+                  auroc_of(loss, test, normal, label), auroc_of(reconstruction, test, normal, label),
+                  auroc_of(kl, test, normal, label));
+
+  std::vector<std::int64_t> order = viz::first_indices(test.size());
+  std::sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
+    return loss[static_cast<std::size_t>(a)] < loss[static_cast<std::size_t>(b)];
+  });
+  std::vector<std::int64_t> usual(order.begin(), order.begin() + 20), odd(order.rbegin(), order.rbegin() + 20);
+  viz::write_png(args.out / "most_usual.png", viz::class_preview(test, usual, {.columns = 10}));
+  viz::write_png(args.out / "oddest.png", viz::class_preview(test, odd, {.columns = 10}));
+  for (const char* name : {"most_usual.png", "oddest.png"}) std::cout << (args.out / name).string() << "\n";
+} catch (const std::exception& error) {
+  std::cerr << "anomalies: " << error.what() << "\n";
+  return 2;
+}

@@ -1,0 +1,106 @@
+// A model of your own: a VAE whose decoder sees the code again in each of its layers (skip-VAE, Dieng et al. 2019),
+// trained by the library's trainer on `shapes`, pictures that it draws itself. Writes the weights and two pictures into
+// runs/own_model. own_model [--quick] [--out DIR] [--seed N] needs no data.
+#include <elbo/elbo.h>
+
+#include <cstdio>
+#include <iostream>
+#include <sstream>
+
+using namespace elbo;
+
+namespace {
+
+struct Args {
+  bool quick = false;
+  std::filesystem::path out;
+  std::uint64_t seed = 0;
+};
+
+Args parse(int argc, char** argv) {
+  Args args;
+  for (int i = 1; i < argc; ++i) {
+    std::string word = argv[i], value = i + 1 < argc ? argv[i + 1] : "";
+    if (word == "--quick") {
+      args.quick = true;
+    } else if (word == "--out" && !value.empty()) {
+      args.out = argv[++i];
+    } else if (word == "--seed" && std::istringstream(value) >> args.seed) {
+      ++i;
+    } else {
+      throw ValueError("cannot use '" + word + "': expected [--quick] [--out DIR] [--seed N]");
+    }
+  }
+  if (args.out.empty()) args.out = args.quick ? "runs/own_model-quick" : "runs/own_model";
+  return args;
+}
+
+/// Layers are members, registered under the names that they have in the file of weights. Objective, trainer, evaluation
+/// and figures need nothing but the two functions at the end.
+class SkipVAE : public models::Model {
+ public:
+  SkipVAE(const models::ModelConfig& config, Generator* init)
+      : Model(config),
+        in(config.picture.numel(), width, {.init = init}),
+        mu(width, config.latent, {.init = init}),
+        logvar(width, config.latent, {.init = init}),
+        first(config.latent, width, {.init = init}),
+        second(width + config.latent, width, {.init = init}),
+        out(width + config.latent, config.picture.numel(), {.init = init}) {
+    register_module("in", in);
+    register_module("mu", mu);
+    register_module("logvar", logvar);
+    register_module("first", first);
+    register_module("second", second);
+    register_module("out", out);
+  }
+
+  static constexpr std::int64_t width = 256;
+  nn::Linear in, mu, logvar, first, second, out;
+
+ private:
+  models::Posterior encode_pictures(const Tensor& x, const Tensor&) override {
+    Tensor h = gelu(in(flatten(x)));
+    return {mu(h), logvar(h)};
+  }
+
+  Tensor decode_codes(const Tensor& z, const Tensor&) override {
+    Tensor h = gelu(first(z));
+    h = gelu(second(concatenate({h, z}, 1)));
+    Tensor logits = out(concatenate({h, z}, 1));
+    return reshape(logits, config().picture.insert(0, z.shape()[0]));
+  }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  Args args = parse(argc, argv);
+  datasets::Dataset data = datasets::load("shapes", datasets::Split::train, {}, {.count = args.quick ? 2000 : 20000});
+  datasets::Dataset test = datasets::load("shapes", datasets::Split::test, {}, {.count = 1000});
+
+  Generator init(args.seed, Stream::init);
+  SkipVAE model({.model = "skip-vae", .picture = test.shape.without(0), .latent = 10}, &init);
+  std::printf("%lld parameters, %lld pictures\n", static_cast<long long>(model.num_parameters()),
+              static_cast<long long>(data.size()));
+
+  models::Trainer trainer(model, data, {.epochs = args.quick ? 1 : 10, .seed = args.seed});
+  std::printf("%5s %10s %10s %8s\n", "epoch", "training", "validation", "KL");
+  for (int epoch = 1; epoch <= (args.quick ? 1 : 10); ++epoch) {
+    models::EpochRecord record = trainer.run_epoch();
+    std::printf("%5d %10.2f %10.2f %8.2f\n", epoch, record.train.loss, record.val->loss, record.val->kl);
+  }
+  models::Evaluation found = models::evaluate(model, test);
+  std::printf("test loss %.2f nats a picture, MSE %.4f\n", found.losses.loss, found.mse);
+
+  std::filesystem::create_directories(args.out);
+  save_safetensors(args.out / "model.safetensors", model.state_dict());
+  viz::write_png(args.out / "reconstructions.png",
+                 viz::reconstruction_figure({{"skip-VAE", model}}, test, viz::first_indices(8), {.errors = true}));
+  viz::write_png(args.out / "traversal.png", viz::traversal_figure(model, test, 0));
+  for (const char* name : {"model.safetensors", "reconstructions.png", "traversal.png"})
+    std::cout << (args.out / name).string() << "\n";
+} catch (const std::exception& error) {
+  std::cerr << "own_model: " << error.what() << "\n";
+  return 2;
+}
