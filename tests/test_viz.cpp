@@ -284,6 +284,11 @@ TEST_CASE("a picture that cannot be written names its path and leaves nothing be
   const std::string absent = (folder / "no" / "a.png").string();
   CHECK_THROWS_AS(write_png(absent, Image(1, 1, 1)), IoError);
   CHECK_THROWS_WITH(write_png(absent, Image(1, 1, 1)), Contains("cannot write " + absent + ": No such file"));
+  CHECK_THROWS_AS(write_svg(absent, "<svg/>"), IoError);
+
+  write_svg(folder / "a.svg", "<svg/>");
+  CHECK(read_file(folder / "a.svg") == "<svg/>");
+  std::filesystem::remove(folder / "a.svg");
 
   std::filesystem::create_directories(folder / "taken" / "inside");  // a folder where the file should be
   CHECK_THROWS_AS(write_png(folder / "taken", Image(1, 1, 1)), IoError);
@@ -459,6 +464,9 @@ TEST_CASE("bars stand on zero, dots are one path a series", "[viz]") {
   CHECK(bar("a, y: -1", "y") == Approx(base).margin(0.011));
   CHECK(bar("b, y: 4", "y") + bar("b, y: 4", "height") == Approx(base).margin(0.011));
   CHECK(bar("b, y: 4", "height") == Approx(2 * bar("a, x: 2", "height")).margin(0.03));
+  const Panel sizes{.series = {{"c", {}, {0.01234, 12.34, 1234}}}, .mark = Mark::bars, .categories = {"x", "y", "z"}};
+  const std::string figures = chart({&sizes, 1});
+  for (const char* figure : {">0.0123</text>", ">12.3</text>", ">1234</text>"}) CHECK(count(figures, figure) == 1);
 
   const Panel points{.series = {{"c", {1, 2, missing}, {1, 2, 3}}, {"d", {1}, {1}}}, .mark = Mark::points};
   const Panel both[] = {points, points};
