@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <numeric>
 
 #include "../core/errors.h"
 #include "byte_source.h"
@@ -31,8 +32,8 @@ std::uint32_t big_endian(const std::uint8_t* p) {
   return std::uint32_t{p[0]} << 24 | std::uint32_t{p[1]} << 16 | std::uint32_t{p[2]} << 8 | std::uint32_t{p[3]};
 }
 
-/// The decoder takes damaged and cut-off files for whole ones as long as their codes make sense, so that is told here.
-/// PNG: chunks of a length, a name, data and a checksum, up to IEND.
+/// stb_image takes damaged and cut-off files for whole ones as long as their codes make sense, so that is told here,
+/// before it sees them. PNG: chunks of a length, a name, data and a checksum, up to IEND.
 const char* png_fault(std::span<const std::uint8_t> file) {
   for (std::size_t at = 8; file.size() - at >= 12;) {
     const std::size_t length = big_endian(&file[at]);
@@ -46,18 +47,39 @@ const char* png_fault(std::span<const std::uint8_t> file) {
   return "the file cut off";
 }
 
-/// JPEG: segments of a marker and a length up to the first scan (FF DA), in whose data FF D9 can only be the end.
-const char* jpeg_fault(std::span<const std::uint8_t> file) {
-  std::size_t at = 2;
-  while (file.size() - at >= 4 && file[at] == 0xff && file[at + 1] != 0xda) {
-    const bool fill = file[at + 1] == 0xff;
-    const std::size_t length = std::size_t{file[at + 2]} << 8 | file[at + 3];
-    at += fill ? 1 : std::min(file.size() - at, length + 2);
+/// The tables in a segment of Huffman codes: 17 bytes, of which 16 count the codes of each length, and a byte for each.
+/// Of more than 256 codes stb_image, as of 2022, writes past the end of its memory.
+bool are_huffman_tables(std::span<const std::uint8_t> segment) {
+  while (segment.size() >= 17) {
+    const std::size_t codes = std::accumulate(segment.begin() + 1, segment.begin() + 17, std::size_t{0});
+    if (codes > 256 || 17 + codes > segment.size()) return false;
+    segment = segment.subspan(17 + codes);
   }
-  const std::uint8_t end[] = {0xff, 0xd9};
-  const auto rest = file.subspan(at);
-  return std::search(rest.begin(), rest.end(), std::begin(end), std::end(end)) == rest.end() ? "the file cut off"
-                                                                                             : nullptr;
+  return segment.empty();
+}
+
+/// JPEG: segments of a marker (FF and a byte) and a length up to the end, which is FF D9. In the data of a scan, after
+/// FF DA, FF 00 stands for FF, and FF D0 to FF D7 are no segments.
+const char* jpeg_fault(std::span<const std::uint8_t> file) {
+  bool scan = false;
+  for (std::size_t at = 2; at + 1 < file.size();) {
+    const std::uint8_t marker = file[at + 1];
+    const bool in_data = scan && (marker == 0 || (marker >= 0xd0 && marker <= 0xd7));
+    if (file[at] != 0xff || marker == 0xff || in_data) {
+      ++at;
+      continue;
+    }
+    if (marker == 0xd9) return nullptr;
+    const std::span<const std::uint8_t> rest = file.subspan(at + 2);
+    if (rest.size() < 2) break;
+    const std::size_t length = std::size_t{rest[0]} << 8 | rest[1];
+    if (length > rest.size()) break;
+    if (length < 2) return "a segment of a wrong length";
+    if (marker == 0xc4 && !are_huffman_tables(rest.subspan(2, length - 2))) return "wrong Huffman tables";
+    scan = scan || marker == 0xda;
+    at += 2 + length;
+  }
+  return "the file cut off";
 }
 
 struct Free {
@@ -76,14 +98,14 @@ Decoded decode(std::span<const std::uint8_t> file, const std::string& name) {
   const bool is_png = file.size() >= 8 && std::memcmp(file.data(), "\x89PNG\r\n\x1a\n", 8) == 0;
   const bool is_jpeg = file.size() >= 3 && std::memcmp(file.data(), "\xff\xd8\xff", 3) == 0;
   ELBO_CHECK(is_png || is_jpeg, FormatError, name, ": expected a PNG or JPEG picture, found something else");
+  const char* fault = is_png ? png_fault(file) : jpeg_fault(file);
+  ELBO_CHECK(!fault, FormatError, name, ": damaged picture: found ", fault);
   ELBO_CHECK(stbi_info_from_memory(file.data(), size, &width, &height, &samples), FormatError, name, ": expected a ",
              is_png ? "PNG" : "JPEG", " header with at most ", most_pixels, " pixels, found it damaged or with more");
   // Before any memory is taken for the pixels.
   const std::int64_t pixels = std::int64_t{width} * height;
   ELBO_CHECK(pixels > 0 && pixels <= most_pixels, FormatError, name, ": expected at most ", most_pixels,
              " pixels, found ", width, " x ", height);
-  const char* fault = is_png ? png_fault(file) : jpeg_fault(file);
-  ELBO_CHECK(!fault, FormatError, name, ": damaged picture of ", width, " x ", height, ": found ", fault);
   static std::mutex one_at_a_time;
   std::unique_lock<std::mutex> lock(one_at_a_time, std::defer_lock);
   if (pixels > large) lock.lock();

@@ -1,7 +1,7 @@
 // A VAE as an anomaly detector: trained on the sneakers of Fashion-MNIST alone, it finds other garments unlikely.
 // Prints the area under the ROC curve for each class, by the negative ELBO and by its two parts; writes the run folder,
-// the most usual and the oddest test pictures into runs/anomalies. anomalies [--quick] [--out DIR] [--seed N], with
-// Fashion-MNIST where find_data_dir (datasets/dataset.h) looks.
+// the most usual and the oddest test pictures into runs/anomalies.
+// anomalies [--quick] [--out DIR] [--seed N]; the data: scripts/fetch-datasets fashion-mnist
 #include <elbo/elbo.h>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
-// A fully connected VAE beside a convolutional one on CIFAR-10: samples, straight lines between the codes of pictures,
-// reconstructions. Writes two run folders and figures into runs/cifar10_fc_conv.
-// cifar10_fc_conv [--quick] [--out DIR] [--seed N], with CIFAR-10 where find_data_dir (datasets/dataset.h) looks.
+// A fully connected VAE beside a convolutional one on CIFAR-10: losses, samples, straight lines between the codes of
+// pictures, reconstructions. Writes two run folders and figures into runs/cifar10_fc_conv.
+// cifar10_fc_conv [--quick] [--out DIR] [--seed N]; the data: scripts/fetch-datasets cifar10
 #include <elbo/elbo.h>
 
 #include <cstdio>
@@ -49,6 +49,7 @@ Trained train(const std::string& name, models::RunConfig config, const Args& arg
     std::printf("%s: epoch %2d, training %.2f", name.c_str(), int(epoch.epoch), epoch.train.loss);
     if (epoch.val) std::printf(", validation %.2f", epoch.val->loss);
     std::printf(", %.1f s\n", epoch.seconds);
+    std::fflush(stdout);
   };
   models::Run run = models::train(args.out / name, config, data, {.on_epoch = print});
   return {name, run, models::load(run.folder())};

@@ -1,6 +1,6 @@
 // A convolutional VAE on Fashion-MNIST: where the classes lie among its codes, and pictures that it makes up.
 // Writes the run folder, a t-SNE of the test pictures' codes and samples into runs/fashion_conv.
-// fashion_conv [--quick] [--out DIR] [--seed N], with Fashion-MNIST where find_data_dir (datasets/dataset.h) looks.
+// fashion_conv [--quick] [--out DIR] [--seed N]; the data: scripts/fetch-datasets fashion-mnist
 #include <elbo/elbo.h>
 
 #include <cstdio>
@@ -49,6 +49,7 @@ Trained train(const std::string& name, models::RunConfig config, const Args& arg
     std::printf("%s: epoch %2d, training %.2f", name.c_str(), int(epoch.epoch), epoch.train.loss);
     if (epoch.val) std::printf(", validation %.2f", epoch.val->loss);
     std::printf(", %.1f s\n", epoch.seconds);
+    std::fflush(stdout);
   };
   models::Run run = models::train(args.out / name, config, data, {.on_epoch = print});
   return {name, run, models::load(run.folder())};

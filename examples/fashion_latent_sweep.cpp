@@ -1,7 +1,6 @@
-// How many latent dimensions? VAEs on Fashion-MNIST with 2, 10, 20 and 50: what they rebuild and make up, their losses,
-// and the whole of the two-dimensional one as a map. Writes the run folders and figures into runs/fashion_latent_sweep.
-// fashion_latent_sweep [--quick] [--out DIR] [--seed N], with Fashion-MNIST where find_data_dir (datasets/dataset.h)
-// looks.
+// How many latent dimensions? VAEs on Fashion-MNIST with 2, 10, 20 and 50: their losses, what they rebuild and make
+// up, and the two-dimensional one as a map. Writes the run folders and figures into runs/fashion_latent_sweep.
+// fashion_latent_sweep [--quick] [--out DIR] [--seed N]; the data: scripts/fetch-datasets fashion-mnist
 #include <elbo/elbo.h>
 
 #include <cstdio>
@@ -50,6 +49,7 @@ Trained train(const std::string& name, models::RunConfig config, const Args& arg
     std::printf("%s: epoch %2d, training %.2f", name.c_str(), int(epoch.epoch), epoch.train.loss);
     if (epoch.val) std::printf(", validation %.2f", epoch.val->loss);
     std::printf(", %.1f s\n", epoch.seconds);
+    std::fflush(stdout);
   };
   models::Run run = models::train(args.out / name, config, data, {.on_epoch = print});
   return {name, run, models::load(run.folder())};

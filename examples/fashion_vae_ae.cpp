@@ -1,7 +1,7 @@
 // A VAE beside an autoencoder of the same layers on Fashion-MNIST, both trained until the validation loss stops
 // falling: what they rebuild, what they make up, how their codes lie. Writes two run folders and figures into
-// runs/fashion_vae_ae. fashion_vae_ae [--quick] [--out DIR] [--seed N], with Fashion-MNIST where find_data_dir
-// (datasets/dataset.h) looks.
+// runs/fashion_vae_ae.
+// fashion_vae_ae [--quick] [--out DIR] [--seed N]; the data: scripts/fetch-datasets fashion-mnist
 #include <elbo/elbo.h>
 
 #include <cstdio>
@@ -50,6 +50,7 @@ Trained train(const std::string& name, models::RunConfig config, const Args& arg
     std::printf("%s: epoch %2d, training %.2f", name.c_str(), int(epoch.epoch), epoch.train.loss);
     if (epoch.val) std::printf(", validation %.2f", epoch.val->loss);
     std::printf(", %.1f s\n", epoch.seconds);
+    std::fflush(stdout);
   };
   models::Run run = models::train(args.out / name, config, data, {.on_epoch = print});
   return {name, run, models::load(run.folder())};

@@ -1,7 +1,6 @@
 // A VAE and a conditional VAE on MNIST with three hidden layers of 400 and 15 latent dimensions: samples, straight
-// lines through the space of codes, digits on demand. Writes two run folders and pictures into runs/mnist_400x3.
-// mnist_400x3 [--quick] [--out DIR] [--seed N], with MNIST in one of the places that find_data_dir (datasets/dataset.h)
-// names.
+// lines through the space of codes, digits on demand. Writes two run folders and figures into runs/mnist_400x3.
+// mnist_400x3 [--quick] [--out DIR] [--seed N]; the data: scripts/fetch-datasets mnist
 #include <elbo/elbo.h>
 
 #include <cstdio>
@@ -64,6 +63,7 @@ Trained train(const std::string& name, models::RunConfig config, const Args& arg
     std::printf("%s: epoch %2d, training %.2f", name.c_str(), int(epoch.epoch), epoch.train.loss);
     if (epoch.val) std::printf(", validation %.2f", epoch.val->loss);
     std::printf(", %.1f s\n", epoch.seconds);
+    std::fflush(stdout);
   };
   models::Run run = models::train(args.out / name, config, data, {.on_epoch = print});
   return {name, run, models::load(run.folder())};

@@ -1,6 +1,6 @@
 // Autoencoders on MNIST, without a prior on their codes: what they rebuild, where the codes of a two-dimensional one
-// lie, and what becomes of codes drawn far from them. Writes two run folders and pictures into runs/mnist_autoencoder.
-// mnist_autoencoder [--quick] [--out DIR] [--seed N], with MNIST where find_data_dir (datasets/dataset.h) looks.
+// lie, and what becomes of codes drawn at random. Writes two run folders and figures into runs/mnist_autoencoder.
+// mnist_autoencoder [--quick] [--out DIR] [--seed N]; the data: scripts/fetch-datasets mnist
 #include <elbo/elbo.h>
 
 #include <cstdio>
@@ -49,6 +49,7 @@ Trained train(const std::string& name, models::RunConfig config, const Args& arg
     std::printf("%s: epoch %2d, training %.2f", name.c_str(), int(epoch.epoch), epoch.train.loss);
     if (epoch.val) std::printf(", validation %.2f", epoch.val->loss);
     std::printf(", %.1f s\n", epoch.seconds);
+    std::fflush(stdout);
   };
   models::Run run = models::train(args.out / name, config, data, {.on_epoch = print});
   return {name, run, models::load(run.folder())};

@@ -1,7 +1,6 @@
-// The weight of the KL divergence (beta-VAE, Higgins et al. 2017): the more it weighs, the less the code tells of a
-// picture. Three deep VAEs on MNIST with beta 0.1, 1 and 4; writes their run folders and their reconstructions into
-// runs/mnist_beta. mnist_beta [--quick] [--out DIR] [--seed N], with MNIST in one of the places that find_data_dir
-// (datasets/dataset.h) names.
+// The weight of the KL divergence (beta-VAE, Higgins et al. 2017): the more it weighs, the less a code tells of its
+// picture. Deep VAEs on MNIST with beta 0.1, 1 and 4; writes run folders and reconstructions into runs/mnist_beta.
+// mnist_beta [--quick] [--out DIR] [--seed N]; the data: scripts/fetch-datasets mnist
 #include <elbo/elbo.h>
 
 #include <cstdio>
@@ -50,6 +49,7 @@ Trained train(const std::string& name, models::RunConfig config, const Args& arg
     std::printf("%s: epoch %2d, training %.2f", name.c_str(), int(epoch.epoch), epoch.train.loss);
     if (epoch.val) std::printf(", validation %.2f", epoch.val->loss);
     std::printf(", %.1f s\n", epoch.seconds);
+    std::fflush(stdout);
   };
   models::Run run = models::train(args.out / name, config, data, {.on_epoch = print});
   return {name, run, models::load(run.folder())};

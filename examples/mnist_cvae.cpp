@@ -1,7 +1,6 @@
 // A conditional VAE on MNIST: the label goes into encoder and decoder, so that the decoder can be asked for a digit.
 // Writes the run folder and two samples of each digit into runs/mnist_cvae.
-// mnist_cvae [--quick] [--out DIR] [--seed N], with MNIST in one of the places that find_data_dir (datasets/dataset.h)
-// names.
+// mnist_cvae [--quick] [--out DIR] [--seed N]; the data: scripts/fetch-datasets mnist
 #include <elbo/elbo.h>
 
 #include <cstdio>
@@ -50,6 +49,7 @@ Trained train(const std::string& name, models::RunConfig config, const Args& arg
     std::printf("%s: epoch %2d, training %.2f", name.c_str(), int(epoch.epoch), epoch.train.loss);
     if (epoch.val) std::printf(", validation %.2f", epoch.val->loss);
     std::printf(", %.1f s\n", epoch.seconds);
+    std::fflush(stdout);
   };
   models::Run run = models::train(args.out / name, config, data, {.on_epoch = print});
   return {name, run, models::load(run.folder())};

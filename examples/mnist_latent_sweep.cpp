@@ -1,6 +1,6 @@
 // How many latent dimensions? Deep VAEs on MNIST with 2, 10, 50 and 100: the error of their reconstructions and the KL
 // divergence that it costs. Writes the run folders and a chart of bars into runs/mnist_latent_sweep.
-// mnist_latent_sweep [--quick] [--out DIR] [--seed N], with MNIST where find_data_dir (datasets/dataset.h) looks.
+// mnist_latent_sweep [--quick] [--out DIR] [--seed N]; the data: scripts/fetch-datasets mnist
 #include <elbo/elbo.h>
 
 #include <cstdio>
@@ -49,6 +49,7 @@ Trained train(const std::string& name, models::RunConfig config, const Args& arg
     std::printf("%s: epoch %2d, training %.2f", name.c_str(), int(epoch.epoch), epoch.train.loss);
     if (epoch.val) std::printf(", validation %.2f", epoch.val->loss);
     std::printf(", %.1f s\n", epoch.seconds);
+    std::fflush(stdout);
   };
   models::Run run = models::train(args.out / name, config, data, {.on_epoch = print});
   return {name, run, models::load(run.folder())};

@@ -1,7 +1,6 @@
 // VAEs on MNIST: a deep one with 20 latent dimensions, one with 2 that can be drawn as a map, and a convolutional one.
-// Writes three run folders, the loss curves and pictures into runs/mnist_vae; `--quick` shows all of it in seconds,
-// badly. mnist_vae [--quick] [--out DIR] [--seed N], with MNIST in one of the places that find_data_dir
-// (datasets/dataset.h) names.
+// Writes three run folders, loss curves, reconstructions, samples and maps into runs/mnist_vae.
+// mnist_vae [--quick] [--out DIR] [--seed N]; the data: scripts/fetch-datasets mnist
 #include <elbo/elbo.h>
 
 #include <cstdio>
@@ -50,6 +49,7 @@ Trained train(const std::string& name, models::RunConfig config, const Args& arg
     std::printf("%s: epoch %2d, training %.2f", name.c_str(), int(epoch.epoch), epoch.train.loss);
     if (epoch.val) std::printf(", validation %.2f", epoch.val->loss);
     std::printf(", %.1f s\n", epoch.seconds);
+    std::fflush(stdout);
   };
   models::Run run = models::train(args.out / name, config, data, {.on_epoch = print});
   return {name, run, models::load(run.folder())};

@@ -1,6 +1,7 @@
 // A model of your own: a VAE whose decoder sees the code again in each of its layers (skip-VAE, Dieng et al. 2019),
-// trained by the library's trainer on `shapes`, pictures that it draws itself. Writes the weights and two pictures into
-// runs/own_model. own_model [--quick] [--out DIR] [--seed N] needs no data.
+// trained by the library's trainer on `shapes`, pictures that it draws itself. Writes weights and figures into
+// runs/own_model.
+// own_model [--quick] [--out DIR] [--seed N]
 #include <elbo/elbo.h>
 
 #include <cstdio>

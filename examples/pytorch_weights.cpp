@@ -1,7 +1,7 @@
 // Weights from PyTorch and back: reads what `safetensors.torch.save_file(vae.state_dict(), "theirs.safetensors")`
-// writes for a VAE of plain nn.Linear layers (784-400-20, names fc1, fc21, fc22, fc3, fc4) into a models::VAE, draws
-// samples, and saves it under PyTorch's names again. Without WEIGHTS it makes a file of untrained ones. pytorch_weights
-// [WEIGHTS] [--quick] [--out DIR] [--seed N] writes into runs/pytorch_weights.
+// writes for a VAE of plain nn.Linear layers (named fc1, fc21, fc22, fc3, fc4, 784 pixels) into a models::VAE, draws
+// samples, and saves it under PyTorch's names again. Without WEIGHTS it makes a file of untrained ones.
+// pytorch_weights [WEIGHTS] [--quick] [--out DIR] [--seed N]
 #include <elbo/elbo.h>
 
 #include <cstdio>

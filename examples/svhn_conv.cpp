@@ -1,7 +1,6 @@
-// A convolutional VAE on SVHN, with pixels in [0, 1] as its decoder gives them, and in [-1, 1], of which its sigmoid
-// can never reach half: the loss says so. Writes two run folders, samples, interpolations, traversals into
-// runs/svhn_conv. svhn_conv [--quick] [--out DIR] [--seed N], with SVHN (train_32x32.mat) where find_data_dir
-// (datasets/dataset.h) looks.
+// A convolutional VAE on SVHN, with pixels in [0, 1] as its decoder gives them, and in [-1, 1], of which a sigmoid can
+// never reach half: the loss says so. Writes two run folders and figures into runs/svhn_conv.
+// svhn_conv [--quick] [--out DIR] [--seed N]; the data: scripts/fetch-datasets svhn
 #include <elbo/elbo.h>
 
 #include <cstdio>
@@ -50,6 +49,7 @@ Trained train(const std::string& name, models::RunConfig config, const Args& arg
     std::printf("%s: epoch %2d, training %.2f", name.c_str(), int(epoch.epoch), epoch.train.loss);
     if (epoch.val) std::printf(", validation %.2f", epoch.val->loss);
     std::printf(", %.1f s\n", epoch.seconds);
+    std::fflush(stdout);
   };
   models::Run run = models::train(args.out / name, config, data, {.on_epoch = print});
   return {name, run, models::load(run.folder())};

@@ -1,6 +1,7 @@
 // A trained model in a program of your own: takes a run folder, as `elbo train` and models::train leave it, and
-// encodes, decodes and scores test pictures. Without one it first trains a small model, on pictures that it draws
-// itself. Writes two pictures into runs/use_trained. use_trained [RUN] [--quick] [--out DIR] [--seed N]
+// encodes, decodes and scores test pictures. Without RUN it first trains a small model, on pictures that it draws
+// itself. Writes two figures into runs/use_trained.
+// use_trained [RUN] [--quick] [--out DIR] [--seed N]
 #include <elbo/elbo.h>
 
 #include <algorithm>
