@@ -71,6 +71,7 @@ std::string csv_of(const datasets::Dataset& pictures, const std::vector<Embedded
   std::string out = "index,label,class,x,y";
   out += all.size() > 1 ? ",x_b,y_b\n" : "\n";
   std::vector<std::vector<float>> points;
+  points.reserve(all.size());
   for (const Embedded& one : all) points.push_back(one.embedding.points.to_vector<float>());
   for (std::int64_t i = 0; i < pictures.size(); ++i) {
     const auto at = static_cast<std::size_t>(i);

@@ -60,6 +60,7 @@ CLI::Option* add_list(CLI::App& command, const std::string& name, std::vector<st
 
 std::vector<viz::Row> rows_of(const std::vector<Trained>& runs) {
   std::vector<viz::Row> rows;
+  rows.reserve(runs.size());
   for (const Trained& trained : runs) rows.push_back({trained.name, *trained.model});
   return rows;
 }

@@ -64,6 +64,8 @@ void add_json(CLI::App& command, bool& json) {
   command.add_flag("--json", json, "Print one JSON object and nothing else");
 }
 
-void print_json(const nlohmann::ordered_json& object) { std::cout << object.dump() << "\n"; }
+void print_json(const nlohmann::ordered_json& object) {
+  std::cout << object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << "\n";
+}
 
 }  // namespace elbo::cli

@@ -84,6 +84,7 @@ int reconstruct(const ReconstructArgs& args) {
                                                  .label = chosen.label,
                                                  .scale = args.scale});
   std::vector<double> errors;
+  errors.reserve(rows.size());
   for (const viz::Row& row : rows)
     errors.push_back(viz::reconstruction_error(row.model, chosen.pictures, chosen.indices, chosen.label));
   viz::write_png(file, image);

@@ -223,6 +223,7 @@ std::string row_name(const char* what, std::int64_t count) {
 void print_pictures(const ScoreArgs& args, const std::vector<Scored>& all) {
   constexpr std::size_t most = 10;
   std::vector<const Scored*> shown;
+  shown.reserve(all.size());
   for (const Scored& one : all) shown.push_back(&one);
   if (args.input.empty() || args.sort)
     std::stable_sort(shown.begin(), shown.end(),

@@ -55,12 +55,13 @@ Trained train(const std::string& name, models::RunConfig config, const Args& arg
   return {name, run, models::load(run.folder())};
 }
 
-/// Nats a picture: of the last epoch's training, and of all test pictures, with a code drawn for each.
+/// Nats a picture: of the last epoch's training, and of all test pictures, with a code drawn for each. The losses are
+/// reconstruction + beta * KL.
 void print_table(std::span<const Trained> runs, const datasets::Dataset& test) {
   std::printf("\n%-16s %9s %8s %8s %9s %8s %8s %8s\n", "", "training", "recon.", "KL", "test", "recon.", "KL", "MSE");
   for (const Trained& one : runs) {
     models::Losses last = one.run.history().back().train;
-    models::Evaluation found = models::evaluate(*one.model, test);
+    models::Evaluation found = models::evaluate(*one.model, test, {.beta = one.run.config().train.beta});
     std::printf("%-16s %9.2f %8.2f %8.2f %9.2f %8.2f %8.2f %8.4f\n", one.name.c_str(), last.loss, last.reconstruction,
                 last.kl, found.losses.loss, found.losses.reconstruction, found.losses.kl, found.mse);
   }
@@ -89,7 +90,7 @@ int main(int argc, char** argv) try {
   print_table(runs, test);
 
   std::vector<viz::Row> rows;
-  for (Trained& one : runs) rows.push_back({one.name, *one.model});
+  for (Trained& one : runs) rows.push_back({"beta = " + one.name.substr(5), *one.model});
   save(args.out / "reconstructions.png",
        viz::reconstruction_figure(rows, test, viz::first_indices(8), {.errors = true}));
 } catch (const std::exception& error) {

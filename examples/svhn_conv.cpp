@@ -56,6 +56,7 @@ Trained train(const std::string& name, models::RunConfig config, const Args& arg
 }
 
 /// Nats a picture: of the last epoch's training, and of all test pictures, with a code drawn for each.
+/// Pixels are as the model sees them: in [-1, 1] the same fault is an MSE four times as large.
 void print_table(std::span<const Trained> runs, const datasets::Dataset& test) {
   std::printf("\n%-16s %9s %8s %8s %9s %8s %8s %8s\n", "", "training", "recon.", "KL", "test", "recon.", "KL", "MSE");
   for (const Trained& one : runs) {

@@ -42,8 +42,8 @@ Array of_unit_size(const Array& codes) {
   for (double value : values) largest = std::max(largest, std::abs(value));
   int exponent = 0;
   std::frexp(largest, &exponent);
-  std::vector<float> scaled;
-  for (double value : values) scaled.push_back(static_cast<float>(std::ldexp(value, -exponent)));
+  std::vector<float> scaled(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) scaled[i] = static_cast<float>(std::ldexp(values[i], -exponent));
   return Array::from(scaled, codes.shape());
 }
 

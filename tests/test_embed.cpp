@@ -212,12 +212,11 @@ TEST_CASE("trustworthiness: scikit-learn's values", "[embed]") {
 }
 
 TEST_CASE("trustworthiness: a case by hand, with points at one place", "[embed]") {
-  // In the embedding the neighbour of each of 0, 1, 2, 4 is the point farthest away in the codes, rank 4; that of 3 is
-  // 1, after 2 and 4 and level with nobody: 3 - 1 = 2 comes third.
   const Array codes = Array::from(std::vector<float>{0, 1, 2, 3, 4}, {5, 1});
   const Array embedding = Array::from(std::vector<float>{0, 10, 20, 10.5f, 0.25f}, {5, 1});
-  // 0 -> 4: rank 4. 1 -> 3: 0 and 2 before it: rank 3. 2 -> 3: level with 1, which has the lower index: rank 2.
-  // 3 -> 1: 2 and 4 before it: rank 3. 4 -> 0: rank 4. Penalties 3 + 2 + 1 + 2 + 3.
+  // Nearest in the embedding, and its rank in the codes. 0 -> 4: rank 4. 1 -> 3: 0 and 2 before it: rank 3. 2 -> 3:
+  // level with 1, which has the lower index: rank 2. 3 -> 1: 2 and 4 before it: rank 3. 4 -> 0: rank 4. Penalties 3 + 2
+  // + 1 + 2 + 3.
   CHECK(models::trustworthiness(codes, embedding, 1) == Approx(1 - 11 * 2.0 / (5 * (10 - 3 - 1))));
   const Array same = Array::zeros({5, 1});
   CHECK(models::trustworthiness(same, same, 2) == 1);  // ties by index in both
@@ -324,7 +323,7 @@ TEST_CASE("affinities: the mean of both conditional probabilities, in any order 
     }
   }
   std::vector<std::int32_t> order(n);
-  for (std::int32_t i = 0; i < n; ++i) order[static_cast<std::size_t>(i)] = (i * 7 + 3) % n;
+  for (std::int32_t i = 0; i < n; ++i) order[static_cast<std::size_t>(i)] = (i * 7 + 3) % 60;
   const models::detail::Affinities turned = models::detail::reordered(p, order);
   auto to_dense = [](const models::detail::Affinities& sparse) {
     std::vector<double> out(n * n);
@@ -347,7 +346,9 @@ TEST_CASE("affinities: the mean of both conditional probabilities, in any order 
 
 TEST_CASE("curve_order: neighbours on the curve are neighbours in the plane", "[embed]") {
   std::vector<float> grid;
-  for (int i = 0; i < 256; ++i) grid.insert(grid.end(), {static_cast<float>(i % 16), static_cast<float>(i / 16)});
+  for (int row = 0; row < 16; ++row)
+    for (int column = 0; column < 16; ++column)
+      grid.insert(grid.end(), {static_cast<float>(column), static_cast<float>(row)});
   const std::vector<std::int32_t> order = models::detail::curve_order(grid);
   std::vector<bool> seen(256);
   for (std::size_t i = 0; i < 256; ++i) {

@@ -432,10 +432,12 @@ TEST_CASE("no text is cut, however long it is and however small the pictures are
 }
 
 TEST_CASE("figures pick a scale at which pictures can be seen", "[figures]") {
-  auto width_of = [](std::int64_t side, std::int64_t count) {
-    return class_preview(bars(count, side), first_indices(count), {.columns = count, .names = false}).width;
+  auto width_of = [](std::int64_t pixels, std::int64_t count) {
+    return class_preview(bars(count, pixels), first_indices(count), {.columns = count, .names = false}).width;
   };
-  auto expected = [](int side, int count, int scale) { return 2 * margin + count * side * scale + (count - 1) * gap; };
+  auto expected = [](int pixels, int count, int zoom) {
+    return 2 * margin + count * pixels * zoom + (count - 1) * gap;
+  };
   CHECK(width_of(28, 4) == expected(28, 4, 3));
   CHECK(width_of(28, 12) == expected(28, 12, 2));
   CHECK(width_of(28, 30) == expected(28, 30, 2));

@@ -125,6 +125,7 @@ Image interpolation_figure(const std::vector<Row>& rows, const datasets::Dataset
   std::vector<std::int64_t> from, to;
   for (std::size_t i = 0; i < pairs.size(); ++i) (i % 2 ? to : from).push_back(pairs[i]);
   std::vector<Strips> found;
+  found.reserve(rows.size());
   for (const Row& row : rows) found.push_back(picture_strips(row.model, dataset, from, to, options));
   std::vector<std::array<std::string, 2>> names;
   for (std::size_t i = 0; i < from.size(); ++i)

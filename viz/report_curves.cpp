@@ -95,9 +95,10 @@ std::string curves_section(const std::vector<Reported>& runs) {
   };
   const bool no_kl =
       std::all_of(curves.begin(), curves.end(), [&](const LossCurves& c) { return flat(c.kl) && flat(c.val_kl); });
+  const std::vector<Series> named = series_of(curves, parts[0]);
   std::vector<Key> keys;
-  for (const Series& series : series_of(curves, parts[0]))
-    keys.push_back({series.name, series.color, series.dashed, /*line=*/true});
+  keys.reserve(named.size());
+  for (const Series& series : named) keys.push_back({series.name, series.color, series.dashed, /*line=*/true});
   std::string html = "<input type=\"checkbox\" id=\"log-scale\"><label for=\"log-scale\">Logarithmic scale</label>\n";
   html += "<div class=\"legend-row\"></div>\n" + legend(keys) + "<div class=\"charts\">\n";
   for (const Part& part : std::span(parts, no_kl ? 2 : 3)) html += chart_of(part, series_of(curves, part));

@@ -1,6 +1,8 @@
 #pragma once
+#include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "../models/evaluate.h"
 #include "report.h"

@@ -88,6 +88,7 @@ std::string reconstructions_section(const std::vector<Reported>& runs) {
   for (const auto& group : groups) {
     const datasets::Dataset& pictures = *pictures_of(*group[0]);
     std::vector<Row> rows;
+    rows.reserve(group.size());
     for (const Reported* run : group) rows.push_back({group.size() > 1 ? run->name() : "model", model_of(*run)});
     const std::int64_t columns = pictures.width() > 40 ? 8 : 12;
     const auto indices = models::evenly_spaced(pictures.size(), group.size() > 2 ? columns : 3 * columns);
