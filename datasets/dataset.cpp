@@ -127,7 +127,7 @@ fs::path find_data_dir(const std::string& name, const fs::path& explicit_dir) {
     looked.push_back(dir.string());
   }
   fail<IoError>("dataset ", name, ": expected its files in one of ", join(looked),
-                "; found none there: give the folder", " with --data, or put it into $ELBO_DATA", reader.hint);
+                "; found none there: put the folder into $ELBO_DATA, or name it (--data)", reader.hint);
 }
 
 }  // namespace elbo::datasets

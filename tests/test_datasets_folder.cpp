@@ -274,6 +274,7 @@ TEST_CASE("folder: what cannot be read is left out and listed") {
   write_all(dir, {"a/3.jpg"}, jpeg.substr(0, 300));
   write_all(dir, {"b/1.png"}, png_header(30000, 30000, 8, 0) + chunk("IDAT", "x") + chunk("IEND", ""));
   write_all(dir, {"b/3.png"}, "");
+  const int before = num_threads();
   for (const int threads : {1, 2, 3}) {
     set_num_threads(threads);
     const Dataset data = load_folder(dir.path(), Split::train);
@@ -287,7 +288,7 @@ TEST_CASE("folder: what cannot be read is left out and listed") {
     CHECK(data.skipped[2] == (dir / "b/1.png").string() + ": expected at most 100000000 pixels, found 30000 x 30000");
     CHECK(data.skipped[3] == (dir / "b/3.png").string() + ": expected data, found an empty file");
   }
-  set_num_threads(2);
+  set_num_threads(before);
 }
 
 TEST_CASE("folder: nothing to read, and options that make no sense") {

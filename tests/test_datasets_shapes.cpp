@@ -140,11 +140,12 @@ TEST_CASE("shapes: a half has distinct factors, labels and the pictures they des
 }
 
 TEST_CASE("shapes: a larger count goes on where a smaller one ends, and threads change nothing") {
+  const int before = num_threads();
   set_num_threads(1);
   const Dataset few = load_shapes(Split::train, 300);
   set_num_threads(3);
   const Dataset more = load_shapes(Split::train, 700);
-  set_num_threads(2);
+  set_num_threads(before);
   CHECK(more.first(300).pictures == few.pictures);
   CHECK(more.first(300).factors == few.factors);
   // The same on every machine: a sum over what is drawn.
