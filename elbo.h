@@ -42,6 +42,7 @@
 #include "models/objective.h"
 #include "models/pca.h"
 #include "models/run.h"
+#include "models/trained.h"
 #include "models/trainer.h"
 #include "models/tsne.h"
 #include "models/vae.h"

@@ -36,7 +36,7 @@ void print_table(const EvalArgs& args, const models::RunConfig& config, const mo
 }
 
 int eval(const EvalArgs& args) {
-  Trained trained = open_trained(args.run);
+  Trained trained = models::open(args.run);
   const models::RunConfig& config = trained.run.config();
   datasets::Dataset dataset =
       open_dataset(trained, args.split == "train" ? datasets::Split::train : datasets::Split::test, args.data);

@@ -8,18 +8,11 @@ namespace elbo::cli {
 
 namespace fs = std::filesystem;
 
-Trained open_trained(const fs::path& folder) {
-  models::Run run = models::Run::open(folder);
-  fs::path absolute = fs::absolute(folder).lexically_normal();
-  if (!absolute.has_filename()) absolute = absolute.parent_path();
-  return {run, models::load(folder), absolute.filename().string()};
-}
-
 std::vector<Trained> open_trained(const std::vector<fs::path>& folders) {
   std::vector<Trained> out;
   std::map<std::string, int> times;
   for (const fs::path& folder : folders) {
-    out.push_back(open_trained(folder));
+    out.push_back(models::open(folder));
     ++times[out.back().name];
     const Shape &first = out.front().model->config().picture, &found = out.back().model->config().picture;
     ELBO_CHECK(found == first, ValueError, folder.string(), ": expected a model of pictures ", first, ", as ",

@@ -1,7 +1,6 @@
 #pragma once
 #include <elbo/datasets/dataset.h>
-#include <elbo/models/model.h>
-#include <elbo/models/run.h>
+#include <elbo/models/trained.h>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -9,16 +8,9 @@
 /// What the commands on trained models have in common.
 namespace elbo::cli {
 
-/// A trained model and what it is called in rows and legends: its run folder's own name.
-struct Trained {
-  models::Run run;
-  std::unique_ptr<models::Model> model;
-  std::string name;
-};
+using models::Trained;
 
-/// Throws IoError or FormatError for a folder that is no run.
-Trained open_trained(const std::filesystem::path& folder);
-/// Several, whose pictures must be of one size (ValueError); equal names get their parent folders' names in front.
+/// Several runs, whose pictures must be of one size (ValueError); equal names get their parent folders' names in front.
 std::vector<Trained> open_trained(const std::vector<std::filesystem::path>& folders);
 
 /// The pictures a run was trained on, or its test half; `data_dir` overrides where they are.

@@ -293,7 +293,7 @@ void print_result(const ScoreArgs& args, const Trained& trained, const std::vect
 int score(const ScoreArgs& args) {
   ELBO_CHECK(args.odd_data.empty() || !args.odd_dataset.empty(), ValueError,
              "--odd-data: expected --odd-dataset beside it, to say what it holds");
-  const Trained trained = open_trained(args.run);
+  const Trained trained = models::open(args.run);
   const fs::path file = args.out.empty() ? args.run / "scores.csv" : args.out;
   check_output(file);
   std::vector<Scored> all = args.input.empty() ? score_dataset(args, trained) : score_input(args, trained);

@@ -68,11 +68,10 @@ int main(int argc, char** argv) try {
 
   models::RunConfig config{.model = {.hidden = {400}, .latent = 10},
                            .train = {.epochs = args.quick ? 2 : 30, .seed = args.seed}};
-  models::Run run = models::train(args.out / "vae", config, all.subset(indices_of(all, normal)));
-  std::unique_ptr<models::Model> vae = models::load(run.folder());
+  models::Trained vae = models::train(args.out / "vae", config, all.subset(indices_of(all, normal)));
 
   std::vector<double> loss, reconstruction, kl;
-  for (const models::Losses& one : models::score(*vae, test, {.seed = args.seed})) {
+  for (const models::Losses& one : models::score(*vae.model, test, {.seed = args.seed})) {
     loss.push_back(one.loss);
     reconstruction.push_back(one.reconstruction);
     kl.push_back(one.kl);

@@ -36,48 +36,6 @@ Args parse(int argc, char** argv) {
   return args;
 }
 
-struct Trained {
-  std::string name;
-  models::Run run;
-  std::unique_ptr<models::Model> model;
-};
-
-/// Trains into the folder of that name, or takes what a finished run left there.
-Trained train(const std::string& name, models::RunConfig config, const Args& args, const datasets::Dataset& data) {
-  if (args.quick) config.train.epochs = 1;
-  config.train.seed = args.seed;
-  auto print = [&](const models::EpochRecord& epoch, bool) {
-    std::printf("%s: epoch %2d, training %.2f", name.c_str(), int(epoch.epoch), epoch.train.loss);
-    if (epoch.val) std::printf(", validation %.2f", epoch.val->loss);
-    std::printf(", %.1f s\n", epoch.seconds);
-    std::fflush(stdout);
-  };
-  models::Run run = models::train(args.out / name, config, data, {.on_epoch = print});
-  return {name, run, models::load(run.folder())};
-}
-
-/// Nats a picture: of the last epoch's training and validation, and of all test pictures, with a code drawn for each.
-void print_table(std::span<const Trained> runs, const datasets::Dataset& test) {
-  std::printf("\n%-6s %9s %11s %9s %8s %8s %8s\n", "", "training", "validation", "test", "recon.", "KL", "MSE");
-  for (const Trained& one : runs) {
-    models::EpochRecord last = one.run.history().back();
-    models::Evaluation found = models::evaluate(*one.model, test);
-    std::printf("%-6s %9.2f %11.2f %9.2f %8.2f %8.2f %8.4f\n", one.name.c_str(), last.train.loss, last.val->loss,
-                found.losses.loss, found.losses.reconstruction, found.losses.kl, found.mse);
-  }
-  std::printf("\n");
-}
-
-void save(const std::filesystem::path& path, const viz::Image& figure) {
-  viz::write_png(path, figure);
-  std::cout << path.string() << "\n";
-}
-
-void save(const std::filesystem::path& path, const std::string& chart) {
-  viz::write_svg(path, chart);
-  std::cout << path.string() << "\n";
-}
-
 }  // namespace
 
 int main(int argc, char** argv) try {
@@ -86,31 +44,38 @@ int main(int argc, char** argv) try {
   datasets::Dataset test = datasets::load("fashion-mnist", datasets::Split::test);
   if (args.quick) data = data.first(4000), test = test.first(1000);
 
+  auto train = [&](const std::string& name, models::RunConfig run) {
+    run.train.seed = args.seed;
+    if (args.quick) run.train.epochs = 1;
+    return models::train(args.out / name, run, data, models::print_epochs(std::cout, name));
+  };
   models::RunConfig config{.model = {.hidden = {400}, .latent = 20},
                            .train = {.epochs = 20, .val_size = args.quick ? 400. : 12000.}};
-  std::vector<Trained> runs;
+  std::vector<models::Trained> runs;
   for (const char* model : {"vae", "cvae"}) {
     config.model.model = model;
-    runs.push_back(train(model, config, args, data));
+    runs.push_back(train(model, config));
   }
-  print_table(runs, test);
+  models::print_results(std::cout, runs, test);
   models::Model &vae = *runs[0].model, &cvae = *runs[1].model;
 
   std::vector<viz::LossCurves> curves{viz::loss_curves(runs[0].run.history(), "VAE"),
                                       viz::loss_curves(runs[1].run.history(), "CVAE")};
-  save(args.out / "loss.svg", viz::loss_chart(curves));
-  save(args.out / "samples_vae.png",
-       viz::sample_figure({{"VAE", vae}}, {.rows = 10, .columns = 10, .seed = args.seed}));
-  save(args.out / "samples_cvae.png",
-       viz::sample_figure({{"CVAE", cvae}}, {.columns = 10, .seed = args.seed, .class_names = data.class_names}));
+  viz::write_svg(args.out / "loss.svg", viz::loss_chart(curves));
+  viz::write_png(args.out / "samples_vae.png",
+                 viz::sample_figure({{"VAE", vae}}, {.rows = 10, .columns = 10, .seed = args.seed}));
+  viz::write_png(
+      args.out / "samples_cvae.png",
+      viz::sample_figure({{"CVAE", cvae}}, {.columns = 10, .seed = args.seed, .class_names = data.class_names}));
 
   datasets::Dataset some = args.quick ? test.first(500) : test;
   Array vae_codes = models::encode_means(vae, some), cvae_codes = models::encode_means(cvae, some);
   std::vector<viz::EmbeddingPanel> panels{
       {"VAE", viz::embed(vae_codes, viz::EmbeddingMethod::tsne, {.seed = args.seed})},
       {"CVAE", viz::embed(cvae_codes, viz::EmbeddingMethod::tsne, {.seed = args.seed})}};
-  save(args.out / "tsne.svg",
-       viz::embedding_chart(panels, some.labels, some.class_names, {.width = 1100, .height = 560}));
+  viz::write_svg(args.out / "tsne.svg",
+                 viz::embedding_chart(panels, some.labels, some.class_names, {.width = 1100, .height = 560}));
+  std::cout << "figures: " << args.out.string() << "\n";
 } catch (const std::exception& error) {
   std::cerr << "fashion_vae_cvae: " << error.what() << "\n";
   return 2;

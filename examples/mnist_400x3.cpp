@@ -49,43 +49,6 @@ void check_by_hand() {
   std::printf("loss of four pixels and 15 latent dimensions: %.6f; expected 8.507862\n", loss.item());
 }
 
-struct Trained {
-  std::string name;
-  models::Run run;
-  std::unique_ptr<models::Model> model;
-};
-
-/// Trains into the folder of that name, or takes what a finished run left there.
-Trained train(const std::string& name, models::RunConfig config, const Args& args, const datasets::Dataset& data) {
-  if (args.quick) config.train.epochs = 1;
-  config.train.seed = args.seed;
-  auto print = [&](const models::EpochRecord& epoch, bool) {
-    std::printf("%s: epoch %2d, training %.2f", name.c_str(), int(epoch.epoch), epoch.train.loss);
-    if (epoch.val) std::printf(", validation %.2f", epoch.val->loss);
-    std::printf(", %.1f s\n", epoch.seconds);
-    std::fflush(stdout);
-  };
-  models::Run run = models::train(args.out / name, config, data, {.on_epoch = print});
-  return {name, run, models::load(run.folder())};
-}
-
-/// Nats a picture: of the last epoch's training, and of all test pictures, with a code drawn for each.
-void print_table(std::span<const Trained> runs, const datasets::Dataset& test) {
-  std::printf("\n%-16s %9s %8s %8s %9s %8s %8s %8s\n", "", "training", "recon.", "KL", "test", "recon.", "KL", "MSE");
-  for (const Trained& one : runs) {
-    models::Losses last = one.run.history().back().train;
-    models::Evaluation found = models::evaluate(*one.model, test);
-    std::printf("%-16s %9.2f %8.2f %8.2f %9.2f %8.2f %8.2f %8.4f\n", one.name.c_str(), last.loss, last.reconstruction,
-                last.kl, found.losses.loss, found.losses.reconstruction, found.losses.kl, found.mse);
-  }
-  std::printf("\n");
-}
-
-void save(const std::filesystem::path& path, const viz::Image& figure) {
-  viz::write_png(path, figure);
-  std::cout << path.string() << "\n";
-}
-
 }  // namespace
 
 int main(int argc, char** argv) try {
@@ -95,21 +58,28 @@ int main(int argc, char** argv) try {
   if (args.quick) data = data.first(4000), test = test.first(1000);
 
   check_by_hand();
+  auto train = [&](const std::string& name, models::RunConfig run) {
+    run.train.seed = args.seed;
+    if (args.quick) run.train.epochs = 1;
+    return models::train(args.out / name, run, data, models::print_epochs(std::cout, name));
+  };
   models::RunConfig config{.model = {.hidden = {400, 400, 400}, .latent = 15},
                            .train = {.epochs = 10, .drop_last = true, .val_size = 0}};
-  std::vector<Trained> runs;
+  std::vector<models::Trained> runs;
   for (const char* model : {"vae", "cvae"}) {
     config.model.model = model;
-    runs.push_back(train(model, config, args, data));
+    runs.push_back(train(model, config));
   }
-  print_table(runs, test);
+  models::print_results(std::cout, runs, test);
   models::Model &vae = *runs[0].model, &cvae = *runs[1].model;
 
-  save(args.out / "samples.png", viz::sample_figure({{"VAE", vae}}, {.rows = 1, .columns = 10, .seed = args.seed}));
-  save(args.out / "interpolation.png",
-       viz::prior_interpolation_figure({{"VAE", vae}}, 12, {.steps = 12, .seed = args.seed}));
-  save(args.out / "digits.png",
-       viz::sample_figure({{"CVAE", cvae}}, {.rows = 1, .seed = args.seed, .labels_across = true}));
+  viz::write_png(args.out / "samples.png",
+                 viz::sample_figure({{"VAE", vae}}, {.rows = 1, .columns = 10, .seed = args.seed}));
+  viz::write_png(args.out / "interpolation.png",
+                 viz::prior_interpolation_figure({{"VAE", vae}}, 12, {.steps = 12, .seed = args.seed}));
+  viz::write_png(args.out / "digits.png",
+                 viz::sample_figure({{"CVAE", cvae}}, {.rows = 1, .seed = args.seed, .labels_across = true}));
+  std::cout << "figures: " << args.out.string() << "\n";
 } catch (const std::exception& error) {
   std::cerr << "mnist_400x3: " << error.what() << "\n";
   return 2;

@@ -35,36 +35,6 @@ Args parse(int argc, char** argv) {
   return args;
 }
 
-struct Trained {
-  std::string name;
-  models::Run run;
-  std::unique_ptr<models::Model> model;
-};
-
-/// Trains into the folder of that name, or takes what a finished run left there.
-Trained train(const std::string& name, models::RunConfig config, const Args& args, const datasets::Dataset& data) {
-  if (args.quick) config.train.epochs = 1;
-  config.train.seed = args.seed;
-  auto print = [&](const models::EpochRecord& epoch, bool) {
-    std::printf("%s: epoch %2d, training %.2f", name.c_str(), int(epoch.epoch), epoch.train.loss);
-    if (epoch.val) std::printf(", validation %.2f", epoch.val->loss);
-    std::printf(", %.1f s\n", epoch.seconds);
-    std::fflush(stdout);
-  };
-  models::Run run = models::train(args.out / name, config, data, {.on_epoch = print});
-  return {name, run, models::load(run.folder())};
-}
-
-void save(const std::filesystem::path& path, const viz::Image& figure) {
-  viz::write_png(path, figure);
-  std::cout << path.string() << "\n";
-}
-
-void save(const std::filesystem::path& path, const std::string& chart) {
-  viz::write_svg(path, chart);
-  std::cout << path.string() << "\n";
-}
-
 }  // namespace
 
 int main(int argc, char** argv) try {
@@ -73,31 +43,34 @@ int main(int argc, char** argv) try {
   datasets::Dataset test = datasets::load("mnist", datasets::Split::test);
   if (args.quick) data = data.first(4000), test = test.first(1000);
 
+  auto train = [&](const std::string& name, models::RunConfig run) {
+    run.train.seed = args.seed;
+    if (args.quick) run.train.epochs = 1;
+    return models::train(args.out / name, run, data, models::print_epochs(std::cout, name));
+  };
   // The Gaussian likelihood's loss is the squared error summed over 784 pixels, divided by twice the variance: with 392
   // it is the mean squared error per pixel, which is what such an autoencoder usually minimises.
   models::RunConfig config{
       .model = {.model = "ae", .hidden = {256, 128}, .likelihood = models::Likelihood::gaussian, .variance = 392},
       .train = {.val_size = 0}};
+  std::vector<models::Trained> runs;
   config.model.latent = 32, config.train.epochs = 10;
-  Trained z32 = train("z32", config, args, data);
+  runs.push_back(train("z32", config));
   config.model.latent = 2, config.train.epochs = 15;
-  Trained z2 = train("z2", config, args, data);
+  runs.push_back(train("z2", config));
+  models::print_results(std::cout, runs, test);
+  models::Model &z32 = *runs[0].model, &z2 = *runs[1].model;
 
-  std::printf("\n%-5s %12s %12s\n", "", "training MSE", "test MSE");
-  for (Trained* one : {&z32, &z2})
-    std::printf("%-5s %12.4f %12.4f\n", one->name.c_str(), one->run.history().back().train.loss,
-                models::evaluate(*one->model, test).mse);
-  std::printf("\n");
-
-  save(args.out / "reconstructions.png",
-       viz::reconstruction_figure({{"z = 32", *z32.model}, {"z = 2", *z2.model}}, test, viz::first_indices(8)));
+  viz::write_png(args.out / "reconstructions.png",
+                 viz::reconstruction_figure({{"z = 32", z32}, {"z = 2", z2}}, test, viz::first_indices(8)));
   std::vector<viz::EmbeddingPanel> panel{
-      {"codes of the test pictures", viz::embed(models::encode_means(*z2.model, test), viz::EmbeddingMethod::first2)}};
-  save(args.out / "codes_z2.svg",
-       viz::embedding_chart(panel, test.labels, test.class_names, {.width = 640, .height = 560}));
+      {"codes of the test pictures", viz::embed(models::encode_means(z2, test), viz::EmbeddingMethod::first2)}};
+  viz::write_svg(args.out / "codes_z2.svg",
+                 viz::embedding_chart(panel, test.labels, test.class_names, {.width = 640, .height = 560}));
   // Nothing keeps the codes near N(0, 1), and nothing fills the space between them.
-  save(args.out / "random_codes_z2.png",
-       viz::sample_figure({{"z = 2", *z2.model}}, {.rows = 1, .columns = 8, .seed = args.seed, .temperature = 3}));
+  viz::write_png(args.out / "random_codes_z2.png",
+                 viz::sample_figure({{"z = 2", z2}}, {.rows = 1, .columns = 8, .seed = args.seed, .temperature = 3}));
+  std::cout << "figures: " << args.out.string() << "\n";
 } catch (const std::exception& error) {
   std::cerr << "mnist_autoencoder: " << error.what() << "\n";
   return 2;

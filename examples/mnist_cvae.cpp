@@ -35,43 +35,6 @@ Args parse(int argc, char** argv) {
   return args;
 }
 
-struct Trained {
-  std::string name;
-  models::Run run;
-  std::unique_ptr<models::Model> model;
-};
-
-/// Trains into the folder of that name, or takes what a finished run left there.
-Trained train(const std::string& name, models::RunConfig config, const Args& args, const datasets::Dataset& data) {
-  if (args.quick) config.train.epochs = 1;
-  config.train.seed = args.seed;
-  auto print = [&](const models::EpochRecord& epoch, bool) {
-    std::printf("%s: epoch %2d, training %.2f", name.c_str(), int(epoch.epoch), epoch.train.loss);
-    if (epoch.val) std::printf(", validation %.2f", epoch.val->loss);
-    std::printf(", %.1f s\n", epoch.seconds);
-    std::fflush(stdout);
-  };
-  models::Run run = models::train(args.out / name, config, data, {.on_epoch = print});
-  return {name, run, models::load(run.folder())};
-}
-
-/// Nats a picture: of the last epoch's training, and of all test pictures, with a code drawn for each.
-void print_table(std::span<const Trained> runs, const datasets::Dataset& test) {
-  std::printf("\n%-16s %9s %8s %8s %9s %8s %8s %8s\n", "", "training", "recon.", "KL", "test", "recon.", "KL", "MSE");
-  for (const Trained& one : runs) {
-    models::Losses last = one.run.history().back().train;
-    models::Evaluation found = models::evaluate(*one.model, test);
-    std::printf("%-16s %9.2f %8.2f %8.2f %9.2f %8.2f %8.2f %8.4f\n", one.name.c_str(), last.loss, last.reconstruction,
-                last.kl, found.losses.loss, found.losses.reconstruction, found.losses.kl, found.mse);
-  }
-  std::printf("\n");
-}
-
-void save(const std::filesystem::path& path, const viz::Image& figure) {
-  viz::write_png(path, figure);
-  std::cout << path.string() << "\n";
-}
-
 }  // namespace
 
 int main(int argc, char** argv) try {
@@ -80,12 +43,18 @@ int main(int argc, char** argv) try {
   datasets::Dataset test = datasets::load("mnist", datasets::Split::test);
   if (args.quick) data = data.first(4000), test = test.first(1000);
 
+  auto train = [&](const std::string& name, models::RunConfig run) {
+    run.train.seed = args.seed;
+    if (args.quick) run.train.epochs = 1;
+    return models::train(args.out / name, run, data, models::print_epochs(std::cout, name));
+  };
   models::RunConfig config{.model = {.model = "cvae", .hidden = {512, 256}, .latent = 20},
                            .train = {.epochs = 15, .val_size = 0}};
-  Trained cvae = train("cvae", config, args, data);
-  print_table({&cvae, 1}, test);
-  save(args.out / "digits.png",
-       viz::sample_figure({{"CVAE", *cvae.model}}, {.rows = 2, .seed = args.seed, .labels_across = true}));
+  models::Trained cvae = train("cvae", config);
+  models::print_results(std::cout, {&cvae, 1}, test);
+  viz::write_png(args.out / "digits.png",
+                 viz::sample_figure({{"CVAE", *cvae.model}}, {.rows = 2, .seed = args.seed, .labels_across = true}));
+  std::cout << "figures: " << args.out.string() << "\n";
 } catch (const std::exception& error) {
   std::cerr << "mnist_cvae: " << error.what() << "\n";
   return 2;

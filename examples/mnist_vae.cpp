@@ -35,48 +35,6 @@ Args parse(int argc, char** argv) {
   return args;
 }
 
-struct Trained {
-  std::string name;
-  models::Run run;
-  std::unique_ptr<models::Model> model;
-};
-
-/// Trains into the folder of that name, or takes what a finished run left there.
-Trained train(const std::string& name, models::RunConfig config, const Args& args, const datasets::Dataset& data) {
-  if (args.quick) config.train.epochs = 1;
-  config.train.seed = args.seed;
-  auto print = [&](const models::EpochRecord& epoch, bool) {
-    std::printf("%s: epoch %2d, training %.2f", name.c_str(), int(epoch.epoch), epoch.train.loss);
-    if (epoch.val) std::printf(", validation %.2f", epoch.val->loss);
-    std::printf(", %.1f s\n", epoch.seconds);
-    std::fflush(stdout);
-  };
-  models::Run run = models::train(args.out / name, config, data, {.on_epoch = print});
-  return {name, run, models::load(run.folder())};
-}
-
-/// Nats a picture: of the last epoch's training, and of all test pictures, with a code drawn for each.
-void print_table(std::span<const Trained> runs, const datasets::Dataset& test) {
-  std::printf("\n%-16s %9s %8s %8s %9s %8s %8s %8s\n", "", "training", "recon.", "KL", "test", "recon.", "KL", "MSE");
-  for (const Trained& one : runs) {
-    models::Losses last = one.run.history().back().train;
-    models::Evaluation found = models::evaluate(*one.model, test);
-    std::printf("%-16s %9.2f %8.2f %8.2f %9.2f %8.2f %8.2f %8.4f\n", one.name.c_str(), last.loss, last.reconstruction,
-                last.kl, found.losses.loss, found.losses.reconstruction, found.losses.kl, found.mse);
-  }
-  std::printf("\n");
-}
-
-void save(const std::filesystem::path& path, const viz::Image& figure) {
-  viz::write_png(path, figure);
-  std::cout << path.string() << "\n";
-}
-
-void save(const std::filesystem::path& path, const std::string& chart) {
-  viz::write_svg(path, chart);
-  std::cout << path.string() << "\n";
-}
-
 }  // namespace
 
 int main(int argc, char** argv) try {
@@ -90,35 +48,43 @@ int main(int argc, char** argv) try {
     std::printf("KL(N((%g, %g), 1) || N(0, 1)) = %.6f\n", m, m, gaussian_kl(mu, logvar, Reduction::sum).item());
   }
 
+  auto train = [&](const std::string& name, models::RunConfig run) {
+    run.train.seed = args.seed;
+    if (args.quick) run.train.epochs = 1;
+    return models::train(args.out / name, run, data, models::print_epochs(std::cout, name));
+  };
   models::RunConfig deep{.model = {.hidden = {512, 256}, .latent = 20}, .train = {.epochs = 20, .val_size = 0}};
   models::RunConfig flat{.model = {.hidden = {512, 256}, .latent = 2}, .train = {.epochs = 30, .val_size = 0}};
   models::RunConfig convolutions{
       .model = {.model = "conv-vae", .channels = {32, 64}, .kernel = 3, .decoder_relu = false, .latent = 20},
       .train = {.epochs = 20, .val_size = 0}};
-  std::vector<Trained> runs;
-  runs.push_back(train("z20", deep, args, data));
-  runs.push_back(train("z2", flat, args, data));
-  runs.push_back(train("conv", convolutions, args, data));
-  print_table(runs, test);
+  std::vector<models::Trained> runs;
+  runs.push_back(train("z20", deep));
+  runs.push_back(train("z2", flat));
+  runs.push_back(train("conv", convolutions));
+  models::print_results(std::cout, runs, test);
   models::Model &z20 = *runs[0].model, &z2 = *runs[1].model, &conv = *runs[2].model;
 
   std::vector<viz::LossCurves> curves;
-  for (const Trained& one : runs) curves.push_back(viz::loss_curves(one.run.history(), one.name));
-  save(args.out / "loss.svg", viz::loss_chart(curves));
+  for (const models::Trained& one : runs) curves.push_back(viz::loss_curves(one.run.history(), one.name));
+  viz::write_svg(args.out / "loss.svg", viz::loss_chart(curves));
 
   std::vector<viz::Row> both{{"MLP", z20}, {"convolutions", conv}};
-  save(args.out / "reconstructions.png",
-       viz::reconstruction_figure(both, test, viz::first_indices(8), {.errors = true}));
-  save(args.out / "samples_mlp.png", viz::sample_figure({both[0]}, {.rows = 4, .columns = 4, .seed = args.seed}));
-  save(args.out / "samples_conv.png", viz::sample_figure({both[1]}, {.rows = 4, .columns = 4, .seed = args.seed}));
+  viz::write_png(args.out / "reconstructions.png",
+                 viz::reconstruction_figure(both, test, viz::first_indices(8), {.errors = true}));
+  viz::write_png(args.out / "samples_mlp.png",
+                 viz::sample_figure({both[0]}, {.rows = 4, .columns = 4, .seed = args.seed}));
+  viz::write_png(args.out / "samples_conv.png",
+                 viz::sample_figure({both[1]}, {.rows = 4, .columns = 4, .seed = args.seed}));
   std::vector<std::int64_t> ends{viz::first_of_class(test, 3), viz::first_of_class(test, 8)};
-  save(args.out / "interpolation_3_to_8.png", viz::interpolation_figure(both, test, ends, {.steps = 10}));
+  viz::write_png(args.out / "interpolation_3_to_8.png", viz::interpolation_figure(both, test, ends, {.steps = 10}));
 
   std::vector<viz::EmbeddingPanel> panel{
       {"codes of the test pictures", viz::embed(models::encode_means(z2, test), viz::EmbeddingMethod::first2)}};
-  save(args.out / "codes_z2.svg",
-       viz::embedding_chart(panel, test.labels, test.class_names, {.width = 640, .height = 560}));
-  save(args.out / "manifold_z2.png", viz::manifold_figure(z2, {.n = 15}));
+  viz::write_svg(args.out / "codes_z2.svg",
+                 viz::embedding_chart(panel, test.labels, test.class_names, {.width = 640, .height = 560}));
+  viz::write_png(args.out / "manifold_z2.png", viz::manifold_figure(z2, {.n = 15}));
+  std::cout << "figures: " << args.out.string() << "\n";
 } catch (const std::exception& error) {
   std::cerr << "mnist_vae: " << error.what() << "\n";
   return 2;

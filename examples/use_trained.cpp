@@ -45,7 +45,7 @@ std::filesystem::path train_small(const Args& args) {
   datasets::Dataset data = datasets::load("shapes", datasets::Split::train, {}, {.count = args.quick ? 2000 : 10000});
   models::RunConfig config{.model = {.hidden = {256}, .latent = 10},
                            .train = {.epochs = args.quick ? 1 : 5, .seed = args.seed}};
-  return models::train(args.out / "vae", config, data).folder();
+  return models::train(args.out / "vae", config, data).run.folder();
 }
 
 }  // namespace
@@ -53,10 +53,9 @@ std::filesystem::path train_small(const Args& args) {
 int main(int argc, char** argv) try {
   Args args = parse(argc, argv);
   if (args.run.empty()) args.run = train_small(args);
-  models::Run run = models::Run::open(args.run);
-  std::unique_ptr<models::Model> model = models::load(args.run);
+  auto [name, run, model] = models::open(args.run);
   datasets::Dataset test = models::load_data(run.config().data, datasets::Split::test).first(500);
-  std::printf("%s: %s with %d latent dimensions, trained on %s\n", args.run.c_str(), model->config().model.c_str(),
+  std::printf("%s: %s with %d latent dimensions, trained on %s\n", name.c_str(), model->config().model.c_str(),
               int(model->config().latent), run.config().data.dataset.c_str());
 
   // Encode: the mean and the standard deviation of what the model takes the code of a picture for.
@@ -83,8 +82,8 @@ int main(int argc, char** argv) try {
   std::printf("of %d test pictures, %d is the most usual (%.2f nats), %d the least (%.2f)\n", int(test.size()),
               int(both[0]), low->loss, int(both[1]), high->loss);
   viz::write_png(args.out / "most_and_least_usual.png", viz::class_preview(test, both, {.columns = 2}));
-  for (const char* name : {"from_0_to_1.png", "most_and_least_usual.png"})
-    std::cout << (args.out / name).string() << "\n";
+  for (const char* file : {"from_0_to_1.png", "most_and_least_usual.png"})
+    std::cout << (args.out / file).string() << "\n";
 } catch (const std::exception& error) {
   std::cerr << "use_trained: " << error.what() << "\n";
   return 2;

@@ -208,42 +208,4 @@ FitResult fit(const Run& run, Trainer& trainer, Model& model, const FitCallbacks
   return result;
 }
 
-RunConfig completed(RunConfig config, const datasets::Dataset& data) {
-  config.model.picture = {data.channels(), data.height(), data.width()};
-  if (!data.name.empty()) config.data.dataset = data.name;
-  config.data.class_names = data.class_names;
-  if (config.model.model == "cvae") {
-    ELBO_CHECK(!data.labels.empty(), ValueError, "model cvae: it takes labels, found none in ", data.name);
-    config.model.classes = data.classes();
-  }
-  return config;
-}
-
-namespace {
-
-/// Whether two configs ask for the same run; where the files of the dataset lie is no matter.
-bool same_run(RunConfig a, RunConfig b) {
-  a.data.dir.clear();
-  b.data.dir.clear();
-  return a.to_json() == b.to_json();
-}
-
-}  // namespace
-
-Run train(const std::filesystem::path& folder, const RunConfig& config, const datasets::Dataset& data,
-          const FitCallbacks& callbacks) {
-  RunConfig whole = completed(config, data);
-  Generator init(whole.train.seed, Stream::init);
-  std::unique_ptr<Model> model = make(whole.model, &init);
-  whole.model = model->config();
-  Trainer trainer(*model, data, whole.train);
-  std::error_code error;
-  bool there = std::filesystem::exists(folder / "config.json", error);
-  Run run = there ? Run::open(folder) : Run::create(folder, whole);
-  ELBO_CHECK(same_run(run.config(), whole), ValueError, folder.string(),
-             ": expected a new folder, or one with a run of these settings, found one with others");
-  fit(run, trainer, *model, callbacks);
-  return run;
-}
-
 }  // namespace elbo::models

@@ -74,14 +74,4 @@ struct FitResult {
 /// any instant and called again, it ends in the same bits.
 FitResult fit(const Run& run, Trainer& trainer, Model& model, const FitCallbacks& callbacks = {});
 
-/// What a dataset says about the config of a model that trains on it: its name, the size of its pictures, its classes
-/// where the model takes labels, their names. Throws ValueError for a conditional model and a dataset without labels.
-RunConfig completed(RunConfig config, const datasets::Dataset& data);
-
-/// All in one call: makes a model by the config, `completed` from `data`, trains it on `data` and keeps it in the run
-/// folder. A folder that holds a run of the same config is gone on with, or left as it is where that run is over.
-/// Throws ValueError where it holds another run.
-Run train(const std::filesystem::path& folder, const RunConfig& config, const datasets::Dataset& data,
-          const FitCallbacks& callbacks = {});
-
 }  // namespace elbo::models

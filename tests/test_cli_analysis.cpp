@@ -3,6 +3,7 @@
 #include <elbo/datasets/idx.h>
 #include <elbo/models/latent.h>
 #include <elbo/models/metrics.h>
+#include <elbo/models/trained.h>
 #include <elbo/models/trainer.h>
 #include <elbo/viz/image.h>
 

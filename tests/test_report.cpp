@@ -2,6 +2,7 @@
 // charts that it shares with `elbo embed`.
 #include <elbo/core/parallel_for.h>
 #include <elbo/models/latent.h>
+#include <elbo/models/trained.h>
 #include <elbo/models/trainer.h>
 #include <elbo/viz/embedding.h>
 #include <elbo/viz/report.h>
@@ -95,7 +96,7 @@ struct Trained {
     config.train.epochs = 2;
     config.train.batch_size = 16;
     data.class_names = {"zero", class_name};
-    return models::train(dir / "run", config, data);
+    return models::train(dir / "run", config, data).run;
   }
   ReportRun shown(const std::string& name) const { return {name, run, *trained, &data}; }
 

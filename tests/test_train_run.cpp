@@ -1,4 +1,5 @@
 #include <elbo/models/evaluate.h>
+#include <elbo/models/trained.h>
 #include <elbo/models/trainer.h>
 
 #include <filesystem>
@@ -23,7 +24,8 @@ TEST_CASE("train() leaves a run folder that names the data it was trained on", "
   datasets::Dataset data = bars(100);
   data.class_names = {"down", "across"};
   int epochs = 0;
-  Run run = train(folder / "deep" / "vae", small(2), data, {.on_epoch = [&](const EpochRecord&, bool) { ++epochs; }});
+  Run run =
+      train(folder / "deep" / "vae", small(2), data, {.on_epoch = [&](const EpochRecord&, bool) { ++epochs; }}).run;
   CHECK(epochs == 2);
   CHECK(run.history().size() == 2);
   CHECK(run.config().data.dataset == "bars");
@@ -35,13 +37,13 @@ TEST_CASE("train() leaves a run folder that names the data it was trained on", "
 TEST_CASE("train() leaves a finished run alone and refuses another's folder", "[models]") {
   TempDir folder;
   datasets::Dataset data = bars(100);
-  Run first = train(folder / "vae", small(2), data);
+  Run first = train(folder / "vae", small(2), data).run;
   auto time = std::filesystem::last_write_time(first / "model.safetensors");
   int epochs = 0;
   FitCallbacks count{.on_epoch = [&](const EpochRecord&, bool) { ++epochs; }};
   RunConfig same = small(2);
   same.data.dir = "elsewhere";  // where the files lie is no matter
-  CHECK(train(folder / "vae", same, data, count).history().size() == 2);
+  CHECK(train(folder / "vae", same, data, count).run.history().size() == 2);
   CHECK(epochs == 0);
   CHECK(std::filesystem::last_write_time(first / "model.safetensors") == time);
 

@@ -1,5 +1,6 @@
 #include <elbo/core/parallel_for.h>
 #include <elbo/models/evaluate.h>
+#include <elbo/models/trained.h>
 #include <elbo/models/trainer.h>
 
 #include <atomic>
@@ -267,7 +268,7 @@ TEST_CASE("every model of the zoo trains to the same bits with any number of thr
     for (int threads : {1, 3}) {
       set_num_threads(threads);
       TempDir dir;
-      Run run = models::train(dir / "run", config, bars(300));
+      Run run = models::train(dir / "run", config, bars(300)).run;
       models.push_back(read_file(run / "model.safetensors"));
       losses.push_back(run.history().back().val->loss);
     }
@@ -285,7 +286,7 @@ TEST_CASE("models::train goes on where it stopped, and refuses a folder with ano
   datasets::Dataset data = bars(200);
   int epochs = 0;
   FitCallbacks count{.on_epoch = [&](const EpochRecord&, bool) { ++epochs; }};
-  Run run = models::train(dir / "run", config, data, count);
+  Run run = models::train(dir / "run", config, data, count).run;
   CHECK(run.config().model.classes == 2);
   CHECK(epochs == 2);
   models::train(dir / "run", config, data, count);

@@ -1,0 +1,92 @@
+#include "trained.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <ostream>
+
+#include "evaluate.h"
+
+namespace elbo::models {
+namespace {
+
+/// Whether two configs ask for the same run; where the files of the dataset lie is no matter.
+bool same_run(RunConfig a, RunConfig b) {
+  a.data.dir.clear();
+  b.data.dir.clear();
+  return a.to_json() == b.to_json();
+}
+
+template <class... Args>
+std::string formatted(const char* format, Args... args) {
+  char text[256];
+  std::snprintf(text, sizeof text, format, args...);
+  return text;
+}
+
+}  // namespace
+
+Trained open(const std::filesystem::path& folder) {
+  std::filesystem::path absolute = std::filesystem::absolute(folder).lexically_normal();
+  if (!absolute.has_filename()) absolute = absolute.parent_path();
+  return {absolute.filename().string(), Run::open(folder), load(folder)};
+}
+
+RunConfig completed(RunConfig config, const datasets::Dataset& data) {
+  config.model.picture = {data.channels(), data.height(), data.width()};
+  if (!data.name.empty()) config.data.dataset = data.name;
+  config.data.class_names = data.class_names;
+  if (config.model.model == "cvae") {
+    ELBO_CHECK(!data.labels.empty(), ValueError, "model cvae: it takes labels, found none in ", data.name);
+    config.model.classes = data.classes();
+  }
+  return config;
+}
+
+Trained train(const std::filesystem::path& folder, const RunConfig& config, const datasets::Dataset& data,
+              const FitCallbacks& callbacks) {
+  RunConfig whole = completed(config, data);
+  Generator init(whole.train.seed, Stream::init);
+  std::unique_ptr<Model> model = make(whole.model, &init);
+  whole.model = model->config();
+  Trainer trainer(*model, data, whole.train);
+  std::error_code error;
+  bool there = std::filesystem::exists(folder / "config.json", error);
+  Run run = there ? Run::open(folder) : Run::create(folder, whole);
+  ELBO_CHECK(same_run(run.config(), whole), ValueError, folder.string(),
+             ": expected a new folder, or one with a run of these settings, found one with others");
+  fit(run, trainer, *model, callbacks);
+  return open(folder);
+}
+
+FitCallbacks print_epochs(std::ostream& out, const std::string& name) {
+  auto print = [&out, name](const EpochRecord& epoch, bool) {
+    out << name << formatted(": epoch %2lld, training %.4g", static_cast<long long>(epoch.epoch), epoch.train.loss);
+    if (epoch.val) out << formatted(", validation %.4g", epoch.val->loss);
+    out << formatted(", %.1f s", epoch.seconds) << std::endl;
+  };
+  return {.on_epoch = print};
+}
+
+void print_results(std::ostream& out, std::span<const Trained> runs, const datasets::Dataset& test) {
+  std::size_t width = 4;
+  for (const Trained& one : runs) width = std::max(width, one.name.size());
+  auto name = [&](const std::string& text) { return formatted("%-*s", static_cast<int>(width), text.c_str()); };
+  out << name("") << formatted("  %26s  %10s  %26s  %8s\n", "training", "validation", "test", "error");
+  out << name("")
+      << formatted("  %8s %8s %8s  %10s  %8s %8s %8s  %8s\n", "loss", "reconst.", "KL", "loss", "loss", "reconst.",
+                   "KL", "/ pixel");
+  for (const Trained& one : runs) {
+    EpochRecord last = one.run.history().back();
+    Evaluation found = evaluate(*one.model, test, {.beta = one.run.config().train.beta});
+    // A loss per pixel is small.
+    int digits = last.train.loss < 10 ? 4 : 2;
+    auto losses = [&](const Losses& l) {
+      return formatted("  %8.*f %8.*f %8.*f", digits, l.loss, digits, l.reconstruction, digits, l.kl);
+    };
+    out << name(one.name) << losses(last.train);
+    out << (last.val ? formatted("  %10.*f", digits, last.val->loss) : formatted("  %10s", "-"));
+    out << losses(found.losses) << formatted("  %8.4f\n", found.mse);
+  }
+}
+
+}  // namespace elbo::models

@@ -1,0 +1,37 @@
+#pragma once
+#include <iosfwd>
+#include <span>
+
+#include "trainer.h"
+
+namespace elbo::models {
+
+/// A trained model with its run, and what tables and figures call it.
+struct Trained {
+  std::string name;  ///< the run folder's own name
+  Run run;
+  std::unique_ptr<Model> model;  ///< of the best epoch, in evaluation mode
+};
+
+/// Opens a run folder. Throws IoError or FormatError for one that is none, or has no trained model yet.
+Trained open(const std::filesystem::path& folder);
+
+/// What a dataset says about the config of a model that trains on it: the size of its pictures, its name, its classes
+/// where the model takes labels. Throws ValueError for a conditional model and a dataset without labels.
+RunConfig completed(RunConfig config, const datasets::Dataset& data);
+
+/// All in one call: makes a model by the config, `completed` from `data`, trains it on `data`, keeps it in the run
+/// folder and opens that. A folder that holds a run of the same config is gone on with, or left as it is where that run
+/// is over. Throws ValueError where it holds another run.
+Trained train(const std::filesystem::path& folder, const RunConfig& config, const datasets::Dataset& data,
+              const FitCallbacks& callbacks = {});
+
+/// A line per epoch: "vae: epoch  3, training 252.46, validation 250.94, 1.8 s". `out` must outlive the training.
+FitCallbacks print_epochs(std::ostream& out, const std::string& name);
+
+/// A table with a line per run, in nats per sample: the last epoch's training loss in its parts, its validation loss
+/// where there is one, the loss on `test` in its parts, each with the run's beta and a code drawn for each picture, and
+/// the squared error per pixel there.
+void print_results(std::ostream& out, std::span<const Trained> runs, const datasets::Dataset& test);
+
+}  // namespace elbo::models
