@@ -29,13 +29,13 @@ struct SidePicture {
 /// A figure. All pictures are of one size. No text is cut: text too large shrinks, then columns or the figure widen.
 struct Sheet {
   std::string title = {};
-  std::vector<SheetBlock> blocks = {};    ///< one below the other, set apart
+  std::vector<SheetBlock> blocks = {};  ///< one below the other, set apart
   /// Below all pictures: at the left, in the middle and at the right; none, or three. Where there is no room for three,
   /// the middle one is left out.
   std::vector<std::string> below = {};
-  std::vector<SidePicture> side = {};     ///< left of everything, one below the other
-  int scale = 1;                          ///< each pixel of a picture becomes a square of scale * scale
-  int gap = 2;                            ///< between pictures
+  std::vector<SidePicture> side = {};  ///< left of everything, one below the other
+  int scale = 1;                       ///< each pixel of a picture becomes a square of scale * scale
+  int gap = 2;                         ///< between pictures
 };
 
 /// Throws ValueError for a sheet without pictures or of more than 2^30 bytes, ShapeError for pictures of several sizes.
