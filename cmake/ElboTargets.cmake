@@ -22,6 +22,16 @@ function(elbo_options target)
   endif()
 endfunction()
 
+# For what computes nothing itself, the program and the tests: less optimisation than the library, and none where
+# sanitizers already make compiling slow.
+function(elbo_compile_quickly target)
+  if(ELBO_SANITIZE)
+    target_compile_options(${target} PRIVATE -O0)
+  elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+    target_compile_options(${target} PRIVATE -O1)
+  endif()
+endfunction()
+
 # Compiles core/cpu/variant/*.cpp once per instruction set. Each object has only internal symbols and one table (see
 # core/cpu/variant.h), so the linker cannot hand an old processor code meant for a new one.
 function(elbo_cpu_variants target)
