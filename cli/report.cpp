@@ -50,6 +50,7 @@ int report(const ReportArgs& args) {
   std::vector<Pictures> pictures;
   for (const Trained& trained : runs) pictures.push_back(pictures_of(trained, args.data));
   std::vector<viz::ReportRun> parts;
+  parts.reserve(runs.size());
   for (std::size_t i = 0; i < runs.size(); ++i) {
     const datasets::Dataset* data = pictures[i].data ? &*pictures[i].data : nullptr;
     parts.push_back({runs[i].name, runs[i].run, *runs[i].model, data, pictures[i].split});

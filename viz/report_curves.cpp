@@ -87,6 +87,7 @@ std::string value_table(const Reported& run) {
 
 std::string curves_section(const std::vector<Reported>& runs) {
   std::vector<LossCurves> curves;
+  curves.reserve(runs.size());
   for (const Reported& run : runs) curves.push_back(loss_curves(run.history, run.name()));
   const bool empty = std::all_of(runs.begin(), runs.end(), [](const Reported& run) { return run.history.empty(); });
   if (empty) return section("curves", "Training", paragraph("No epoch has been trained yet."));
