@@ -48,9 +48,9 @@ int report(const ReportArgs& args) {
   const fs::path out = args.out.empty() ? args.runs.front() / "report.html" : args.out;
   check_output(out);
   std::vector<Pictures> pictures;
+  pictures.reserve(runs.size());
   for (const Trained& trained : runs) pictures.push_back(pictures_of(trained, args.data));
   std::vector<viz::ReportRun> parts;
-  parts.reserve(runs.size());
   for (std::size_t i = 0; i < runs.size(); ++i) {
     const datasets::Dataset* data = pictures[i].data ? &*pictures[i].data : nullptr;
     parts.push_back({runs[i].name, runs[i].run, *runs[i].model, data, pictures[i].split});
