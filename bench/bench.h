@@ -1,10 +1,13 @@
 #pragma once
+#include <elbo/core/device.h>
+
 #include <chrono>
 #include <string>
 
 namespace elbo::bench {
 
-/// What the machine can do at most with the threads in use (roofline.h): operations and bytes per second.
+/// What the machine can do at most with the threads in use (roofline.h), or a GPU (device_peaks.h): operations and
+/// bytes per second.
 struct Peaks {
   double flops = 0, bytes = 0;
 };
@@ -21,8 +24,9 @@ class Stopwatch {
 
 /// A row for each benchmarked case of the op table (tests/op_cases.h), forward and forward with backward: GFLOP/s for
 /// contractions, else GB/s for what an op must read and write at least, and the share of the peak in per cent. Rows
-/// that fit into a cache may exceed the memory's bandwidth.
-void register_op_benchmarks(const Peaks& peaks);
+/// that fit into a cache may exceed the memory's bandwidth. On a GPU an iteration's time includes its share of the wait
+/// at the end of a hundred, and is that of the call where this takes longer than the kernel.
+void register_op_benchmarks(const Peaks& peaks, Device device);
 /// The VAE's training step, Adam alone, and a whole epoch.
 void register_step_benchmarks(const Peaks& peaks);
 

@@ -29,29 +29,49 @@ void set_counters(benchmark::State& state, const Peaks& peaks, const Stopwatch& 
   state.counters["% of peak"] = 100 * speed / (contraction ? peaks.flops : peaks.bytes);
 }
 
-void run_forward(benchmark::State& state, const OpCase& c, const Peaks& peaks) {
-  const std::vector<Tensor> inputs = op_cases::make_inputs(c, DType::float32, false);
-  Tensor y;
+/// The case's operands on a device.
+std::vector<Tensor> inputs_on(Device device, const OpCase& c, bool grad) {
+  std::vector<Tensor> inputs = op_cases::make_inputs(c, DType::float32, grad);
+  for (Tensor& x : inputs) x = Tensor(x.array().to(device), x.requires_grad());
+  return inputs;
+}
+
+/// Runs `fn` until Google Benchmark has seen enough. A GPU works on its own: it is waited for once in a while.
+template <class Fn>
+void iterate(benchmark::State& state, Device device, const Fn& fn) {
+  const int at_once = device == cpu ? 1 : 100;
+  while (state.KeepRunningBatch(at_once)) {
+    for (int i = 0; i < at_once; ++i) fn();
+    synchronize(device);
+  }
+}
+
+void run_forward(benchmark::State& state, const OpCase& c, const Peaks& peaks, Device device) {
+  const std::vector<Tensor> inputs = inputs_on(device, c, false);
+  Tensor y = c.fn(inputs);
+  synchronize(device);
   const Stopwatch watch;
-  for (auto _ : state) {
+  iterate(state, device, [&] {
     y = c.fn(inputs);
     benchmark::DoNotOptimize(y.array().raw());
-  }
+  });
   set_counters(state, peaks, watch, c.flops > 0, c.flops > 0 ? c.flops : bytes_of(inputs) + bytes_of({y}));
 }
 
-void run_backward(benchmark::State& state, const OpCase& c, const Peaks& peaks) {
-  std::vector<Tensor> inputs = op_cases::make_inputs(c, DType::float32, true);
+void run_backward(benchmark::State& state, const OpCase& c, const Peaks& peaks, Device device) {
+  std::vector<Tensor> inputs = inputs_on(device, c, true);
   const Tensor first = c.fn(inputs);
   if (!first.requires_grad()) return state.SkipWithError("the output has no gradient");
-  const Array g = op_cases::array_of(op_cases::draw_gradient(c, first.shape()), first.shape(), first.dtype());
+  const Array g =
+      op_cases::array_of(op_cases::draw_gradient(c, first.shape()), first.shape(), first.dtype()).to(device);
+  synchronize(device);
   const Stopwatch watch;
-  for (auto _ : state) {
+  iterate(state, device, [&] {
     for (Tensor& x : inputs) x.zero_grad();
     Tensor y = c.fn(inputs);
     y.backward(g);
     benchmark::ClobberMemory();
-  }
+  });
   // Forward as above; backward reads the output's gradient and the operands and writes the operands' gradients.
   const double bytes = 2 * bytes_of(inputs) + 2 * bytes_of({first}) + gradient_bytes(inputs);
   double passes = 1;  // a contraction has one product forward and one for each of its two factors
@@ -67,17 +87,18 @@ bool differentiable(const OpCase& c) {
 
 }  // namespace
 
-void register_op_benchmarks(const Peaks& peaks) {
+void register_op_benchmarks(const Peaks& peaks, Device device) {
   for (const OpCase& c : op_cases::all()) {
     if (!c.bench) continue;
     const std::string name = c.op + "/" + c.variant;
     benchmark::RegisterBenchmark((name + "/forward").c_str(),
-                                 [&c, peaks](benchmark::State& state) { run_forward(state, c, peaks); })
+                                 [&c, peaks, device](benchmark::State& state) { run_forward(state, c, peaks, device); })
         ->UseRealTime()
         ->Unit(benchmark::kMicrosecond);
     if (!differentiable(c)) continue;
-    benchmark::RegisterBenchmark((name + "/forward+backward").c_str(),
-                                 [&c, peaks](benchmark::State& state) { run_backward(state, c, peaks); })
+    benchmark::RegisterBenchmark(
+        (name + "/forward+backward").c_str(),
+        [&c, peaks, device](benchmark::State& state) { run_backward(state, c, peaks, device); })
         ->UseRealTime()
         ->Unit(benchmark::kMicrosecond);
   }

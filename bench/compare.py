@@ -9,9 +9,14 @@ Two comparisons:
 PyTorch runs fused Adam where its build has one. JAX (jit) takes part in the comparison of steps. A rival that is not
 installed is left out: run this with the Python that has them. The ratio is a rival's time divided by elbo's.
 
+With --device cuda all of them run on one GPU, and the ConvVAE takes part: see compare_device.py and device_rivals.py.
+PyTorch comes eager, with fused Adam, and compiled (max-autotune, with CUDA graphs); all in float32, TF32 only where
+--precision asks for it. Measured floors stand beside the times: bytes over bandwidth, operations over their rate.
+
 Examples:
   bench/compare.py --program build/bench/elbo_bench
   bench/compare.py --program build/bench/elbo_bench --what epoch --threads 2 --rounds 3
+  bench/compare.py --device cuda --precision float32 tf32 --out build/compare.json
 """
 import argparse
 import gzip
@@ -24,6 +29,9 @@ import struct
 import subprocess
 import sys
 import time
+
+import compare_device
+import device_rivals
 
 BATCH = 128
 BATCHES_IN_MEMORY = 100
@@ -301,24 +309,52 @@ def print_table(what, rows):
         print(f"{row['note']:46} {row['threads']:7d} {row['milliseconds']:10.3f} {spread:>22} {row['ratio']:6.2f}  {losses}")
 
 
+def add_device_options(parser):
+    group = parser.add_argument_group("with --device cuda")
+    group.add_argument("--workload", nargs="+", choices=list(compare_device.WORKLOADS),
+                       default=list(compare_device.WORKLOADS), help="what to time (all)")
+    group.add_argument("--precision", nargs="+", choices=("float32", "tf32"), default=["float32"],
+                       help="of products and convolutions, on all sides (float32)")
+    group.add_argument("--rivals", nargs="*", choices=list(device_rivals.CONTESTANTS),
+                       default=list(device_rivals.CONTESTANTS), help="whom to compare with (all)")
+    group.add_argument("--out", help="a file that gets the results as JSON, as they come")
+    group.add_argument("--start-limit", type=int, default=compare_device.START_LIMIT, metavar="SECONDS",
+                       help="a contestant that needs longer to prepare, compiling included, is left out (%(default)s)")
+    group.add_argument("--small", action="store_true", help="measure small floors, to try this out")
+    group.add_argument("--show", metavar="FILE", help="print the tables of such a file, and measure nothing")
+    group.add_argument("--dry-run", action="store_true", help=argparse.SUPPRESS)  # all of it on the CPU
+    group.add_argument("--serve", choices=list(device_rivals.CONTESTANTS), help=argparse.SUPPRESS)
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--program", default="build/bench/elbo_bench", help="our benchmark program (%(default)s)")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (%(default)s)")
+    parser.add_argument("--program", help="our benchmark program (build/bench/elbo_bench; cuda: build/bench/elbo_step)")
     parser.add_argument("--what", choices=("step", "epoch"), default="step", help="what to time (%(default)s)")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], metavar="N", help="numbers of threads (1 2)")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each (%(default)s)")
-    parser.add_argument("--steps", type=int, default=400, help="training steps in a turn (%(default)s)")
-    parser.add_argument("--data", default=DEFAULT_DATA, help="folder with Fashion-MNIST (%(default)s)")
+    parser.add_argument("--steps", type=int, help="training steps in a turn (400; cuda: by workload)")
+    parser.add_argument("--data", help=f"folder with Fashion-MNIST ({DEFAULT_DATA}; cuda: noise where it is not there)")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     parser.add_argument("--worker", choices=sorted(WORKERS), help=argparse.SUPPRESS)
+    add_device_options(parser)
     args = parser.parse_args()
-    if min(args.threads) < 1 or args.rounds < 1 or args.steps < 10:
+    on_gpu = args.device != "cpu"
+    if args.data is None and (not on_gpu or pathlib.Path(DEFAULT_DATA).is_dir()):
+        args.data = DEFAULT_DATA
+    args.program = args.program or f"build/bench/elbo_{'step' if on_gpu else 'bench'}"
+    args.steps = args.steps or (None if on_gpu else 400)
+    if min(args.threads) < 1 or args.rounds < 1 or (args.steps is not None and args.steps < 10):
         parser.error("--threads and --rounds must be at least 1, --steps at least 10")
     return args
 
 
 def main():
     args = arguments()
+    if args.serve:
+        return device_rivals.serve(args.serve, "cpu" if args.dry_run else args.device, args.data)
+    if args.device != "cpu" or args.show:
+        return compare_device.main(args)
     if args.worker:
         args.threads = args.threads[0]
         return serve(args)
@@ -330,4 +366,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

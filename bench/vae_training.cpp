@@ -15,12 +15,10 @@ models::ModelConfig vae_config() {
   return config;
 }
 
-namespace {
-
-datasets::Dataset made_up_pictures() {
+datasets::Dataset made_up_pictures(const Shape& shape) {
   datasets::Dataset dataset;
   dataset.name = "made-up";
-  dataset.shape = Shape{60000, 1, 28, 28};
+  dataset.shape = shape;
   dataset.pictures.resize(static_cast<std::size_t>(dataset.shape.numel()));
   std::uint32_t state = 1;
   for (std::uint8_t& pixel : dataset.pictures) {
@@ -30,15 +28,13 @@ datasets::Dataset made_up_pictures() {
   return dataset;
 }
 
-}  // namespace
-
 datasets::Dataset training_pictures(const std::filesystem::path& folder) {
   namespace datasets = datasets;
   try {
     return datasets::load("fashion-mnist", datasets::Split::train, datasets::find_data_dir("fashion-mnist", folder));
   } catch (const IoError&) {
     if (!folder.empty()) throw;
-    return made_up_pictures();
+    return made_up_pictures({60000, 1, 28, 28});
   }
 }
 

@@ -19,8 +19,11 @@ constexpr double flops_per_sample = 2.0 * (3 * (784 * 400 + 2 * 400 * 20 + 20 * 
 
 models::ModelConfig vae_config();
 
+/// Pictures of noise, uint8 [count, channels, height, width], the same every time: no speed depends on what they show.
+datasets::Dataset made_up_pictures(const Shape& shape);
+
 /// The training pictures of Fashion-MNIST in `folder`, or where find_data_dir looks. Without them, and where no folder
-/// is named, 60,000 made-up ones: no speed depends on what they show.
+/// is named, 60,000 made-up ones.
 datasets::Dataset training_pictures(const std::filesystem::path& folder = {});
 
 /// The first `count` batches of the pictures, as float32 in memory.

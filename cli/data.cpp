@@ -1,4 +1,5 @@
 #include <elbo/viz/figures.h>
+#include <elbo/viz/report_facts.h>
 
 #include <algorithm>
 #include <cmath>
@@ -172,8 +173,8 @@ void print_text(const DataArgs& args, const Halves& data, const std::string& dir
   for (std::size_t c = 0; c < std::max(in_train.size(), in_test.size()); ++c)
     std::printf("  %5zu  %-24s %10s %10s\n", c,
                 viz::class_name(train.class_names, static_cast<std::int64_t>(c)).c_str(),
-                with_commas(c < in_train.size() ? in_train[c] : 0).c_str(),
-                with_commas(c < in_test.size() ? in_test[c] : 0).c_str());
+                viz::thousands(c < in_train.size() ? in_train[c] : 0).c_str(),
+                viz::thousands(c < in_test.size() ? in_test[c] : 0).c_str());
   if (!train.skipped.empty()) {
     std::printf("\n%s could not be read and %s left out:\n",
                 counted(static_cast<std::int64_t>(train.skipped.size()), "file", "files").c_str(),

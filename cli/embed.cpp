@@ -1,4 +1,5 @@
 #include <elbo/core/file.h>
+#include <elbo/core/ops.h>
 #include <elbo/models/latent.h>
 #include <elbo/models/metrics.h>
 #include <elbo/viz/embedding.h>
@@ -18,12 +19,11 @@ namespace fs = std::filesystem;
 /// Trustworthiness compares all pairs of points: beyond these it is measured on so many, spread evenly.
 constexpr std::int64_t most_compared = 10000;
 
-struct EmbedArgs {
-  fs::path run, model_b, data, out, csv;
-  std::string method = "pca", split = "test";
+struct EmbedArgs : RunArgs {
+  fs::path model_b, out, csv;
+  std::string method = "pca";
   std::int64_t count = 0;
   models::TsneOptions tsne;
-  bool json = false;
 };
 
 /// One model's picture of the codes.
@@ -37,23 +37,16 @@ viz::EmbeddingMethod method_of(const std::string& name) {
   return name == "first2" ? EmbeddingMethod::first2 : name == "tsne" ? EmbeddingMethod::tsne : EmbeddingMethod::pca;
 }
 
-/// Rows of a float32 array [n, d].
-Array rows_of(const Array& all, const std::vector<std::int64_t>& rows) {
-  const auto d = static_cast<std::size_t>(all.shape()[1]);
-  const std::vector<float> values = all.to_vector<float>();
-  std::vector<float> out;
-  for (std::int64_t row : rows)
-    for (std::size_t k = 0; k < d; ++k) out.push_back(values[static_cast<std::size_t>(row) * d + k]);
-  return Array::from(out, {static_cast<std::int64_t>(rows.size()), all.shape()[1]});
-}
-
 std::optional<double> trust(const Array& codes, const Array& points) {
   constexpr std::int64_t k = 5;
   const std::int64_t n = codes.shape()[0];
   if (n <= 2 * k) return std::nullopt;
   if (n <= most_compared) return models::trustworthiness(codes, points, k);
   const std::vector<std::int64_t> some = models::evenly_spaced(n, most_compared);
-  return models::trustworthiness(rows_of(codes, some), rows_of(points, some), k);
+  const auto rows = [&](const Array& all) {
+    return index_select(all, 0, Array::from(some, {most_compared}, all.device())).array();
+  };
+  return models::trustworthiness(rows(codes), rows(points), k);
 }
 
 Embedded embed_codes(const EmbedArgs& args, const Trained& trained, const datasets::Dataset& pictures, Status& status) {
@@ -132,16 +125,14 @@ void print_text(const std::vector<Trained>& runs, const std::vector<Embedded>& a
 
 fs::path default_out(const EmbedArgs& args) {
   std::string name = "embedding-" + args.method;
-  if (args.model_b.empty()) return args.run / (name + ".svg");
-  fs::path other = fs::absolute(args.model_b).lexically_normal();
-  if (!other.has_filename()) other = other.parent_path();
-  return args.run / (name + "-with-" + other.filename().string() + ".svg");
+  if (!args.model_b.empty()) name += "-with-" + models::folder_name(args.model_b);
+  return args.runs.front() / (name + ".svg");
 }
 
 int embed(const EmbedArgs& args) {
-  std::vector<fs::path> folders = {args.run};
-  if (!args.model_b.empty()) folders.push_back(args.model_b);
-  const std::vector<Trained> runs = open_trained(folders);
+  RunArgs both = args;
+  if (!args.model_b.empty()) both.runs.push_back(args.model_b);
+  const std::vector<Trained> runs = open_trained(both);
   const fs::path out = args.out.empty() ? default_out(args) : args.out;
   const fs::path csv = args.csv.empty() ? fs::path(out).replace_extension(".csv") : args.csv;
   ELBO_CHECK(out != csv, ValueError, "--out ", out.string(), ": expected a name that does not end in .csv, or --csv");
@@ -149,8 +140,7 @@ int embed(const EmbedArgs& args) {
   for (const Trained& trained : runs)
     ELBO_CHECK(trained.model->config().latent >= 2, ValueError, trained.run.folder().string(),
                ": expected at least two latent dimensions, found ", trained.model->config().latent);
-  datasets::Dataset pictures =
-      open_dataset(runs[0], args.split == "train" ? datasets::Split::train : datasets::Split::test, args.data);
+  datasets::Dataset pictures = open_dataset(runs[0], args.half(), args.data);
   if (args.count > 0) pictures = pictures.first(args.count);
   ELBO_CHECK(pictures.size() >= 2, ValueError, "embed: expected at least two pictures, found ", pictures.size());
   std::vector<Embedded> all;
@@ -164,12 +154,14 @@ int embed(const EmbedArgs& args) {
   if (!args.json) {
     print_text(runs, all);
     std::printf("%s\n%s\n", out.c_str(), csv.c_str());
+    print_device(runs.front());
     return 0;
   }
   nlohmann::ordered_json json;
   json["method"] = args.method;
   json["split"] = args.split;
   json["count"] = pictures.size();
+  json["device"] = runs[0].model->device().to_string();
   json.update(json_of(runs[0], all[0]));
   if (runs.size() > 1) json["model_b"] = json_of(runs[1], all[1]);
   json["files"] = {out.string(), csv.string()};
@@ -186,7 +178,7 @@ void add_tsne_options(CLI::App& command, models::TsneOptions& tsne) {
       ->check(at_least(1))
       ->type_name("N")
       ->capture_default_str();
-  command.add_option("--seed", tsne.seed, "tsne: of its first places")->type_name("N")->capture_default_str();
+  add_seed(command, tsne.seed, "tsne: of its first places");
 }
 
 }  // namespace
@@ -197,7 +189,7 @@ void add_embed(CLI::App& app, Command& run) {
   command->footer(
       "Example:\n  elbo embed runs/vae --method tsne --out codes.svg\n"
       "Two models side by side:\n  elbo embed runs/vae --model-b runs/cvae");
-  command->add_option("run", args->run, "The run folder")->required()->type_name("RUN");
+  add_run(*command, *args);
   command->add_option("--model-b", args->model_b, "A second run, beside the first: the codes of the same pictures")
       ->type_name("RUN");
   command
@@ -207,20 +199,14 @@ void add_embed(CLI::App& app, Command& run) {
       ->type_name("")
       ->capture_default_str();
   add_tsne_options(*command, args->tsne);
-  command->add_option("--data", args->data, "The folder with the dataset's files (default: where it was trained)")
-      ->type_name("DIR");
-  command->add_option("--split", args->split, "Which half of the dataset: test or train")
-      ->check(CLI::IsMember({"test", "train"}))
-      ->type_name("")
-      ->capture_default_str();
+  add_data(*command, *args, true);
   command->add_option("--count", args->count, "The first N pictures of it (default: all)")
       ->check(at_least(2))
       ->type_name("N");
   command->add_option("--out", args->out, "The SVG file to write (default: embedding-METHOD.svg in the run folder)")
       ->type_name("FILE");
   command->add_option("--csv", args->csv, "The table to write (default: beside the SVG file)")->type_name("FILE");
-  add_json(*command, args->json);
-  add_threads(*command);
+  add_common(*command, *args);
   command->final_callback([args, &run] { run = [args] { return embed(*args); }; });
 }
 

@@ -1,5 +1,3 @@
-#include <elbo/models/evaluate.h>
-
 #include <cstdio>
 
 #include "commands.h"
@@ -8,18 +6,17 @@
 namespace elbo::cli {
 namespace {
 
-struct EvalArgs {
-  std::filesystem::path run, data;
-  std::string split = "test", codes = "sampled";
+struct EvalArgs : RunArgs {
+  std::string codes = "sampled";
   std::uint64_t seed = 0;
-  bool json = false;
 };
 
-void print_table(const EvalArgs& args, const models::RunConfig& config, const models::Evaluation& e) {
+void print_table(const EvalArgs& args, const Trained& trained, const models::Evaluation& e) {
+  const models::RunConfig& config = trained.run.config();
   bool has_kl = config.model.model != "ae";
-  std::printf("%lld pictures of %s (%s), codes: %s, likelihood: %s\n", static_cast<long long>(e.count),
+  std::printf("%lld pictures of %s (%s), codes: %s, likelihood: %s, on %s\n", static_cast<long long>(e.count),
               config.data.dataset.c_str(), args.split.c_str(), has_kl ? args.codes.c_str() : "the encoder's own",
-              models::name(config.model.likelihood));
+              models::name(config.model.likelihood), described(trained.model->device()).c_str());
   if (has_kl) {
     std::printf("  loss            %10.4f  nats per sample (reconstruction + %g KL)\n", e.losses.loss,
                 config.train.beta);
@@ -36,15 +33,13 @@ void print_table(const EvalArgs& args, const models::RunConfig& config, const mo
 }
 
 int eval(const EvalArgs& args) {
-  Trained trained = models::open(args.run);
+  const Trained trained = std::move(open_trained(args).front());
   const models::RunConfig& config = trained.run.config();
-  datasets::Dataset dataset =
-      open_dataset(trained, args.split == "train" ? datasets::Split::train : datasets::Split::test, args.data);
-  auto codes = args.codes == "mean" ? models::Codes::mean : models::Codes::sampled;
-  models::Evaluation e =
-      models::evaluate(*trained.model, dataset, {.codes = codes, .beta = config.train.beta, .seed = args.seed});
+  datasets::Dataset dataset = open_dataset(trained, args.half(), args.data);
+  models::Evaluation e = models::evaluate(
+      *trained.model, dataset, {.codes = codes_of(args.codes), .beta = config.train.beta, .seed = args.seed});
   if (!args.json) {
-    print_table(args, config, e);
+    print_table(args, trained, e);
     return 0;
   }
   nlohmann::ordered_json out;
@@ -59,6 +54,7 @@ int eval(const EvalArgs& args) {
   out["beta"] = config.train.beta;
   out["codes"] = args.codes;
   out["likelihood"] = models::name(config.model.likelihood);
+  out["device"] = trained.model->device().to_string();
   print_json(out);
   return 0;
 }
@@ -69,20 +65,11 @@ void add_eval(CLI::App& app, Command& run) {
   auto args = std::make_shared<EvalArgs>();
   CLI::App* command = app.add_subcommand("eval", "Measure a trained model: loss, its parts, error, active units");
   command->footer("Example:\n  elbo eval runs/quickstart --split test --json");
-  command->add_option("run", args->run, "The run folder")->required()->type_name("RUN");
-  command->add_option("--data", args->data, "The folder with the dataset's files (default: where it was trained)")
-      ->type_name("DIR");
-  command->add_option("--split", args->split, "train or test")
-      ->check(CLI::IsMember({"train", "test"}))
-      ->type_name("")
-      ->capture_default_str();
-  command->add_option("--codes", args->codes, "sampled: one draw from q(z|x) a picture; mean: the posterior mean")
-      ->check(CLI::IsMember({"sampled", "mean"}))
-      ->type_name("")
-      ->capture_default_str();
-  command->add_option("--seed", args->seed, "Of the draws")->type_name("N")->capture_default_str();
-  add_json(*command, args->json);
-  add_threads(*command);
+  add_run(*command, *args);
+  add_data(*command, *args, true);
+  add_codes(*command, args->codes);
+  add_seed(*command, args->seed, "Of the draws");
+  add_common(*command, *args);
   command->final_callback([args, &run] { run = [args] { return eval(*args); }; });
 }
 

@@ -1,24 +1,15 @@
 #include "figure_options.h"
 
 #include <elbo/datasets/picture.h>
+#include <elbo/viz/report_facts.h>
 
 #include <algorithm>
 
 #include "outputs.h"
-#include "progress.h"
 
 namespace elbo::cli {
 
 namespace fs = std::filesystem;
-
-void add_runs(CLI::App& command, FigureArgs& args) {
-  command.add_option("run", args.runs, "The run folders")->required()->type_name("RUN");
-}
-
-void add_run(CLI::App& command, FigureArgs& args) {
-  args.runs.resize(1);
-  command.add_option("run", args.runs.front(), "The run folder")->required()->type_name("RUN");
-}
 
 void add_figure_options(CLI::App& command, FigureArgs& args, const std::string& name) {
   command.add_option("--out", args.out, "The PNG file to write (default: " + name + " in the first run's folder)")
@@ -27,26 +18,11 @@ void add_figure_options(CLI::App& command, FigureArgs& args, const std::string& 
   command.add_option("--scale", args.scale, "Each pixel becomes N x N (default: what fits)")
       ->check(at_least(1))
       ->type_name("N");
-  add_json(command, args.json);
-  add_threads(command);
+  add_common(command, args);
 }
 
 void add_label(CLI::App& command, FigureArgs& args, const std::string& what) {
   command.add_option("--label", args.label, what)->type_name("NAME|N");
-}
-
-void add_data(CLI::App& command, FigureArgs& args, bool split) {
-  command.add_option("--data", args.data, "The folder with the dataset's files (default: where it was trained)")
-      ->type_name("DIR");
-  if (!split) return;
-  command.add_option("--split", args.split, "Which half of the dataset: test or train")
-      ->check(CLI::IsMember({"test", "train"}))
-      ->type_name("")
-      ->capture_default_str();
-}
-
-void add_seed(CLI::App& command, FigureArgs& args, const std::string& of_what) {
-  command.add_option("--seed", args.seed, of_what)->type_name("N")->capture_default_str();
 }
 
 CLI::Option* add_list(CLI::App& command, const std::string& name, std::vector<std::int64_t>& values,
@@ -80,11 +56,9 @@ std::optional<std::int64_t> label_of(const std::vector<Trained>& runs, const std
 
 std::optional<std::int64_t> needed_label(const Trained& trained, const std::string& text) {
   const models::RunConfig& config = trained.run.config();
-  std::string list;
-  for (const std::string& name : config.data.class_names) list += ", " + name;
   ELBO_CHECK(!trained.model->is_conditional() || !text.empty(), ValueError, "the model of ",
-             trained.run.folder().string(), " (", config.model.model, ") takes labels: expected --label, 0 to ",
-             config.model.classes - 1, list, ", found none");
+             trained.run.folder().string(), " (", config.model.model, ") takes labels: expected --label, ",
+             classes_text(config.data.class_names, config.model.classes), ", found none");
   return text.empty() ? std::nullopt : std::optional(parse_label(trained, text));
 }
 
@@ -95,7 +69,7 @@ std::vector<std::string> class_names_of(const std::vector<Trained>& runs) {
 }
 
 datasets::Dataset pictures_of(const std::vector<Trained>& runs, const FigureArgs& args) {
-  return open_dataset(runs.front(), args.split == "train" ? datasets::Split::train : datasets::Split::test, args.data);
+  return open_dataset(runs.front(), args.half(), args.data);
 }
 
 datasets::Dataset read_input(const Trained& trained, const std::vector<fs::path>& files) {
@@ -136,7 +110,7 @@ std::string describe(const std::vector<Trained>& runs, const DrawnFrom& from) {
     fitted = std::max(fitted, from.fitted[i]);
   }
   if (fitted == 0) return "N(0, 1)";
-  std::string gaussian = "a diagonal Gaussian fitted to the codes of " + with_commas(fitted) +
+  std::string gaussian = "a diagonal Gaussian fitted to the codes of " + viz::thousands(fitted) +
                          " training pictures (an autoencoder has no prior)";
   bool all = std::count(from.fitted.begin(), from.fitted.end(), 0) == 0;
   return all ? gaussian : "N(0, 1), and for " + names + " from " + gaussian;
@@ -153,6 +127,7 @@ nlohmann::ordered_json figure_json(const fs::path& file, const viz::Image& image
   out["file"] = file.string();
   out["width"] = image.width;
   out["height"] = image.height;
+  out["device"] = runs.front().model->device().to_string();
   for (const Trained& trained : runs) {
     nlohmann::ordered_json run;
     run["run"] = trained.run.folder().string();

@@ -9,24 +9,16 @@
 /// What the commands that draw pictures of trained models have in common.
 namespace elbo::cli {
 
-struct FigureArgs {
-  std::vector<std::filesystem::path> runs;
-  std::filesystem::path out, data;
-  std::string split = "test", label, title;
+struct FigureArgs : RunArgs {
+  std::filesystem::path out;
+  std::string label, title;
   std::uint64_t seed = 0;
   int scale = 0;
-  bool json = false;
 };
 
-/// The run folders: several, or one.
-void add_runs(CLI::App& command, FigureArgs& args);
-void add_run(CLI::App& command, FigureArgs& args);
-/// `--out`, by default `name` in the first run's folder, `--title`, `--scale`, `--json` and `--threads`.
+/// `--out`, by default `name` in the first run's folder, `--title`, `--scale`, and what all commands on runs have.
 void add_figure_options(CLI::App& command, FigureArgs& args, const std::string& name);
 void add_label(CLI::App& command, FigureArgs& args, const std::string& what);
-/// `--data`, and with `split` `--split`.
-void add_data(CLI::App& command, FigureArgs& args, bool split);
-void add_seed(CLI::App& command, FigureArgs& args, const std::string& of_what);
 /// Numbers separated by commas, in one argument.
 CLI::Option* add_list(CLI::App& command, const std::string& name, std::vector<std::int64_t>& values,
                       const std::string& what);
@@ -59,7 +51,7 @@ std::string describe(const std::vector<Trained>& runs, const DrawnFrom& from);
 /// The file to write: `--out`, or `name` in the first run's folder. Throws IoError, before the work, where it cannot be
 /// written.
 std::filesystem::path output_of(const FigureArgs& args, const std::string& name);
-/// The beginning of a command's JSON object: file, its size, and the runs with their models and names.
+/// The beginning of a command's JSON object: file, its size, the device, and the runs with their models and names.
 nlohmann::ordered_json figure_json(const std::filesystem::path& file, const viz::Image& image,
                                    const std::vector<Trained>& runs);
 /// "one, two and three".

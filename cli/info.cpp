@@ -91,9 +91,9 @@ void print_text(const models::Run& run, models::Model& model, const std::vector<
   for (const auto& [name, tensor] : model.named_parameters()) widest = std::max(widest, name.size());
   for (const auto& [name, tensor] : model.named_parameters())
     std::printf("  %-*s  %-20s %12s\n", static_cast<int>(widest), name.c_str(), shape_text(tensor.shape()).c_str(),
-                with_commas(tensor.numel()).c_str());
+                viz::thousands(tensor.numel()).c_str());
   std::printf("  %-*s  %-20s %12s\n", static_cast<int>(widest), "total", "",
-              with_commas(model.num_parameters()).c_str());
+              viz::thousands(model.num_parameters()).c_str());
   std::printf("\nFiles\n");
   for (const File& file : files_of(run.folder()))
     std::printf("  %-30s %12s\n", file.name.c_str(), size_text(file.bytes).c_str());

@@ -1,28 +1,96 @@
 #include "inputs.h"
 
+#include <algorithm>
 #include <charconv>
+#include <cstdio>
 #include <iostream>
 #include <map>
+
+#include "commands.h"
 
 namespace elbo::cli {
 
 namespace fs = std::filesystem;
 
-std::vector<Trained> open_trained(const std::vector<fs::path>& folders) {
+void add_runs(CLI::App& command, RunArgs& args) {
+  command.add_option("run", args.runs, "The run folders")->required()->type_name("RUN...");
+}
+
+void add_run(CLI::App& command, RunArgs& args) {
+  args.runs.resize(1);
+  command.add_option("run", args.runs.front(), "The run folder")->required()->type_name("RUN");
+}
+
+void add_data(CLI::App& command, RunArgs& args, bool split) {
+  command.add_option("--data", args.data, "The folder with the dataset's files (default: where it was trained)")
+      ->type_name("DIR");
+  if (!split) return;
+  command.add_option("--split", args.split, "Which half of the dataset: test or train")
+      ->check(CLI::IsMember({"test", "train"}))
+      ->type_name("")
+      ->capture_default_str();
+}
+
+void add_common(CLI::App& command, RunArgs& args) {
+  add_device(command, args.device);
+  add_json(command, args.json);
+  add_threads(command);
+}
+
+CLI::Option* add_device(CLI::App& command, std::string& device) {
+  return command.add_option("--device", device, "cpu, cuda or cuda:N; auto: a GPU where one can be used, else the CPU")
+      ->type_name("D")
+      ->capture_default_str();
+}
+
+Device device_of(const std::string& text) {
+  Device device;
+  try {
+    device = Device::parse(text);
+  } catch (const DeviceError& error) {
+    fail<ValueError>("--device: ", error.what());
+  }
+  backend(device);  // which throws where it cannot be used
+  return device;
+}
+
+std::string described(Device device) {
+  return device.to_string() + (device == cpu ? "" : std::string(" (") + backend(device).description() + ")");
+}
+
+void print_device(const Trained& trained) {
+  std::printf("Computed on %s\n", described(trained.model->device()).c_str());
+}
+
+void add_codes(CLI::App& command, std::string& codes) {
+  command.add_option("--codes", codes, "sampled: drawn from q(z|x); mean: the posterior means")
+      ->check(CLI::IsMember({"sampled", "mean"}))
+      ->type_name("")
+      ->capture_default_str();
+}
+
+models::Codes codes_of(const std::string& codes) {
+  return codes == "mean" ? models::Codes::mean : models::Codes::sampled;
+}
+
+void add_seed(CLI::App& command, std::uint64_t& seed, const std::string& of_what) {
+  command.add_option("--seed", seed, of_what)->type_name("N")->capture_default_str();
+}
+
+std::vector<Trained> open_trained(const RunArgs& args) {
+  const Device device = device_of(args.device);
   std::vector<Trained> out;
   std::map<std::string, int> times;
-  for (const fs::path& folder : folders) {
-    out.push_back(models::open(folder));
+  for (const fs::path& folder : args.runs) {
+    out.push_back(models::open(folder, device));
     ++times[out.back().name];
     const Shape &first = out.front().model->config().picture, &found = out.back().model->config().picture;
     ELBO_CHECK(found == first, ValueError, folder.string(), ": expected a model of pictures ", first, ", as ",
-               folders.front().string(), " is, found one of ", found);
+               args.runs.front().string(), " is, found one of ", found);
   }
   for (std::size_t i = 0; i < out.size(); ++i) {
     if (times[out[i].name] == 1) continue;
-    fs::path absolute = fs::absolute(folders[i]).lexically_normal();
-    if (!absolute.has_filename()) absolute = absolute.parent_path();
-    out[i].name = absolute.parent_path().filename().string() + "/" + out[i].name;
+    out[i].name = models::folder_name(args.runs[i] / "..") + "/" + out[i].name;
   }
   return out;
 }
@@ -37,20 +105,36 @@ datasets::Dataset open_dataset(const Trained& trained, datasets::Split split, co
   return data;
 }
 
+TestPictures test_pictures(const std::function<datasets::Dataset(datasets::Split)>& read) {
+  try {
+    return {read(datasets::Split::test), datasets::Split::test};
+  } catch (const IoError&) {
+    return {read(datasets::Split::train), datasets::Split::train};
+  }
+}
+
+std::string classes_text(const std::vector<std::string>& names, std::int64_t classes) {
+  std::string out = "0 to " + std::to_string(classes - 1);
+  for (const std::string& name : names) out += ", " + name;
+  return out;
+}
+
+std::int64_t parse_class(const std::string& option, const std::string& text, const std::vector<std::string>& names,
+                         std::int64_t classes) {
+  const auto named = std::find(names.begin(), names.end(), text);
+  if (named != names.end()) return named - names.begin();
+  std::int64_t label = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), label);
+  const bool valid = error == std::errc() && end == text.data() + text.size() && label >= 0 && label < classes;
+  ELBO_CHECK(valid, ValueError, option, ": expected ", classes_text(names, classes), ", found '", text, "'");
+  return label;
+}
+
 std::int64_t parse_label(const Trained& trained, const std::string& text) {
   const models::RunConfig& config = trained.run.config();
   ELBO_CHECK(trained.model->is_conditional(), ValueError, "--label ", text, ": the model of ",
              trained.run.folder().string(), " (", config.model.model, ") takes no labels");
-  const std::vector<std::string>& names = config.data.class_names;
-  for (std::size_t i = 0; i < names.size(); ++i)
-    if (names[i] == text) return static_cast<std::int64_t>(i);
-  std::int64_t label = -1;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), label);
-  bool valid = error == std::errc() && end == text.data() + text.size() && label >= 0 && label < config.model.classes;
-  std::string list;
-  for (const std::string& name : names) list += ", " + name;
-  ELBO_CHECK(valid, ValueError, "--label: expected 0 to ", config.model.classes - 1, list, ", found '", text, "'");
-  return label;
+  return parse_class("--label", text, config.data.class_names, config.model.classes);
 }
 
 void add_json(CLI::App& command, bool& json) {

@@ -1,8 +1,10 @@
 #pragma once
 #include <elbo/datasets/dataset.h>
+#include <elbo/models/evaluate.h>
 #include <elbo/models/trained.h>
 
 #include <CLI/CLI.hpp>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 /// What the commands on trained models have in common.
@@ -10,15 +12,62 @@ namespace elbo::cli {
 
 using models::Trained;
 
-/// Several runs, whose pictures must be of one size (ValueError); equal names get their parent folders' names in front.
-std::vector<Trained> open_trained(const std::vector<std::filesystem::path>& folders);
+/// What they take on the command line.
+struct RunArgs {
+  std::vector<std::filesystem::path> runs;
+  std::filesystem::path data;
+  std::string split = "test", device = "auto";
+  bool json = false;
+
+  datasets::Split half() const { return split == "train" ? datasets::Split::train : datasets::Split::test; }
+};
+
+/// The run folders: several, or one.
+void add_runs(CLI::App& command, RunArgs& args);
+void add_run(CLI::App& command, RunArgs& args);
+/// `--data`, and with `split` `--split`.
+void add_data(CLI::App& command, RunArgs& args, bool split);
+/// `--device`, `--json` and `--threads`.
+void add_common(CLI::App& command, RunArgs& args);
+/// `--codes`, sampled or mean, for codes_of.
+void add_codes(CLI::App& command, std::string& codes);
+models::Codes codes_of(const std::string& codes);
+void add_seed(CLI::App& command, std::uint64_t& seed, const std::string& of_what);
+
+/// Adds `--device`, for device_of.
+CLI::Option* add_device(CLI::App& command, std::string& device);
+/// The device of that name: `auto` is a GPU where one can be used, else the CPU. Throws ValueError for what is no name,
+/// DeviceError, saying why, where the device cannot be used.
+Device device_of(const std::string& text);
+/// "cpu", "cuda:0 (NVIDIA H100)".
+std::string described(Device device);
+/// The last line of a command's text: where the model was.
+void print_device(const Trained& trained);
+
+/// The models of several runs, on the device that `--device` names. Their pictures must be of one size (ValueError);
+/// equal names get their parent folders' names in front.
+std::vector<Trained> open_trained(const RunArgs& args);
 
 /// The pictures a run was trained on, or its test half; `data_dir` overrides where they are.
 datasets::Dataset open_dataset(const Trained& trained, datasets::Split split,
                                const std::filesystem::path& data_dir = {});
 
-/// A label by number or by class name. Throws ValueError, listing the names, for one that is neither, and for a model
-/// without labels.
+/// The pictures to show and to measure a model on.
+struct TestPictures {
+  datasets::Dataset data;
+  datasets::Split split;
+};
+/// The test half or, where the dataset has none, the training half. Throws what `read` does, IoError where neither is
+/// there.
+TestPictures test_pictures(const std::function<datasets::Dataset(datasets::Split)>& read);
+
+/// "0 to 2, cat, dog, cow": what stands for a class.
+std::string classes_text(const std::vector<std::string>& names, std::int64_t classes);
+/// A class by number or by name. Throws ValueError, listing the names, for a `text` that is neither.
+std::int64_t parse_class(const std::string& option, const std::string& text, const std::vector<std::string>& names,
+                         std::int64_t classes);
+/// The class that `--label` names, of a model. Throws ValueError for one that does not exist, and for a model without
+/// labels.
 std::int64_t parse_label(const Trained& trained, const std::string& text);
 
 /// Adds `--json`: one JSON object on standard output, and nothing else there.

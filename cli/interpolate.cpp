@@ -72,7 +72,7 @@ void print_text(const InterpolateArgs& args, const std::vector<Trained>& runs, c
 
 int interpolate(const InterpolateArgs& args) {
   check(args);
-  std::vector<Trained> runs = open_trained(args.runs);
+  std::vector<Trained> runs = open_trained(args);
   std::filesystem::path file = output_of(args, file_name);
   viz::InterpolationOptions options{.title = args.title,
                                     .steps = args.steps,
@@ -85,6 +85,7 @@ int interpolate(const InterpolateArgs& args) {
   viz::write_png(file, drawn.image);
   if (!args.json) {
     print_text(args, runs, drawn, file);
+    print_device(runs.front());
     return 0;
   }
   nlohmann::ordered_json out = figure_json(file, drawn.image, runs);
@@ -131,7 +132,7 @@ void add_interpolate(CLI::App& app, Command& run) {
   add_label(*command, *args,
             "The class to decode, where a model takes labels (default: the first picture's; with --from prior each in "
             "turn)");
-  add_seed(*command, *args, "Of what is drawn at random");
+  add_seed(*command, args->seed, "Of what is drawn at random");
   add_data(*command, *args, true);
   add_figure_options(*command, *args, file_name);
   command->final_callback([args, &run] { run = [args] { return interpolate(*args); }; });

@@ -83,6 +83,8 @@ int main(int argc, char** argv) {
     return complain(given(app), error.what(), fault);
   } catch (const elbo::OutOfMemory& error) {
     return complain(given(app), error.what(), fault);
+  } catch (const elbo::DeviceError& error) {
+    return complain(given(app), error.what(), fault);
   } catch (const elbo::CudaError& error) {
     return complain(given(app), error.what(), fault);
   } catch (const elbo::Error& error) {

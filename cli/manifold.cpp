@@ -14,7 +14,7 @@ struct ManifoldArgs : FigureArgs {
 };
 
 int manifold(const ManifoldArgs& args) {
-  std::vector<Trained> runs = open_trained(args.runs);
+  std::vector<Trained> runs = open_trained(args);
   std::filesystem::path file = output_of(args, file_name);
   models::Model& model = *runs[0].model;
   ELBO_CHECK(model.config().latent == 2, ValueError, "the model of ", runs[0].run.folder().string(),
@@ -33,6 +33,7 @@ int manifold(const ManifoldArgs& args) {
     std::printf("%s: what %s decodes on a grid of %lld x %lld codes\n", file.c_str(), runs[0].name.c_str(),
                 static_cast<long long>(args.n), static_cast<long long>(args.n));
     std::printf("from %g to %g; z[0] grows to the right, z[1] upwards\n", args.low, args.high);
+    print_device(runs[0]);
     return 0;
   }
   nlohmann::ordered_json out = figure_json(file, image, runs);

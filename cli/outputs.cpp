@@ -1,6 +1,7 @@
 #include "outputs.h"
 
 #include <elbo/core/errors.h>
+#include <elbo/viz/report_facts.h>
 
 #include <algorithm>
 #include <charconv>
@@ -43,7 +44,7 @@ std::string csv_number(double value) { return shortest(value); }
 std::string csv_number(float value) { return shortest(value); }
 
 std::string counted(std::int64_t count, const std::string& one, const std::string& several) {
-  return with_commas(count) + " " + (count == 1 ? one : several);
+  return viz::thousands(count) + " " + (count == 1 ? one : several);
 }
 
 Status::Status() : options_(progress_options(2)) {}
@@ -61,7 +62,7 @@ void Status::show(const std::string& text) {
 void Status::show(const std::string& what, std::int64_t done, std::int64_t total) {
   constexpr std::int64_t every = 10;
   if (done % every == 0 || done == total)
-    show(what + ": " + with_commas(done) + " of " + with_commas(total) + " iterations");
+    show(what + ": " + viz::thousands(done) + " of " + viz::thousands(total) + " iterations");
 }
 
 void Status::clear() {

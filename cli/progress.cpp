@@ -1,5 +1,7 @@
 #include "progress.h"
 
+#include <elbo/viz/report_facts.h>
+
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -80,11 +82,11 @@ void Progress::begin(int total_epochs, std::int64_t samples_per_epoch, bool has_
   out_ << '\n' << styled("  epoch" + head + (has_validation_ ? head : "") + "  seconds", bold) << std::endl;
 }
 
+bool Progress::due() const { return options_.live && options_.now() - drawn_time_ >= redraw_seconds; }
+
 void Progress::step(std::int64_t samples_done, double running_loss) {
-  if (!options_.live) return;
-  const double now = options_.now();
-  if (now - drawn_time_ < redraw_seconds) return;
-  drawn_time_ = now;
+  if (!due()) return;
+  const double now = drawn_time_ = options_.now();
   // The new line covers the old one and clears the rest of it, which flickers less than clearing first.
   out_ << '\r' << bar(samples_done, running_loss, now) << "\x1b[K" << std::flush;
   bar_shown_ = true;
@@ -124,7 +126,7 @@ std::string Progress::bar(std::int64_t samples_done, double running_loss, double
 
   const std::string head = "epoch " + std::to_string(epoch_) + "/" + std::to_string(total_epochs_);
   const std::string percent = padded(std::to_string(static_cast<int>(share * 100)), 3) + " %";
-  std::string tail = "  " + padded(with_commas(std::llround(speed)), 7) + " pictures/s  " + format_duration(left) +
+  std::string tail = "  " + padded(viz::thousands(std::llround(speed)), 7) + " pictures/s  " + format_duration(left) +
                      " left  loss " + nats(running_loss);
   // During validation no samples pass; say so rather than stand still.
   if (share >= 1 && has_validation_) tail = "  validating";
@@ -149,17 +151,6 @@ std::string Progress::styled(const std::string& text, const char* code) const {
 void Progress::clear_bar() {
   if (bar_shown_) out_ << "\r\x1b[K";
   bar_shown_ = false;
-}
-
-std::string with_commas(std::int64_t count) {
-  const std::string digits = std::to_string(count);
-  std::string text;
-  for (std::size_t i = 0; i < digits.size(); ++i) {
-    const bool group = (digits.size() - i) % 3 == 0 && i > 0 && digits[i - 1] != '-';
-    if (group) text += ',';
-    text += digits[i];
-  }
-  return text;
 }
 
 std::string format_duration(double seconds) {

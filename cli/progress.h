@@ -51,7 +51,10 @@ class Progress {
 
   /// Prints the head of the table. A resumed run starts at a `first_epoch` above 1.
   void begin(int total_epochs, std::int64_t samples_per_epoch, bool has_validation, int first_epoch = 1);
-  /// The samples of this epoch that training has passed, and the mean loss over them. Draws at most ten times a second.
+  /// Whether the next step() draws, at most ten times a second: before that nobody need ask for the loss, which may lie
+  /// on a device that has to be waited for.
+  bool due() const;
+  /// The samples of this epoch that training has passed, and the mean loss over them. Draws where that is due.
   void step(std::int64_t samples_done, double running_loss);
   /// Replaces the bar by the epoch's line.
   void epoch_done(const EpochSummary& summary);
@@ -71,9 +74,6 @@ class Progress {
   double begin_time_ = 0, epoch_time_ = 0, drawn_time_ = 0;
   bool bar_shown_ = false;
 };
-
-/// "51,200": a count with a comma between thousands.
-std::string with_commas(std::int64_t count);
 
 /// "0:07", "12:34", "1:02:03": hours only where there are some. "-:--" for what is not a time.
 std::string format_duration(double seconds);

@@ -1,8 +1,9 @@
+#include <elbo/viz/report_facts.h>
+
 #include <algorithm>
 #include <cstdio>
 
 #include "figure_options.h"
-#include "progress.h"
 
 namespace elbo::cli {
 namespace {
@@ -46,10 +47,11 @@ void print_text(const ReconstructArgs& args, const std::vector<Trained>& runs, c
                 const std::vector<double>& errors, const std::filesystem::path& file) {
   std::string of = args.input.empty() ? args.split + " pictures of " + chosen.pictures.name : "pictures of your own";
   std::printf("%s: %s %s above what %s %s of them\n", file.c_str(),
-              with_commas(static_cast<std::int64_t>(chosen.indices.size())).c_str(), of.c_str(), names_of(runs).c_str(),
-              runs.size() == 1 ? "makes" : "make");
+              viz::thousands(static_cast<std::int64_t>(chosen.indices.size())).c_str(), of.c_str(),
+              names_of(runs).c_str(), runs.size() == 1 ? "makes" : "make");
   for (std::size_t i = 0; i < runs.size(); ++i)
     std::printf("  %s: mean squared error %s per pixel\n", runs[i].name.c_str(), text_of(errors[i]).c_str());
+  print_device(runs.front());
 }
 
 nlohmann::ordered_json json_of(const ReconstructArgs& args, const std::vector<Trained>& runs, const Chosen& chosen,
@@ -73,7 +75,7 @@ nlohmann::ordered_json json_of(const ReconstructArgs& args, const std::vector<Tr
 }
 
 int reconstruct(const ReconstructArgs& args) {
-  std::vector<Trained> runs = open_trained(args.runs);
+  std::vector<Trained> runs = open_trained(args);
   std::filesystem::path file = output_of(args, file_name);
   Chosen chosen = choose(args, runs);
   std::vector<viz::Row> rows = rows_of(runs);

@@ -28,10 +28,11 @@ void print_text(const SampleArgs& args, const std::vector<Trained>& runs, const 
     std::printf("; %s", runs.size() == 1 ? "a row for each class" : "where a model takes labels, a column for each");
   }
   std::printf("\n");
+  print_device(runs.front());
 }
 
 int sample(const SampleArgs& args) {
-  std::vector<Trained> runs = open_trained(args.runs);
+  std::vector<Trained> runs = open_trained(args);
   std::filesystem::path file = output_of(args, file_name);
   viz::SampleOptions options{.title = args.title,
                              .rows = args.rows,
@@ -86,7 +87,7 @@ void add_sample(CLI::App& app, Command& run) {
       ->type_name("X")
       ->capture_default_str();
   add_label(*command, *args, "Only pictures of this class (default: all classes)");
-  add_seed(*command, *args, "Of the codes");
+  add_seed(*command, args->seed, "Of the codes");
   add_data(*command, *args, false);
   add_figure_options(*command, *args, file_name);
   command->final_callback([args, &run] { run = [args] { return sample(*args); }; });

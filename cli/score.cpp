@@ -1,11 +1,8 @@
 #include <elbo/core/file.h>
-#include <elbo/datasets/picture.h>
-#include <elbo/models/evaluate.h>
 #include <elbo/models/metrics.h>
 #include <elbo/viz/figures.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 #include <numeric>
 
@@ -17,17 +14,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct ScoreArgs {
-  fs::path run, data, out, odd_data;
+struct ScoreArgs : RunArgs {
+  fs::path out, odd_data;
   std::vector<fs::path> input;
   std::vector<std::string> odd;
-  std::string split = "test", codes = "sampled", label, odd_dataset;
+  std::string codes = "sampled", label, odd_dataset;
   std::int64_t samples = 1;
   std::uint64_t seed = 0;
-  bool sort = false, json = false;
+  bool sort = false;
 
   bool has_odd() const { return !odd.empty() || !odd_dataset.empty(); }
-  datasets::Split half() const { return split == "train" ? datasets::Split::train : datasets::Split::test; }
 };
 
 /// One picture and how unlike the training pictures the model finds it.
@@ -43,7 +39,7 @@ struct Scored {
 std::vector<models::Losses> mean_scores(const ScoreArgs& args, models::Model& model, const datasets::Dataset& pictures,
                                         Status& status) {
   models::EvaluateOptions options;
-  options.codes = args.codes == "mean" ? models::Codes::mean : models::Codes::sampled;
+  options.codes = codes_of(args.codes);
   std::vector<models::Losses> sum;
   for (std::int64_t k = 0; k < args.samples; ++k) {
     status.show("scores: draw " + std::to_string(k + 1) + " of " + std::to_string(args.samples));
@@ -78,33 +74,8 @@ std::vector<std::int64_t> odd_labels(const ScoreArgs& args, const datasets::Data
   std::vector<std::int64_t> out;
   ELBO_CHECK(args.odd.empty() || !pictures.labels.empty(), ValueError, "--odd: expected a dataset with labels, found ",
              pictures.name, " without");
-  for (const std::string& text : args.odd) {
-    const auto named = std::find(pictures.class_names.begin(), pictures.class_names.end(), text);
-    std::int64_t label = -1;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), label);
-    if (named != pictures.class_names.end()) {
-      label = named - pictures.class_names.begin();
-    } else {
-      std::string list;
-      for (const std::string& name : pictures.class_names) list += ", " + name;
-      ELBO_CHECK(error == std::errc() && end == text.data() + text.size() && label >= 0 && label < pictures.classes(),
-                 ValueError, "--odd: expected 0 to ", pictures.classes() - 1, list, ", found '", text, "'");
-    }
-    out.push_back(label);
-  }
-  return out;
-}
-
-/// Pictures of the user's own, all with the one label that `--label` gives a conditional model.
-datasets::Dataset read_input(const ScoreArgs& args, const Trained& trained) {
-  const Shape& picture = trained.model->config().picture;
-  datasets::Dataset out;
-  out.name = "input";
-  for (const fs::path& file : args.input) {
-    const std::vector<std::uint8_t> bytes = datasets::read_picture(file, picture[0], picture[1], picture[2]);
-    out.pictures.insert(out.pictures.end(), bytes.begin(), bytes.end());
-  }
-  out.shape = picture.insert(0, static_cast<std::int64_t>(args.input.size()));
+  for (const std::string& text : args.odd)
+    out.push_back(parse_class("--odd", text, pictures.class_names, pictures.classes()));
   return out;
 }
 
@@ -115,7 +86,7 @@ void set_label(datasets::Dataset& pictures, const std::optional<std::int64_t>& l
 
 std::vector<Scored> score_input(const ScoreArgs& args, const Trained& trained) {
   const std::optional<std::int64_t> label = needed_label(trained, args.label);
-  datasets::Dataset pictures = read_input(args, trained);
+  datasets::Dataset pictures = read_input(trained, args.input);
   pictures.class_names = trained.run.config().data.class_names;
   set_label(pictures, label);
   Status status;
@@ -254,6 +225,7 @@ void print_text(const ScoreArgs& args, const Trained& trained, const std::vector
   }
   print_pictures(args, all);
   std::printf("\n%s\n", file.c_str());
+  print_device(trained);
 }
 
 nlohmann::ordered_json json_of(const models::Losses& l) {
@@ -267,6 +239,7 @@ void print_result(const ScoreArgs& args, const Trained& trained, const std::vect
   if (args.input.empty()) out["split"] = args.split;
   out["codes"] = args.codes;
   out["samples"] = args.samples;
+  out["device"] = trained.model->device().to_string();
   const auto group = [&](std::int64_t odd) {
     const Group found = mean_of(all, odd);
     nlohmann::ordered_json json{{"count", found.count}};
@@ -293,8 +266,8 @@ void print_result(const ScoreArgs& args, const Trained& trained, const std::vect
 int score(const ScoreArgs& args) {
   ELBO_CHECK(args.odd_data.empty() || !args.odd_dataset.empty(), ValueError,
              "--odd-data: expected --odd-dataset beside it, to say what it holds");
-  const Trained trained = models::open(args.run);
-  const fs::path file = args.out.empty() ? args.run / "scores.csv" : args.out;
+  const Trained trained = std::move(open_trained(args).front());
+  const fs::path file = args.out.empty() ? args.runs.front() / "scores.csv" : args.out;
   check_output(file);
   std::vector<Scored> all = args.input.empty() ? score_dataset(args, trained) : score_input(args, trained);
   // Throws where all pictures are of one kind, before anything is written.
@@ -345,28 +318,19 @@ void add_score(CLI::App& app, Command& run) {
       "Example:\n  elbo score runs/fashion --odd-dataset mnist\n"
       "  elbo score runs/mnist --odd 8,9 --sort --out scores.csv\n"
       "  elbo score runs/mnist --input mine.png yours.jpg");
-  command->add_option("run", args->run, "The run folder")->required()->type_name("RUN");
-  command->add_option("--data", args->data, "The folder with the dataset's files (default: where it was trained)")
-      ->type_name("DIR");
-  command->add_option("--split", args->split, "Which half of the dataset: test or train")
-      ->check(CLI::IsMember({"test", "train"}))
-      ->type_name("")
-      ->capture_default_str();
+  add_run(*command, *args);
+  add_data(*command, *args, true);
   add_odd_options(*command, *args);
-  command->add_option("--codes", args->codes, "sampled: draws from q(z|x); mean: the posterior mean")
-      ->check(CLI::IsMember({"sampled", "mean"}))
-      ->type_name("")
-      ->capture_default_str();
+  add_codes(*command, args->codes);
   command->add_option("--samples", args->samples, "Draws to average over (with seeds from --seed on)")
       ->check(at_least(1))
       ->type_name("K")
       ->capture_default_str();
-  command->add_option("--seed", args->seed, "Of the draws")->type_name("N")->capture_default_str();
+  add_seed(*command, args->seed, "Of the draws");
   command->add_flag("--sort", args->sort, "The highest scores first");
   command->add_option("--out", args->out, "The CSV file to write (default: scores.csv in the run folder)")
       ->type_name("FILE");
-  add_json(*command, args->json);
-  add_threads(*command);
+  add_common(*command, *args);
   command->final_callback([args, &run] { run = [args] { return score(*args); }; });
 }
 

@@ -1,5 +1,6 @@
 #include <elbo/datasets/split.h>
 #include <elbo/models/trainer.h>
+#include <elbo/viz/report_facts.h>
 #include <elbo/viz/run_pictures.h>
 
 #include <cstdio>
@@ -15,14 +16,15 @@ namespace {
 struct TrainArgs {
   models::RunConfig config;
   std::filesystem::path out;
-  std::string likelihood = "bernoulli", val_size = "0.1", device = "cpu";
-  bool resume = false, more_epochs = false, grey = false, no_decoder_relu = false, json = false;
+  std::string likelihood = "bernoulli", val_size = "0.1", device = "auto", precision = "float32";
+  bool grey = false, no_decoder_relu = false, no_graph = false, json = false;
+  bool resume = false, new_epochs = false, new_device = false, new_precision = false;
 };
 
 models::Run open_run(const TrainArgs& args, const models::RunConfig& config) {
   if (!args.resume) return models::Run::create(args.out, config);
   models::Run run = models::Run::open(args.out);
-  if (config.train.epochs != run.config().train.epochs) run.set_config(config);
+  if (config.to_json() != run.config().to_json()) run.set_config(config);
   return run;
 }
 
@@ -50,13 +52,16 @@ std::string likelihood_of(const models::ModelConfig& m) {
 void print_head(const models::RunConfig& config, const models::Model& model, const models::Trainer& trainer) {
   const models::ModelConfig& m = config.model;
   const models::TrainOptions& t = config.train;
-  std::printf("%s %s, %s parameters, likelihood %s, on %s\n", m.model.c_str(), sizes_of(m).c_str(),
-              with_commas(model.num_parameters()).c_str(), likelihood_of(m).c_str(), t.device.to_string().c_str());
+  const std::string precision = t.precision == Precision::float32 ? "" : std::string(" in ") + name(t.precision);
+  std::printf("%s %s, %s parameters, likelihood %s, on %s%s\n", m.model.c_str(), sizes_of(m).c_str(),
+              viz::thousands(model.num_parameters()).c_str(), likelihood_of(m).c_str(), described(t.device).c_str(),
+              precision.c_str());
   std::printf("%s: %s pictures to train on, %s to validate on; batches of %lld, Adam at %g",
-              config.data.dataset.c_str(), with_commas(trainer.train_count()).c_str(),
-              with_commas(trainer.val_count()).c_str(), static_cast<long long>(t.batch_size), t.lr);
+              config.data.dataset.c_str(), viz::thousands(trainer.train_count()).c_str(),
+              viz::thousands(trainer.val_count()).c_str(), static_cast<long long>(t.batch_size), t.lr);
   if (m.model != "ae") std::printf(", beta %g", t.beta);
   if (m.model != "ae" && t.warmup > 0) std::printf(" after %g epochs of warm-up", t.warmup);
+  if (t.binarize) std::printf("; black or white pixels, drawn anew each epoch");
   std::printf("\n");
   if (m.pixels[0] < 0 || m.pixels[1] > 1)
     std::printf("Pixels lie in [%g, %g], the decoder's sigmoid gives 0 to 1: it can never match them all.\n",
@@ -68,10 +73,10 @@ void print_head(const models::RunConfig& config, const models::Model& model, con
 /// What a resumed run should know before it goes on.
 void warn_of_other_kernels(const models::Run& run) {
   auto checkpoint = run.read_checkpoint();
-  std::string now = backend(cpu).description();
-  if (!checkpoint || checkpoint->cpu_variant == now) return;
-  std::cerr << "elbo train: note: the checkpoint was written with the " << checkpoint->cpu_variant
-            << " kernels, these are " << now << ": the result may differ in its last bits (ELBO_ISA chooses)\n";
+  std::string now = backend(run.config().train.device).description();
+  if (!checkpoint || checkpoint->kernels == now) return;
+  std::cerr << "elbo train: note: the checkpoint was written with the kernels of " << checkpoint->kernels
+            << ", these are of " << now << ": the result may differ in its last bits\n";
 }
 
 EpochSummary summary_of(const models::EpochRecord& record, bool best) {
@@ -97,13 +102,15 @@ void fit_with_progress(const models::Run& run, models::Trainer& trainer, models:
   models::FitCallbacks callbacks;
   callbacks.on_step = [&](const models::Trainer& t, std::int64_t samples) {
     begin(t.epoch() + 1);
-    progress.step(samples, t.running_losses().loss);
+    if (progress.due()) progress.step(samples, t.running_losses().loss);
   };
   callbacks.on_epoch = [&](const models::EpochRecord& record, bool best) {
     progress.epoch_done(summary_of(record, best));
   };
   models::FitResult result = models::fit(run, trainer, model, callbacks);
   progress.finish();
+  if (!trainer.graph_note().empty())
+    std::cerr << "elbo train: note: the steps could not be replayed as CUDA graphs: " << trainer.graph_note() << "\n";
   if (json) return;
   std::printf("\nTrained in %.1f s%s.", result.seconds, result.stopped_early ? ", stopped early" : "");
   if (trainer.val_count() > 0)
@@ -111,19 +118,10 @@ void fit_with_progress(const models::Run& run, models::Trainer& trainer, models:
   std::printf("\n");
 }
 
-/// The test pictures, or the training ones where the dataset has no test half.
-datasets::Dataset pictures_to_show(const models::RunConfig& config, const datasets::Dataset& train) {
-  try {
-    return models::load_data(config.data, datasets::Split::test);
-  } catch (const IoError&) {
-    return train;
-  }
-}
-
 /// What the options leave out, from each other and from the data.
-models::RunConfig completed(const TrainArgs& args, const datasets::Dataset& data) {
-  models::RunConfig config = models::completed(args.config, data);
-  config.train.val_size = static_cast<double>(datasets::resolve_val_size(args.val_size, data.size()));
+models::RunConfig completed(models::RunConfig config, const std::string& val_size, const datasets::Dataset& data) {
+  config = models::completed(std::move(config), data);
+  config.train.val_size = static_cast<double>(datasets::resolve_val_size(val_size, data.size()));
   return config;
 }
 
@@ -143,26 +141,52 @@ void print_result(const models::Run& run, const models::Model& model) {
   };
   out["run"] = run.folder().string();
   out["parameters"] = model.num_parameters();
+  out["device"] = model.device().to_string();
   out["epochs"] = last.epoch;
   out["train"] = losses(last.train);
   out["val"] = last.val ? losses(*last.val) : nlohmann::ordered_json();
   print_json(out);
 }
 
-int train(TrainArgs args) {
-  models::ModelConfig& m = args.config.model;
-  m.likelihood = args.likelihood == "gaussian" ? models::Likelihood::gaussian : models::Likelihood::bernoulli;
-  m.decoder_relu = !args.no_decoder_relu;
-  args.config.train.device = Device::parse(args.device);
-  args.config.data.load.channels = args.grey ? 1 : 3;
-  models::RunConfig config = args.resume ? models::Run::open(args.out).config() : args.config;
-  if (args.more_epochs) config.train.epochs = args.config.train.epochs;
+/// The settings that the options name.
+models::RunConfig config_of(const TrainArgs& args) {
+  models::RunConfig out = args.config;
+  out.model.likelihood = args.likelihood == "gaussian" ? models::Likelihood::gaussian : models::Likelihood::bernoulli;
+  out.model.decoder_relu = !args.no_decoder_relu;
+  out.data.load.channels = args.grey ? 1 : 3;
+  out.train.device = device_of(args.device);
+  out.train.precision = models::parse_precision(args.precision);
+  out.train.graph = !args.no_graph;
+  return out;
+}
+
+/// Those of the run in `--out`, and what may change when it goes on.
+models::RunConfig resumed_config(const TrainArgs& args) {
+  models::RunConfig out = models::Run::open(args.out).config();
+  if (args.new_epochs) out.train.epochs = args.config.train.epochs;
+  if (args.new_precision) out.train.precision = models::parse_precision(args.precision);
+  if (args.new_device) {
+    out.train.device = device_of(args.device);
+    return out;
+  }
+  try {
+    backend(out.train.device);
+  } catch (const DeviceError& error) {
+    fail<DeviceError>(error.what(), "; the run was trained there, --device cpu goes on without");
+  }
+  return out;
+}
+
+int train(const TrainArgs& args) {
+  models::RunConfig config = args.resume ? resumed_config(args) : config_of(args);
+  config.train.validate();
   config.data.dir = datasets::find_data_dir(config.data.dataset, config.data.dir);
   if (!config.data.dir.empty()) config.data.dir = std::filesystem::absolute(config.data.dir);
   datasets::Dataset data = models::load_data(config.data, datasets::Split::train);
-  args.config.data = config.data;
-  if (!args.resume) config = completed(args, data);
-  datasets::Dataset test = pictures_to_show(config, data);
+  if (!args.resume) config = completed(std::move(config), args.val_size, data);
+  datasets::Dataset to_show = test_pictures([&](datasets::Split half) {
+                                return half == datasets::Split::test ? models::load_data(config.data, half) : data;
+                              }).data;
   Generator init(config.train.seed, Stream::init);
   std::unique_ptr<models::Model> model = models::make(config.model, &init);
   config.model = model->config();
@@ -173,7 +197,7 @@ int train(TrainArgs args) {
     if (!args.json) print_head(config, *model, trainer);
     warn_of_other_kernels(run);
     fit_with_progress(run, trainer, *model, args.json);
-    viz::write_run_pictures(run, *models::load(run.folder()), test);
+    viz::write_run_pictures(run, *models::load(run.folder(), config.train.device), to_show);
   } catch (const Error& error) {
     throw Fault(error.what());
   }
@@ -276,8 +300,20 @@ void add_training_options(CLI::App& command, TrainArgs& args) {
       ->check(at_least(0))
       ->type_name("N")
       ->capture_default_str();
-  command.add_option("--seed", t.seed, "Of everything random")->type_name("N")->capture_default_str();
-  command.add_option("--device", args.device, "cpu")->type_name("D")->capture_default_str();
+  add_seed(command, t.seed, "Of everything random");
+  command.add_flag("--binarize", t.binarize,
+                   "Draw black or white pixels anew each epoch, the pictures' bytes as probabilities of white");
+}
+
+void add_device_options(CLI::App& command, TrainArgs& args) {
+  add_device(command, args.device);
+  command
+      .add_option("--precision", args.precision,
+                  "Of matrix products and convolutions: float32; on a GPU also tf32 or bf16, faster and less exact")
+      ->check(CLI::IsMember({"float32", "tf32", "bf16"}))
+      ->type_name("")
+      ->capture_default_str();
+  command.add_flag("--no-graph", args.no_graph, "On a GPU, launch each kernel instead of replaying steps as graphs");
 }
 
 }  // namespace
@@ -293,13 +329,16 @@ void add_train(CLI::App& app, Command& run) {
   add_data_options(*command, args->config.data, args->grey);
   command->add_option("--out", args->out, "The run folder to make")->required()->type_name("RUN");
   command->add_flag("--resume", args->resume,
-                    "Go on with the run in --out, with the settings it has; --epochs may be more");
+                    "Go on with the run in --out, with the settings it has; --epochs may be more, --device another");
   add_model_options(*command, *args);
   add_training_options(*command, *args);
+  add_device_options(*command, *args);
   add_json(*command, args->json);
   add_threads(*command);
   command->final_callback([args, command, &run] {
-    args->more_epochs = args->resume && command->count("--epochs") > 0;
+    args->new_epochs = command->count("--epochs") > 0;
+    args->new_device = command->count("--device") > 0;
+    args->new_precision = command->count("--precision") > 0;
     run = [args] { return train(*args); };
   });
 }

@@ -34,7 +34,7 @@ std::string joined(const std::vector<std::int64_t>& numbers) {
 }
 
 int traverse(const TraverseArgs& args) {
-  std::vector<Trained> runs = open_trained(args.runs);
+  std::vector<Trained> runs = open_trained(args);
   std::filesystem::path file = output_of(args, file_name);
   models::Model& model = *runs[0].model;
   std::int64_t latent = model.config().latent;
@@ -57,6 +57,7 @@ int traverse(const TraverseArgs& args) {
                 joined(options.dims).c_str());
     std::printf("around %s, with %zu values from %g to %g\n", around.c_str(), options.values.size(),
                 options.values.front(), options.values.back());
+    print_device(runs.front());
     return 0;
   }
   nlohmann::ordered_json out = figure_json(file, image, runs);

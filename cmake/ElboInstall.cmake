@@ -5,7 +5,7 @@ include(CMakePackageConfigHelpers)
 # What only the library's own files share is not installed. Whatever is, elbo.h includes: a test compares.
 set(public_headers ${ELBO_HEADERS} elbo.h)
 list(FILTER public_headers EXCLUDE REGEX "^core/(cpu|ops)/|_detail\\.h$")
-list(REMOVE_ITEM public_headers core/index_kernels.h core/philox.h datasets/byte_source.h nn/strict_load.h models/codes.h
+list(REMOVE_ITEM public_headers core/cuda_plugin.h core/index_kernels.h core/optimizer_math.h core/philox.h datasets/byte_source.h nn/strict_load.h models/codes.h
      models/mlp.h models/tsne_affinities.h models/tsne_forces.h viz/axis.h viz/figure_parts.h viz/font.h viz/report_facts.h
      viz/report_html.h viz/report_parts.h viz/sheet.h viz/svg_writer.h)
 foreach(header ${public_headers})

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "kernels.h"
 
@@ -34,13 +35,20 @@ void accumulate_kept(Array& grad, const Array& g) {
   }
 }
 
-/// The nodes that `root` was computed from, outputs before inputs. Not recursive: a chain of 100,000 ops is legal.
-std::vector<Node*> reachable(Node* root) {
-  std::unordered_map<Node*, bool> seen{{root, true}};
-  std::vector<Node*> order{root};
+/// Nodes to begin at, with their gradients.
+using Pending = std::unordered_map<Node*, Array>;
+
+/// The nodes that `roots` were computed from, outputs before inputs. Not recursive: a chain of 100,000 ops is legal.
+std::vector<Node*> reachable(const Pending& roots) {
+  std::unordered_set<Node*> seen;
+  std::vector<Node*> order;
+  for (const auto& [root, gradient] : roots) {
+    seen.insert(root);
+    order.push_back(root);
+  }
   for (std::size_t next = 0; next < order.size(); ++next) {
     for (const auto& input : order[next]->inputs)
-      if (input && seen.emplace(input.get(), true).second) order.push_back(input.get());
+      if (input && seen.insert(input.get()).second) order.push_back(input.get());
   }
   std::sort(order.begin(), order.end(), [](const Node* a, const Node* b) { return a->sequence > b->sequence; });
   return order;
@@ -65,14 +73,13 @@ Grads apply_rule(const Node& node, const Array& g) {
   return grads;
 }
 
-void run_backward(const std::shared_ptr<Node>& root, const Array& gradient, bool retain_graph) {
+void run_backward(Pending pending, bool retain_graph) {
   NoGradGuard no_grad;
-  std::vector<Node*> order = reachable(root.get());
+  std::vector<Node*> order = reachable(pending);
   for (const Node* node : order) {
     ELBO_CHECK(node->leaf || !node->freed, AutogradError, "[backward] the graph through [", node->name,
                "] was freed by an earlier backward(): pass retain_graph = true to that one");
   }
-  std::unordered_map<Node*, Array> pending{{root.get(), gradient}};
   for (Node* node : order) {
     auto found = pending.find(node);
     if (found == pending.end()) continue;
@@ -166,12 +173,26 @@ void Tensor::backward(bool retain_graph) {
 }
 
 void Tensor::backward(const Array& gradient, bool retain_graph) {
-  ELBO_CHECK(requires_grad(), AutogradError,
+  elbo::backward({this, 1}, {&gradient, 1}, retain_graph);
+}
+
+void backward(std::span<const Tensor> tensors, std::span<const Array> gradients, bool retain_graph) {
+  ELBO_CHECK(tensors.size() == gradients.size(), AutogradError, "[backward] expected a gradient for each of ",
+             tensors.size(), " tensors, found ", gradients.size());
+  Pending roots;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const Tensor& tensor = tensors[i];
+    const Array& gradient = gradients[i];
+    if (!tensor.requires_grad()) continue;
+    ELBO_CHECK(gradient.shape() == tensor.shape() && gradient.dtype() == tensor.dtype() &&
+                   gradient.device() == tensor.device(),
+               ShapeError, "[backward] expected a gradient of shape ", tensor.shape(), " (", tensor.dtype(),
+               "), found ", gradient.shape(), " (", gradient.dtype(), ")");
+    accumulate(roots[tensor.node().get()], gradient);
+  }
+  ELBO_CHECK(!roots.empty(), AutogradError,
              "[backward] nothing that this tensor was computed from requires a gradient");
-  ELBO_CHECK(gradient.shape() == shape() && gradient.dtype() == dtype() && gradient.device() == device(), ShapeError,
-             "[backward] expected a gradient of shape ", shape(), " (", dtype(), "), found ", gradient.shape(), " (",
-             gradient.dtype(), ")");
-  run_backward(impl().node, gradient, retain_graph);
+  run_backward(std::move(roots), retain_graph);
 }
 
 }  // namespace elbo

@@ -5,6 +5,7 @@
 
 #include "dtype.h"
 #include "functors.h"
+#include "precision.h"
 #include "random_kinds.h"
 #include "shape.h"
 
@@ -15,6 +16,10 @@
 /// Unless a kernel says otherwise: outputs are assigned (never added to), may not overlap inputs, and are row-major and
 /// contiguous like all operands; `float32` and `float64` are accepted, all floating operands of a call being of one
 /// type; a view of 0 elements is legal and does nothing.
+///
+/// A device that works by itself may find an index outside its range, or a fault, after the call that caused it has
+/// returned: the next call that waits for it, a copy to the host or synchronize, then returns that status. Such a
+/// kernel has read and written nothing outside its operands.
 namespace elbo {
 
 /// Memory to read or write: row-major, contiguous.
@@ -38,7 +43,14 @@ struct ConstView {
 /// Where work is queued: a CUDA stream; null on the CPU, which works at once.
 using Queue = void*;
 
-enum class StatusCode : int { ok, out_of_memory, device_fault, unsupported, index };
+enum class StatusCode : int {
+  ok,
+  out_of_memory,
+  device_fault,
+  unsupported,
+  index,   ///< an index outside its range
+  capture  ///< not possible while a graph is recorded, or no graph could be made
+};
 
 /// The result of a backend call. `message` belongs to the backend and lives until its next call on this thread.
 struct [[nodiscard]] Status {
@@ -73,6 +85,7 @@ struct MatmulArgs {
   bool transpose_b;  ///< b is stored as [n, k]
   std::int64_t m, n, k, batch;
   std::int64_t stride_a, stride_b, stride_out;  ///< elements from one matrix to the next; 0 shares a or b
+  Precision precision;                          ///< of float32 products
 };
 
 /// A 2-D convolution x [n, c_in, h, w], weight [c_out, c_in, kh, kw] -> y [n, c_out, out_h, out_w] (correlation, as in
@@ -81,6 +94,7 @@ struct Conv2dArgs {
   DType dtype;
   std::int64_t n, c_in, h, w, c_out, kh, kw, out_h, out_w;
   std::int64_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
+  Precision precision;  ///< of float32 convolutions
 };
 
 /// A box of elements inside a larger row-major array: the first element and the step of each dimension, in elements.
@@ -91,6 +105,13 @@ struct Strided {
 struct ConstStrided {
   const void* data;
   std::int64_t steps[Shape::max_rank];
+};
+
+/// Where random numbers come from. A call that draws adds one to *offset, an int64 on the device.
+struct RandomArgs {
+  std::uint64_t seed;
+  std::uint32_t stream;
+  std::int64_t* offset;
 };
 
 /// One parameter of an optimiser step, all float32 or float64 and of `count` elements.
@@ -116,6 +137,8 @@ class Backend {
 
   /// What is computing, for people: the CPU variant (`v3`), or the GPU's name.
   virtual const char* description() const = 0;
+  /// The queue that work goes to.
+  virtual Queue queue() const = 0;
 
   // ---- memory. Blocks are 64-byte aligned at least, and come from a caching pool.
   virtual Status allocate(std::size_t bytes, void** block) = 0;
@@ -125,6 +148,17 @@ class Backend {
   virtual void trim() = 0;
   virtual Status copy(Queue queue, void* to, const void* from, std::size_t bytes, CopyKind kind) = 0;
   virtual Status synchronize(Queue queue) = 0;
+
+  // ---- graphs: calls on a queue, recorded once and replayed at the cost of one. The CPU has none: unsupported.
+  /// From here on calls are recorded and do nothing yet; those that wait for the device or touch the host's memory
+  /// return StatusCode::capture. Memory that is taken meanwhile stays with the graph for as long as that lives, whoever
+  /// gives it back: its kernels will write there at every replay.
+  virtual Status begin_capture(Queue queue) = 0;
+  /// Ends the recording. Where it failed, *graph is null, the status says why, and nothing is left of it.
+  virtual Status end_capture(Queue queue, void** graph) = 0;
+  /// Queues what was recorded, with the same addresses and numbers.
+  virtual Status replay(Queue queue, void* graph) = 0;
+  virtual void release_graph(void* graph) noexcept = 0;
 
   // ---- elementwise
   /// out[...] = value, any dtype.
@@ -139,6 +173,10 @@ class Backend {
   virtual Status binary(Queue queue, BinaryOp op, View out, ConstView a, ConstView b) = 0;
   /// out = f.grad_a(a, b, g) for side 0, f.grad_b for side 1; a, b and g broadcast to out's shape.
   virtual Status binary_grad(Queue queue, BinaryOp op, int side, View out, ConstView a, ConstView b, ConstView g) = 0;
+  /// out, one element, = the sum of f(a, b) over all elements, a and b of one shape: a loss. The same bits every time.
+  virtual Status binary_sum(Queue queue, BinaryOp op, View out, ConstView a, ConstView b) = 0;
+  /// total (float64) += x (floating), of one shape.
+  virtual Status accumulate(Queue queue, View total, ConstView x) = 0;
   /// out (uint8) = f(a, b), a and b of one dtype, any; they broadcast to out's shape.
   virtual Status compare(Queue queue, CompareOp op, View out, ConstView a, ConstView b) = 0;
   /// out = condition ? a : b; condition is uint8; out, a and b of one dtype, any; all broadcast to out's shape.
@@ -149,6 +187,8 @@ class Backend {
   // ---- along one axis: x is [outer, n, inner]
   /// out [outer, inner] = the sum, maximum or minimum over n. With n = 0: 0, -inf, +inf. NaN wins a maximum or minimum.
   virtual Status reduce(Queue queue, ReduceOp op, View out, ConstView x) = 0;
+  /// out [groups] = the sum of x [a, groups, b] over the first and the last dimension.
+  virtual Status sum_groups(Queue queue, View out, ConstView x) = 0;
   /// out (int64) [outer, inner] = the first index of the maximum over n; NaN counts as the largest. n > 0.
   virtual Status argmax(Queue queue, View out, ConstView x) = 0;
   virtual Status softmax(Queue queue, SoftmaxKind kind, View out, ConstView x) = 0;
@@ -184,14 +224,18 @@ class Backend {
   virtual Status scatter_add(Queue queue, View gx, ConstView g, ConstView indices) = 0;
   /// out [n, classes] (floating) = 1 where the column is labels[row] (int64), else 0. StatusCode::index outside.
   virtual Status one_hot(Queue queue, View out, ConstView labels) = 0;
-  /// out [k, ...] (floating) = pictures [n, ...] (uint8) at indices (int64) [k], times scale plus shift.
+  /// out [k, ...] (floating) = pictures [n, ...] (uint8) at indices (int64) [k], times scale plus shift. With `draws`
+  /// (null for none) a byte first becomes 255 with probability byte / 255, else 0: where element i of a uniform draw is
+  /// below byte / 255, i being its place in out.
   virtual Status gather_pictures(Queue queue, View out, ConstView pictures, ConstView indices, double scale,
-                                 double shift) = 0;
+                                 double shift, const RandomArgs* draws) = 0;
 
   // ---- random numbers: element i is a function of (seed, stream, *offset, i) alone; see philox.h
-  /// Fills out, then adds one to *offset (an int64 on this device). `p` is the probability of 1 for bernoulli.
-  virtual Status random(Queue queue, RandomKind kind, View out, std::uint64_t seed, std::uint32_t stream,
-                        std::int64_t* offset, double p) = 0;
+  /// Fills out. `p` is the probability of 1 for bernoulli.
+  virtual Status random(Queue queue, RandomKind kind, View out, const RandomArgs& args, double p) = 0;
+  /// noise = exp(logvar / 2) eps with eps standard normal, and z = mu + noise; all of one shape.
+  virtual Status reparameterize(Queue queue, View z, View noise, ConstView mu, ConstView logvar,
+                                const RandomArgs& args) = 0;
 
   // ---- optimisers: all parameters in one call. `lr` (float64) is a scalar on this device.
   virtual Status sgd(Queue queue, std::span<const OptimizerSlot> slots, const SgdArgs& args, const double* lr) = 0;

@@ -3,12 +3,14 @@
 #include <charconv>
 #include <ostream>
 
+#include "cuda_loader.h"
 #include "errors.h"
 
 namespace elbo {
 
 Device Device::parse(std::string_view text) {
   if (text == "cpu") return {};
+  if (text == "auto") return default_device();
   if (text == "cuda") return {DeviceType::cuda, 0};
   if (text.starts_with("cuda:")) {
     std::string_view digits = text.substr(5);
@@ -16,10 +18,19 @@ Device Device::parse(std::string_view text) {
     auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), index);
     if (error == std::errc() && end == digits.data() + digits.size() && index >= 0) return {DeviceType::cuda, index};
   }
-  fail<DeviceError>("unknown device '", text, "': expected cpu, cuda or cuda:N");
+  fail<DeviceError>("unknown device '", text, "': expected auto, cpu, cuda or cuda:N");
 }
 
 std::string Device::to_string() const { return type == DeviceType::cpu ? "cpu" : "cuda:" + std::to_string(index); }
+
+bool available(Device device) {
+  return device.type == DeviceType::cpu || (device.index >= 0 && device.index < cuda_device_count());
+}
+
+Device default_device() {
+  constexpr Device first_gpu{DeviceType::cuda, 0};
+  return available(first_gpu) ? first_gpu : cpu;
+}
 
 std::ostream& operator<<(std::ostream& out, Device device) { return out << device.to_string(); }
 

@@ -12,13 +12,19 @@ struct Device {
   DeviceType type = DeviceType::cpu;
   int index = 0;
 
-  /// Reads `cpu`, `cuda` (meaning `cuda:0`) or `cuda:3`. Throws DeviceError for anything else.
+  /// Reads `cpu`, `cuda` (meaning `cuda:0`), `cuda:3`, or `auto` (default_device()). Throws DeviceError for anything
+  /// else; not for a GPU that is not there: its first use does.
   static Device parse(std::string_view text);
   std::string to_string() const;
   bool operator==(const Device&) const = default;
 };
 
 inline constexpr Device cpu{};
+
+/// Whether a device is there: true for the CPU, and for the GPUs that the plugin found (see cuda_loader.h).
+bool available(Device device);
+/// `cuda:0` where it is there, else `cpu`.
+Device default_device();
 
 std::ostream& operator<<(std::ostream& out, Device device);
 

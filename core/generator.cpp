@@ -1,5 +1,10 @@
 #include "generator.h"
 
+#include <map>
+#include <memory>
+#include <mutex>
+#include <utility>
+
 namespace elbo {
 
 Generator::Generator(std::uint64_t seed, Stream stream, Device device)
@@ -10,12 +15,36 @@ void Generator::manual_seed(std::uint64_t seed) {
   set_offset(0);
 }
 
-Generator& default_generator(Device device) {
-  ELBO_CHECK(device == cpu, DeviceError, "[default_generator] no generator on ", device);
-  static Generator generator;
-  return generator;
+namespace {
+
+/// The default generators. Never destroyed: the pools that their offsets came from may be gone before them.
+struct DefaultGenerators {
+  std::mutex mutex;
+  std::uint64_t seed = 0;
+  std::map<std::pair<DeviceType, int>, Generator> by_device;
+};
+
+DefaultGenerators& default_generators() {
+  static DefaultGenerators& instance = *std::make_unique<DefaultGenerators>().release();
+  return instance;
 }
 
-void manual_seed(std::uint64_t seed) { default_generator().manual_seed(seed); }
+}  // namespace
+
+Generator& default_generator(Device device) {
+  DefaultGenerators& all = default_generators();
+  const std::lock_guard lock(all.mutex);
+  const std::pair key{device.type, device.type == DeviceType::cpu ? 0 : device.index};
+  auto found = all.by_device.find(key);
+  if (found == all.by_device.end()) found = all.by_device.try_emplace(key, all.seed, Stream::user, device).first;
+  return found->second;
+}
+
+void manual_seed(std::uint64_t seed) {
+  DefaultGenerators& all = default_generators();
+  const std::lock_guard lock(all.mutex);
+  all.seed = seed;
+  for (auto& [device, generator] : all.by_device) generator.manual_seed(seed);
+}
 
 }  // namespace elbo

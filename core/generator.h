@@ -30,9 +30,10 @@ class Generator {
   Array offset_;
 };
 
-/// The generator that random ops use when none is given; one a device.
+/// The generator that random ops use when none is given: one a device, made at first use and living as long as the
+/// program. All draw the same numbers from the same seed. Throws DeviceError for a device that cannot be used.
 Generator& default_generator(Device device = cpu);
-/// Seeds the default generators.
+/// Seeds the default generators, also those that are made later; before, the seed is 0.
 void manual_seed(std::uint64_t seed);
 
 }  // namespace elbo

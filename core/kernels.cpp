@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "kernels_detail.h"
 
@@ -29,6 +31,12 @@ Array binary(BinaryOp op, const Array& a, const Array& b, const Shape& shape) {
 
 Array binary(BinaryOp op, const Array& a, const Array& b) { return binary(op, a, b, a.shape()); }
 
+Array binary_sum(BinaryOp op, const Array& a, const Array& b) {
+  Array out = Array::empty({}, a.options());
+  check(on(a).binary_sum(queue_of(a), op, out.mutable_view(), a.view(), b.view()), "binary_sum");
+  return out;
+}
+
 Array binary_grad(BinaryOp op, int side, const Array& a, const Array& b, const Array& g, const Shape& shape) {
   Array out = Array::empty(shape, a.options());
   check(on(a).binary_grad(queue_of(a), op, side, out.mutable_view(), a.view(), b.view(), g.view()), "binary_grad");
@@ -38,6 +46,10 @@ Array binary_grad(BinaryOp op, int side, const Array& a, const Array& b, const A
 void add_(Array& a, const Array& b) {
   View out = a.mutable_view();
   check(on(a).binary(queue_of(a), BinaryOp::add, out, out, b.view()), "add_");
+}
+
+void accumulate_(Array& total, const Array& x) {
+  check(on(x).accumulate(queue_of(x), total.mutable_view(), x.view()), "accumulate_");
 }
 
 Array compare(CompareOp op, const Array& a, const Array& b, const Shape& shape) {
@@ -86,10 +98,33 @@ Array sum_to(const Array& x, const Shape& shape) {
   return reduce(ReduceOp::sum, x, axes).reshape(shape);
 }
 
+namespace {
+
+/// The one run of axes that `sorted` leaves in the middle, if that is what it does: [first, last].
+std::optional<std::pair<int, int>> middle_left(std::span<const int> sorted, int rank) {
+  const auto count = static_cast<int>(sorted.size());
+  int first = 0;
+  while (first < count && sorted[static_cast<std::size_t>(first)] == first) ++first;
+  const int last = first + (rank - count) - 1;
+  if (first == 0 || first == count || last < first || sorted[static_cast<std::size_t>(first)] != last + 1) return {};
+  return std::pair(first, last);
+}
+
+}  // namespace
+
 Array reduce(ReduceOp op, const Array& x, std::span<const int> axes) {
   if (axes.empty()) return x.copy();
   std::vector<int> sorted(axes.begin(), axes.end());
   std::sort(sorted.begin(), sorted.end());
+  if (auto middle = middle_left(sorted, x.shape().rank()); middle && op == ReduceOp::sum) {
+    Axis groups(x.shape(), middle->first, middle->second);
+    Shape shape = x.shape();
+    for (int axis : sorted) shape = shape.with(axis, 1);
+    Array out = Array::empty(shape, x.options());
+    View view = out.reshape({groups.n}).mutable_view();
+    check(on(x).sum_groups(queue_of(x), view, x.reshape(groups.full()).view()), "sum");
+    return out;
+  }
   Array result = x;
   Shape shape = x.shape();
   // Runs of neighbouring axes are one axis; the last run goes first, so that each pass reads less.
@@ -207,35 +242,51 @@ Array matmul(const Array& a, const Array& b, MatmulOptions options, const Array&
   args.activation = options.activation;
   args.transpose_a = options.transpose_a;
   args.transpose_b = options.transpose_b;
+  args.precision = active_precision();
   check(on(a).matmul(queue_of(a), args), "matmul");
   return out;
 }
 
+namespace {
+
+Conv2dArgs with_precision(Conv2dArgs args) {
+  args.precision = active_precision();
+  return args;
+}
+
+}  // namespace
+
 Array conv2d(const Conv2dArgs& args, const Array& x, const Array& weight, const Array& bias) {
   Array out = Array::empty({args.n, args.c_out, args.out_h, args.out_w}, x.options());
-  check(on(x).conv2d(queue_of(x), args, out.raw(), x.raw(), weight.raw(), bias.raw()), "conv2d");
+  check(on(x).conv2d(queue_of(x), with_precision(args), out.raw(), x.raw(), weight.raw(), bias.raw()), "conv2d");
   return out;
 }
 
 Array conv2d_grad_data(const Conv2dArgs& args, const Array& gy, const Array& weight, const Array& bias) {
   Array out = Array::empty({args.n, args.c_in, args.h, args.w}, gy.options());
-  check(on(gy).conv2d_grad_data(queue_of(gy), args, out.raw(), gy.raw(), weight.raw(), bias.raw()), "conv2d_grad_data");
+  check(on(gy).conv2d_grad_data(queue_of(gy), with_precision(args), out.raw(), gy.raw(), weight.raw(), bias.raw()),
+        "conv2d_grad_data");
   return out;
 }
 
 Array conv2d_grad_weight(const Conv2dArgs& args, const Array& gy, const Array& x) {
   Array out = Array::empty({args.c_out, args.c_in, args.kh, args.kw}, x.options());
-  check(on(x).conv2d_grad_weight(queue_of(x), args, out.raw(), gy.raw(), x.raw()), "conv2d_grad_weight");
+  check(on(x).conv2d_grad_weight(queue_of(x), with_precision(args), out.raw(), gy.raw(), x.raw()),
+        "conv2d_grad_weight");
   return out;
 }
 
 Array random(RandomKind kind, const Shape& shape, DType dtype, Generator& generator, double p) {
   Array out = Array::empty(shape, {dtype, generator.device()});
-  Array& offset = generator.offset();
-  offset.mark_written();
-  check(on(out).random(queue_of(out), kind, out.mutable_view(), generator.seed(),
-                       static_cast<std::uint32_t>(generator.stream()), static_cast<std::int64_t*>(offset.raw()), p),
-        "random");
+  check(on(out).random(queue_of(out), kind, out.mutable_view(), random_args(generator), p), "random");
+  return out;
+}
+
+Reparameterized reparameterize(const Array& mu, const Array& logvar, Generator& generator) {
+  Reparameterized out{Array::empty(mu.shape(), mu.options()), Array::empty(mu.shape(), mu.options())};
+  check(on(mu).reparameterize(queue_of(mu), out.z.mutable_view(), out.noise.mutable_view(), mu.view(), logvar.view(),
+                              random_args(generator)),
+        "reparameterize");
   return out;
 }
 

@@ -15,6 +15,8 @@ Array unary_grad(UnaryOp op, const Array& x, const Array& y, const Array& g, dou
 Array binary(BinaryOp op, const Array& a, const Array& b, const Shape& shape);
 /// Operands of one shape.
 Array binary(BinaryOp op, const Array& a, const Array& b);
+/// The sum of binary(op, a, b), of one shape, as an array of shape [].
+Array binary_sum(BinaryOp op, const Array& a, const Array& b);
 /// The gradient of side 0 (a) or 1 (b) in the broadcast shape; g broadcasts too.
 Array binary_grad(BinaryOp op, int side, const Array& a, const Array& b, const Array& g, const Shape& shape);
 inline Array add(const Array& a, const Array& b) { return binary(BinaryOp::add, a, b); }
@@ -25,6 +27,8 @@ inline Array scale(const Array& a, double factor) { return unary(UnaryOp::mul_sc
 /// a += b, in place; b of a's shape.
 void add_(Array& a, const Array& b);
 Array compare(CompareOp op, const Array& a, const Array& b, const Shape& shape);
+/// total (float64) += x (floating), in place; of one shape.
+void accumulate_(Array& total, const Array& x);
 Array where(const Array& condition, const Array& a, const Array& b, const Shape& shape);
 Array cast(const Array& x, DType dtype);
 /// x repeated to `shape`, which it broadcasts to.
@@ -75,12 +79,21 @@ Array concatenate(std::span<const Array> parts, int axis);
 Array gather(const Array& x, const Array& indices, int axis);
 Array scatter_add(const Array& g, const Array& indices, const Shape& shape, int axis);
 Array one_hot(const Array& labels, std::int64_t classes, DType dtype);
-/// float32 pictures, batch first: byte * scale + shift.
-Array gather_pictures(const Array& pictures, const Array& indices, double scale, double shift);
+/// float32 pictures, batch first: byte * scale + shift. With `draws`, a generator on their device, a byte is first
+/// drawn to be 255 or 0, with probability byte / 255 of 255. Throws DeviceError for a generator on another device.
+Array gather_pictures(const Array& pictures, const Array& indices, double scale, double shift,
+                      Generator* draws = nullptr);
 /// The same into `out` [k, ...] in place, so that a warm loop allocates nothing.
-void gather_pictures_into(Array& out, const Array& pictures, const Array& indices, double scale, double shift);
+void gather_pictures_into(Array& out, const Array& pictures, const Array& indices, double scale, double shift,
+                          Generator* draws = nullptr);
 
 /// Draws from `generator`, on its device.
 Array random(RandomKind kind, const Shape& shape, DType dtype, Generator& generator, double p = 0.5);
+
+struct Reparameterized {
+  Array z, noise;
+};
+/// noise = exp(logvar / 2) eps, eps standard normal, and z = mu + noise; mu, logvar and the generator on one device.
+Reparameterized reparameterize(const Array& mu, const Array& logvar, Generator& generator);
 
 }  // namespace elbo::kernels

@@ -7,6 +7,13 @@ namespace elbo::kernels {
 inline Backend& on(const Array& x) { return backend(x.device()); }
 inline Queue queue_of(const Array& x) { return queue(x.device()); }
 
+/// Where the next call draws from, which will write the generator's offset.
+inline RandomArgs random_args(Generator& generator) {
+  generator.offset().mark_written();
+  return {generator.seed(), static_cast<std::uint32_t>(generator.stream()),
+          static_cast<std::int64_t*>(generator.offset().raw())};
+}
+
 /// A shape seen as [before axis, axis, after axis].
 struct Axis {
   std::int64_t outer = 1, n = 1, inner = 1;

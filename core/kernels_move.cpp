@@ -117,15 +117,22 @@ Array one_hot(const Array& labels, std::int64_t classes, DType dtype) {
   return out.reshape(labels.shape().insert(labels.shape().rank(), classes));
 }
 
-Array gather_pictures(const Array& pictures, const Array& indices, double scale, double shift) {
+Array gather_pictures(const Array& pictures, const Array& indices, double scale, double shift, Generator* draws) {
   Array out = Array::empty(pictures.shape().with(0, indices.numel()), {DType::float32, pictures.device()});
-  gather_pictures_into(out, pictures, indices, scale, shift);
+  gather_pictures_into(out, pictures, indices, scale, shift, draws);
   return out;
 }
 
-void gather_pictures_into(Array& out, const Array& pictures, const Array& indices, double scale, double shift) {
+void gather_pictures_into(Array& out, const Array& pictures, const Array& indices, double scale, double shift,
+                          Generator* draws) {
+  RandomArgs args{};
+  if (draws) {
+    ELBO_CHECK(draws->device() == pictures.device(), DeviceError, "[gather_pictures] expected a generator on ",
+               pictures.device(), ", found one on ", draws->device());
+    args = random_args(*draws);
+  }
   detail::check(on(pictures).gather_pictures(queue_of(pictures), out.mutable_view(), pictures.view(), indices.view(),
-                                             scale, shift),
+                                             scale, shift, draws ? &args : nullptr),
                 "gather_pictures");
 }
 

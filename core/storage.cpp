@@ -1,26 +1,44 @@
 #include "storage.h"
 
+#include <array>
+#include <mutex>
+
 #include "cpu/cpu_backend.h"
+#include "cuda_loader_detail.h"
 #include "errors.h"
 
 namespace elbo {
 namespace {
 
-/// The backend registry: one backend a device, living as long as the program.
+// The backend registry: one backend a device, made at first use and living as long as the program.
+
 Backend& cpu_backend() {
   static const std::unique_ptr<Backend> instance = cpu_kernels::make_cpu_backend();
   return *instance;
 }
 
-}  // namespace
-
-Backend& backend(Device device) {
-  ELBO_CHECK(device.type == DeviceType::cpu, DeviceError, "device ", device,
-             " cannot be used: this build has no CUDA backend");
-  return cpu_backend();
+/// The plugin owns its backends and never destroys them: when a program's last objects go, the driver may have gone
+/// before them.
+Backend& cuda_backend(int index) {
+  static std::array<std::atomic<Backend*>, detail::max_cuda_devices> opened{};
+  static std::mutex opening;
+  const CudaPlugin& plugin = detail::cuda_plugin(index);
+  std::atomic<Backend*>& slot = opened[static_cast<std::size_t>(index)];
+  if (Backend* found = slot.load(std::memory_order_acquire)) return *found;
+  const std::lock_guard lock(opening);
+  if (Backend* found = slot.load(std::memory_order_acquire)) return *found;
+  Backend* made = nullptr;
+  const Status status = plugin.open(index, &made);
+  ELBO_CHECK(status.ok() && made, DeviceError, "device cuda:", index, " cannot be used: ", status.message);
+  slot.store(made, std::memory_order_release);
+  return *made;
 }
 
-Queue queue(Device) { return nullptr; }
+}  // namespace
+
+Backend& backend(Device device) { return device.type == DeviceType::cpu ? cpu_backend() : cuda_backend(device.index); }
+
+Queue queue(Device device) { return backend(device).queue(); }
 
 MemoryStats memory_stats(Device device) { return backend(device).memory(); }
 
@@ -40,6 +58,8 @@ void check(Status status, const char* op) {
       fail<DeviceError>("[", op, "] ", status.message);
     case StatusCode::device_fault:
       fail<CudaError>("[", op, "] ", status.message);
+    case StatusCode::capture:
+      fail<CaptureError>("[", op, "] ", status.message);
   }
 }
 

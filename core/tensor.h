@@ -1,6 +1,7 @@
 #pragma once
 #include <initializer_list>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "array.h"
@@ -70,6 +71,11 @@ class Tensor {
   }
   std::shared_ptr<Impl> impl_;
 };
+
+/// Tensor::backward from several tensors at once, in one walk through the graph that they share: `gradients[i]` is the
+/// derivative of the unnamed scalar with respect to `tensors[i]`, of its shape and dtype. A tensor that requires no
+/// gradient is passed over; throws AutogradError if that leaves none.
+void backward(std::span<const Tensor> tensors, std::span<const Array> gradients, bool retain_graph = false);
 
 std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
 

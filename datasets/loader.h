@@ -15,6 +15,10 @@ struct BatchOptions {
   std::uint64_t seed = 0;
   /// Leave out the last batch where it is smaller than the others.
   bool drop_last = false;
+  /// Dynamic binarisation (Salakhutdinov and Murray 2008; Burda et al. 2016): each byte becomes 255 with probability
+  /// byte / 255, else 0, and every epoch draws anew. The draws of a batch are a function of seed, epoch and the batch's
+  /// number alone: Stream::binarize of `seed` at draw_offset(number).
+  bool binarize = false;
   /// Prepare batches on a thread of their own while the last one is in use. For pictures on the CPU alone: a GPU's
   /// queue does the same by itself.
   bool background = true;
@@ -65,6 +69,16 @@ class Batches {
   void begin_epoch(std::int64_t epoch, std::int64_t first_batch = 0);
   /// The next batch, or nothing at the epoch's end and before the first.
   std::optional<Batch> next();
+
+  /// Instead of next(): only where the next batch's pictures and labels are to be found, int64 [size], a view on the
+  /// pictures' device. For a training step that is recorded as a graph, which has to gather by itself: with
+  /// kernels::gather_pictures and, to binarise, a Generator of the options' seed and Stream::binarize that stands at
+  /// draw_offset(number). It then gets what next() would have given. On the CPU a background thread gathers all the
+  /// same, so that it is better left out there.
+  std::optional<Array> next_indices();
+  /// The offset that the draws of this epoch's batch `number` take: epoch * batches() + number, so that a generator
+  /// which stands at the first batch's goes on to the next by itself.
+  std::int64_t draw_offset(std::int64_t number) const;
 
  private:
   class State;

@@ -34,6 +34,12 @@ void ModelConfig::validate() const {
              "], parts of which it can never match: use 0,1, or --allow-range-mismatch to train all the same");
 }
 
+Precision parse_precision(std::string_view text) {
+  for (Precision one : {Precision::float32, Precision::tf32, Precision::bf16})
+    if (text == elbo::name(one)) return one;
+  fail<ValueError>("precision: expected float32, tf32 or bf16, found '", text, "'");
+}
+
 void TrainOptions::validate() const {
   ELBO_CHECK(epochs >= 1, ValueError, "epochs: expected at least 1, found ", epochs);
   ELBO_CHECK(batch_size >= 1, ValueError, "batch size: expected at least 1, found ", batch_size);
@@ -44,6 +50,8 @@ void TrainOptions::validate() const {
   ELBO_CHECK(std::isfinite(val_size) && val_size >= 0, ValueError,
              "validation size: expected a fraction or a count, at least 0, found ", val_size);
   ELBO_CHECK(patience >= 0, ValueError, "patience: expected at least 0, found ", patience);
+  ELBO_CHECK(precision == Precision::float32 || device != cpu, ValueError,
+             "precision: the CPU computes in float32 alone, found ", elbo::name(precision), ", which needs a GPU");
 }
 
 std::string RunConfig::to_json() const {
@@ -64,11 +72,19 @@ std::string RunConfig::to_json() const {
                   {"allow_range_mismatch", model.allow_range_mismatch}};
   out["data"] = {{"dataset", data.dataset},        {"dir", data.dir.string()}, {"size", data.load.size},
                  {"channels", data.load.channels}, {"count", data.load.count}, {"class_names", data.class_names}};
-  out["train"] = {{"epochs", train.epochs},       {"batch_size", train.batch_size},
-                  {"drop_last", train.drop_last}, {"lr", train.lr},
-                  {"beta", train.beta},           {"warmup", train.warmup},
-                  {"val_size", train.val_size},   {"patience", train.patience},
-                  {"seed", train.seed},           {"device", train.device.to_string()}};
+  out["train"] = {{"epochs", train.epochs},
+                  {"batch_size", train.batch_size},
+                  {"drop_last", train.drop_last},
+                  {"lr", train.lr},
+                  {"beta", train.beta},
+                  {"warmup", train.warmup},
+                  {"val_size", train.val_size},
+                  {"patience", train.patience},
+                  {"seed", train.seed},
+                  {"device", train.device.to_string()},
+                  {"precision", elbo::name(train.precision)},
+                  {"graph", train.graph},
+                  {"binarize", train.binarize}};
   return out.dump(2) + "\n";
 }
 
@@ -143,7 +159,7 @@ void read_data(const Section& section, DataOptions& data) {
 }
 
 void read_train(const Section& section, TrainOptions& train) {
-  std::string device;
+  std::string device, precision = elbo::name(train.precision);
   section.read("epochs", train.epochs);
   section.read("batch_size", train.batch_size);
   section.read("drop_last", train.drop_last);
@@ -154,7 +170,11 @@ void read_train(const Section& section, TrainOptions& train) {
   section.read("patience", train.patience);
   section.read("seed", train.seed);
   section.read("device", device);
+  section.read_if_there("precision", precision);
+  section.read_if_there("graph", train.graph);
+  section.read_if_there("binarize", train.binarize);
   train.device = Device::parse(device);
+  train.precision = parse_precision(precision);
 }
 
 }  // namespace

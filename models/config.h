@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../core/device.h"
+#include "../core/precision.h"
 #include "../core/shape.h"
 #include "../datasets/dataset.h"
 
@@ -46,6 +47,9 @@ struct ModelConfig {
   void validate() const;
 };
 
+/// Reads `float32`, `tf32` or `bf16`. Throws ValueError for anything else.
+Precision parse_precision(std::string_view text);
+
 /// How a model is trained.
 struct TrainOptions {
   std::int64_t epochs = 20;
@@ -58,6 +62,11 @@ struct TrainOptions {
   std::int64_t patience = 0;  ///< stop after so many epochs without a better validation loss; 0 to never stop early
   std::uint64_t seed = 0;
   Device device = cpu;
+  Precision precision = Precision::float32;  ///< of matrix products and convolutions; the others need a GPU
+  bool graph = true;                         ///< on a GPU, replay whole steps as CUDA graphs
+  /// Each epoch draws black-or-white pictures anew, a pixel white with the probability that its byte stands for
+  /// (Salakhutdinov and Murray 2008). Validation has the grey ones.
+  bool binarize = false;
 
   /// Throws ValueError naming the first field that makes no sense.
   void validate() const;

@@ -30,11 +30,11 @@ struct Evaluation {
 };
 
 /// Losses over the pictures of `pictures` (uint8 [n, channels, height, width]) at `indices`, each counted once whatever
-/// the batches. `labels` (int64 [n]) are for a conditional model; others leave them aside. Records no gradient and
-/// leaves the model's mode as it was.
+/// the batches. `labels` (int64 [n]) are for a conditional model; others leave them aside. Both lie on the model's
+/// device, where all is summed, in float64, and read once. Records no gradient and leaves the model's mode as it was.
 Evaluation evaluate(Model& model, const Array& pictures, const Array& labels, std::span<const std::int64_t> indices,
                     const EvaluateOptions& options = {});
-/// The same over a whole dataset.
+/// The same over a whole dataset, wherever the model lies.
 Evaluation evaluate(Model& model, const datasets::Dataset& dataset, const EvaluateOptions& options = {});
 
 /// The losses of each picture of a dataset, in its order: how unlike the training pictures the model finds it.

@@ -2,62 +2,57 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
-#include "../core/kernels.h"
+#include "batches_detail.h"
 
 namespace elbo::models {
 namespace {
 
-std::int64_t count_of(std::span<const std::int64_t> indices) { return static_cast<std::int64_t>(indices.size()); }
+std::vector<std::int64_t> all_up_to(std::int64_t n) {
+  std::vector<std::int64_t> out(static_cast<std::size_t>(n));
+  std::iota(out.begin(), out.end(), 0);
+  return out;
+}
 
-/// Calls batch(begin, end) for all of n in steps.
-template <class Batch>
-void in_batches(std::int64_t n, std::int64_t batch_size, const Batch& batch) {
-  ELBO_CHECK(batch_size >= 1, ValueError, "[latent] batch size: expected at least 1, found ", batch_size);
-  for (std::int64_t begin = 0; begin < n; begin += batch_size) batch(begin, std::min(begin + batch_size, n));
+void check_labels_there(const Model& model, const datasets::Dataset& dataset) {
+  ELBO_CHECK(!model.is_conditional() || !dataset.labels.empty(), ValueError, "the model ", model.config().model,
+             " takes labels, found none in ", dataset.name);
 }
 
 }  // namespace
 
 Tensor input_pictures(const Model& model, const datasets::Dataset& dataset, std::span<const std::int64_t> indices) {
-  auto [low, high] = model.config().pixels;
-  std::vector<float> values;
-  values.reserve(indices.size() * static_cast<std::size_t>(dataset.features()));
-  auto scale = static_cast<float>((high - low) / 255), shift = static_cast<float>(low);
-  for (std::int64_t i : indices)
-    for (std::uint8_t byte : dataset.picture(i)) values.push_back(static_cast<float>(byte) * scale + shift);
-  return Tensor(Array::from(values, dataset.shape.with(0, count_of(indices))));
+  const Array pictures = dataset.subset(indices).pictures_array(model.device());
+  const auto count = static_cast<std::int64_t>(indices.size());
+  return detail::as_input(model, pictures, Array::from(all_up_to(count), {count}, pictures.device()));
 }
 
 Tensor input_labels(const Model& model, const datasets::Dataset& dataset, std::span<const std::int64_t> indices) {
   if (!model.is_conditional()) return {};
-  ELBO_CHECK(!dataset.labels.empty(), ValueError, "the model ", model.config().model, " takes labels, found none in ",
-             dataset.name);
+  check_labels_there(model, dataset);
   std::vector<std::int64_t> labels;
   for (std::int64_t i : indices) {
     ELBO_CHECK(i >= 0 && i < dataset.size(), IndexError, "[input_labels] ", i, " is out of range for ", dataset.size(),
                " pictures");
     labels.push_back(dataset.labels[static_cast<std::size_t>(i)]);
   }
-  return Tensor(Array::from(labels, {count_of(indices)}));
+  return Tensor(Array::from(labels, {static_cast<std::int64_t>(indices.size())}, model.device()));
 }
 
 Tensor same_label(const Model& model, std::int64_t label, std::int64_t count) {
   if (!model.is_conditional()) return {};
-  return Tensor(Array::full({count}, static_cast<double>(label), {.dtype = DType::int64}));
+  return Tensor(Array::full({count}, static_cast<double>(label), {DType::int64, model.device()}));
 }
 
 Array encode_means(Model& model, const datasets::Dataset& dataset, std::int64_t batch_size) {
-  NoGradGuard no_grad;
-  std::vector<std::int64_t> indices;
+  check_labels_there(model, dataset);
+  const Device device = model.device();
   std::vector<Array> parts;
-  in_batches(dataset.size(), batch_size, [&](std::int64_t begin, std::int64_t end) {
-    indices.resize(static_cast<std::size_t>(end - begin));
-    for (std::int64_t i = begin; i < end; ++i) indices[static_cast<std::size_t>(i - begin)] = i;
-    Tensor x = input_pictures(model, dataset, indices);
-    parts.push_back(model.encode(x, input_labels(model, dataset, indices)).mu.array());
-  });
-  if (parts.empty()) return Array::zeros({0, model.config().latent});
+  detail::for_batches(
+      model, dataset.pictures_array(device), dataset.labels_array(device), all_up_to(dataset.size()), batch_size,
+      [&](const Tensor& x, const Tensor& labels) { parts.push_back(model.encode(x, labels).mu.array()); });
+  if (parts.empty()) return Array::zeros({0, model.config().latent}, {.device = device});
   return kernels::concatenate(parts, 0);
 }
 
@@ -68,13 +63,15 @@ Array shown_pictures(const Model& model, const Tensor& x) {
 }
 
 Array decode_pictures(Model& model, const Tensor& z, const Tensor& labels, std::int64_t batch_size) {
+  ELBO_CHECK(batch_size >= 1, ValueError, "batch size: expected at least 1, found ", batch_size);
   NoGradGuard no_grad;
   std::vector<Array> parts;
-  in_batches(z.shape()[0], batch_size, [&](std::int64_t begin, std::int64_t end) {
-    Tensor some_labels = labels.defined() ? slice(labels, 0, begin, end) : Tensor();
-    parts.push_back(shown_pictures(model, model.mean(model.decode(slice(z, 0, begin, end), some_labels))));
-  });
-  if (parts.empty()) return Array::zeros(model.config().picture.insert(0, 0));
+  for (std::int64_t begin = 0; begin < z.shape()[0]; begin += batch_size) {
+    Tensor some_labels = labels.defined() ? slice(labels, 0, begin, begin + batch_size) : Tensor();
+    Tensor some = slice(z, 0, begin, begin + batch_size);
+    parts.push_back(shown_pictures(model, model.mean(model.decode(some, some_labels))));
+  }
+  if (parts.empty()) return Array::zeros(model.config().picture.insert(0, 0), {.device = z.device()});
   return kernels::concatenate(parts, 0);
 }
 
@@ -107,8 +104,9 @@ Tensor draw_codes(const CodeDistribution& distribution, std::int64_t n, Generato
              "temperature: expected a number of at least 0, found ", temperature);
   NoGradGuard no_grad;
   auto latent = static_cast<std::int64_t>(distribution.mean.size());
-  Tensor mean(Array::from(distribution.mean, {latent})), std(Array::from(distribution.std, {latent}));
-  return mean + randn({n, latent}, {}, &generator) * std * temperature;
+  const Device device = generator.device();
+  Tensor mean(Array::from(distribution.mean, {latent}, device)), std(Array::from(distribution.std, {latent}, device));
+  return mean + randn({n, latent}, {.device = device}, &generator) * std * temperature;
 }
 
 Tensor interpolate_codes(const Tensor& from, const Tensor& to, std::int64_t steps) {
@@ -119,7 +117,7 @@ Tensor interpolate_codes(const Tensor& from, const Tensor& to, std::int64_t step
   std::int64_t rows = from.shape()[0], latent = from.shape()[1];
   std::vector<float> weights;
   for (double w : linspace(0, 1, steps)) weights.push_back(static_cast<float>(w));
-  Tensor w(Array::from(weights, {1, steps, 1}));
+  Tensor w(Array::from(weights, {1, steps, 1}, from.device()));
   Tensor a = reshape(from, {rows, 1, latent}), b = reshape(to, {rows, 1, latent});
   return reshape(a * (1 - w) + b * w, {rows * steps, latent});
 }
@@ -137,7 +135,7 @@ Tensor traverse_codes(const Tensor& z, std::span<const std::int64_t> dims, std::
       all[all.size() - code.size() + static_cast<std::size_t>(dim)] = static_cast<float>(value);
     }
   }
-  return Tensor(Array::from(all, {static_cast<std::int64_t>(dims.size() * values.size()), latent}));
+  return Tensor(Array::from(all, {static_cast<std::int64_t>(dims.size() * values.size()), latent}, z.device()));
 }
 
 std::vector<std::int64_t> evenly_spaced(std::int64_t n, std::int64_t count) {
@@ -157,12 +155,12 @@ std::vector<double> linspace(double low, double high, std::int64_t count) {
   return out;
 }
 
-Tensor manifold_codes(std::int64_t n, double low, double high) {
+Tensor manifold_codes(std::int64_t n, double low, double high, Device device) {
   std::vector<double> steps = linspace(low, high, n);
   std::vector<float> codes;
   for (auto y = steps.rbegin(); y != steps.rend(); ++y)
     for (double x : steps) codes.insert(codes.end(), {static_cast<float>(x), static_cast<float>(*y)});
-  return Tensor(Array::from(codes, {n * n, 2}));
+  return Tensor(Array::from(codes, {n * n, 2}, device));
 }
 
 }  // namespace elbo::models

@@ -5,8 +5,8 @@
 #include "../datasets/dataset.h"
 #include "model.h"
 
-/// Codes: how pictures become codes, how new codes are chosen, how codes become pictures. Nothing here records a
-/// gradient.
+/// Codes: how pictures become codes, how new codes are chosen, how codes become pictures. What is made for a model, or
+/// from a tensor, lies on its device. Nothing here records a gradient.
 namespace elbo::models {
 
 /// The pictures of a dataset at `indices` as the model takes them: float32 [k, channels, height, width], scaled to the
@@ -17,7 +17,8 @@ Tensor input_labels(const Model& model, const datasets::Dataset& dataset, std::s
 /// One label for each of `count` codes, where the model takes labels; else undefined.
 Tensor same_label(const Model& model, std::int64_t label, std::int64_t count);
 
-/// The codes (posterior means) of all pictures of a dataset, in its order: float32 [n, latent].
+/// The codes (posterior means) of all pictures of a dataset, in its order: float32 [n, latent]. The model is in
+/// evaluation mode meanwhile. Throws ValueError where a conditional model finds no labels.
 Array encode_means(Model& model, const datasets::Dataset& dataset, std::int64_t batch_size = 500);
 
 /// The mean pictures of codes z [n, latent], for the eye: float32 [n, channels, height, width], the config's pixels
@@ -35,7 +36,8 @@ CodeDistribution standard_normal(const Model& model);
 /// The mean and standard deviation of the codes of a dataset, each dimension by itself: what to draw an autoencoder's
 /// codes from, which has no prior. Throws ValueError for no pictures.
 CodeDistribution fit_codes(Model& model, const datasets::Dataset& dataset);
-/// n draws [n, latent], the standard deviation multiplied by `temperature`. Throws ValueError for a negative one.
+/// n draws [n, latent] on the generator's device, the standard deviation multiplied by `temperature`. Throws ValueError
+/// for a negative one.
 Tensor draw_codes(const CodeDistribution& distribution, std::int64_t n, Generator& generator, double temperature = 1);
 
 /// Straight lines between codes: from and to [r, latent] -> [r * steps, latent], each row of `steps` from one end to
@@ -52,6 +54,6 @@ std::vector<double> linspace(double low, double high, std::int64_t count);
 
 /// A square grid of 2-D codes [n * n, 2], row by row: the first dimension grows to the right, the second upwards, both
 /// from `low` to `high`.
-Tensor manifold_codes(std::int64_t n, double low, double high);
+Tensor manifold_codes(std::int64_t n, double low, double high, Device device = cpu);
 
 }  // namespace elbo::models

@@ -9,6 +9,11 @@ namespace elbo::models {
 
 Model::Model(ModelConfig config) : config_(std::move(config)) { config_.validate(); }
 
+Device Model::device() const {
+  const std::vector<Tensor> all = parameters();
+  return all.empty() ? cpu : all.front().device();
+}
+
 Posterior Model::encode(const Tensor& x, const Tensor& labels) {
   const Shape &found = x.shape(), &wanted = config_.picture;
   ELBO_CHECK(found.rank() == 4 && found.without(0) == wanted, ShapeError, "[encode] expected pictures [B, ", wanted[0],
@@ -37,7 +42,7 @@ Tensor Model::reconstruct(const Tensor& x, const Tensor& labels) {
 
 Tensor Model::sample(std::int64_t n, const Tensor& labels, Generator* generator) {
   NoGradGuard no_grad;
-  return mean(decode(randn({n, config_.latent}, {}, generator), labels));
+  return mean(decode(randn({n, config_.latent}, {.device = device()}, generator), labels));
 }
 
 void Model::check_labels(const Tensor& labels, std::int64_t batch, const char* op) const {

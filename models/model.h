@@ -32,6 +32,8 @@ class Model : public nn::Module {
   const ModelConfig& config() const { return config_; }
   /// Whether encode and decode take labels.
   bool is_conditional() const { return config_.classes > 0; }
+  /// Where its parameters lie: what goes in, and generators, must lie there too, and what comes out does.
+  Device device() const;
 
   /// q(z|x), or q(z|x, label) for labels int64 [B]. Throws ShapeError unless x is [B, channels, height, width] of the
   /// config's sizes; ValueError for labels given to a model without, or missing for a model with them, and IndexError
@@ -59,18 +61,31 @@ class Model : public nn::Module {
   ModelConfig config_;
 };
 
+/// Evaluation mode for as long as it lives, then what it was before.
+class EvalMode {
+ public:
+  explicit EvalMode(Model& model) : model_(model), was_training_(model.is_training()) { model.eval(); }
+  ~EvalMode() { model_.train(was_training_); }
+  EvalMode(const EvalMode&) = delete;
+  EvalMode& operator=(const EvalMode&) = delete;
+
+ private:
+  Model& model_;
+  bool was_training_;
+};
+
 /// The code to decode: a draw from q(z|x) with noise from `generator`, or mu where there is no logvar.
 Tensor draw(const Posterior& posterior, Generator* generator = nullptr);
 
 /// The names that `make` takes.
 std::vector<std::string> known_models();
 
-/// A fresh model, its parameters drawn from `init` by PyTorch's default rules. Throws ValueError for a config that
-/// makes no sense.
+/// A fresh model on the CPU, its parameters drawn from `init` by PyTorch's default rules. Throws ValueError for a
+/// config that makes no sense.
 std::unique_ptr<Model> make(const ModelConfig& config, Generator* init = nullptr);
 
-/// The trained model of a run folder, ready to encode, decode and score: on the CPU and in evaluation mode. Throws
-/// IoError or FormatError naming the file.
-std::unique_ptr<Model> load(const std::filesystem::path& run);
+/// The trained model of a run folder, ready to encode, decode and score: on `device`, wherever it was trained, and in
+/// evaluation mode. Throws IoError or FormatError naming the file, DeviceError for a device that cannot be used.
+std::unique_ptr<Model> load(const std::filesystem::path& run, Device device = cpu);
 
 }  // namespace elbo::models

@@ -113,7 +113,7 @@ void Run::write_checkpoint(const NamedArrays& state) const {
   fs::create_directories(folder_ / "checkpoint", error);
   ELBO_CHECK(!error, IoError, (folder_ / "checkpoint").string(), ": cannot make the folder: ", error.message());
   save_safetensors(folder_ / "checkpoint" / "state.safetensors", state,
-                   {{"elbo", ELBO_VERSION}, {"cpu_variant", backend(cpu).description()}});
+                   {{"elbo", ELBO_VERSION}, {"kernels", backend(config_.train.device).description()}});
 }
 
 std::optional<Checkpoint> Run::read_checkpoint() const {
@@ -121,10 +121,16 @@ std::optional<Checkpoint> Run::read_checkpoint() const {
   std::error_code error;
   if (!fs::exists(path, error)) return std::nullopt;
   SafetensorsFile file = load_safetensors(path);
-  return Checkpoint{std::move(file.arrays), file.metadata["cpu_variant"]};
+  const bool older = file.metadata.contains("cpu_variant");
+  return Checkpoint{std::move(file.arrays), file.metadata[older ? "cpu_variant" : "kernels"]};
 }
 
-std::unique_ptr<Model> load(const fs::path& folder) {
+std::string folder_name(const fs::path& folder) {
+  const fs::path absolute = fs::absolute(folder).lexically_normal();
+  return (absolute.has_filename() ? absolute : absolute.parent_path()).filename().string();
+}
+
+std::unique_ptr<Model> load(const fs::path& folder, Device device) {
   Run run = Run::open(folder);
   std::unique_ptr<Model> model = make(run.config().model);
   fs::path weights = folder / "model.safetensors";
@@ -135,6 +141,7 @@ std::unique_ptr<Model> load(const fs::path& folder) {
   } catch (const ValueError& error) {
     fail<FormatError>(weights.string(), ": ", error.what());
   }
+  model->to(device);
   model->eval();
   return model;
 }

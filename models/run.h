@@ -24,7 +24,7 @@ struct EpochRecord {
 /// All that resuming needs.
 struct Checkpoint {
   NamedArrays state;
-  std::string cpu_variant;  ///< which CPU kernels wrote it, such as `v3`: with others the bits may differ
+  std::string kernels;  ///< what computed it, CPU kernels such as `v3`, or a GPU: with others the bits may differ
 };
 
 /// A run folder: `config.json`, `history.jsonl` (a line per epoch), `model.safetensors` (the best so far),
@@ -58,5 +58,8 @@ class Run {
   std::filesystem::path folder_;
   RunConfig config_;
 };
+
+/// A run folder's own name, of `runs/one/` and `.` too.
+std::string folder_name(const std::filesystem::path& folder);
 
 }  // namespace elbo::models

@@ -25,10 +25,8 @@ std::string formatted(const char* format, Args... args) {
 
 }  // namespace
 
-Trained open(const std::filesystem::path& folder) {
-  std::filesystem::path absolute = std::filesystem::absolute(folder).lexically_normal();
-  if (!absolute.has_filename()) absolute = absolute.parent_path();
-  return {absolute.filename().string(), Run::open(folder), load(folder)};
+Trained open(const std::filesystem::path& folder, Device device) {
+  return {folder_name(folder), Run::open(folder), load(folder, device)};
 }
 
 RunConfig completed(RunConfig config, const datasets::Dataset& data) {
@@ -48,6 +46,7 @@ Trained train(const std::filesystem::path& folder, const RunConfig& config, cons
   Generator init(whole.train.seed, Stream::init);
   std::unique_ptr<Model> model = make(whole.model, &init);
   whole.model = model->config();
+  model->to(whole.train.device);
   Trainer trainer(*model, data, whole.train);
   std::error_code error;
   bool there = std::filesystem::exists(folder / "config.json", error);
@@ -55,7 +54,7 @@ Trained train(const std::filesystem::path& folder, const RunConfig& config, cons
   ELBO_CHECK(same_run(run.config(), whole), ValueError, folder.string(),
              ": expected a new folder, or one with a run of these settings, found one with others");
   fit(run, trainer, *model, callbacks);
-  return open(folder);
+  return open(folder, whole.train.device);
 }
 
 FitCallbacks print_epochs(std::ostream& out, const std::string& name) {

@@ -13,16 +13,18 @@ struct Trained {
   std::unique_ptr<Model> model;  ///< of the best epoch, in evaluation mode
 };
 
-/// Opens a run folder. Throws IoError or FormatError for one that is none, or has no trained model yet.
-Trained open(const std::filesystem::path& folder);
+/// Opens a run folder, the model on `device`. Throws IoError or FormatError for one that is none, or has no trained
+/// model yet, DeviceError for a device that cannot be used.
+Trained open(const std::filesystem::path& folder, Device device = cpu);
 
 /// What a dataset says about the config of a model that trains on it: the size of its pictures, its name, its classes
 /// where the model takes labels. Throws ValueError for a conditional model and a dataset without labels.
 RunConfig completed(RunConfig config, const datasets::Dataset& data);
 
 /// All in one call: makes a model by the config, `completed` from `data`, trains it on `data`, keeps it in the run
-/// folder and opens that. A folder that holds a run of the same config is gone on with, or left as it is where that run
-/// is over. Throws ValueError where it holds another run.
+/// folder and opens that, on the device that the config trains on. It is made on the CPU, so that a seed stands for the
+/// same weights on every device. A folder that holds a run of the same config is gone on with, or left as it is where
+/// that run is over. Throws ValueError where it holds another run.
 Trained train(const std::filesystem::path& folder, const RunConfig& config, const datasets::Dataset& data,
               const FitCallbacks& callbacks = {});
 

@@ -29,20 +29,27 @@ TrainOptions checked(const TrainOptions& options, const datasets::Dataset& datas
 
 Array scalar(double value, DType dtype, Device device = cpu) { return Array::full({}, value, {dtype, device}); }
 
-/// total += part, both on the device; the total in float64.
-void add_to(Array& total, const Tensor& part) { kernels::add_(total, kernels::cast(part.array(), DType::float64)); }
+/// The model, on the device that trains.
+Model& moved(Model& model, Device device) {
+  model.to(device);
+  return model;
+}
 
 }  // namespace
 
 Trainer::Trainer(Model& model, const datasets::Dataset& dataset, const TrainOptions& options)
     : model_(model),
-      options_(checked(options, dataset, model)),
+      options_(checked(options, dataset, moved(model, options.device))),
       optimizer_(model.named_parameters(), {.lr = options.lr}),
       noise_(options.seed, Stream::noise, options.device),
       beta_(scalar(options.beta, DType::float32, options.device)),
+      weights_{scalar(0, DType::float32, options.device), scalar(0, DType::float32, options.device)},
+      weighed_(0, 0),
       reconstruction_sum_(scalar(0, DType::float64, options.device)),
       kl_sum_(scalar(0, DType::float64, options.device)),
-      weighted_kl_sum_(scalar(0, DType::float64, options.device)) {
+      weighted_kl_sum_(scalar(0, DType::float64, options.device)),
+      draws_(options.seed, Stream::binarize, options.device),
+      replays_(options.graph && options.device.type == DeviceType::cuda) {
   std::int64_t val_size = datasets::resolve_val_size(options.val_size, dataset.size());
   datasets::Subsets subsets = datasets::split(dataset.size(), val_size, options.seed);
   train_ = std::move(subsets.train);
@@ -54,21 +61,23 @@ Trainer::Trainer(Model& model, const datasets::Dataset& dataset, const TrainOpti
                                                  datasets::BatchOptions{.batch_size = options.batch_size,
                                                                         .seed = options.seed,
                                                                         .drop_last = options.drop_last,
+                                                                        .binarize = options.binarize,
                                                                         .scale = (high - low) / 255,
                                                                         .shift = low});
 }
 
 EpochRecord Trainer::run_epoch(const OnStep& on_step) {
   auto start = std::chrono::steady_clock::now();
+  PrecisionGuard precision(options_.precision);
   model_.train();
   samples_ = 0;
   reconstruction_sum_.fill(0);
   kl_sum_.fill(0);
   weighted_kl_sum_.fill(0);
   batches_->begin_epoch(epoch_);
-  while (auto batch = batches_->next()) {
-    step(*batch);
-    samples_ += batch->size();
+  draws_.set_offset(batches_->draw_offset(0));
+  for (std::int64_t number = 0; number < batches_->batches(); ++number) {
+    samples_ += next_step(number);
     if (on_step) on_step(samples_);
   }
   EpochRecord record;
@@ -76,23 +85,75 @@ EpochRecord Trainer::run_epoch(const OnStep& on_step) {
   record.train = running_losses();
   record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!val_.empty()) {
+    PrecisionGuard exact(Precision::float32);
     record.val = evaluate(model_, pictures_, labels_, val_, {.beta = options_.beta, .seed = options_.seed}).losses;
   }
   return record;
 }
 
-void Trainer::step(const datasets::Batch& batch) {
+void Trainer::weigh(std::int64_t number, std::int64_t batch) {
+  const double beta = beta_at(number);
+  if (weighed_ == std::pair(batch, beta)) return;
+  weighed_ = {batch, beta};
+  const auto share = static_cast<float>(1.0 / static_cast<double>(batch)), weight = static_cast<float>(beta);
+  beta_.mutable_array().fill(beta);
+  weights_[0].fill(share);
+  weights_[1].fill(share * weight);
+}
+
+std::int64_t Trainer::next_step(std::int64_t number) {
+  if (options_.device == cpu) {
+    datasets::Batch batch = *batches_->next();
+    weigh(number, batch.size());
+    step(Tensor(batch.pictures), batch.labels.defined() ? Tensor(batch.labels) : Tensor());
+    return batch.size();
+  }
+  Array indices = *batches_->next_indices();
+  weigh(number, indices.numel());
+  auto [found, first] = recorded_.try_emplace(indices.numel());
+  RecordedStep& recorded = found->second;
+  // The first of its size runs as it stands: what is set up once, such as the choice of a matrix product, is no part of
+  // a graph, and the memory that the step takes is in the pool by then.
+  if (replays_ && !first && !recorded.graph) record(recorded, indices.shape());
+  if (recorded.graph) {
+    recorded.indices.assign(indices);
+    recorded.graph.replay();
+  } else {
+    gather_and_step(indices);
+  }
+  return indices.numel();
+}
+
+void Trainer::record(RecordedStep& step, const Shape& indices) {
+  step.indices = Array::empty(indices, {DType::int64, options_.device});
+  try {
+    step.graph = Graph::capture(options_.device, [&] { gather_and_step(step.indices); });
+  } catch (const CaptureError& error) {
+    replays_ = false;
+    graph_note_ = error.what();
+  } catch (const OutOfMemory& error) {  // what a graph takes is kept from everything else
+    replays_ = false;
+    graph_note_ = error.what();
+  }
+}
+
+void Trainer::gather_and_step(const Array& indices) {
+  const datasets::BatchOptions& batch = batches_->options();
+  Generator* draws = options_.binarize ? &draws_ : nullptr;
+  Tensor x(kernels::gather_pictures(pictures_, indices, batch.scale, batch.shift, draws));
+  step(x, labels_.defined() ? Tensor(kernels::gather(labels_, indices, 0)) : Tensor());
+}
+
+void Trainer::step(const Tensor& x, const Tensor& labels) {
   optimizer_.zero_grad();
-  if (options_.warmup > 0) beta_.mutable_array().fill(beta_at(batch.number));
-  Tensor x(batch.pictures), labels = batch.labels.defined() ? Tensor(batch.labels) : Tensor();
   LossSums sums = loss_sums(model_, model_.forward(x, labels, &noise_), x);
-  objective(sums, beta_, batch.size()).backward();
+  backward(std::array{sums.reconstruction, sums.kl}, weights_);
   optimizer_.step();
-  add_to(reconstruction_sum_, sums.reconstruction);
-  add_to(kl_sum_, sums.kl);
+  kernels::accumulate_(reconstruction_sum_, sums.reconstruction.array());
+  kernels::accumulate_(kl_sum_, sums.kl.array());
   if (options_.warmup > 0) {
     NoGradGuard no_grad;
-    add_to(weighted_kl_sum_, beta_ * sums.kl);
+    kernels::accumulate_(weighted_kl_sum_, (beta_ * sums.kl).array());
   }
 }
 
@@ -143,6 +204,7 @@ void Trainer::load_state(const NamedArrays& state) {
     fail<FormatError>("checkpoint: ", error.what());
   }
   beta_.mutable_array().fill(own["beta"].item());
+  weighed_ = {0, 0};
   noise_.set_offset(static_cast<std::int64_t>(own["noise.offset"].item()));
   epoch_ = static_cast<std::int64_t>(own["epoch"].item());
 }

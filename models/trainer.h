@@ -1,7 +1,12 @@
 #pragma once
+#include <array>
 #include <functional>
+#include <map>
 #include <memory>
+#include <string>
+#include <utility>
 
+#include "../core/graph.h"
 #include "../datasets/dataset.h"
 #include "../datasets/loader.h"
 #include "../nn/optim.h"
@@ -12,11 +17,15 @@ namespace elbo::models {
 
 /// Trains a model of the zoo with Adam on the objective, an epoch at a time. The same options and seed give the same
 /// bits for any number of threads, and `state` after any epoch continues to the same end.
+///
+/// On a GPU a step of each size runs as it stands once, is then recorded as a CUDA graph, and replayed from there on:
+/// the same kernels on the same memory, so the same bits, at a fraction of the cost. What changes from step to step
+/// lies on the device: the pictures' indices, the learning rate, the KL weight, the random offsets.
 class Trainer {
  public:
-  /// Splits `dataset` into training and validation pictures by the seed. The model must outlive the trainer; the
-  /// dataset need not. Throws ValueError for options that make no sense, or a dataset that does not fit model or
-  /// options.
+  /// Splits `dataset` into training and validation pictures by the seed, and moves the model to the options' device.
+  /// The model must outlive the trainer, and stay on that device; the dataset need not. Throws ValueError for options
+  /// that make no sense, or a dataset that does not fit model or options.
   Trainer(Model& model, const datasets::Dataset& dataset, const TrainOptions& options);
 
   std::int64_t train_count() const { return static_cast<std::int64_t>(train_.size()); }
@@ -32,6 +41,10 @@ class Trainer {
   EpochRecord run_epoch(const OnStep& on_step = {});
   /// The epoch's losses up to now. Reads the device: not for every step.
   Losses running_losses() const;
+  /// Whether steps are replayed, or recorded when they come again. Where that was tried and failed, the reason is
+  /// `graph_note`.
+  bool replays() const { return replays_; }
+  const std::string& graph_note() const { return graph_note_; }
 
   /// All that continues the training: parameters, moments, step count, learning rate, KL weight, random offsets, epoch.
   NamedArrays state() const;
@@ -39,7 +52,19 @@ class Trainer {
   void load_state(const NamedArrays& state);
 
  private:
-  void step(const datasets::Batch& batch);
+  /// A step on some number of pictures, to be replayed with others.
+  struct RecordedStep {
+    Array indices;  ///< of the pictures: written before each replay
+    Graph graph;    ///< not there after the first time
+  };
+
+  /// The epoch's next step; returns how many pictures it took.
+  std::int64_t next_step(std::int64_t number);
+  /// Prepares a step: the KL weight, and the derivatives of the objective.
+  void weigh(std::int64_t number, std::int64_t batch);
+  void step(const Tensor& x, const Tensor& labels);
+  void gather_and_step(const Array& indices);
+  void record(RecordedStep& step, const Shape& indices);
   /// The weight of the KL divergence in that step of this epoch.
   double beta_at(std::int64_t batch_number) const;
 
@@ -51,10 +76,19 @@ class Trainer {
   nn::Adam optimizer_;
   Generator noise_;
   Tensor beta_;
+  // The derivatives of the objective with respect to the batch's sums, 1 / batch and beta / batch: all that backward()
+  // needs, so that no step computes the objective itself.
+  std::array<Array, 2> weights_;
+  std::pair<std::int64_t, double> weighed_;  // the batch and beta they are for
   // float64 scalars, on the device until somebody asks; the last is beta * KL, whose weight a warm-up moves.
   Array reconstruction_sum_, kl_sum_, weighted_kl_sum_;
   std::int64_t samples_ = 0;
   std::int64_t epoch_ = 0;
+
+  Generator draws_;  // of black-or-white pictures
+  bool replays_;
+  std::string graph_note_;
+  std::map<std::int64_t, RecordedStep> recorded_;  // by the number of pictures
 };
 
 /// Told about a training as it goes on; any may be empty.

@@ -6,12 +6,12 @@ namespace elbo::models {
 
 VAE::VAE(ModelConfig config, Generator* init)
     : Model(std::move(config)),
-      fc_mu(encoder_sizes(this->config(), this->config().picture.numel()).back(), this->config().latent,
-            {.init = init}),
+      fc_mu(encoder_sizes(this->config(), this->config().picture.numel() + this->config().classes).back(),
+            this->config().latent, {.init = init}),
       fc_logvar(fc_mu.in_features, this->config().latent, {.init = init}) {
   const ModelConfig& c = this->config();
-  std::vector<std::int64_t> up = decoder_sizes(c, c.latent);
-  add_hidden(encoder, encoder_sizes(c, c.picture.numel()), init);
+  std::vector<std::int64_t> up = decoder_sizes(c, c.latent + c.classes);
+  add_hidden(encoder, encoder_sizes(c, c.picture.numel() + c.classes), init);
   add_hidden(decoder, up, init);
   decoder.add<nn::Linear>(up.back(), c.picture.numel(), nn::LinearOptions{.init = init});
   register_module("encoder", encoder);
@@ -20,13 +20,17 @@ VAE::VAE(ModelConfig config, Generator* init)
   register_module("decoder", decoder);
 }
 
-Posterior VAE::encode_pictures(const Tensor& x, const Tensor&) {
-  Tensor h = encoder.forward(flatten(x));
+Tensor VAE::with_labels(const Tensor& x, const Tensor& labels) const {
+  return labels.defined() ? concatenate({x, one_hot(labels, config().classes)}, 1) : x;
+}
+
+Posterior VAE::encode_pictures(const Tensor& x, const Tensor& labels) {
+  Tensor h = encoder.forward(with_labels(flatten(x), labels));
   return {fc_mu.forward(h), fc_logvar.forward(h)};
 }
 
-Tensor VAE::decode_codes(const Tensor& z, const Tensor&) {
-  return reshape(decoder.forward(z), config().picture.insert(0, z.shape()[0]));
+Tensor VAE::decode_codes(const Tensor& z, const Tensor& labels) {
+  return reshape(decoder.forward(with_labels(z, labels)), config().picture.insert(0, z.shape()[0]));
 }
 
 }  // namespace elbo::models

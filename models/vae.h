@@ -6,7 +6,7 @@
 namespace elbo::models {
 
 /// The variational autoencoder of Kingma and Welling (2014) with fully connected layers: d - hidden - (mu, logvar), and
-/// the mirror image back to d logits, with ReLU between.
+/// the mirror image back to d logits, with ReLU between. With classes in its config it is conditional: see CVAE.
 class VAE : public Model {
  public:
   explicit VAE(ModelConfig config, Generator* init = nullptr);
@@ -19,6 +19,8 @@ class VAE : public Model {
  private:
   Posterior encode_pictures(const Tensor& x, const Tensor& labels) override;
   Tensor decode_codes(const Tensor& z, const Tensor& labels) override;
+  /// x [B, d] with the one-hot labels behind it, where there are any.
+  Tensor with_labels(const Tensor& x, const Tensor& labels) const;
 };
 
 }  // namespace elbo::models

@@ -295,7 +295,7 @@ void add_random_ops(Table& table) {
     c.variant = shape.to_string();
     c.inputs = {{.shape = shape}, {.shape = shape, .lo = -3, .hi = 2}};
     c.fn = [](Tensors in) {
-      elbo::Generator generator(7);
+      elbo::Generator generator(7, elbo::Stream::user, in[0].device());
       return elbo::reparameterize(in[0], in[1], &generator);
     };
     c.size = shape.numel() > 1000 ? Size::large : Size::small;
@@ -306,7 +306,7 @@ void add_random_ops(Table& table) {
     c.inputs = {{.shape = shape}};
     c.variant = shape.to_string() + " training";
     c.fn = [](Tensors in) {
-      elbo::Generator generator(7);
+      elbo::Generator generator(7, elbo::Stream::user, in[0].device());
       return elbo::dropout(in[0], 0.3, true, &generator);
     };
     table.push_back(c);
@@ -318,7 +318,7 @@ void add_random_ops(Table& table) {
     table.push_back(c);
     c.variant = shape.to_string() + " p 0";
     c.fn = [](Tensors in) {
-      elbo::Generator generator(7);
+      elbo::Generator generator(7, elbo::Stream::user, in[0].device());
       return elbo::dropout(in[0], 0, true, &generator);
     };
     table.push_back(c);

@@ -102,6 +102,21 @@ TEST_CASE("backward: rules that return g itself, for one input or two, do not di
   CHECK(values(z.grad()) == Values{1, 1});
 }
 
+TEST_CASE("backward: from several tensors at once, the gradients add up", "[autograd]") {
+  Tensor x = tensor({1, 2}).requires_grad_();
+  Tensor shared = square(x), a = sum(shared), b = shared * 10, constant = tensor({5, 5});
+  const Array ga = Array::full({}, 3), gb = Array::from<float>(std::vector<float>{1, -1}, {2});
+  backward(std::array{a, b, constant, a}, std::array{ga, gb, gb, ga});
+  // d(2 * 3 a + b . gb) / dx = 2 x (6 + 10 gb)
+  CHECK(x.grad().to_vector<float>() == std::vector<float>{32, -16});
+  CHECK(ga.item() == 3);
+  CHECK_THROWS_AS(a.backward(), AutogradError);  // the graph is freed
+  CHECK_THROWS_AS(backward(std::array{constant}, std::array{gb}), AutogradError);
+  Tensor again = sum(x);
+  CHECK_THROWS_AS(backward(std::array{again}, std::array{gb}), ShapeError);
+  CHECK_THROWS_AS(backward(std::array{again, again}, std::array{ga}), AutogradError);
+}
+
 TEST_CASE("backward: gradients add up over two calls", "[autograd]") {
   Tensor x = leaf({1, 2});
   sum(square(x)).backward();

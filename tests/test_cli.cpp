@@ -46,14 +46,6 @@ struct Place {
   }
 };
 
-void check_refused(const Ended& ended, const std::vector<std::string>& words) {
-  INFO(ended.err);
-  CHECK(ended.status == 2);
-  CHECK(std::count(ended.err.begin(), ended.err.end(), '\n') == 1);
-  CHECK(ended.out.empty());
-  for (const std::string& word : words) CHECK_THAT(ended.err, Catch::Contains(word));
-}
-
 }  // namespace
 
 TEST_CASE("elbo train leaves a whole run folder, and elbo eval measures it") {

@@ -72,14 +72,6 @@ class Place {
   TempDir dir_;
 };
 
-void check_refused(const Ended& ended, const std::vector<std::string>& words) {
-  INFO(ended.err);
-  CHECK(ended.status == 2);
-  CHECK(std::count(ended.err.begin(), ended.err.end(), '\n') == 1);
-  CHECK(ended.out.empty());
-  for (const std::string& word : words) CHECK_THAT(ended.err, Contains(word));
-}
-
 /// Runs a command that must succeed without a word on standard error, and gives its one JSON object.
 json run_json(std::vector<std::string> args) {
   args.emplace_back("--json");

@@ -1,6 +1,7 @@
 // The CPU's kernels that move elements, and its convolutions, through the Backend interface, against plain loops.
 #include <tuple>
 
+#include "../core/cpu/kernels.h"
 #include "../core/index_kernels.h"
 #include "cpu_kernels.h"
 
@@ -103,8 +104,8 @@ TEST_CASE("an index outside is an error that names it, and nothing is written") 
     const std::vector<float> g(8);
     REQUIRE(backend.scatter_add(nullptr, view(gx, {1, 3, 4}), view(g, {1, 2, 4}), flat(indices)).code ==
             StatusCode::index);
-    REQUIRE(backend.gather_pictures(nullptr, view(out, {2, 4}), view(pictures, {3, 4}), flat(indices), 1, 0).code ==
-            StatusCode::index);
+    REQUIRE(backend.gather_pictures(nullptr, view(out, {2, 4}), view(pictures, {3, 4}), flat(indices), 1, 0, nullptr)
+                .code == StatusCode::index);
     std::vector<float> hot(6, 5.0f);
     REQUIRE(backend.one_hot(nullptr, view(hot, {2, 3}), flat(indices)).code == StatusCode::index);
     REQUIRE(out == std::vector<float>(8, 5.0f));
@@ -125,12 +126,82 @@ TEMPLATE_TEST_CASE("one_hot and gather_pictures", "", float, double) {
     for (std::size_t i = 0; i < pictures.size(); ++i) pictures[i] = static_cast<std::uint8_t>(i * 37);
     auto out = poison<T>(4 * 784);
     ok(backend->gather_pictures(nullptr, view(out, {4, 28, 28}), view(pictures, {3, 28, 28}), flat(labels), 1 / 255.0,
-                                -0.5));
+                                -0.5, nullptr));
     for (std::size_t i = 0; i < out.size(); ++i) {
       const T byte = static_cast<T>(pictures[static_cast<std::size_t>(labels[i / 784]) * 784 + i % 784]);
       REQUIRE(out[i] == byte * static_cast<T>(1 / 255.0) + static_cast<T>(-0.5));
     }
   }
+}
+
+TEMPLATE_TEST_CASE("gather_pictures with draws: 255 where a uniform number is below byte / 255", "", float, double) {
+  using T = TestType;
+  std::vector<int64_t> indices(101);
+  for (std::size_t i = 0; i < indices.size(); ++i) indices[i] = static_cast<int64_t>(i * 7 % 3);
+  for (int64_t size : {1, 3, 49, 784}) {  // such that a picture begins anywhere in a block of random numbers
+    std::vector<std::uint8_t> pictures(static_cast<std::size_t>(3 * size));
+    for (std::size_t i = 0; i < pictures.size(); ++i) pictures[i] = static_cast<std::uint8_t>(i * 85);
+    const int64_t n = size * static_cast<int64_t>(indices.size());
+    for (const auto& backend : backends()) {
+      INFO(size << " pixels, " << backend->description());
+      std::vector<T> expected = poison<T>(n);
+      int64_t offset = 9;
+      ok(backend->random(nullptr, RandomKind::uniform, flat(expected), {42, 8, &offset}, 0));
+      for (std::size_t i = 0; i < expected.size(); ++i) {
+        const auto at = static_cast<std::size_t>(indices[i / static_cast<std::size_t>(size)] * size) +
+                        i % static_cast<std::size_t>(size);
+        const T drawn = expected[i] < static_cast<T>(pictures[at]) / T(255) ? T(255) : T(0);
+        if (pictures[at] == 0) REQUIRE(drawn == 0);
+        if (pictures[at] == 255) REQUIRE(drawn == 255);
+        expected[i] = drawn * static_cast<T>(2 / 255.0) + T(-1);
+      }
+      REQUIRE(same_bits(same_for_threads([&] {
+                          std::vector<T> out = poison<T>(n);
+                          int64_t at = 9;
+                          const RandomArgs draws{42, 8, &at};
+                          ok(backend->gather_pictures(nullptr, view(out, {101, size}), view(pictures, {3, size}),
+                                                      flat(indices), 2 / 255.0, -1, &draws));
+                          REQUIRE(at == 10);
+                          return out;
+                        }),
+                        expected));
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("a drawn byte is 255 below byte / 255 and not at it", "", float, double) {
+  using T = TestType;
+  std::vector<std::uint8_t> bytes(256);
+  std::vector<T> at(256), below(256);
+  for (std::size_t i = 0; i < 256; ++i) {
+    bytes[i] = static_cast<std::uint8_t>(i);
+    at[i] = static_cast<T>(i) / T(255);
+    below[i] = std::nextafter(at[i], T(-1));
+  }
+  for (cpu_kernels::Isa isa : cpu_kernels::available_isas()) {
+    INFO(cpu_kernels::name(isa));
+    const auto fn = cpu_kernels::tables(isa).elementwise.scale_drawn_bytes[static_cast<int>(dtype_of<T>)];
+    std::vector<T> out = at, out_below = below;
+    fn(256, out.data(), bytes.data(), 1, 0);
+    fn(256, out_below.data(), bytes.data(), 1, 0);
+    REQUIRE(out == std::vector<T>(256, T(0)));
+    REQUIRE(out_below == std::vector<T>(256, T(255)));
+  }
+}
+
+TEST_CASE("gather_pictures with draws: a call counts even for no pictures, a failed one does not") {
+  Backend& backend = *backends().back();
+  const std::vector<std::uint8_t> pictures(12, 128);
+  std::vector<float> none, out(8, 5.0f);
+  const std::vector<int64_t> no_indices, bad = {2, 3};
+  int64_t offset = 7;
+  const RandomArgs draws{1, 8, &offset};
+  ok(backend.gather_pictures(nullptr, view(none, {0, 4}), view(pictures, {3, 4}), flat(no_indices), 1, 0, &draws));
+  REQUIRE(offset == 8);
+  REQUIRE(backend.gather_pictures(nullptr, view(out, {2, 4}), view(pictures, {3, 4}), flat(bad), 1, 0, &draws).code ==
+          StatusCode::index);
+  REQUIRE(offset == 8);
+  REQUIRE(out == std::vector<float>(8, 5.0f));
 }
 
 // ---- convolutions --------------------------------------------------------------------------------------------------
@@ -140,9 +211,13 @@ namespace {
 Conv2dArgs conv(DType dtype, int64_t n, int64_t c_in, int64_t h, int64_t w, int64_t c_out, int64_t kh, int64_t kw,
                 int64_t stride_h, int64_t stride_w, int64_t pad_h, int64_t pad_w, int64_t dilation_h,
                 int64_t dilation_w) {
-  const int64_t out_h = (h + 2 * pad_h - dilation_h * (kh - 1) - 1) / stride_h + 1;
-  const int64_t out_w = (w + 2 * pad_w - dilation_w * (kw - 1) - 1) / stride_w + 1;
-  return {dtype, n, c_in, h, w, c_out, kh, kw, out_h, out_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w};
+  Conv2dArgs a{};
+  a.dtype = dtype, a.n = n, a.c_in = c_in, a.h = h, a.w = w, a.c_out = c_out, a.kh = kh, a.kw = kw;
+  a.out_h = (h + 2 * pad_h - dilation_h * (kh - 1) - 1) / stride_h + 1;
+  a.out_w = (w + 2 * pad_w - dilation_w * (kw - 1) - 1) / stride_w + 1;
+  a.stride_h = stride_h, a.stride_w = stride_w, a.pad_h = pad_h, a.pad_w = pad_w;
+  a.dilation_h = dilation_h, a.dilation_w = dilation_w;
+  return a;
 }
 std::vector<Conv2dArgs> convolutions(DType t) {
   return {conv(t, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1),   conv(t, 2, 3, 5, 6, 4, 1, 1, 1, 1, 0, 0, 1, 1),
@@ -262,4 +337,32 @@ TEST_CASE("a warm convolution takes nothing from the system") {
   for (int i = 0; i < 10; ++i) step();
   REQUIRE(backend->memory().backing_allocations == warm.backing_allocations);
   REQUIRE(backend->memory().active == 0);
+}
+
+TEST_CASE("the CPU has float32 products only, and float64 keeps out of it") {
+  Backend& backend = *backends().back();
+  Conv2dArgs a = conv(DType::float32, 1, 1, 4, 4, 1, 3, 3, 1, 1, 0, 0, 1, 1);
+  const std::vector<float> x(16, 1.0f), weight(9, 1.0f), gy(4, 1.0f);
+  std::vector<float> y(4, 7.0f), gx(16, 7.0f), gw(9, 7.0f);
+  MatmulArgs product{};
+  product.a = x.data(), product.b = x.data(), product.out = gx.data();
+  product.m = product.n = product.k = 4, product.batch = 1, product.dtype = DType::float32;
+  for (Precision precision : {Precision::tf32, Precision::bf16}) {
+    a.precision = product.precision = precision;
+    for (const Status& status :
+         {backend.matmul(nullptr, product), backend.conv2d(nullptr, a, y.data(), x.data(), weight.data(), nullptr),
+          backend.conv2d_grad_data(nullptr, a, gx.data(), gy.data(), weight.data(), nullptr),
+          backend.conv2d_grad_weight(nullptr, a, gw.data(), gy.data(), x.data())}) {
+      REQUIRE(status.code == StatusCode::unsupported);
+      REQUIRE(std::string(status.message) == std::string(name(precision)) + " products need a GPU");
+    }
+  }
+  REQUIRE(y == std::vector<float>(4, 7.0f));
+  REQUIRE(gx == std::vector<float>(16, 7.0f));
+  REQUIRE(gw == std::vector<float>(9, 7.0f));
+  const std::vector<double> x64(16, 1.0);
+  std::vector<double> out64(16);
+  product.a = product.b = x64.data(), product.out = out64.data(), product.dtype = DType::float64;
+  ok(backend.matmul(nullptr, product));
+  REQUIRE(out64 == std::vector<double>(16, 4.0));
 }

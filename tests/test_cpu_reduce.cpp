@@ -268,3 +268,35 @@ TEMPLATE_TEST_CASE("moments, normalize and its gradient", "", float, double) {
     }
   }
 }
+
+TEMPLATE_TEST_CASE("binary_sum has the bits of binary and then a sum over all", "", float, double) {
+  using T = TestType;
+  for (int64_t n : {0, 1, 15, 100, 16383, 16384, 16385, 40000, 128 * 784}) {
+    // Positive, so that every op has a value, logarithms too.
+    const auto a = values<T>(n, 0.1, 0.9, 1), b = values<T>(n, 0.1, 0.9, 2);
+    for (const auto& backend : backends()) {
+      for (int op = 0; op < static_cast<int>(BinaryOp::count); ++op) {
+        INFO(n << " elements, op " << op << ", " << backend->description());
+        std::vector<T> elements(static_cast<std::size_t>(n)), expected = poison<T>(1);
+        ok(backend->binary(nullptr, static_cast<BinaryOp>(op), flat(elements), flat(a), flat(b)));
+        ok(backend->reduce(nullptr, ReduceOp::sum, view(expected, {1, 1}), view(elements, {1, n, 1})));
+        REQUIRE(
+            same_bits(same_for_threads([&] {
+                        std::vector<T> out = poison<T>(1);
+                        ok(backend->binary_sum(nullptr, static_cast<BinaryOp>(op), view(out, {}), flat(a), flat(b)));
+                        return out;
+                      }),
+                      expected));
+      }
+    }
+  }
+}
+
+TEST_CASE("binary_sum keeps no array of the elements") {
+  const auto backend = cpu_kernels::make_cpu_backend();
+  const auto a = values<float>(1 << 20), b = values<float>(1 << 20);
+  std::vector<float> out(1);
+  ok(backend->binary_sum(nullptr, BinaryOp::mul, view(out, {}), flat(a), flat(b)));
+  REQUIRE(out[0] != 0);
+  REQUIRE(backend->memory().peak <= 4096);
+}

@@ -1,11 +1,13 @@
 // Batches: every picture once, the same with and without the thread, and no memory taken once warm.
 #include <elbo/core/errors.h>
+#include <elbo/core/kernels.h>
 #include <elbo/core/storage.h>
 #include <elbo/datasets/loader.h>
 #include <elbo/datasets/split.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <numeric>
 #include <thread>
 
@@ -127,10 +129,11 @@ TEST_CASE("batches: shapes, types and the range of the scaled bytes") {
 TEST_CASE("batches: the thread gives what the caller would have done, at every batch size") {
   const Array pictures = make_pictures(97), labels = make_labels(97);
   const Order indices = split(97, 20, 5).train;
+  const bool binarize = GENERATE(true, false);
   for (std::int64_t size : {1, 2, 7, 11, 76, 77, 78, 1000}) {
     for (bool drop_last : {false, true}) {
       if (drop_last && size > 77) continue;
-      BatchOptions options{.batch_size = size, .seed = 9, .drop_last = drop_last};
+      BatchOptions options{.batch_size = size, .seed = 9, .drop_last = drop_last, .binarize = binarize};
       Batches on_thread(pictures, labels, indices, options);
       options.background = false;
       Batches here(pictures, labels, indices, options);
@@ -159,10 +162,78 @@ TEST_CASE("batches: epochs differ, and each is a function of seed and epoch alon
   CHECK(epoch_of(in_order, 1).indices == Order{5, 3, 3, 4});
 }
 
-TEST_CASE("batches: an epoch goes on in the middle") {
-  const bool background = GENERATE(true, false);
+TEST_CASE("batches: next_indices and draw_offset are what a step needs to gather for itself") {
+  const bool background = GENERATE(true, false), binarize = GENERATE(true, false);
   const Array pictures = make_pictures(50), labels = make_labels(50);
-  const BatchOptions options{.batch_size = 8, .seed = 2, .background = background};
+  const BatchOptions options{
+      .batch_size = 7, .seed = 2, .binarize = binarize, .background = background, .scale = 2.0 / 255, .shift = -1};
+  Batches batches(pictures, labels, counting(50), options), indices_only(pictures, labels, counting(50), options);
+  Generator draws(2, Stream::binarize);
+  CHECK_FALSE(indices_only.next_indices());
+  for (std::int64_t epoch : {0, 1, 4}) {
+    const Epoch expected = epoch_of(batches, epoch);
+    Epoch found;
+    found.numbers = counting(8);
+    indices_only.begin_epoch(epoch);
+    CHECK(indices_only.draw_offset(0) == epoch * 8);
+    CHECK(indices_only.draw_offset(3) == epoch * 8 + 3);
+    draws.set_offset(indices_only.draw_offset(0));
+    while (auto indices = indices_only.next_indices()) {
+      found.sizes.push_back(indices->numel());
+      append(found.indices, *indices);
+      append(found.labels, kernels::gather(labels, *indices, 0));
+      append(found.pictures,
+             kernels::gather_pictures(pictures, *indices, options.scale, options.shift, binarize ? &draws : nullptr));
+    }
+    CHECK(found == expected);
+    CHECK_FALSE(indices_only.next_indices());
+  }
+  // The two ways to go on can take turns.
+  batches.begin_epoch(2);
+  const Epoch all = rest_of(batches);
+  indices_only.begin_epoch(2);
+  for (std::size_t taken = 0; taken < 50;) {
+    REQUIRE(indices_only.next_indices());
+    taken += 7;
+    const auto batch = indices_only.next();
+    if (!batch) break;
+    const auto values = batch->pictures.to_vector<float>();
+    REQUIRE(std::equal(values.begin(), values.end(), all.pictures.begin() + static_cast<std::ptrdiff_t>(taken * 6)));
+    taken += static_cast<std::size_t>(batch->size());
+  }
+}
+
+TEST_CASE("batches: binarize draws each byte anew in every epoch, from seed, epoch and batch alone") {
+  const bool background = GENERATE(true, false);
+  const std::int64_t n = 512;  // picture i has bytes i / 2, so that bytes of 0 and of 255 are there
+  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(n * 25));
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(i / 50);
+  const Array pictures = Array::from(bytes, {n, 5, 5});
+  const BatchOptions options{.batch_size = 30, .shuffle = false, .seed = 3, .binarize = true, .background = background};
+  Batches batches(pictures, {}, counting(n), options), other(pictures, {}, counting(n), options);
+  const std::vector<float> first = epoch_of(batches, 0).pictures, second = epoch_of(batches, 1).pictures;
+  CHECK(first != second);
+  CHECK(epoch_of(other, 1).pictures == second);
+  CHECK(epoch_of(batches, 0).pictures == first);
+  BatchOptions seeded = options;
+  seeded.seed = 4;
+  Batches another(pictures, {}, counting(n), seeded);
+  CHECK(epoch_of(another, 0).pictures != first);
+  double ones = 0, expected = 0, variance = 0;
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    const double p = bytes[i] / 255.0;
+    REQUIRE((first[i] == 0 || first[i] == 1));
+    if (bytes[i] == 0) REQUIRE(first[i] == 0);
+    if (bytes[i] == 255) REQUIRE(first[i] == 1);
+    ones += static_cast<double>(first[i]), expected += p, variance += p * (1 - p);
+  }
+  CHECK(std::abs(ones - expected) < 4 * std::sqrt(variance));
+}
+
+TEST_CASE("batches: an epoch goes on in the middle") {
+  const bool background = GENERATE(true, false), binarize = GENERATE(true, false);
+  const Array pictures = make_pictures(50), labels = make_labels(50);
+  const BatchOptions options{.batch_size = 8, .seed = 2, .binarize = binarize, .background = background};
   Batches whole(pictures, labels, counting(50), options), resumed(pictures, labels, counting(50), options);
   for (std::int64_t first = 0; first <= whole.batches(); ++first) {
     whole.begin_epoch(3);
@@ -203,9 +274,9 @@ TEST_CASE("batches: a batch stays as it is while it is held") {
 }
 
 TEST_CASE("batches: a warm epoch takes no memory from the system") {
-  const bool background = GENERATE(true, false);
+  const bool background = GENERATE(true, false), binarize = GENERATE(true, false);
   Batches batches(make_pictures(300), make_labels(300), counting(300),
-                  {.batch_size = 32, .seed = 2, .background = background});
+                  {.batch_size = 32, .seed = 2, .binarize = binarize, .background = background});
   const auto epoch = [&](std::int64_t number) {
     batches.begin_epoch(number);
     while (auto batch = batches.next()) {

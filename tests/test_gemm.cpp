@@ -64,7 +64,8 @@ struct Operands {
             c.batch,
             c.share_a ? 0 : c.m * c.k,
             c.share_b ? 0 : c.k * c.n,
-            c.m * c.n};
+            c.m * c.n,
+            Precision::float32};
   }
 
   // The product in one variant; checks that nothing beyond the output was touched.

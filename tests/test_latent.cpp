@@ -50,6 +50,23 @@ TEST_CASE("decoded pictures are shown between 0 and 1, whatever the pixels' rang
   CHECK(decode_pictures(*model, z, {}, 2).to_vector<float>()[5] == Approx((p + 1) / 2));
 }
 
+TEST_CASE("codes leave the model in the mode it was in, and ask for labels where it takes some") {
+  datasets::Dataset data = bars(9, 8);
+  auto model = small("cvae");
+  CHECK(model->device() == cpu);
+  for (bool training : {true, false}) {
+    model->train(training);
+    encode_means(*model, data);
+    CHECK(model->is_training() == training);
+  }
+  model->train();
+  data.labels.clear();
+  CHECK_THROWS_WITH(encode_means(*model, data), "the model cvae takes labels, found none in bars");
+  CHECK(model->is_training());
+  std::vector<std::int64_t> outside{9};
+  CHECK_THROWS_AS(input_pictures(*model, data, outside), IndexError);
+}
+
 TEST_CASE("an autoencoder's codes are drawn from a Gaussian fitted to them") {
   datasets::Dataset data = bars(200, 8);
   auto model = small("ae");

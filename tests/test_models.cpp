@@ -298,6 +298,10 @@ TEST_CASE("every field of a config survives the round trip, and a run of the fir
                   .pixels = {-1, 1},
                   .allow_range_mismatch = true};
   config.train.warmup = 2.5;
+  config.train.device = {DeviceType::cuda, 1};
+  config.train.precision = Precision::bf16;
+  config.train.graph = false;
+  config.train.binarize = true;
   config.data = {.dataset = "folder",
                  .dir = "/x",
                  .load = {.size = 32, .channels = 1, .count = 9},
@@ -307,12 +311,38 @@ TEST_CASE("every field of a config survives the round trip, and a run of the fir
   CHECK(again.model.decoder_channels == config.model.decoder_channels);
   CHECK(again.model.pixels == config.model.pixels);
   CHECK(again.data.class_names == config.data.class_names);
+  CHECK(again.train.device == config.train.device);
+  CHECK(again.train.precision == Precision::bf16);
+  CHECK_FALSE(again.train.graph);
+  CHECK(again.train.binarize);
 
   const char* first = R"({"model": {"name": "vae", "picture": [1, 28, 28], "hidden": [400], "latent": 20,
     "likelihood": "bernoulli", "variance": 0.5}, "data": {"dataset": "mnist", "dir": ""}, "train": {"epochs": 5,
     "batch_size": 128, "drop_last": false, "lr": 0.001, "beta": 1, "val_size": 0, "patience": 0, "seed": 0,
     "device": "cpu"}})";
-  CHECK(RunConfig::from_json(first, "config.json").model.latent == 20);
+  const RunConfig old = RunConfig::from_json(first, "config.json");
+  CHECK(old.model.latent == 20);
+  CHECK(old.train.precision == Precision::float32);
+  CHECK(old.train.graph);
+  CHECK_FALSE(old.train.binarize);
+}
+
+TEST_CASE("only a GPU computes in less than float32") {
+  TrainOptions options;
+  options.precision = Precision::tf32;
+  CHECK_THROWS_WITH(options.validate(), "precision: the CPU computes in float32 alone, found tf32, which needs a GPU");
+  options.device = {DeviceType::cuda, 0};
+  CHECK_NOTHROW(options.validate());
+  CHECK(parse_precision("bf16") == Precision::bf16);
+  CHECK_THROWS_WITH(parse_precision("half"), "precision: expected float32, tf32 or bf16, found 'half'");
+}
+
+TEST_CASE("the name of a run folder is its last part, however it is written") {
+  CHECK(folder_name("runs/one") == "one");
+  CHECK(folder_name("runs/one/") == "one");
+  CHECK(folder_name("runs/two/../one/.") == "one");
+  CHECK(folder_name("runs/one/..") == "runs");
+  CHECK(folder_name(".") == std::filesystem::current_path().filename().string());
 }
 
 TEST_CASE("run folders that are none are refused in one line") {

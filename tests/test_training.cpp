@@ -1,5 +1,7 @@
 #include <elbo/core/parallel_for.h>
+#include <elbo/datasets/split.h>
 #include <elbo/models/evaluate.h>
+#include <elbo/models/objective.h>
 #include <elbo/models/trained.h>
 #include <elbo/models/trainer.h>
 
@@ -185,7 +187,7 @@ TEST_CASE("a run that is killed goes on to the same bits") {
   Trainer trainer(*model, data, config.train);
   fit(run, trainer, *model);
 
-  CHECK(run.read_checkpoint()->cpu_variant == backend(cpu).description());
+  CHECK(run.read_checkpoint()->kernels == backend(cpu).description());
   CHECK((bits(trainer.state()) == bits(reference.state())));
   CHECK((read_file(dir / "killed/model.safetensors") == read_file(dir / "whole/model.safetensors")));
   auto ours = run.history(), theirs = whole.history();
@@ -232,6 +234,32 @@ TEST_CASE("the trainer refuses what makes no sense") {
   CHECK_THROWS_AS(Trainer(*model, data, with([](auto& o) { o.drop_last = true; })), ValueError);
   CHECK_THROWS_AS(Trainer(*model, bars(20, 8), {}), ValueError);
   CHECK_THROWS_AS(Trainer(*model, bars(0), {}), ValueError);
+}
+
+TEST_CASE("the trainer follows the gradient of the objective") {
+  // One step over all pictures, and the same by hand with the objective itself.
+  datasets::Dataset data = bars(30);
+  TrainOptions options = options_of(1);
+  options.val_size = 0;
+  options.beta = 0.3;
+  auto trained = fresh_model(), by_hand = fresh_model();
+  Trainer trainer(*trained, data, options);
+  const Losses losses = trainer.run_epoch().train;
+  datasets::Batches batches(data.pictures_array(), {}, datasets::split(30, 0, options.seed).train,
+                            {.batch_size = 64, .seed = options.seed});
+  batches.begin_epoch(0);
+  Tensor x(batches.next()->pictures);
+  Generator noise(options.seed, Stream::noise);
+  nn::Adam adam(by_hand->named_parameters(), {.lr = options.lr});
+  Tensor loss = objective(loss_sums(*by_hand, by_hand->forward(x, {}, &noise), x), full({}, options.beta), 30);
+  loss.backward();
+  adam.step();
+  CHECK(losses.loss == Approx(loss.item()).epsilon(1e-6));
+  auto expected = by_hand->state_dict(), found = trained->state_dict();
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    INFO(expected[i].first);
+    CHECK(found[i].second.to_vector<float>() == expected[i].second.to_vector<float>());
+  }
 }
 
 TEST_CASE("a warm-up lets the KL divergence's weight grow from 0, step by step") {

@@ -36,8 +36,8 @@ Strips strips(models::Model& model, const Tensor& from, const Tensor& to, std::v
               std::int64_t steps) {
   std::vector<std::int64_t> all;
   for (std::int64_t label : labels) all.insert(all.end(), static_cast<std::size_t>(steps), label);
-  std::vector<Image> images = decoded(model, models::interpolate_codes(from, to, steps),
-                                      model.is_conditional() ? detail::labels_tensor(all) : Tensor());
+  std::vector<Image> images =
+      decoded(model, models::interpolate_codes(from, to, steps), detail::labels_tensor(model, all));
   Strips out{.rows = {}, .labels = std::move(labels)};
   auto count = static_cast<std::size_t>(steps);
   for (std::size_t begin = 0; begin < images.size(); begin += count) out.rows.push_back(part(images, begin, count));
@@ -88,7 +88,7 @@ std::string name_of_picture(const datasets::Dataset& dataset, std::int64_t index
 /// Between the codes of pictures from[i] and to[i].
 Strips picture_strips(models::Model& model, const datasets::Dataset& dataset, std::span<const std::int64_t> from,
                       std::span<const std::int64_t> to, const InterpolationOptions& options) {
-  Generator noise(options.seed, Stream::pictures);
+  Generator noise(options.seed, Stream::pictures, model.device());
   // A picture is encoded with its own label, whatever is decoded.
   std::optional<std::int64_t> given = dataset.labels.empty() ? options.label : std::nullopt;
   auto codes = [&](std::span<const std::int64_t> indices) {
@@ -107,7 +107,7 @@ Strips picture_strips(models::Model& model, const datasets::Dataset& dataset, st
 /// Between random codes.
 Strips prior_strips(models::Model& model, const models::CodeDistribution& codes, std::int64_t pairs,
                     const InterpolationOptions& options) {
-  Generator generator(options.seed, Stream::pictures);
+  Generator generator(options.seed, Stream::pictures, model.device());
   Tensor a = models::draw_codes(codes, pairs, generator), b = models::draw_codes(codes, pairs, generator);
   std::vector<std::int64_t> labels;
   for (std::int64_t i = 0; model.is_conditional() && i < pairs; ++i)
@@ -182,8 +182,7 @@ Image traversal_figure(models::Model& model, const datasets::Dataset& dataset, s
   detail::Reconstructed pair = detail::reconstruct(model, dataset, indices, options.label);
   std::optional<std::int64_t> label = options.label;
   if (!label && model.is_conditional()) label = dataset.labels[static_cast<std::size_t>(index)];
-  Tensor z = detail::encoded(model, dataset, indices, options.label).mu;
-  Sheet sheet = traversal_sheet(model, z, label, options);
+  Sheet sheet = traversal_sheet(model, pair.codes, label, options);
   sheet.side = {{detail::images_of(pair.originals)[0], "original"},
                 {detail::images_of(pair.reconstructions)[0], "reconstruction"}};
   return draw(sheet);

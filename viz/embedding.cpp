@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
-#include "../core/errors.h"
+#include "../core/ops.h"
 #include "../models/pca.h"
 #include "axis.h"
 
@@ -12,16 +12,6 @@ namespace elbo::viz {
 namespace {
 
 constexpr std::int64_t palette_size = 10;
-
-Array first_two(const Array& codes) {
-  const std::int64_t n = codes.shape()[0], d = codes.shape()[1];
-  const std::vector<float> from = codes.to_vector<float>();
-  std::vector<float> to;
-  to.reserve(static_cast<std::size_t>(2 * n));
-  for (std::int64_t i = 0; i < n; ++i)
-    for (std::int64_t k = 0; k < 2; ++k) to.push_back(from[static_cast<std::size_t>(i * d + k)]);
-  return Array::from(to, {n, 2});
-}
 
 /// `#rrggbb` of a hue in [0, 1), light enough to read on white and on black.
 std::string from_hue(double hue, double lightness) {
@@ -77,7 +67,7 @@ Embedding embed(const Array& codes, EmbeddingMethod method, const models::TsneOp
   ELBO_CHECK(codes.shape().rank() == 2, ShapeError, "[embed] expected codes [n, d], found ", codes.shape());
   ELBO_CHECK(codes.shape()[1] >= 2, ValueError, "embedding: expected at least two latent dimensions, found ",
              codes.shape()[1]);
-  if (method == EmbeddingMethod::first2) return {method, first_two(codes), "z[0]", "z[1]"};
+  if (method == EmbeddingMethod::first2) return {method, slice(codes, 1, 0, 2).array().to(cpu), "z[0]", "z[1]"};
   if (method == EmbeddingMethod::tsne) {
     models::Tsne found = models::tsne(codes, options);
     return {method, found.points, "t-SNE 1", "t-SNE 2", {}, found.kl};

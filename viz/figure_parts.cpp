@@ -46,8 +46,8 @@ std::vector<Image> images_of(const Array& pictures) {
 }
 
 std::vector<Image> decoded(models::Model& model, const Tensor& z, const Tensor& labels) {
-  EvalMode eval(model);
-  return images_of(models::decode_pictures(model, z, labels));
+  models::EvalMode eval(model);
+  return images_of(models::decode_pictures(model, z.array().to(model.device()), labels));
 }
 
 std::vector<Image> part(const std::vector<Image>& images, std::size_t begin, std::size_t count) {
@@ -55,8 +55,9 @@ std::vector<Image> part(const std::vector<Image>& images, std::size_t begin, std
   return {images.begin() + static_cast<std::ptrdiff_t>(begin), images.begin() + static_cast<std::ptrdiff_t>(end)};
 }
 
-Tensor labels_tensor(const std::vector<std::int64_t>& labels) {
-  return Tensor(Array::from(labels, {static_cast<std::int64_t>(labels.size())}));
+Tensor labels_tensor(const models::Model& model, const std::vector<std::int64_t>& labels) {
+  if (labels.empty()) return {};
+  return Tensor(Array::from(labels, {static_cast<std::int64_t>(labels.size())}, model.device()));
 }
 
 Tensor one_label(const models::Model& model, std::optional<std::int64_t> label, std::int64_t count) {
@@ -73,17 +74,17 @@ Tensor picture_labels(const models::Model& model, const datasets::Dataset& datas
 
 models::Posterior encoded(models::Model& model, const datasets::Dataset& dataset, std::span<const std::int64_t> indices,
                           std::optional<std::int64_t> label) {
-  EvalMode eval(model);
+  models::EvalMode eval(model);
   NoGradGuard no_grad;
   return model.encode(models::input_pictures(model, dataset, indices), picture_labels(model, dataset, indices, label));
 }
 
 Reconstructed reconstruct(models::Model& model, const datasets::Dataset& dataset, std::span<const std::int64_t> indices,
                           std::optional<std::int64_t> label) {
-  EvalMode eval(model);
-  Tensor labels = picture_labels(model, dataset, indices, label);
-  return {models::shown_pictures(model, models::input_pictures(model, dataset, indices)),
-          models::decode_pictures(model, encoded(model, dataset, indices, label).mu, labels)};
+  models::EvalMode eval(model);
+  Tensor codes = encoded(model, dataset, indices, label).mu;
+  return {codes, models::shown_pictures(model, models::input_pictures(model, dataset, indices)),
+          models::decode_pictures(model, codes, picture_labels(model, dataset, indices, label))};
 }
 
 models::CodeDistribution distribution_of(const std::vector<Row>& rows, std::size_t row,

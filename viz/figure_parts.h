@@ -8,19 +8,6 @@
 /// Internal to viz: what the figures of figures.h have in common besides their layout.
 namespace elbo::viz::detail {
 
-/// Evaluation mode for as long as it lives, then what it was before.
-class EvalMode {
- public:
-  explicit EvalMode(models::Model& model) : model_(model), was_training_(model.is_training()) { model.eval(); }
-  ~EvalMode() { model_.train(was_training_); }
-  EvalMode(const EvalMode&) = delete;
-  EvalMode& operator=(const EvalMode&) = delete;
-
- private:
-  models::Model& model_;
-  bool was_training_;
-};
-
 /// The size of the models' pictures, [channels, height, width]. Throws ValueError for no models, ShapeError where they
 /// differ.
 const Shape& check_rows(const std::vector<Row>& rows);
@@ -32,12 +19,13 @@ int checked_scale(int scale, std::int64_t rows, std::int64_t columns, const Shap
 
 /// [n, channels, height, width], in [0, 1], one by one.
 std::vector<Image> images_of(const Array& pictures);
-/// The mean pictures of codes.
+/// The mean pictures of codes, which may lie on any device.
 std::vector<Image> decoded(models::Model& model, const Tensor& z, const Tensor& labels = {});
 /// images[begin] to images[begin + count - 1], as far as there are that many.
 std::vector<Image> part(const std::vector<Image>& images, std::size_t begin, std::size_t count);
 
-Tensor labels_tensor(const std::vector<std::int64_t>& labels);
+/// For a model to decode; undefined where there are none.
+Tensor labels_tensor(const models::Model& model, const std::vector<std::int64_t>& labels);
 /// `label` for a conditional model, else undefined. Throws ValueError where a conditional model has none.
 Tensor one_label(const models::Model& model, std::optional<std::int64_t> label, std::int64_t count);
 /// The labels of pictures for a conditional model: their own, or `label` for all.
@@ -48,8 +36,9 @@ Tensor picture_labels(const models::Model& model, const datasets::Dataset& datas
 models::Posterior encoded(models::Model& model, const datasets::Dataset& dataset, std::span<const std::int64_t> indices,
                           std::optional<std::int64_t> label);
 
-/// Pictures as the model sees them, and what it makes of their posterior means; both in [0, 1].
+/// Pictures as the model sees them, and what it makes of their posterior means, `codes`; both in [0, 1].
 struct Reconstructed {
+  Tensor codes;
   Array originals, reconstructions;
 };
 Reconstructed reconstruct(models::Model& model, const datasets::Dataset& dataset, std::span<const std::int64_t> indices,

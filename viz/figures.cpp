@@ -221,10 +221,10 @@ std::vector<std::int64_t> sample_labels(const models::Model& model, const Sample
 
 SheetBlock sample_block(const Row& row, const models::CodeDistribution& codes, const SamplePlan& plan, bool named,
                         const SampleOptions& options) {
-  Generator generator(options.seed, Stream::pictures);
+  Generator generator(options.seed, Stream::pictures, row.model.device());
   Tensor z = models::draw_codes(codes, plan.rows * plan.columns, generator, options.temperature);
   std::vector<std::int64_t> labels = sample_labels(row.model, plan, options.label);
-  std::vector<Image> images = detail::decoded(row.model, z, labels.empty() ? Tensor() : detail::labels_tensor(labels));
+  std::vector<Image> images = detail::decoded(row.model, z, detail::labels_tensor(row.model, labels));
   SheetBlock block;
   auto columns = static_cast<std::size_t>(plan.columns);
   for (std::size_t begin = 0; begin < images.size(); begin += columns) {

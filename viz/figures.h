@@ -118,8 +118,8 @@ struct TraversalOptions {
   int scale = 0;                           ///< 0: chosen
 };
 /// A row for each dimension, in which it takes the values while the others stay as in z [1, latent];
-/// `zeros({1, latent})` is the origin. Throws IndexError for a dimension that does not exist, ValueError for a
-/// conditional model without a label.
+/// `zeros({1, latent})` is the origin, on any device. Throws IndexError for a dimension that does not exist, ValueError
+/// for a conditional model without a label.
 Image traversal_figure(models::Model& model, const Tensor& z, const TraversalOptions& options = {});
 /// The same around the posterior mean of a picture, which is shown beside it with its reconstruction.
 Image traversal_figure(models::Model& model, const datasets::Dataset& dataset, std::int64_t index,

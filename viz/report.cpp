@@ -23,11 +23,13 @@ std::vector<Reported> measured(std::vector<ReportRun>& named, const ReportOption
     if (const int time = ++times[run.name]; time > 1) run.name += " (" + std::to_string(time) + ")";
   std::vector<Reported> out;
   for (const ReportRun& run : named) {
-    Reported one{&run, run.run.history(), {}};
+    Reported one{&run, run.run.history(), {}, {}};
     if (options.on_stage) options.on_stage("losses of " + run.name);
-    if (run.pictures && run.pictures->size() > 0)
+    if (const datasets::Dataset* pictures = one.pictures()) {
       one.evaluation =
-          models::evaluate(run.model, *run.pictures, {.beta = run.run.config().train.beta, .seed = options.seed});
+          models::evaluate(run.model, *pictures, {.beta = run.run.config().train.beta, .seed = options.seed});
+      if (!one.has_prior()) one.fitted = models::fit_codes(run.model, *pictures);
+    }
     out.push_back(std::move(one));
   }
   return out;

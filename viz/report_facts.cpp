@@ -30,9 +30,10 @@ std::string likelihood_of(const ModelConfig& m) {
   return m.variance == 0.5 ? out + " (the summed squared error)" : out + ", without its constant";
 }
 
-std::string pixels_of(const ModelConfig& m) {
+std::string pixels_of(const ModelConfig& m, const TrainOptions& t) {
   std::string out = general(m.pixels[0]) + " to " + general(m.pixels[1]);
   if (m.pixels[0] < 0 || m.pixels[1] > 1) out += ", though the decoder's sigmoid gives 0 to 1";
+  if (t.binarize) out += "; trained on black or white ones, drawn anew each epoch";
   return out;
 }
 
@@ -49,6 +50,11 @@ std::string validation_of(const TrainOptions& t) {
                                    : thousands(std::llround(t.val_size)) + " of the training pictures";
   if (t.patience > 0) out += "; stops after " + std::to_string(t.patience) + " epochs without a better loss";
   return out;
+}
+
+std::string device_of(const TrainOptions& t) {
+  const std::string device = t.device.to_string();
+  return t.precision == Precision::float32 ? device : device + ", products in " + elbo::name(t.precision);
 }
 
 std::string batches_of(const TrainOptions& t) {
@@ -102,12 +108,13 @@ std::vector<Fact> describe(const models::RunConfig& config, const models::Model&
                                  (m.picture[0] == 1   ? "grey"
                                   : m.picture[0] == 3 ? "RGB"
                                                       : std::to_string(m.picture[0]) + " channels")});
-  out.push_back({"Pixel values", pixels_of(m)});
+  out.push_back({"Pixel values", pixels_of(m, t)});
   out.push_back({"Batches", batches_of(t)});
   out.push_back({"Optimiser", "Adam, learning rate " + general(t.lr)});
   out.push_back({"Epochs asked for", std::to_string(t.epochs)});
   out.push_back({"Validation", validation_of(t)});
   out.push_back({"Seed", std::to_string(t.seed)});
+  out.push_back({"Trained on", device_of(t)});
   return out;
 }
 

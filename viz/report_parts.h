@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "../models/evaluate.h"
+#include "../models/latent.h"
 #include "report.h"
 
 /// Internal to viz: the sections of a report, as HTML.
@@ -14,9 +15,15 @@ namespace elbo::viz::detail {
 struct Reported {
   const ReportRun* run = nullptr;
   std::vector<models::EpochRecord> history;
-  std::optional<models::Evaluation> evaluation;  ///< of the run's pictures, where there are any
+  std::optional<models::Evaluation> evaluation;    ///< of the run's pictures, where there are any
+  std::optional<models::CodeDistribution> fitted;  ///< to their codes, for an autoencoder: it has no prior
 
   const std::string& name() const { return run->name; }
+  /// The run's pictures; null where there are none.
+  const datasets::Dataset* pictures() const {
+    return run->pictures && run->pictures->size() > 0 ? run->pictures : nullptr;
+  }
+  bool has_prior() const { return run->model.config().model != "ae"; }
   /// "12 test pictures".
   std::string half(std::int64_t count) const;
 };

@@ -17,15 +17,16 @@ constexpr std::int64_t embedded_pictures = 10000;
 
 models::Model& model_of(const Reported& run) { return run.run->model; }
 
-const datasets::Dataset* pictures_of(const Reported& run) { return run.run->pictures; }
-
 /// A heading with the run's name, where there are several.
 std::string name_heading(const std::vector<Reported>& runs, const Reported& run) {
   return runs.size() > 1 ? heading3(run.name()) : "";
 }
 
-/// An autoencoder's codes follow no prior.
-bool has_prior(const Reported& run) { return model_of(run).config().model != "ae"; }
+/// How far from 0 the codes are that are worth a look: three standard deviations.
+double reach_of(const models::CodeDistribution& codes) {
+  const double widest = *std::max_element(codes.std.begin(), codes.std.end());
+  return widest > 0 ? std::max(3 * widest, 1e-3) : 3;
+}
 
 std::vector<std::string> class_names_of(const Reported& run) { return run.run->run.config().data.class_names; }
 
@@ -33,9 +34,9 @@ std::vector<std::string> class_names_of(const Reported& run) { return run.run->r
 std::vector<std::vector<const Reported*>> by_pictures(const std::vector<Reported>& runs) {
   std::vector<std::vector<const Reported*>> out;
   for (const Reported& run : runs) {
-    if (!pictures_of(run) || pictures_of(run)->size() == 0) continue;
+    if (!run.pictures()) continue;
     const auto same = [&](const std::vector<const Reported*>& group) {
-      const datasets::Dataset &a = *pictures_of(*group[0]), &b = *pictures_of(run);
+      const datasets::Dataset &a = *group[0]->pictures(), &b = *run.pictures();
       return a.shape == b.shape && a.pictures == b.pictures && a.labels == b.labels;
     };
     const auto found = std::find_if(out.begin(), out.end(), same);
@@ -63,14 +64,14 @@ std::string samples_section(const std::vector<Reported>& runs, const ReportOptio
   std::string html;
   for (const Reported& run : runs) {
     html += name_heading(runs, run);
-    if (!has_prior(run) && (!pictures_of(run) || pictures_of(run)->size() == 0)) {
+    if (!run.has_prior() && !run.fitted) {
       html += paragraph("An autoencoder has no prior to draw codes from, and its pictures were not at hand.");
       continue;
     }
     SampleOptions sample{.seed = options.seed, .class_names = class_names_of(run)};
     std::string caption = "Mean pictures of codes drawn from the prior N(0, 1)";
-    if (!has_prior(run)) {
-      sample.codes = {models::fit_codes(model_of(run), *pictures_of(run))};
+    if (run.fitted) {
+      sample.codes = {*run.fitted};
       caption =
           "Mean pictures of codes drawn from the normal distribution that fits the codes of the pictures, each "
           "dimension by itself: an autoencoder has no prior";
@@ -86,7 +87,7 @@ std::string reconstructions_section(const std::vector<Reported>& runs) {
   std::string html;
   const auto groups = by_pictures(runs);
   for (const auto& group : groups) {
-    const datasets::Dataset& pictures = *pictures_of(*group[0]);
+    const datasets::Dataset& pictures = *group[0]->pictures();
     std::vector<Row> rows;
     rows.reserve(group.size());
     for (const Reported* run : group) rows.push_back({group.size() > 1 ? run->name() : "model", model_of(*run)});
@@ -109,21 +110,18 @@ std::string traversals_section(const std::vector<Reported>& runs) {
     html += name_heading(runs, run);
     TraversalOptions options;
     std::string caption = "Each row changes one latent dimension";
-    const datasets::Dataset* pictures = pictures_of(run);
-    const bool any = pictures && pictures->size() > 0;
-    if (!has_prior(run) && any) {
-      const models::CodeDistribution codes = models::fit_codes(model_of(run), *pictures);
-      const double widest = *std::max_element(codes.std.begin(), codes.std.end());
-      const double reach = widest > 0 ? std::max(3 * widest, 1e-3) : 3;
+    const datasets::Dataset* pictures = run.pictures();
+    if (run.fitted) {
+      const double reach = reach_of(*run.fitted);
       options.values = models::linspace(-reach, reach, 10);
       caption += " over three times the widest spread of the codes";
     }
-    if (!any && model_of(run).is_conditional()) options.label = 0;
-    const Image image = any ? traversal_figure(model_of(run), *pictures, 0, options)
-                            : traversal_figure(model_of(run), zeros({1, model_of(run).config().latent}), options);
+    if (!pictures && model_of(run).is_conditional()) options.label = 0;
+    const Image image = pictures ? traversal_figure(model_of(run), *pictures, 0, options)
+                                 : traversal_figure(model_of(run), zeros({1, model_of(run).config().latent}), options);
     html += picture_figure(image, "Pictures decoded while one latent dimension after the other changes",
                            caption + "; the others stay as they are for " +
-                               (any ? "the picture at the left, shown with its reconstruction." : "the origin."));
+                               (pictures ? "the picture at the left, shown with its reconstruction." : "the origin."));
   }
   return section("traversals", "Traversals", html);
 }
@@ -135,11 +133,7 @@ std::string manifold_section(const std::vector<Reported>& runs) {
     html += name_heading(runs, run);
     ManifoldOptions options;
     std::string caption = "What the plane of codes decodes to, ";
-    if (!has_prior(run) && pictures_of(run) && pictures_of(run)->size() > 0) {
-      const models::CodeDistribution codes = models::fit_codes(model_of(run), *pictures_of(run));
-      const double reach = 3 * *std::max_element(codes.std.begin(), codes.std.end());
-      if (reach > 0) options.low = -reach, options.high = reach;
-    }
+    if (run.fitted) options.high = reach_of(*run.fitted), options.low = -options.high;
     caption += "both dimensions from " + general(std::round(100 * options.low) / 100) + " to " +
                general(std::round(100 * options.high) / 100) + ".";
     if (model_of(run).is_conditional()) {
@@ -160,7 +154,7 @@ struct Encoded {
 };
 
 Encoded encode_some(const Reported& run, std::int64_t count) {
-  const datasets::Dataset& all = *pictures_of(run);
+  const datasets::Dataset& all = *run.pictures();
   const datasets::Dataset some = all.subset(models::evenly_spaced(all.size(), count));
   return {models::encode_means(model_of(run), some), some.labels};
 }
@@ -193,7 +187,7 @@ std::string tsne_figure(const Reported& run, const ReportOptions& options) {
 
 /// What the colours of a run's points stand for.
 std::string class_legend(const Reported& run) {
-  const datasets::Dataset& pictures = *pictures_of(run);
+  const datasets::Dataset& pictures = *run.pictures();
   if (pictures.labels.empty()) return "";
   const std::int64_t last = *std::max_element(pictures.labels.begin(), pictures.labels.end()) + 1;
   const std::int64_t classes = std::max(last, static_cast<std::int64_t>(class_names_of(run).size()));
@@ -212,8 +206,7 @@ std::string embedding_section(const std::vector<Reported>& runs, const ReportOpt
   std::string html, last_legend;
   for (const Reported& run : runs) {
     html += name_heading(runs, run);
-    const datasets::Dataset* pictures = pictures_of(run);
-    if (!pictures || pictures->size() == 0) {
+    if (!run.pictures()) {
       html += paragraph("The pictures were not at hand.");
       continue;
     }

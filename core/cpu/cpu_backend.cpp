@@ -39,11 +39,20 @@ Status run(const Fn& fn) noexcept {
   }
 }
 
+/// The same for a matrix product or a convolution, of which the CPU has but one precision.
+template <class Args, class Fn>
+Status run_product(const Args& args, const Fn& fn) noexcept {
+  if (args.dtype != DType::float32 || args.precision == Precision::float32) return run(fn);
+  return {StatusCode::unsupported,
+          args.precision == Precision::tf32 ? "tf32 products need a GPU" : "bf16 products need a GPU"};
+}
+
 class CpuBackend final : public Backend {
  public:
   explicit CpuBackend(Isa isa) : isa_(isa), context_{tables(isa), pool_, isa} {}
 
   const char* description() const override { return name(isa_); }
+  Queue queue() const override { return nullptr; }
 
   Status allocate(std::size_t bytes, void** block) override {
     try {
@@ -66,6 +75,11 @@ class CpuBackend final : public Backend {
   }
   Status synchronize(Queue) override { return {}; }
 
+  Status begin_capture(Queue) override { return {StatusCode::unsupported, "the CPU records no graphs"}; }
+  Status end_capture(Queue, void**) override { return {StatusCode::unsupported, "the CPU records no graphs"}; }
+  Status replay(Queue, void*) override { return {StatusCode::unsupported, "the CPU records no graphs"}; }
+  void release_graph(void*) noexcept override {}
+
   Status fill(Queue, View out, double value) override {
     return run([&] { cpu_kernels::fill(context_, out, value); });
   }
@@ -81,6 +95,12 @@ class CpuBackend final : public Backend {
   Status binary_grad(Queue, BinaryOp op, int side, View out, ConstView a, ConstView b, ConstView g) override {
     return run([&] { cpu_kernels::binary_grad(context_, op, side, out, a, b, g); });
   }
+  Status binary_sum(Queue, BinaryOp op, View out, ConstView a, ConstView b) override {
+    return run([&] { cpu_kernels::binary_sum(context_, op, out, a, b); });
+  }
+  Status accumulate(Queue, View total, ConstView x) override {
+    return run([&] { cpu_kernels::accumulate(context_, total, x); });
+  }
   Status compare(Queue, CompareOp op, View out, ConstView a, ConstView b) override {
     return run([&] { cpu_kernels::compare(context_, op, out, a, b); });
   }
@@ -93,6 +113,9 @@ class CpuBackend final : public Backend {
 
   Status reduce(Queue, ReduceOp op, View out, ConstView x) override {
     return run([&] { cpu_kernels::reduce(context_, op, out, x); });
+  }
+  Status sum_groups(Queue, View out, ConstView x) override {
+    return run([&] { cpu_kernels::sum_groups(context_, out, x); });
   }
   Status argmax(Queue, View out, ConstView x) override {
     return run([&] { cpu_kernels::argmax(context_, out, x); });
@@ -118,17 +141,17 @@ class CpuBackend final : public Backend {
   }
 
   Status matmul(Queue, const MatmulArgs& args) override {
-    return run([&] { gemm(args, pool_, isa_); });
+    return run_product(args, [&] { gemm(args, pool_, isa_); });
   }
   Status conv2d(Queue, const Conv2dArgs& args, void* y, const void* x, const void* weight, const void* bias) override {
-    return run([&] { cpu_kernels::conv2d(context_, args, y, x, weight, bias); });
+    return run_product(args, [&] { cpu_kernels::conv2d(context_, args, y, x, weight, bias); });
   }
   Status conv2d_grad_data(Queue, const Conv2dArgs& args, void* gx, const void* gy, const void* weight,
                           const void* bias) override {
-    return run([&] { cpu_kernels::conv2d_grad_data(context_, args, gx, gy, weight, bias); });
+    return run_product(args, [&] { cpu_kernels::conv2d_grad_data(context_, args, gx, gy, weight, bias); });
   }
   Status conv2d_grad_weight(Queue, const Conv2dArgs& args, void* gw, const void* gy, const void* x) override {
-    return run([&] { cpu_kernels::conv2d_grad_weight(context_, args, gw, gy, x); });
+    return run_product(args, [&] { cpu_kernels::conv2d_grad_weight(context_, args, gw, gy, x); });
   }
 
   Status copy_strided(Queue, DType dtype, const Shape& box, Strided to, ConstStrided from) override {
@@ -143,13 +166,16 @@ class CpuBackend final : public Backend {
   Status one_hot(Queue, View out, ConstView labels) override {
     return run([&] { cpu_kernels::one_hot(context_, out, labels); });
   }
-  Status gather_pictures(Queue, View out, ConstView pictures, ConstView indices, double scale, double shift) override {
-    return run([&] { cpu_kernels::gather_pictures(context_, out, pictures, indices, scale, shift); });
+  Status gather_pictures(Queue, View out, ConstView pictures, ConstView indices, double scale, double shift,
+                         const RandomArgs* draws) override {
+    return run([&] { cpu_kernels::gather_pictures(context_, out, pictures, indices, scale, shift, draws); });
   }
 
-  Status random(Queue, RandomKind kind, View out, std::uint64_t seed, std::uint32_t stream, std::int64_t* offset,
-                double p) override {
-    return run([&] { cpu_kernels::random(context_, kind, out, seed, stream, offset, p); });
+  Status random(Queue, RandomKind kind, View out, const RandomArgs& args, double p) override {
+    return run([&] { cpu_kernels::random(context_, kind, out, args, p); });
+  }
+  Status reparameterize(Queue, View z, View noise, ConstView mu, ConstView logvar, const RandomArgs& args) override {
+    return run([&] { cpu_kernels::reparameterize(context_, z, noise, mu, logvar, args); });
   }
 
   Status sgd(Queue, std::span<const OptimizerSlot> slots, const SgdArgs& args, const double* lr) override {

@@ -190,4 +190,11 @@ void cast(const Context& context, View out, ConstView x) {
   });
 }
 
+void accumulate(const Context&, View total, ConstView x) {
+  auto* to = static_cast<double*>(total.data);
+  parallel_for(total.shape.numel(), element_grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) to[i] += load(x, i);
+  });
+}
+
 }  // namespace elbo::cpu_kernels

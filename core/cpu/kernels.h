@@ -45,9 +45,13 @@ void binary_grad(const Context&, BinaryOp op, int side, View out, ConstView a, C
 void compare(const Context&, CompareOp op, View out, ConstView a, ConstView b);
 void where(const Context&, View out, ConstView condition, ConstView a, ConstView b);
 void cast(const Context&, View out, ConstView x);
+void accumulate(const Context&, View total, ConstView x);
 
 // reduce.cpp
 void reduce(const Context&, ReduceOp op, View out, ConstView x);
+/// The bits of binary and then reduce over all elements, without the array in between.
+void binary_sum(const Context&, BinaryOp op, View out, ConstView a, ConstView b);
+void sum_groups(const Context&, View out, ConstView x);
 void argmax(const Context&, View out, ConstView x);
 void softmax(const Context&, SoftmaxKind kind, View out, ConstView x);
 void softmax_grad(const Context&, SoftmaxKind kind, View gx, ConstView y, ConstView g);
@@ -63,11 +67,12 @@ void copy_strided(const Context&, DType dtype, const Shape& box, Strided to, Con
 void gather(const Context&, View out, ConstView x, ConstView indices);
 void scatter_add(const Context&, View gx, ConstView g, ConstView indices);
 void one_hot(const Context&, View out, ConstView labels);
-void gather_pictures(const Context&, View out, ConstView pictures, ConstView indices, double scale, double shift);
+void gather_pictures(const Context&, View out, ConstView pictures, ConstView indices, double scale, double shift,
+                     const RandomArgs* draws);
 
 // random.cpp
-void random(const Context&, RandomKind kind, View out, std::uint64_t seed, std::uint32_t stream, std::int64_t* offset,
-            double p);
+void random(const Context&, RandomKind kind, View out, const RandomArgs& args, double p);
+void reparameterize(const Context&, View z, View noise, ConstView mu, ConstView logvar, const RandomArgs& args);
 
 // optimizers.cpp
 /// g += weight_decay * param; buffer = momentum * buffer + g; param -= lr * buffer (PyTorch's SGD, dampening 0).

@@ -139,6 +139,31 @@ void one_hot_of(View out, const int64_t* labels) {
   });
 }
 
+/// gather_pictures with draws, which are made where the pictures will be.
+void gather_drawn(const Context& context, View out, ConstView pictures, ConstView indices, double scale, double shift,
+                  const RandomArgs& draws) {
+  const int64_t k = indices.shape.numel(), numel = out.shape.numel(), size = k == 0 ? 0 : numel / k;
+  const int64_t offset = *draws.offset, n = pictures.shape[0];
+  const int64_t* at_indices = static_cast<const int64_t*>(indices.data);
+  const auto* bytes = static_cast<const std::uint8_t*>(pictures.data);
+  const auto fill = context.tables.random.fill[floating(out.dtype)];
+  const ScaleBytesFn fn = context.tables.elementwise.scale_drawn_bytes[floating(out.dtype)];
+  constexpr int64_t piece = 2048;  // a multiple of a random block's elements
+  parallel_for(numel, piece, [&](int64_t first, int64_t last) {
+    for (int64_t begin = first; begin < last; begin += piece) {
+      const int64_t end = std::min(last, begin + piece);
+      fill(RandomKind::uniform, out.data, begin, end, draws.seed, draws.stream, offset, 0);
+      for (int64_t i = begin; i < end;) {
+        const int64_t row = i / size, column = i % size, count = std::min(size - column, end - i);
+        fn(count, at(out.data, i, out.dtype), bytes + index::gather_row(row, at_indices, k, n) * size + column, scale,
+           shift);
+        i += count;
+      }
+    }
+  });
+  *draws.offset = offset + 1;
+}
+
 }  // namespace
 
 void copy_strided(const Context&, DType dtype, const Shape& box, Strided to, ConstStrided from) {
@@ -194,9 +219,10 @@ void one_hot(const Context&, View out, ConstView labels) {
 }
 
 void gather_pictures(const Context& context, View out, ConstView pictures, ConstView indices, double scale,
-                     double shift) {
+                     double shift, const RandomArgs* draws) {
   const int64_t n = pictures.shape[0], k = indices.shape.numel();
   check_indices(indices, n);
+  if (draws) return gather_drawn(context, out, pictures, indices, scale, shift, *draws);
   if (out.shape.numel() == 0) return;
   const int64_t size = pictures.shape.numel() / n;
   const int64_t* at_indices = static_cast<const int64_t*>(indices.data);

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cmath>
 
 #include "../parallel_for.h"
 #include "kernels.h"
@@ -39,14 +38,7 @@ void sgd(const Context& context, std::span<const OptimizerSlot> slots, const Sgd
 void adam(const Context& context, std::span<const OptimizerSlot> slots, const AdamArgs& args, const double* lr,
           int64_t* step) {
   const OptimizerTable& table = context.tables.optimizers;
-  const double t = static_cast<double>(++*step);
-  const AdamStep one = {args.beta1,
-                        args.beta2,
-                        *lr / (1 - std::pow(args.beta1, t)),
-                        1 / std::sqrt(1 - std::pow(args.beta2, t)),
-                        args.eps,
-                        args.decoupled ? 0 : args.weight_decay,
-                        args.decoupled ? 1 - *lr * args.weight_decay : 1};
+  const AdamStep one = optimizer::adam_step(args, *lr, ++*step);
   for_slots(slots, [&](const OptimizerSlot& s, int64_t first, int64_t n) {
     table.adam[floating(s.dtype)](n, at(s.param, first, s.dtype), at(s.grad, first, s.dtype),
                                   at(s.first, first, s.dtype), at(s.second, first, s.dtype), one);

@@ -149,6 +149,34 @@ void reduce(const Context& context, ReduceOp op, View out, ConstView x) {
     reduce_columns(context, kind, out, x, axis);
 }
 
+void binary_sum(const Context& context, BinaryOp op, View out, ConstView a, ConstView b) {
+  const BinaryFn fn = context.tables.elementwise.binary[static_cast<int>(op)][floating(a.dtype)];
+  const auto sum = context.tables.reduce.sum[floating(a.dtype)];
+  const int64_t numel = a.shape.numel(), chunks = std::max<int64_t>(1, divide_up(numel, chunk_elements));
+  // On the stack, since a thread at work must not throw: 64 KiB, or 128 of float64, which a second-level cache holds.
+  auto chunk = [&](int64_t c) {
+    alignas(64) std::byte elements[chunk_elements * sizeof(double)];
+    const int64_t begin = c * chunk_elements, n = std::min(chunk_elements, numel - begin);
+    fn(n, elements, at(a.data, begin, a.dtype), at(b.data, begin, a.dtype));
+    return sum(n, elements);
+  };
+  if (chunks == 1) return store(out, 0, chunk(0));
+  const Workspace partial(context.pool, static_cast<std::size_t>(chunks) * sizeof(double));
+  parallel_for(chunks, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) partial.as<double>()[i] = chunk(i);
+  });
+  double total = partial.as<double>()[0];
+  for (int64_t c = 1; c < chunks; ++c) total += partial.as<double>()[c];
+  store(out, 0, total);
+}
+
+void sum_groups(const Context& context, View out, ConstView x) {
+  const int64_t a = x.shape[0], groups = x.shape[1], b = x.shape[2];
+  const Workspace partial(context.pool, static_cast<std::size_t>(a * groups) * size_of(x.dtype));
+  reduce(context, ReduceOp::sum, {partial.as<void>(), {a * groups, 1}, x.dtype}, {x.data, {a * groups, b, 1}, x.dtype});
+  reduce(context, ReduceOp::sum, out, {partial.as<void>(), {1, a, groups}, x.dtype});
+}
+
 void argmax(const Context&, View out, ConstView x) {
   const Axis axis(x.shape);
   int64_t* to = static_cast<int64_t*>(out.data);

@@ -5,11 +5,10 @@
 namespace elbo {
 namespace {
 
-/// All elements as one number, times `sign`, unless the reduction is none.
-Array reduce_loss(const Array& elements, Reduction reduction, double sign = 1) {
-  double factor = reduction == Reduction::mean ? sign / static_cast<double>(elements.numel()) : sign;
-  Array y = reduction == Reduction::none ? elements : kernels::sum_all(elements);
-  return factor == 1 ? y : kernels::scale(y, factor);
+/// The sum of `count` elements, or their mean.
+Array sum_or_mean(const Array& sum, Reduction reduction, std::int64_t count, double sign = 1) {
+  double factor = reduction == Reduction::mean ? sign / static_cast<double>(count) : sign;
+  return factor == 1 ? sum : kernels::scale(sum, factor);
 }
 
 /// The gradient of one element's loss: of the elements' shape for none, else a single number for all of them.
@@ -21,7 +20,9 @@ Tensor pair_loss(BinaryOp op, const char* name, const char* second, const Tensor
                  Reduction reduction) {
   ops::check_floating_pair(name, a, b);
   ops::check_shape(name, second, a.shape(), b.shape());
-  Array y = reduce_loss(kernels::binary(op, a.array(), b.array()), reduction);
+  Array y = reduction == Reduction::none
+                ? kernels::binary(op, a.array(), b.array())
+                : sum_or_mean(kernels::binary_sum(op, a.array(), b.array()), reduction, a.numel());
   return record(name, {a, b}, y, [op, reduction, A = save(a), B = save(b)](const Array& g, const Needs& need) {
     const Shape& shape = A().shape();
     Array scaled = element_grad(g, reduction, shape.numel());
@@ -65,13 +66,14 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels, Reduction reduc
   Array zero = Array::zeros({}, log_p.options());
   Array picked = kernels::where(kernels::cast(hot, DType::uint8), log_p, zero, log_p.shape());
   Array rows = kernels::sum_to(picked, {n, 1}).reshape({n});
-  return record(op, {logits}, reduce_loss(rows, reduction, -1),
-                [reduction, n, L = save(log_p), H = save(hot)](const Array& g, const Needs&) {
-                  Array p = kernels::unary(UnaryOp::exp, L());
-                  Array scaled = element_grad(g, reduction, n);
-                  if (reduction == Reduction::none) scaled = scaled.reshape({n, 1});
-                  return Grads{kernels::binary(BinaryOp::mul, kernels::sub(p, H()), scaled, p.shape())};
-                });
+  Array y =
+      reduction == Reduction::none ? kernels::scale(rows, -1) : sum_or_mean(kernels::sum_all(rows), reduction, n, -1);
+  return record(op, {logits}, y, [reduction, n, L = save(log_p), H = save(hot)](const Array& g, const Needs&) {
+    Array p = kernels::unary(UnaryOp::exp, L());
+    Array scaled = element_grad(g, reduction, n);
+    if (reduction == Reduction::none) scaled = scaled.reshape({n, 1});
+    return Grads{kernels::binary(BinaryOp::mul, kernels::sub(p, H()), scaled, p.shape())};
+  });
 }
 
 }  // namespace elbo

@@ -1,22 +1,23 @@
 #include "../autograd.h"
 #include "../kernels.h"
 #include "checks.h"
+#include "generators.h"
 
 namespace elbo {
-namespace {
 
-/// The generator to draw from: the given one, which must lie on `device`, or the device's default one.
-Generator& choose(const char* op, Generator* generator, Device device) {
+Generator& ops::choose_generator(const char* op, Generator* generator, Device device) {
   if (!generator) return default_generator(device);
   ELBO_CHECK(generator->device() == device, DeviceError, "[", op, "] expected a generator on ", device,
              ", found one on ", generator->device());
   return *generator;
 }
 
+namespace {
+
 Array draw(const char* op, RandomKind kind, const Shape& shape, TensorOptions options, Generator* generator,
            double p = 0.5) {
   ops::check_floating(op, options.dtype);
-  return kernels::random(kind, shape, options.dtype, choose(op, generator, options.device), p);
+  return kernels::random(kind, shape, options.dtype, ops::choose_generator(op, generator, options.device), p);
 }
 
 }  // namespace

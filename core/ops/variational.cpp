@@ -1,6 +1,7 @@
 #include "../autograd.h"
 #include "../kernels.h"
 #include "checks.h"
+#include "generators.h"
 
 namespace elbo {
 
@@ -8,16 +9,15 @@ Tensor reparameterize(const Tensor& mu, const Tensor& logvar, Generator* generat
   const char* op = "reparameterize";
   ops::check_floating_pair(op, mu, logvar);
   ops::check_shape(op, "logvar", mu.shape(), logvar.shape());
-  Array eps = randn(mu.shape(), mu.array().options(), generator).array();
-  Array noise = kernels::mul(kernels::unary(UnaryOp::exp, kernels::scale(logvar.array(), 0.5)), eps);
-  return record(op, {mu, logvar}, kernels::add(mu.array(), noise),
-                [N = save_if(logvar.requires_grad(), noise)](const Array& g, const Needs& need) {
-                  Grads grads(2);
-                  if (need[0]) grads[0] = g;
-                  // dz / dlogvar = exp(logvar / 2) eps / 2.
-                  if (need[1]) grads[1] = kernels::scale(kernels::mul(g, N()), 0.5);
-                  return grads;
-                });
+  const auto [z, noise] =
+      kernels::reparameterize(mu.array(), logvar.array(), ops::choose_generator("randn", generator, mu.device()));
+  return record(op, {mu, logvar}, z, [N = save_if(logvar.requires_grad(), noise)](const Array& g, const Needs& need) {
+    Grads grads(2);
+    if (need[0]) grads[0] = g;
+    // dz / dlogvar = exp(logvar / 2) eps / 2.
+    if (need[1]) grads[1] = kernels::scale(kernels::mul(g, N()), 0.5);
+    return grads;
+  });
 }
 
 }  // namespace elbo

@@ -98,6 +98,14 @@ void scale_bytes(int64_t n, void* out, const uint8_t* x, double scale, double sh
   for (int64_t i = 0; i < n; ++i) o[i] = static_cast<T>(x[i]) * a + b;
 }
 
+template <class T>
+void scale_drawn_bytes(int64_t n, void* out, const uint8_t* x, double scale, double shift) {
+  T* o = static_cast<T*>(out);
+  const T a = static_cast<T>(scale), b = static_cast<T>(shift);
+  ELBO_INDEPENDENT
+  for (int64_t i = 0; i < n; ++i) o[i] = (o[i] < static_cast<T>(x[i]) / T(255) ? T(255) : T(0)) * a + b;
+}
+
 }  // namespace
 
 #define ELBO_UNARY(op, F, ...) {unary<F<float>, float>, unary<F<double>, double>},
@@ -116,6 +124,7 @@ extern const ElementwiseTable ELBO_VARIANT_NAME(elbo_elementwise_table_) = {
     {ELBO_COMPARE_OPS(ELBO_COMPARE)},
     {where<float>, where<double>, where<uint8_t>, where<int64_t>},
     {ELBO_CAST(float) ELBO_CAST(double) ELBO_CAST(uint8_t) ELBO_CAST(int64_t)},
-    {scale_bytes<float>, scale_bytes<double>}};
+    {scale_bytes<float>, scale_bytes<double>},
+    {scale_drawn_bytes<float>, scale_drawn_bytes<double>}};
 
 }  // namespace elbo::cpu_kernels

@@ -27,6 +27,8 @@ struct ElementwiseTable {
   WhereFn where[4];
   CastFn cast[4][4];  ///< [to][from]
   ScaleBytesFn scale_bytes[2];
+  /// The same of 255 where the uniform number in out is below byte / 255, else of 0.
+  ScaleBytesFn scale_drawn_bytes[2];
 };
 
 extern const ElementwiseTable elbo_elementwise_table_baseline, elbo_elementwise_table_v3, elbo_elementwise_table_v4;

@@ -1,6 +1,5 @@
 #include "optimizers.h"
 
-#include "../../scalar_math.h"
 #include "loops.h"
 
 namespace elbo::cpu_kernels {
@@ -13,17 +12,14 @@ void sgd(int64_t n, void* param, const void* grad, void* buffer, double lr, doub
   T* p = static_cast<T*>(param);
   const T* g = static_cast<const T*>(grad);
   T* b = static_cast<T*>(buffer);
-  const T rate = static_cast<T>(lr), mu = static_cast<T>(momentum), lambda = static_cast<T>(l2);
+  const optimizer::SgdFactors<T> f = {static_cast<T>(lr), static_cast<T>(momentum), static_cast<T>(l2)};
   if (!b) {
     ELBO_INDEPENDENT
-    for (int64_t i = 0; i < n; ++i) p[i] -= rate * (g[i] + lambda * p[i]);
+    for (int64_t i = 0; i < n; ++i) optimizer::sgd(f, p[i], g[i]);
     return;
   }
   ELBO_INDEPENDENT
-  for (int64_t i = 0; i < n; ++i) {
-    b[i] = mu * b[i] + (g[i] + lambda * p[i]);
-    p[i] -= rate * b[i];
-  }
+  for (int64_t i = 0; i < n; ++i) optimizer::sgd(f, p[i], g[i], b[i]);
 }
 
 template <class T>
@@ -31,18 +27,9 @@ void adam(int64_t n, void* param, const void* grad, void* first, void* second, c
   T* p = static_cast<T*>(param);
   const T* g = static_cast<const T*>(grad);
   T *m = static_cast<T*>(first), *v = static_cast<T*>(second);
-  const T rest1 = static_cast<T>(1.0 - step.beta1), beta2 = static_cast<T>(step.beta2);
-  const T rest2 = static_cast<T>(1.0 - step.beta2), rate = static_cast<T>(step.step_size);
-  const T root_scale = static_cast<T>(step.root_scale), eps = static_cast<T>(step.eps);
-  const T l2 = static_cast<T>(step.l2), decay = static_cast<T>(step.decay);
+  const optimizer::AdamFactors<T> f = optimizer::adam_factors<T>(step);
   ELBO_INDEPENDENT
-  for (int64_t i = 0; i < n; ++i) {
-    const T w = p[i] * decay;
-    const T d = g[i] + l2 * w;
-    m[i] += (d - m[i]) * rest1;
-    v[i] = beta2 * v[i] + (rest2 * d) * d;
-    p[i] = w - rate * (m[i] / (math::sqrt(v[i]) * root_scale + eps));
-  }
+  for (int64_t i = 0; i < n; ++i) optimizer::adam(f, p[i], g[i], m[i], v[i]);
 }
 
 }  // namespace

@@ -1,17 +1,8 @@
 #pragma once
+#include "../../optimizer_math.h"
 #include "variant.h"
 
 namespace elbo::cpu_kernels {
-
-/// What an Adam step does to each element; see adam() in ../kernels.h for the formulas.
-struct AdamStep {
-  double beta1, beta2;
-  double step_size;   ///< lr / (1 - beta1^t)
-  double root_scale;  ///< 1 / sqrt(1 - beta2^t)
-  double eps;
-  double l2;     ///< weight decay through the gradient, 0 for AdamW
-  double decay;  ///< what the parameter is multiplied by first: 1 for Adam
-};
 
 /// One pass over n elements; the index is float32 or float64.
 struct OptimizerTable {

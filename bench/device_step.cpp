@@ -1,0 +1,216 @@
+// elbo_step: training steps of the comparison with PyTorch on a GPU, timed. With --serve it is a contestant of
+// bench/compare.py: it answers each line of JSON that it is sent with one.
+#include <dlfcn.h>
+#include <elbo/core/cuda_loader.h>
+#include <elbo/core/errors.h>
+#include <elbo/models/trainer.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "bench.h"
+#include "device_peaks.h"
+#include "vae_training.h"
+
+namespace bench = elbo::bench;
+using nlohmann::json;
+
+namespace {
+
+struct Options {
+  std::string device = "auto", workload = "fc-128", precision = "float32", data;
+  int steps = 1000;
+  bool graph = true, serve = false, floors = false, launches = false, small = false;
+};
+
+/// What is trained, and on how much.
+struct Workload {
+  elbo::models::ModelConfig model;
+  std::int64_t batch = 128;
+  bool whole_epochs = false;  ///< times are of an epoch, its last, smaller batch included, and not of a step
+};
+
+const std::vector<std::string>& workload_names() {
+  static const std::vector<std::string> names{"fc-128", "conv-128", "conv-2048", "epoch"};
+  return names;
+}
+
+Workload workload(const std::string& name) {
+  Workload out{.model = bench::vae_config()};
+  out.whole_epochs = name == "epoch";
+  if (name.starts_with("conv-")) {
+    out.model = {.model = "conv-vae", .picture = {3, 32, 32}, .latent = 128};
+    out.batch = std::stoll(name.substr(5));
+  }
+  return out;
+}
+
+/// As many pictures as the steps pass, up to 60,000 of 28 x 28 and 150 MB of larger ones.
+elbo::datasets::Dataset pictures(const Workload& work, const Options& options) {
+  const std::int64_t wanted = std::max<std::int64_t>(options.steps, 2) * work.batch;
+  if (work.model.picture == elbo::Shape{1, 28, 28}) return bench::training_pictures(options.data).first(wanted);
+  const elbo::Shape& p = work.model.picture;
+  const std::int64_t most = (150'000'000 / p.numel()) / work.batch * work.batch;
+  return bench::made_up_pictures({std::min(wanted, std::max(most, work.batch)), p[0], p[1], p[2]});
+}
+
+/// One workload under training, turn by turn.
+class Contestant {
+ public:
+  Contestant(const Options& options, elbo::Device device)
+      : work_(workload(options.workload)),
+        init_(0, elbo::Stream::init),
+        model_(elbo::models::make(work_.model, &init_)),
+        trainer_(*model_, pictures(work_, options), train_options(options, device)),
+        device_(device),
+        steps_in_epoch_((trainer_.samples_per_epoch() + work_.batch - 1) / work_.batch),
+        epochs_(work_.whole_epochs ? 1 : std::max<std::int64_t>(1, options.steps / steps_in_epoch_)) {
+    trainer_.run_epoch();  // warms up, and records the graphs
+    elbo::synchronize(device_);
+  }
+
+  json facts() const {
+    return {{"parameters", model_->num_parameters()}, {"replays", trainer_.replays()},
+            {"graph_note", trainer_.graph_note()},    {"device", elbo::backend(device_).description()},
+            {"pictures", trainer_.train_count()},     {"peak_bytes", elbo::memory_stats(device_).peak}};
+  }
+
+  json turn() {
+    const bench::Stopwatch watch;
+    double loss = 0;
+    for (std::int64_t i = 0; i < epochs_; ++i) loss = trainer_.run_epoch().train.loss;
+    elbo::synchronize(device_);
+    const double units = static_cast<double>(work_.whole_epochs ? epochs_ : epochs_ * steps_in_epoch_);
+    return {{"milliseconds", 1e3 * watch.seconds() / units}, {"steps", epochs_ * steps_in_epoch_}, {"loss", loss}};
+  }
+
+ private:
+  elbo::models::TrainOptions train_options(const Options& options, elbo::Device device) const {
+    elbo::models::TrainOptions out;
+    out.batch_size = work_.batch;
+    out.val_size = 0;
+    out.drop_last = !work_.whole_epochs;
+    out.device = device;
+    out.precision = elbo::models::parse_precision(options.precision);
+    out.graph = options.graph;
+    return out;
+  }
+
+  Workload work_;
+  elbo::Generator init_;
+  std::unique_ptr<elbo::models::Model> model_;
+  elbo::models::Trainer trainer_;
+  elbo::Device device_;
+  std::int64_t steps_in_epoch_, epochs_;
+};
+
+// ---- floors of the times above, and what they are made of
+
+/// What the device can do at most, measured.
+json floors(elbo::Device device, bool small) {
+  const bench::Peaks exact = bench::device_peaks(device, elbo::Precision::float32, small);
+  json out{{"bytes_per_second", exact.bytes},
+           {"float32_flops", exact.flops},
+           {"launch_seconds", bench::launch_seconds(device, false)}};
+  if (device == elbo::cpu) return out;
+  out["tf32_flops"] = bench::product_speed(device, elbo::Precision::tf32, small);
+  out["replayed_launch_seconds"] = bench::launch_seconds(device, true);
+  return out;
+}
+
+/// How many kernels one training step launches. Only the emulated plugin of the tests counts them.
+json launches(Options options, elbo::Device device) {
+  options.graph = false;
+  void* plugin = dlopen(elbo::cuda_report().plugin.c_str(), RTLD_NOW | RTLD_NOLOAD);
+  void* symbol = plugin ? dlsym(plugin, "elbo_emulator_launches") : nullptr;
+  ELBO_CHECK(symbol, ValueError, "--launches: expected the tests' emulated plugin in ELBO_CUDA_LIBRARY");
+  const auto count = reinterpret_cast<long long (*)()>(symbol);
+  const auto launched = [&](int steps) {
+    options.steps = steps;
+    Contestant contestant(options, device);
+    const long long before = count();
+    contestant.turn();
+    return count() - before;
+  };
+  // The difference leaves out what an epoch has besides its steps.
+  return {{"launches", launched(3) - launched(2)}};
+}
+
+// ---- the conversation
+
+/// {"prepare": WORKLOAD, "precision": P, "steps": N}, then any number of {"turn": true}; or {"floors": true}.
+json answer(const json& request, Options& options, elbo::Device device, std::unique_ptr<Contestant>& contestant) {
+  if (request.contains("prepare")) {
+    contestant.reset();
+    options.workload = request.at("prepare").get<std::string>();
+    options.precision = request.at("precision").get<std::string>();
+    options.steps = request.at("steps").get<int>();
+    contestant = std::make_unique<Contestant>(options, device);
+    return contestant->facts();
+  }
+  if (request.contains("floors")) {
+    contestant.reset();
+    json out = floors(device, options.small);
+    elbo::backend(device).trim();
+    return out;
+  }
+  ELBO_CHECK(contestant, ValueError, "expected \"prepare\" before \"turn\"");
+  return contestant->turn();
+}
+
+void serve(Options options, elbo::Device device) {
+  std::unique_ptr<Contestant> contestant;
+  for (std::string line; std::getline(std::cin, line);) {
+    try {
+      std::cout << answer(json::parse(line), options, device, contestant) << std::endl;
+    } catch (const std::exception& error) {
+      std::cout << json{{"error", error.what()}} << std::endl;
+    }
+  }
+}
+
+void add_options(CLI::App& app, Options& options) {
+  app.add_option("--device", options.device, "cpu, cuda, cuda:N or auto")->capture_default_str();
+  app.add_option("--workload", options.workload, "A step of fc-128, conv-128 or conv-2048, or an epoch of fc-128")
+      ->check(CLI::IsMember(workload_names()))
+      ->capture_default_str();
+  app.add_option("--precision", options.precision, "float32, tf32 or bf16")->capture_default_str();
+  app.add_option("--steps", options.steps, "Steps to time")->check(CLI::Range(1, 1000000))->capture_default_str();
+  app.add_option("--data", options.data, "Folder with Fashion-MNIST; searched, and made-up pictures without it");
+  app.add_flag("!--no-graph", options.graph, "Launch kernel by kernel instead of replaying CUDA graphs");
+  app.add_flag("--floors", options.floors, "Instead: bandwidth, arithmetic and launches that the device reaches");
+  app.add_flag("--launches", options.launches,
+               "Instead: how many kernels a step launches; ELBO_CUDA_LIBRARY must be the emulated plugin of the tests");
+  app.add_flag("--small", options.small, "Small --floors, to try this program out");
+  app.add_flag("--serve", options.serve, "Answer requests from standard input; see bench/compare.py");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  Options options;
+  CLI::App app{
+      "The training steps that bench/compare.py compares on a GPU, with the gathering of their pictures.\n\n"
+      "Example: elbo_step --device cuda --workload conv-128 --steps 1000"};
+  add_options(app, options);
+  CLI11_PARSE(app, argc, argv);
+  const elbo::Device device = elbo::Device::parse(options.device);
+  elbo::backend(device);  // which throws where it cannot be used
+  if (options.serve) {
+    serve(options, device);
+  } else if (options.launches) {
+    std::cout << launches(options, device) << "\n";
+  } else if (options.floors) {
+    std::cout << floors(device, options.small).dump(2) << "\n";
+  } else {
+    Contestant contestant(options, device);
+    json out = contestant.facts();
+    out.update(contestant.turn());
+    std::cout << out.dump(2) << "\n";
+  }
+  return 0;
+} catch (const std::exception& error) {
+  std::cerr << "elbo_step: " << error.what() << "\n";
+  return 2;
+}

@@ -1,0 +1,98 @@
+#include "graph.h"
+
+#include <array>
+#include <atomic>
+#include <utility>
+
+#include "cuda_loader_detail.h"
+#include "errors.h"
+#include "storage.h"
+
+namespace elbo {
+namespace {
+
+/// Whether GPU `index` is recording.
+std::atomic<bool>& recording(int index) {
+  static std::array<std::atomic<bool>, detail::max_cuda_devices> flags{};
+  return flags.at(static_cast<std::size_t>(index));
+}
+
+/// A device that is recording, for a scope.
+class Recording {
+ public:
+  explicit Recording(Device device) : backend_(backend(device)), flag_(claim(device)) {
+    const Status status = backend_.begin_capture(backend_.queue());
+    if (status.ok()) return;
+    flag_ = false;
+    detail::check(status, "capture");
+  }
+  /// Where it was not ended: what was recorded is dropped.
+  ~Recording() {
+    if (ended_) return;
+    void* graph = nullptr;
+    const Status status = end(&graph);
+    if (status.ok()) backend_.release_graph(graph);
+  }
+  Recording(const Recording&) = delete;
+  Recording& operator=(const Recording&) = delete;
+
+  Status end(void** graph) {
+    ended_ = true;
+    const Status status = backend_.end_capture(backend_.queue(), graph);
+    flag_ = false;
+    return status;
+  }
+
+ private:
+  static std::atomic<bool>& claim(Device device) {
+    ELBO_CHECK(!recording(device.index).exchange(true), CaptureError, "[capture] expected one graph at a time on ",
+               device, ", found another being recorded");
+    return recording(device.index);
+  }
+
+  Backend& backend_;
+  std::atomic<bool>& flag_;
+  bool ended_ = false;
+};
+
+}  // namespace
+
+Graph Graph::capture(Device device, const std::function<void()>& work) {
+  ELBO_CHECK(device.type == DeviceType::cuda, CaptureError, "[capture] expected a GPU, found ", device,
+             ": it records no graphs");
+  Recording record(device);
+  work();
+  void* graph = nullptr;
+  detail::check(record.end(&graph), "capture");
+  return {device, backend(device), graph};
+}
+
+Graph::Graph(Device device, Backend& backend, void* graph) : device_(device), backend_(&backend), graph_(graph) {}
+
+Graph::Graph(Graph&& other) noexcept
+    : device_(other.device_), backend_(other.backend_), graph_(std::exchange(other.graph_, nullptr)) {}
+
+Graph& Graph::operator=(Graph&& other) noexcept {
+  Graph taken(std::move(other));
+  std::swap(device_, taken.device_);
+  std::swap(backend_, taken.backend_);
+  std::swap(graph_, taken.graph_);
+  return *this;
+}
+
+Graph::~Graph() {
+  if (graph_) backend_->release_graph(graph_);
+}
+
+void Graph::replay() {
+  ELBO_CHECK(graph_, CaptureError, "[replay] expected a graph, found one that was never captured");
+  ELBO_CHECK(!is_capturing(device_), CaptureError, "[replay] not possible while ", device_, " records a graph");
+  detail::check(backend_->replay(backend_->queue(), graph_), "replay");
+}
+
+bool is_capturing(Device device) {
+  return device.type == DeviceType::cuda && device.index >= 0 && device.index < detail::max_cuda_devices &&
+         recording(device.index);
+}
+
+}  // namespace elbo

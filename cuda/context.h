@@ -1,0 +1,70 @@
+#pragma once
+#include "error.h"
+#include "pool.h"
+
+namespace elbo::cuda {
+
+class Blas;
+
+/// The first index outside its range that a kernel met, in memory that host and device share. A kernel that meets one
+/// reports it, uses 0 in its place, and goes on.
+struct IndexFault {
+  int found;           ///< 0 or 1
+  std::int64_t index;  ///< what was there
+  std::int64_t place;  ///< where among the indices
+  std::int64_t limit;  ///< expected: 0 to limit - 1
+};
+
+/// What kernels work with: one device, one stream.
+struct Context {
+  cudaStream_t stream;
+  Pool& pool;
+  Blas& blas;
+  IndexFault* index_fault;
+  unsigned* tickets;  ///< `ticket_count` zeros on the device, for last_block(): a kernel in flight uses one at a time
+  int multiprocessors;
+};
+constexpr int ticket_count = 64;
+
+/// A block of the pool for the length of a scope. What was queued before its end may still use it: the next owner's
+/// work comes later on the same stream.
+class Workspace {
+ public:
+  Workspace(const Context& context, std::size_t bytes)
+      : pool_(context.pool), bytes_(bytes), data_(bytes > 0 ? context.pool.take(bytes) : nullptr) {}
+  ~Workspace() {
+    if (data_) pool_.give(data_, bytes_);
+  }
+  Workspace(const Workspace&) = delete;
+  Workspace& operator=(const Workspace&) = delete;
+
+  template <class T>
+  T* as() const {
+    return static_cast<T*>(data_);
+  }
+
+ private:
+  Pool& pool_;
+  std::size_t bytes_;
+  void* data_;
+};
+
+/// Throws Failure(index) for what a kernel reported, and forgets it. The stream must be idle.
+void check_index_fault(const Context& context);
+
+/// Calls fn(T{}) with the element type of a floating dtype.
+template <class Fn>
+void for_floating(DType dtype, const Fn& fn) {
+  if (dtype == DType::float32) return fn(float{});
+  if (dtype == DType::float64) return fn(double{});
+  throw Failure(StatusCode::unsupported, std::string("expected float32 or float64, found ") + name(dtype));
+}
+/// The same with any.
+template <class Fn>
+void for_any(DType dtype, const Fn& fn) {
+  if (dtype == DType::uint8) return fn(std::uint8_t{});
+  if (dtype == DType::int64) return fn(std::int64_t{});
+  for_floating(dtype, fn);
+}
+
+}  // namespace elbo::cuda

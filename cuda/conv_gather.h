@@ -1,0 +1,200 @@
+#pragma once
+#include "conv_tile.h"
+
+/// out[image, m, place] = bias[m] + the sum over channels and taps of weight[m, channel, tap] source[image, channel,
+/// where the tap meets the place]: a convolution, and its data gradient too. The latter is one such product for each
+/// pair of remainders of the output's line and column by the stride, since only every stride-th tap meets them.
+namespace elbo::cuda::implicit {
+
+/// One dimension of a picture, for one remainder: output lines, the taps that they meet, and where those find the
+/// source. Position q of `count` is line first + q step. Tap t of `taps` is the kernel's tap_first + t tap_step. They
+/// meet at line from + q from_step + t from_tap of the source, if it has that line.
+struct Axis {
+  int count, first, step;
+  int taps, tap_first, tap_step;
+  int from, from_step, from_tap;
+  int tap_before;  ///< taps of the remainders before this one
+};
+
+constexpr int most_axes = 8;
+/// All remainders of one dimension, or as many as one launch takes.
+struct Axes {
+  Axis of[most_axes];
+  int count, taps;  ///< taps of all together
+};
+
+template <class T>
+struct GatherArgs {
+  T* out;
+  const T* source;
+  const T*
+      weight;  ///< for each pair of remainders [m, channels, taps of the line, taps of the column], one after another
+  const T* bias;  ///< [m] or null
+  int images, m, channels;
+  int source_h, source_w, out_h, out_w;
+  bool whole;  ///< out is aligned for Vec, and no Vec of a row of the product crosses from one picture to another
+  Axes lines, columns;
+};
+
+/// Where the weights of a pair of remainders begin.
+template <class T>
+ELBO_HD inline std::int64_t weights_before(const GatherArgs<T>& args, const Axis& y, const Axis& x) {
+  const std::int64_t taps = static_cast<std::int64_t>(y.tap_before) * args.columns.taps + y.taps * x.tap_before;
+  return taps * args.channels * args.m;
+}
+
+/// The sizes of one pair's product.
+template <class T>
+struct Gather {
+  const GatherArgs<T>& args;
+  Axis y, x;
+  int k, n;
+
+  __device__ Gather(const GatherArgs<T>& args_, int pair)
+      : args(args_),
+        y(args_.lines.of[pair / args_.columns.count]),
+        x(args_.columns.of[pair % args_.columns.count]),
+        k(args_.channels * y.taps * x.taps),
+        n(args_.images * y.count * x.count) {}
+
+  __device__ Tap tap(int index) const {
+    if (index >= k) return {0, nowhere, nowhere};
+    const int taps = y.taps * x.taps, channel = index / taps, tap = index % taps;
+    const int line = tap / x.taps * y.from_tap, column = tap % x.taps * x.from_tap;
+    return {(channel * args.source_h + line) * args.source_w + column, line, column};
+  }
+  __device__ Start place(int index) const {
+    if (index >= n) return {0, nowhere, nowhere};
+    const int count = y.count * x.count, image = index / count, place = index % count;
+    const int line = y.from + place / x.count * y.from_step, column = x.from + place % x.count * x.from_step;
+    const std::int64_t plane = static_cast<std::int64_t>(args.source_h) * args.source_w;
+    return {image * args.channels * plane + line * static_cast<std::int64_t>(args.source_w) + column, line, column};
+  }
+};
+
+/// Writes this thread's sums.
+template <class Tile>
+__device__ inline void store(const Gather<typename Tile::Value>& g, const Sums<Tile>& sums, int first_row,
+                             int first_col) {
+  using T = typename Tile::Value;
+  const GatherArgs<T>& args = g.args;
+  const std::int64_t plane = static_cast<std::int64_t>(args.out_h) * args.out_w;
+  const int count = g.y.count * g.x.count;
+  for (int c = 0; c < Tile::thread_cols; c += vec_size<T>) {
+    int image = (first_col + c) / count, place = (first_col + c) % count;
+    int q_y = place / g.x.count, q_x = place % g.x.count;
+    if (args.whole) {  // lines follow each other without a gap
+      if (first_col + c >= g.n) return;
+      T* to = args.out + image * args.m * plane + place;
+      for (int r = 0; r < Tile::thread_rows; ++r) {
+        const int row = first_row + r;
+        if (row >= args.m) break;
+        const T bias = args.bias ? args.bias[row] : T(0);
+        Vec<T> values;
+        for (int i = 0; i < vec_size<T>; ++i) values.values[i] = sums[r][c + i] + bias;
+        *reinterpret_cast<Vec<T>*>(to + row * plane) = values;
+      }
+      continue;
+    }
+    for (int i = 0; i < vec_size<T>; ++i) {
+      if (first_col + c + i >= g.n) return;
+      const int line = g.y.first + q_y * g.y.step, column = g.x.first + q_x * g.x.step;
+      T* to = args.out + image * args.m * plane + line * static_cast<std::int64_t>(args.out_w) + column;
+      for (int r = 0; r < Tile::thread_rows; ++r) {
+        const int row = first_row + r;
+        if (row < args.m) to[row * plane] = sums[r][c + i] + (args.bias ? args.bias[row] : T(0));
+      }
+      if (++q_x == g.x.count) q_x = 0, ++q_y;
+      if (q_y == g.y.count) q_y = 0, ++image;
+    }
+  }
+}
+
+/// What a thread brings from memory for one panel, on its way to shared memory.
+template <class Tile>
+struct GatherLoads {
+  using T = typename Tile::Value;
+  static constexpr int rows_apart = Tile::threads / Tile::depth, steps_apart = Tile::threads / Tile::cols;
+  const Gather<T>& g;
+  const T* weight;
+  int first_row, a_k, a_row, b_k, b_col;
+  const T* source;
+  int y, x;  // of what `source` points to, which may lie outside the picture
+  T a[Tile::loads_a], b[Tile::loads_b];
+
+  __device__ GatherLoads(const Gather<T>& g_, int first_row_, int first_col)
+      : g(g_),
+        weight(g_.args.weight + weights_before(g_.args, g_.y, g_.x)),
+        first_row(first_row_),
+        a_k(static_cast<int>(threadIdx.x) % Tile::depth),
+        a_row(static_cast<int>(threadIdx.x) / Tile::depth),
+        b_k(static_cast<int>(threadIdx.x) / Tile::cols),
+        b_col(static_cast<int>(threadIdx.x) % Tile::cols) {
+    const Start place = g.place(first_col + b_col);
+    source = g.args.source + place.offset;
+    y = place.y, x = place.x;
+  }
+
+  __device__ void load(int first_k, const Tap* taps) {
+    const int k = first_k + a_k;
+    for (int i = 0; i < Tile::loads_a; ++i) {
+      const int row = first_row + a_row + i * rows_apart;
+      a[i] = k < g.k && row < g.args.m ? weight[row * g.k + k] : T(0);
+    }
+    for (int i = 0; i < Tile::loads_b; ++i) {
+      const Tap tap = taps[b_k + i * steps_apart];
+      const bool there = inside(y + tap.y, x + tap.x, g.args.source_h, g.args.source_w);
+      b[i] = there ? source[tap.offset] : T(0);
+    }
+  }
+  __device__ void store(typename Tile::Panel& panel) const {
+    for (int i = 0; i < Tile::loads_a; ++i) {
+      const int row = a_row + i * rows_apart;
+      if (Tile::rows % rows_apart == 0 || row < Tile::rows) panel.a[a_k][row] = a[i];
+    }
+    for (int i = 0; i < Tile::loads_b; ++i) panel.b[b_k + i * steps_apart][b_col] = b[i];
+  }
+};
+
+/// A block computes a tile of the product of pair blockIdx.z: while it multiplies one panel, the next is on its way.
+template <class Tile>
+__global__ void __launch_bounds__(Tile::threads) gather_kernel(GatherArgs<typename Tile::Value> args) {
+  using T = typename Tile::Value;
+  __shared__ typename Tile::Shared shared;
+  __shared__ Tap taps[2][Tile::depth];
+  const Gather<T> g(args, static_cast<int>(blockIdx.z));
+  // Blocks of the same columns are neighbours: they read the same pictures.
+  const int row_tiles = (args.m + Tile::rows - 1) / Tile::rows, tile = static_cast<int>(blockIdx.x);
+  const int first_row = tile % row_tiles * Tile::rows;
+  const std::int64_t first_col = static_cast<std::int64_t>(tile / row_tiles) * Tile::cols;
+  if (first_col >= g.n) return;  // this pair has fewer places than others
+
+  const int thread = static_cast<int>(threadIdx.x), panels = (g.k + Tile::depth - 1) / Tile::depth;
+  auto prepare = [&](int panel) {
+    if (thread < Tile::depth) taps[panel % 2][thread] = g.tap(panel * Tile::depth + thread);
+  };
+  GatherLoads<Tile> loads(g, first_row, static_cast<int>(first_col));
+  const Place<Tile> at;
+  Sums<Tile> sums = {};
+  if (panels > 0) {
+    prepare(0);
+    __syncthreads();
+    loads.load(0, taps[0]);
+    prepare(1);
+    loads.store(shared.panels[0]);
+    __syncthreads();
+  }
+  for (int panel = 0; panel < panels; ++panel) {
+    const bool more = panel + 1 < panels;
+    if (more) loads.load((panel + 1) * Tile::depth, taps[(panel + 1) % 2]);
+    multiply<Tile>(sums, shared.panels[panel % 2], at);
+    if (!more) break;
+    prepare(panel + 2);
+    loads.store(shared.panels[(panel + 1) % 2]);
+    __syncthreads();
+  }
+  add_slices<Tile>(sums, shared, at);
+  if (at.slice == 0) store<Tile>(g, sums, first_row + at.row, static_cast<int>(first_col) + at.col);
+}
+
+}  // namespace elbo::cuda::implicit

@@ -1,0 +1,234 @@
+#include <algorithm>
+
+#include "conv.h"
+#include "conv_tile.h"
+#include "launch.h"
+
+/// The weight gradient as a product: gw [c_out, taps] = gy [c_out, places] columns [places, taps], both operands
+/// gathered on the way. The sum over places, those of all pictures, is long and the result small: it is cut, and the
+/// parts' results are added by a kernel of their own.
+namespace elbo::cuda::implicit {
+namespace {
+
+using std::int64_t;
+
+using Small = Tile<float, 32, 64, 4, 4, 2, 16>;
+using Large = Tile<float, 64, 128, 8, 4, 1, 16>;
+using Double = Tile<double, 32, 64, 4, 4, 1, 8>;
+
+template <class T>
+struct WeightArgs {
+  T* out;  // [parts, m, n]
+  const T* gy;
+  const T* x;
+  int m, n, k;   // c_out; c_in, kh and kw; places
+  int per_part;  // of k: whole panels
+  int channels, h, w, out_h, out_w, kh, kw;
+  int stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
+};
+
+/// What k says: where an output's gradient lies, and where the picture under the kernel begins.
+struct Output {
+  int64_t gy;  // negative: there is none
+  Start x;
+};
+
+template <class T>
+__device__ inline Output output_at(const WeightArgs<T>& a, int index, int end) {
+  if (index >= end) return {-1, {0, nowhere, nowhere}};
+  const int points = a.out_h * a.out_w, image = index / points, point = index % points;
+  const int line = point / a.out_w * a.stride_h - a.pad_h, column = point % a.out_w * a.stride_w - a.pad_w;
+  const int64_t picture = static_cast<int64_t>(image) * a.channels * a.h * a.w;
+  return {static_cast<int64_t>(image) * a.m * points + point,
+          {picture + line * static_cast<int64_t>(a.w) + column, line, column}};
+}
+
+/// What a column says: how far on its tap is.
+template <class T>
+__device__ inline Tap tap_at(const WeightArgs<T>& a, int index) {
+  if (index >= a.n) return {0, nowhere, nowhere};
+  const int taps = a.kh * a.kw, channel = index / taps, tap = index % taps;
+  const int line = tap / a.kw * a.dilation_h, column = tap % a.kw * a.dilation_w;
+  return {(channel * a.h + line) * a.w + column, line, column};
+}
+
+/// What a thread brings from memory for one panel: one step of k, some rows and columns.
+template <class Tile>
+struct WeightLoads {
+  using T = typename Tile::Value;
+  static constexpr int apart = Tile::threads / Tile::depth;
+  static_assert(Tile::rows % apart == 0 && Tile::cols % apart == 0);
+  const WeightArgs<T>& args;
+  int first_row, k, first;
+  T a[Tile::rows / apart], b[Tile::cols / apart];
+
+  __device__ WeightLoads(const WeightArgs<T>& args_, int first_row_)
+      : args(args_),
+        first_row(first_row_),
+        k(static_cast<int>(threadIdx.x) % Tile::depth),
+        first(static_cast<int>(threadIdx.x) / Tile::depth) {}
+
+  __device__ void load(const Output* outputs, const Tap* taps) {
+    const Output at = outputs[k];
+    const T *gy = args.gy + at.gy, *x = args.x + at.x.offset;
+    const int points = args.out_h * args.out_w;
+    for (int i = 0; i < Tile::rows / apart; ++i) {
+      const int row = first_row + first + i * apart;
+      a[i] = at.gy >= 0 && row < args.m ? gy[row * points] : T(0);
+    }
+    for (int i = 0; i < Tile::cols / apart; ++i) {
+      const Tap tap = taps[first + i * apart];
+      b[i] = inside(at.x.y + tap.y, at.x.x + tap.x, args.h, args.w) ? x[tap.offset] : T(0);
+    }
+  }
+  __device__ void store(typename Tile::Panel& panel) const {
+    for (int i = 0; i < Tile::rows / apart; ++i) panel.a[k][first + i * apart] = a[i];
+    for (int i = 0; i < Tile::cols / apart; ++i) panel.b[k][first + i * apart] = b[i];
+  }
+};
+
+/// A block computes a tile of part blockIdx.y.
+template <class Tile>
+__global__ void __launch_bounds__(Tile::threads) weight_kernel(WeightArgs<typename Tile::Value> args) {
+  using T = typename Tile::Value;
+  __shared__ typename Tile::Shared shared;
+  __shared__ Output outputs[2][Tile::depth];
+  __shared__ Tap taps[Tile::cols];
+  const int row_tiles = (args.m + Tile::rows - 1) / Tile::rows, tile = static_cast<int>(blockIdx.x);
+  const int first_row = tile % row_tiles * Tile::rows, first_col = tile / row_tiles * Tile::cols;
+  const int part = static_cast<int>(blockIdx.y), begin = part * args.per_part;
+  const int end = args.k - begin < args.per_part ? args.k : begin + args.per_part;
+
+  const int thread = static_cast<int>(threadIdx.x), panels = (end - begin + Tile::depth - 1) / Tile::depth;
+  auto prepare = [&](int panel) {
+    if (thread < Tile::depth) outputs[panel % 2][thread] = output_at(args, begin + panel * Tile::depth + thread, end);
+  };
+  for (int i = thread; i < Tile::cols; i += Tile::threads) taps[i] = tap_at(args, first_col + i);
+  WeightLoads<Tile> loads(args, first_row);
+  const Place<Tile> at;
+  Sums<Tile> sums = {};
+  if (panels > 0) {
+    prepare(0);
+    __syncthreads();
+    loads.load(outputs[0], taps);
+    prepare(1);
+    loads.store(shared.panels[0]);
+    __syncthreads();
+  }
+  for (int panel = 0; panel < panels; ++panel) {
+    const bool more = panel + 1 < panels;
+    if (more) loads.load(outputs[(panel + 1) % 2], taps);
+    multiply<Tile>(sums, shared.panels[panel % 2], at);
+    if (!more) break;
+    prepare(panel + 2);
+    loads.store(shared.panels[(panel + 1) % 2]);
+    __syncthreads();
+  }
+  add_slices<Tile>(sums, shared, at);
+  if (at.slice > 0) return;
+  T* out = args.out + static_cast<int64_t>(part) * args.m * args.n;
+  for (int r = 0; r < Tile::thread_rows; ++r)
+    for (int c = 0; c < Tile::thread_cols; ++c) {
+      const int row = first_row + at.row + r, col = first_col + at.col + c;
+      if (row < args.m && col < args.n) out[static_cast<int64_t>(row) * args.n + col] = sums[r][c];
+    }
+}
+
+// ---- the sum of the parts ------------------------------------------------------------------------------------------
+
+constexpr int sum_across = 32, sum_threads = 8;
+
+/// out [count] = the sum of partial [parts, count] over parts: of every eighth part by each of eight threads, then of
+/// those in order.
+template <class T>
+__global__ void sum_parts_kernel(T* out, const T* partial, int64_t count, int parts) {
+  __shared__ T sums[sum_threads][sum_across];
+  const int lane = static_cast<int>(threadIdx.x) % sum_across, group = static_cast<int>(threadIdx.x) / sum_across;
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * sum_across + lane;
+  T sum = T(0);
+  if (i < count)
+    for (int part = group; part < parts; part += sum_threads) sum += partial[part * count + i];
+  sums[group][lane] = sum;
+  __syncthreads();
+  if (group > 0 || i >= count) return;
+  for (int other = 1; other < sum_threads; ++other) sum += sums[other][lane];
+  out[i] = sum;
+}
+
+// ---- how the sum is cut: by the shape alone ------------------------------------------------------------------------
+
+constexpr int64_t enough_blocks = 264;  // two for each multiprocessor of an H100
+constexpr int64_t least_panels = 4;     // in a part
+constexpr int64_t most_parts = 1024;
+
+int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+template <class Tile>
+struct Cut {
+  int64_t tiles, per_part, parts;
+  Cut(int64_t m, int64_t n, int64_t k) : tiles(divide_up(m, Tile::rows) * divide_up(n, Tile::cols)) {
+    const int64_t wanted = std::clamp(divide_up(enough_blocks, tiles), int64_t{1}, most_parts);
+    const int64_t panels = divide_up(k, Tile::depth);
+    per_part = std::max(divide_up(panels, wanted), least_panels) * Tile::depth;
+    parts = std::max(int64_t{1}, divide_up(k, per_part));
+  }
+};
+
+template <class Tile, class T>
+void start(const Context& context, WeightArgs<T> args) {
+  const Cut<Tile> cut(args.m, args.n, args.k);
+  const int64_t count = static_cast<int64_t>(args.m) * args.n;
+  const Workspace partial(context, cut.parts > 1 ? static_cast<std::size_t>(cut.parts * count) * sizeof(T) : 0);
+  T* out = args.out;
+  if (cut.parts > 1) args.out = partial.as<T>();
+  args.per_part = static_cast<int>(cut.per_part);
+  launch(context.stream, weight_kernel<Tile>, dim3(static_cast<unsigned>(cut.tiles), static_cast<unsigned>(cut.parts)),
+         Tile::threads, 0, args);
+  if (cut.parts > 1)
+    launch(context.stream, sum_parts_kernel<T>, blocks_for(count, sum_across), sum_across * sum_threads, 0, out,
+           partial.as<T>(), count, cut.parts);
+}
+
+void weight(const Context& context, const WeightArgs<double>& args) { start<Double>(context, args); }
+void weight(const Context& context, const WeightArgs<float>& args) {
+  constexpr int64_t enough = 256;  // of k in a part, for the larger tile
+  if (args.m > Small::rows && Cut<Large>(args.m, args.n, args.k).per_part >= enough) return start<Large>(context, args);
+  start<Small>(context, args);
+}
+
+}  // namespace
+
+bool fits(const Conv2dArgs& a) {
+  // Also sums of two such numbers fit an int.
+  constexpr int64_t most = 1 << 29;
+  auto small = [](std::initializer_list<int64_t> sizes) {
+    int64_t product = 1;
+    for (int64_t size : sizes) {
+      if (size >= most || (size > 0 && product >= most / size)) return false;
+      product *= std::max(size, int64_t{1});
+    }
+    return true;
+  };
+  return small({a.n, a.h, a.w}) && small({a.n, a.out_h, a.out_w}) && small({a.c_out, a.c_in, a.kh, a.kw}) &&
+         small({a.c_in, a.h, a.w}) && small({a.c_out, a.out_h, a.out_w}) && small({a.c_out, a.kh, a.kw}) &&
+         small({a.stride_h + a.pad_h + a.h, 2}) && small({a.stride_w + a.pad_w + a.w, 2}) &&
+         small({a.kh, a.dilation_h, 2}) && small({a.kw, a.dilation_w, 2});
+}
+
+void grad_weight(const Context& context, const Conv2dArgs& a, void* gw, const void* gy, const void* x) {
+  if (a.c_out * a.c_in * a.kh * a.kw == 0) return;
+  for_floating(a.dtype, [&]<class T>(T) {
+    WeightArgs<T> args{};
+    args.out = static_cast<T*>(gw), args.gy = static_cast<const T*>(gy), args.x = static_cast<const T*>(x);
+    auto narrow = [](int64_t size) { return static_cast<int>(size); };
+    args.m = narrow(a.c_out), args.n = narrow(a.c_in * a.kh * a.kw), args.k = narrow(a.n * a.out_h * a.out_w);
+    args.channels = narrow(a.c_in), args.h = narrow(a.h), args.w = narrow(a.w);
+    args.out_h = narrow(a.out_h), args.out_w = narrow(a.out_w), args.kh = narrow(a.kh), args.kw = narrow(a.kw);
+    args.stride_h = narrow(a.stride_h), args.stride_w = narrow(a.stride_w);
+    args.pad_h = narrow(a.pad_h), args.pad_w = narrow(a.pad_w);
+    args.dilation_h = narrow(a.dilation_h), args.dilation_w = narrow(a.dilation_w);
+    weight(context, args);
+  });
+}
+
+}  // namespace elbo::cuda::implicit

@@ -1,0 +1,331 @@
+#include "cuda_backend.h"
+
+#include <exception>
+#include <new>
+#include <string>
+
+#include "blas.h"
+#include "kernels.h"
+
+namespace elbo::cuda {
+namespace {
+
+/// A stream of the current device.
+class Stream {
+ public:
+  Stream() { check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags"); }
+  ~Stream() { cudaStreamDestroy(stream_); }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  cudaStream_t get() const { return stream_; }
+
+ private:
+  cudaStream_t stream_ = nullptr;
+};
+
+/// What kernels report to the host: pinned memory, which both see at one address.
+class Mailbox {
+ public:
+  Mailbox() {
+    void* memory = nullptr;
+    check(cudaHostAlloc(&memory, sizeof(IndexFault), cudaHostAllocMapped), "cudaHostAlloc");
+    fault_ = ::new (memory) IndexFault{};
+  }
+  ~Mailbox() { cudaFreeHost(fault_); }
+  Mailbox(const Mailbox&) = delete;
+  Mailbox& operator=(const Mailbox&) = delete;
+  IndexFault* get() const { return fault_; }
+
+ private:
+  IndexFault* fault_ = nullptr;
+};
+
+/// Makes a device the current one of this thread.
+int use_device(int index) {
+  check(cudaSetDevice(index), "cudaSetDevice");
+  return index;
+}
+
+class Implementation final : public CudaBackend {
+ public:
+  explicit Implementation(int index)
+      : index_(use_device(index)),
+        tickets_(static_cast<unsigned*>(pool_.take(ticket_bytes))),
+        context_{stream_.get(), pool_, blas_, mailbox_.get(), tickets_, 0} {
+    cudaDeviceProp properties;
+    check(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties");
+    name_ = properties.name;
+    context_.multiprocessors = properties.multiProcessorCount;
+    check(cudaMemsetAsync(tickets_, 0, ticket_bytes, context_.stream), "cudaMemsetAsync");
+    // A kernel that was not compiled for this GPU is found here, and not in the middle of something.
+    const Workspace probe(context_, sizeof(float));
+    cuda::fill(context_, View{probe.as<void>(), Shape{}, DType::float32}, 0);
+    check(cudaStreamSynchronize(context_.stream), "cudaStreamSynchronize");
+  }
+  ~Implementation() override { pool_.give(tickets_, ticket_bytes); }
+  Implementation(const Implementation&) = delete;
+  Implementation& operator=(const Implementation&) = delete;
+
+  const char* description() const override { return name_.c_str(); }
+  Queue queue() const override { return context_.stream; }
+
+  Status allocate(std::size_t bytes, void** block) override {
+    *block = nullptr;
+    return run([&] { *block = pool_.take(bytes); });
+  }
+  void release(void* block, std::size_t bytes) noexcept override { pool_.give(block, bytes); }
+  MemoryStats memory() const override { return pool_.stats(); }
+  void trim() override {
+    (void)run([&] { pool_.trim(); });
+  }
+
+  Status copy(Queue, void* to, const void* from, std::size_t bytes, CopyKind kind) override {
+    return run([&] {
+      if (bytes == 0) return;
+      if (kind == CopyKind::device_to_device) {
+        check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, context_.stream), "cudaMemcpyAsync");
+        return;
+      }
+      refuse_in_capture("a copy between host and device");
+      if (kind == CopyKind::host_to_device) {
+        // From pageable memory: when this returns, `from` has been read.
+        check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, context_.stream), "cudaMemcpyAsync");
+        return;
+      }
+      check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, context_.stream), "cudaMemcpyAsync");
+      wait();
+    });
+  }
+  Status synchronize(Queue) override {
+    return run([&] {
+      refuse_in_capture("waiting for the device");
+      wait();
+    });
+  }
+
+  Status begin_capture(Queue) override;
+  Status end_capture(Queue, void** graph) override;
+  Status replay(Queue, void* graph) override {
+    return run(
+        [&] { check(cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph), context_.stream), "cudaGraphLaunch"); });
+  }
+  void release_graph(void* graph) noexcept override {
+    (void)run([&] {
+      cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph));
+      if (--graphs_ == 0) pool_.release_graph_blocks();
+    });
+  }
+
+  Status fill(Queue, View out, double value) override {
+    return run([&] { cuda::fill(context_, out, value); });
+  }
+  Status unary(Queue, UnaryOp op, View out, ConstView x, double p0, double p1) override {
+    return run([&] { cuda::unary(context_, op, out, x, p0, p1); });
+  }
+  Status unary_grad(Queue, UnaryOp op, View gx, ConstView x, ConstView y, ConstView g, double p0, double p1) override {
+    return run([&] { cuda::unary_grad(context_, op, gx, x, y, g, p0, p1); });
+  }
+  Status binary(Queue, BinaryOp op, View out, ConstView a, ConstView b) override {
+    return run([&] { cuda::binary(context_, op, out, a, b); });
+  }
+  Status binary_grad(Queue, BinaryOp op, int side, View out, ConstView a, ConstView b, ConstView g) override {
+    return run([&] { cuda::binary_grad(context_, op, side, out, a, b, g); });
+  }
+  Status binary_sum(Queue, BinaryOp op, View out, ConstView a, ConstView b) override {
+    return run([&] { cuda::binary_sum(context_, op, out, a, b); });
+  }
+  Status accumulate(Queue, View total, ConstView x) override {
+    return run([&] { cuda::accumulate(context_, total, x); });
+  }
+  Status compare(Queue, CompareOp op, View out, ConstView a, ConstView b) override {
+    return run([&] { cuda::compare(context_, op, out, a, b); });
+  }
+  Status where(Queue, View out, ConstView condition, ConstView a, ConstView b) override {
+    return run([&] { cuda::where(context_, out, condition, a, b); });
+  }
+  Status cast(Queue, View out, ConstView x) override {
+    return run([&] { cuda::cast(context_, out, x); });
+  }
+
+  Status reduce(Queue, ReduceOp op, View out, ConstView x) override {
+    return run([&] { cuda::reduce(context_, op, out, x); });
+  }
+  Status sum_groups(Queue, View out, ConstView x) override {
+    return run([&] { cuda::sum_groups(context_, out, x); });
+  }
+  Status argmax(Queue, View out, ConstView x) override {
+    return run([&] { cuda::argmax(context_, out, x); });
+  }
+  Status softmax(Queue, SoftmaxKind kind, View out, ConstView x) override {
+    return run([&] { cuda::softmax(context_, kind, out, x); });
+  }
+  Status softmax_grad(Queue, SoftmaxKind kind, View gx, ConstView y, ConstView g) override {
+    return run([&] { cuda::softmax_grad(context_, kind, gx, y, g); });
+  }
+  Status logsumexp(Queue, View out, ConstView x) override {
+    return run([&] { cuda::logsumexp(context_, out, x); });
+  }
+
+  Status moments(Queue, View mean, View var, ConstView x) override {
+    return run([&] { cuda::moments(context_, mean, var, x); });
+  }
+  Status normalize(Queue, View out, ConstView x, ConstView mean, ConstView var, double eps) override {
+    return run([&] { cuda::normalize(context_, out, x, mean, var, eps); });
+  }
+  Status normalize_grad(Queue, View gx, ConstView xhat, ConstView var, ConstView g, double eps) override {
+    return run([&] { cuda::normalize_grad(context_, gx, xhat, var, g, eps); });
+  }
+
+  Status matmul(Queue, const MatmulArgs& args) override {
+    return run([&] { cuda::matmul(context_, args); });
+  }
+  Status conv2d(Queue, const Conv2dArgs& args, void* y, const void* x, const void* weight, const void* bias) override {
+    return run([&] { cuda::conv2d(context_, args, y, x, weight, bias); });
+  }
+  Status conv2d_grad_data(Queue, const Conv2dArgs& args, void* gx, const void* gy, const void* weight,
+                          const void* bias) override {
+    return run([&] { cuda::conv2d_grad_data(context_, args, gx, gy, weight, bias); });
+  }
+  Status conv2d_grad_weight(Queue, const Conv2dArgs& args, void* gw, const void* gy, const void* x) override {
+    return run([&] { cuda::conv2d_grad_weight(context_, args, gw, gy, x); });
+  }
+
+  Status copy_strided(Queue, DType dtype, const Shape& box, Strided to, ConstStrided from) override {
+    return run([&] { cuda::copy_strided(context_, dtype, box, to, from); });
+  }
+  Status gather(Queue, View out, ConstView x, ConstView indices) override {
+    return run([&] { cuda::gather(context_, out, x, indices); });
+  }
+  Status scatter_add(Queue, View gx, ConstView g, ConstView indices) override {
+    return run([&] { cuda::scatter_add(context_, gx, g, indices); });
+  }
+  Status one_hot(Queue, View out, ConstView labels) override {
+    return run([&] { cuda::one_hot(context_, out, labels); });
+  }
+  Status gather_pictures(Queue, View out, ConstView pictures, ConstView indices, double scale, double shift,
+                         const RandomArgs* draws) override {
+    return run([&] { cuda::gather_pictures(context_, out, pictures, indices, scale, shift, draws); });
+  }
+
+  Status random(Queue, RandomKind kind, View out, const RandomArgs& args, double p) override {
+    return run([&] { cuda::random(context_, kind, out, args, p); });
+  }
+  Status reparameterize(Queue, View z, View noise, ConstView mu, ConstView logvar, const RandomArgs& args) override {
+    return run([&] { cuda::reparameterize(context_, z, noise, mu, logvar, args); });
+  }
+
+  Status sgd(Queue, std::span<const OptimizerSlot> slots, const SgdArgs& args, const double* lr) override {
+    return run([&] { cuda::sgd(context_, slots, args, lr); });
+  }
+  Status adam(Queue, std::span<const OptimizerSlot> slots, const AdamArgs& args, const double* lr,
+              std::int64_t* step) override {
+    return run([&] { cuda::adam(context_, slots, args, lr, step); });
+  }
+
+  void fail_allocation(std::int64_t after) override { pool_.fail_after(after); }
+  Status inject_fault() override {
+    return run([&] { cuda::trap(context_); });
+  }
+
+ private:
+  static constexpr std::size_t ticket_bytes = ticket_count * sizeof(unsigned);
+
+  /// Turns what a call throws into a status. The current device is a thread's own, so each call says which.
+  template <class Fn>
+  Status run(const Fn& fn) noexcept {
+    try {
+      use_device(index_);
+      fn();
+      return {};
+    } catch (const Failure& error) {
+      return failure(error.code(), error.what());
+    } catch (const std::bad_alloc&) {
+      return failure(StatusCode::out_of_memory, "no memory left on the CPU");
+    } catch (const std::exception& error) {
+      return failure(StatusCode::device_fault, error.what());
+    }
+  }
+
+  /// Whoever hides the error gets no graph either: something would be missing in it.
+  void refuse_in_capture(const char* what) {
+    if (!capturing_) return;
+    refused_ = true;
+    throw Failure(StatusCode::capture, std::string(what) + " cannot be recorded in a graph");
+  }
+  void wait() {
+    check(cudaStreamSynchronize(context_.stream), "cudaStreamSynchronize");
+    check_index_fault(context_);
+  }
+
+  int index_;
+  Stream stream_;
+  Pool pool_;
+  Blas blas_;
+  Mailbox mailbox_;
+  unsigned* tickets_;
+  Context context_;
+  std::string name_;
+  bool capturing_ = false;
+  bool refused_ = false;
+  int graphs_ = 0;
+};
+
+Status Implementation::begin_capture(Queue) {
+  return run([&] {
+    refuse_in_capture("another graph");
+    // ThreadLocal: calls of this thread that might wait for the device are refused, those of others are their affair.
+    check(cudaStreamBeginCapture(context_.stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
+    pool_.begin_capture();
+    capturing_ = true;
+    refused_ = false;
+  });
+}
+
+Status Implementation::end_capture(Queue, void** graph) {
+  *graph = nullptr;
+  if (!capturing_) return failure(StatusCode::capture, "no graph is being recorded");
+  capturing_ = false;
+  pool_.end_capture();
+  Status status = run([&] {
+    cudaGraph_t recorded = nullptr;
+    check(cudaStreamEndCapture(context_.stream, &recorded), "cudaStreamEndCapture");
+    cudaGraphExec_t ready = nullptr;
+    cudaError_t error = cudaGraphInstantiate(&ready, recorded, 0);
+    cudaGraphDestroy(recorded);
+    check(error, "cudaGraphInstantiate");
+    if (refused_) {
+      cudaGraphExecDestroy(ready);
+      throw Failure(StatusCode::capture, "something in it could not be recorded");
+    }
+    *graph = ready;
+    ++graphs_;
+  });
+  if (graphs_ == 0) pool_.release_graph_blocks();
+  return status;
+}
+
+}  // namespace
+
+void check_index_fault(const Context& context) {
+  IndexFault& fault = *context.index_fault;
+  if (fault.found == 0) return;
+  const IndexFault seen = fault;
+  fault = {};
+  throw Failure(StatusCode::index, "index " + std::to_string(seen.index) + " at position " +
+                                       std::to_string(seen.place) + " is outside [0, " + std::to_string(seen.limit) +
+                                       ")");
+}
+
+std::unique_ptr<CudaBackend> make_cuda_backend(int index) { return std::make_unique<Implementation>(index); }
+
+Status failure(StatusCode code, const char* message) noexcept {
+  thread_local std::string kept;
+  try {
+    kept = message;
+    return {code, kept.c_str()};
+  } catch (...) {
+    return {code, "failed, and there is no memory left to say why"};
+  }
+}
+
+}  // namespace elbo::cuda

@@ -1,0 +1,158 @@
+#include "block_reduce.h"
+#include "kernels.h"
+
+namespace elbo::cuda {
+namespace {
+
+using std::int64_t;
+
+template <class T>
+struct SumJob {
+  using Acc = double;
+  using Combine = Sum;
+  T* out;
+  const T* x;
+
+  struct Line {
+    const T* x;
+    __device__ double operator()(int64_t offset, int64_t) const { return static_cast<double>(x[offset]); }
+  };
+  __device__ double start() const { return 0; }
+  __device__ Line line(int64_t, int64_t begin) const { return {x + begin}; }
+  __device__ void store(int64_t c, int64_t, double total) const { out[c] = static_cast<T>(total); }
+};
+
+template <int sign, class T>
+struct ExtremeJob {
+  using Acc = T;
+  using Combine = Extreme<sign>;
+  T* out;
+  const T* x;
+
+  struct Line {
+    const T* x;
+    __device__ T operator()(int64_t offset, int64_t) const { return x[offset]; }
+  };
+  __device__ T start() const { return static_cast<T>(sign > 0 ? -math::infinity : math::infinity); }
+  __device__ Line line(int64_t, int64_t begin) const { return {x + begin}; }
+  __device__ void store(int64_t c, int64_t, T total) const { out[c] = total; }
+};
+
+/// The sum of a functor's values, each rounded to T as the elementwise op's is.
+template <class F, class T>
+struct PairSumJob {
+  using Acc = double;
+  using Combine = Sum;
+  T* out;
+  const T *a, *b;
+
+  struct Line {
+    const T *a, *b;
+    __device__ double operator()(int64_t offset, int64_t) const {
+      return static_cast<double>(F{}(a[offset], b[offset]));
+    }
+  };
+  __device__ double start() const { return 0; }
+  __device__ Line line(int64_t, int64_t begin) const { return {a + begin, b + begin}; }
+  __device__ void store(int64_t c, int64_t, double total) const { out[c] = static_cast<T>(total); }
+};
+
+/// A value and where it was found; nowhere (-1) at first.
+template <class T>
+struct Found {
+  T value;
+  int64_t at;
+};
+/// The better of two finds: the larger value, NaN being the largest, and of equal ones the first.
+struct Better {
+  template <class T>
+  __device__ static bool larger(T a, T b) {
+    return a > b || (a != a && b == b);
+  }
+  template <class T>
+  __device__ Found<T> operator()(Found<T> a, Found<T> b) const {
+    if (b.at < 0) return a;
+    if (a.at < 0 || larger(b.value, a.value)) return b;
+    return b.at < a.at && !larger(a.value, b.value) ? b : a;
+  }
+};
+
+template <class T>
+struct ArgmaxJob {
+  using Acc = Found<T>;
+  using Combine = Better;
+  int64_t* out;
+  const T* x;
+
+  struct Line {
+    const T* x;
+    __device__ Found<T> operator()(int64_t offset, int64_t i) const { return {x[offset], i}; }
+  };
+  __device__ Found<T> start() const { return {T(0), -1}; }
+  __device__ Line line(int64_t, int64_t begin) const { return {x + begin}; }
+  __device__ void store(int64_t c, int64_t, Found<T> best) const { out[c] = best.at; }
+};
+
+template <class T>
+void reduce_of(const Context& context, ReduceOp op, T* out, const T* x, const Lines& lines) {
+  switch (op) {
+    case ReduceOp::sum:
+      return reduce_lines(context, SumJob<T>{out, x}, lines);
+    case ReduceOp::max:
+      return reduce_lines(context, ExtremeJob<1, T>{out, x}, lines);
+    case ReduceOp::min:
+      return reduce_lines(context, ExtremeJob<-1, T>{out, x}, lines);
+  }
+}
+
+template <class T>
+void binary_sum_of(const Context& context, BinaryOp op, T* out, const T* a, const T* b, int64_t n) {
+  const Lines all{1, 1, n, n, 1, 1};
+  switch (op) {
+#define ELBO_SUM(name, F, ...) \
+  case BinaryOp::name:         \
+    return reduce_lines(context, PairSumJob<F<T>, T>{out, a, b}, all);
+    ELBO_BINARY_OPS(ELBO_SUM)
+    ELBO_LOSS_OPS(ELBO_SUM)
+#undef ELBO_SUM
+    case BinaryOp::count:
+      break;
+  }
+  throw Failure(StatusCode::unsupported, "binary_sum: no such op");
+}
+
+}  // namespace
+
+void reduce(const Context& context, ReduceOp op, View out, ConstView x) {
+  for_floating(x.dtype, [&](auto type) {
+    using T = decltype(type);
+    reduce_of(context, op, static_cast<T*>(out.data), static_cast<const T*>(x.data), lines_along(x.shape));
+  });
+}
+
+void sum_groups(const Context& context, View out, ConstView x) {
+  for_floating(x.dtype, [&](auto type) {
+    using T = decltype(type);
+    reduce_lines(context, SumJob<T>{static_cast<T*>(out.data), static_cast<const T*>(x.data)},
+                 lines_of_groups(x.shape));
+  });
+}
+
+void binary_sum(const Context& context, BinaryOp op, View out, ConstView a, ConstView b) {
+  for_floating(a.dtype, [&](auto type) {
+    using T = decltype(type);
+    binary_sum_of(context, op, static_cast<T*>(out.data), static_cast<const T*>(a.data), static_cast<const T*>(b.data),
+                  a.shape.numel());
+  });
+}
+
+void argmax(const Context& context, View out, ConstView x) {
+  if (x.shape.numel() == 0) return;
+  for_any(x.dtype, [&](auto type) {
+    using T = decltype(type);
+    reduce_lines(context, ArgmaxJob<T>{static_cast<int64_t*>(out.data), static_cast<const T*>(x.data)},
+                 lines_along(x.shape));
+  });
+}
+
+}  // namespace elbo::cuda

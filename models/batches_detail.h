@@ -1,0 +1,35 @@
+#pragma once
+#include <algorithm>
+#include <span>
+
+#include "../core/kernels.h"
+#include "model.h"
+
+/// Internal to models: how pictures that lie as bytes on a model's device come to it.
+namespace elbo::models::detail {
+
+/// The pictures at `indices` (int64 [k]) as the model takes them: float32, scaled to its config's pixels.
+inline Tensor as_input(const Model& model, const Array& pictures, const Array& indices) {
+  const auto [low, high] = model.config().pixels;
+  return Tensor(kernels::gather_pictures(pictures, indices, (high - low) / 255, low));
+}
+
+/// Calls visit(x, labels) for one batch after the other of the pictures at `indices`, without gradients and with the
+/// model in evaluation mode. `pictures` (uint8) and `labels` (int64, or undefined; for conditional models) lie on the
+/// model's device.
+template <class Visit>
+void for_batches(Model& model, const Array& pictures, const Array& labels, std::span<const std::int64_t> indices,
+                 std::int64_t batch_size, const Visit& visit) {
+  ELBO_CHECK(batch_size >= 1, ValueError, "batch size: expected at least 1, found ", batch_size);
+  const NoGradGuard no_grad;
+  const EvalMode eval(model);
+  const auto n = static_cast<std::int64_t>(indices.size());
+  const Array places = Array::from(indices, {n}, pictures.device());
+  for (std::int64_t begin = 0; begin < n; begin += batch_size) {
+    const Array batch = places.slice(begin, std::min(begin + batch_size, n));
+    const bool labelled = model.is_conditional() && labels.defined();
+    visit(as_input(model, pictures, batch), labelled ? Tensor(kernels::gather(labels, batch, 0)) : Tensor());
+  }
+}
+
+}  // namespace elbo::models::detail

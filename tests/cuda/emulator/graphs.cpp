@@ -1,0 +1,246 @@
+#include <chrono>
+
+#include "state.h"
+
+// Streams, events, capture and graphs.
+
+using emulator::Call;
+using emulator::Capture;
+using emulator::find_stream;
+using emulator::runtime_call;
+using emulator::State;
+
+namespace emulator {
+namespace {
+
+/// Waiting for a stream that captures is an error whatever the thread's mode: what it waits for does not happen.
+cudaError_t refuse_capture(CUstream_st& stream) {
+  if (!stream.capture) return cudaSuccess;
+  stream.capture->invalid = true;
+  return cudaErrorStreamCaptureUnsupported;
+}
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+template <class Handle>
+Handle* add(Live<Handle>& live, std::unique_ptr<Handle> made) {
+  Handle* handle = made.get();
+  live.emplace(handle, std::move(made));
+  return handle;
+}
+
+/// The frame of calls with the handle of a thing that must be there.
+template <class Handle, class Fn>
+cudaError_t with(Call call, Live<Handle> State::*live, Handle* handle, const Fn& fn) {
+  return runtime_call(
+      call, [&](State& s) { return (s.*live).contains(handle) ? fn(s, *handle) : cudaErrorInvalidResourceHandle; });
+}
+template <class Fn>
+cudaError_t with_stream(Call call, cudaStream_t handle, const Fn& fn) {
+  return runtime_call(call, [&](State& s) {
+    CUstream_st* stream = find_stream(s, handle);
+    return stream ? fn(s, *stream) : cudaErrorInvalidResourceHandle;
+  });
+}
+
+cudaError_t wait_for(cudaStream_t handle) {
+  return with_stream(Call::plain, handle, [&](State& s, CUstream_st& stream) {
+    const cudaError_t error = refuse_capture(stream);
+    if (error != cudaSuccess) return error;
+    if (s.fault != cudaSuccess) s.fault_seen = true;
+    return s.fault;
+  });
+}
+
+}  // namespace
+}  // namespace emulator
+
+// ---- streams -------------------------------------------------------------------------------------------------------
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
+  return runtime_call(Call::plain, [&](State& s) {
+    if (flags > cudaStreamNonBlocking) return cudaErrorInvalidValue;
+    *stream = emulator::add(s.streams, std::make_unique<CUstream_st>(CUstream_st{
+                                           emulator::current_device(), (flags & cudaStreamNonBlocking) == 0}));
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaStreamCreate(cudaStream_t* stream) { return cudaStreamCreateWithFlags(stream, cudaStreamDefault); }
+
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  return emulator::with(Call::plain, &State::streams, stream, [&](State& s, CUstream_st&) {
+    s.streams.erase(stream);
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) { return emulator::wait_for(stream); }
+cudaError_t cudaStreamQuery(cudaStream_t stream) { return emulator::wait_for(stream); }
+
+cudaError_t cudaDeviceSynchronize() {
+  return runtime_call(Call::waits, [&](State& s) {
+    for (const auto& [handle, stream] : s.streams) {
+      const cudaError_t error = emulator::refuse_capture(*stream);
+      if (error != cudaSuccess) return error;
+    }
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags) {
+  return emulator::with_stream(Call::plain, stream, [&](State& s, CUstream_st&) {
+    if (flags != 0) return cudaErrorInvalidValue;
+    return s.events.contains(event) ? cudaSuccess : cudaErrorInvalidResourceHandle;  // all before it is done
+  });
+}
+
+// ---- events --------------------------------------------------------------------------------------------------------
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
+  return runtime_call(Call::plain, [&](State& s) {
+    *event = emulator::add(s.events, std::make_unique<CUevent_st>(CUevent_st{emulator::current_device(),
+                                                                             (flags & cudaEventDisableTiming) == 0}));
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaEventCreate(cudaEvent_t* event) { return cudaEventCreateWithFlags(event, cudaEventDefault); }
+
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  return emulator::with(Call::plain, &State::events, event, [&](State& s, CUevent_st&) {
+    s.events.erase(event);
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  return emulator::with_stream(Call::plain, stream, [&](State& s, CUstream_st& at) {
+    if (!s.events.contains(event) || event->device != at.device) return cudaErrorInvalidResourceHandle;
+    if (at.capture) return at.capture->invalid ? cudaErrorStreamCaptureInvalidated : cudaSuccess;  // an order, no work
+    return emulator::submit(s, at, [event] {
+      event->recorded = true;
+      event->seconds = emulator::now();
+    });
+  });
+}
+
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  return emulator::with(Call::waits, &State::events, event, [](State&, CUevent_st&) { return cudaSuccess; });
+}
+
+cudaError_t cudaEventQuery(cudaEvent_t event) { return cudaEventSynchronize(event); }
+
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
+  return emulator::with(Call::waits, &State::events, start, [&](State& s, CUevent_st&) {
+    const bool timed = s.events.contains(end) && start->timing && end->timing && start->recorded && end->recorded;
+    if (!timed) return cudaErrorInvalidResourceHandle;
+    *milliseconds = static_cast<float>((end->seconds - start->seconds) * 1e3);
+    return cudaSuccess;
+  });
+}
+
+// ---- capture -------------------------------------------------------------------------------------------------------
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
+  return emulator::with_stream(Call::plain, stream, [&](State& s, CUstream_st& captured) {
+    if (!stream) return cudaErrorStreamCaptureUnsupported;  // the null stream cannot
+    if (captured.capture) {
+      captured.capture->invalid = true;
+      return cudaErrorStreamCaptureUnsupported;
+    }
+    captured.capture = std::make_unique<Capture>(Capture{mode, std::this_thread::get_id(), ++s.captures});
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  *graph = nullptr;
+  return emulator::with_stream(Call::plain, stream, [&](State& s, CUstream_st& captured) {
+    if (!captured.capture) return cudaErrorStreamCaptureUnmatched;
+    if (captured.capture->mode != cudaStreamCaptureModeRelaxed &&
+        captured.capture->thread != std::this_thread::get_id()) {
+      captured.capture->invalid = true;
+      return cudaErrorStreamCaptureWrongThread;
+    }
+    const std::unique_ptr<Capture> capture = std::move(captured.capture);
+    if (capture->invalid) return cudaErrorStreamCaptureInvalidated;
+    *graph = emulator::add(s.graphs, std::make_unique<CUgraph_st>(CUgraph_st{std::move(capture->work)}));
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaStreamGetCaptureInfo(cudaStream_t stream, cudaStreamCaptureStatus* status, unsigned long long* id) {
+  return emulator::with_stream(Call::plain, stream, [&](State&, CUstream_st& at) {
+    *status = !at.capture           ? cudaStreamCaptureStatusNone
+              : at.capture->invalid ? cudaStreamCaptureStatusInvalidated
+                                    : cudaStreamCaptureStatusActive;
+    if (id && at.capture) *id = at.capture->id;
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
+  return cudaStreamGetCaptureInfo(stream, status);
+}
+
+cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode* mode) {
+  return runtime_call(Call::plain, [&](State&) {
+    std::swap(*mode, emulator::thread_mode());
+    return cudaSuccess;
+  });
+}
+
+// ---- graphs --------------------------------------------------------------------------------------------------------
+
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long flags) {
+  return emulator::with(Call::plain, &State::graphs, graph, [&](State& s, CUgraph_st& recorded) {
+    if (flags != 0) return cudaErrorInvalidValue;
+    *exec = emulator::add(s.execs, std::make_unique<CUgraphExec_st>(CUgraphExec_st{recorded.work}));
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaGraphUpload(cudaGraphExec_t exec, cudaStream_t stream) {
+  return emulator::with(Call::plain, &State::execs, exec, [&](State& s, CUgraphExec_st&) {
+    CUstream_st* at = find_stream(s, stream);
+    return at ? emulator::refuse_capture(*at) : cudaErrorInvalidResourceHandle;
+  });
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
+  return emulator::with(Call::plain, &State::execs, exec, [&](State& s, CUgraphExec_st& graph) {
+    CUstream_st* at = find_stream(s, stream);
+    if (!at) return cudaErrorInvalidResourceHandle;
+    const cudaError_t error = emulator::refuse_capture(*at);
+    if (error != cudaSuccess) return error;
+    ++s.launches;
+    for (const emulator::Work& work : graph.work) {
+      const cudaError_t failed = emulator::submit(s, *at, work);
+      if (failed != cudaSuccess) return failed;
+    }
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
+  return emulator::with(Call::plain, &State::execs, exec, [&](State& s, CUgraphExec_st&) {
+    s.execs.erase(exec);
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  return emulator::with(Call::plain, &State::graphs, graph, [&](State& s, CUgraph_st&) {
+    s.graphs.erase(graph);
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, std::size_t* count) {
+  return emulator::with(Call::plain, &State::graphs, graph, [&](State&, CUgraph_st& recorded) {
+    if (nodes) return cudaErrorNotSupported;
+    *count = recorded.work.size();
+    return cudaSuccess;
+  });
+}
