@@ -239,7 +239,7 @@ def floor_text(measured):
     parts = [f"copy {measured['bytes_per_second'] * 1e-9:.0f} GB/s (bytes read and written)"]
     for precision in ("float32", "tf32"):
         if precision + "_flops" in measured:
-            parts.append(f"{precision} product of 8192 x 8192 x 8192 at "
+            parts.append(f"large {precision} product at "
                          f"{measured[precision + '_flops'] * 1e-12:.1f} TFLOP/s")
     for key, what in (("launch_seconds", "launched"), ("replayed_launch_seconds", "replayed in a graph")):
         if key in measured:

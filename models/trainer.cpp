@@ -125,8 +125,8 @@ std::int64_t Trainer::next_step(std::int64_t number) {
 }
 
 void Trainer::record(RecordedStep& step, const Shape& indices) {
-  step.indices = Array::empty(indices, {DType::int64, options_.device});
   try {
+    step.indices = Array::empty(indices, {DType::int64, options_.device});
     step.graph = Graph::capture(options_.device, [&] { gather_and_step(step.indices); });
   } catch (const CaptureError& error) {
     replays_ = false;
