@@ -178,7 +178,7 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--precision", options.precision, "float32, tf32 or bf16")->capture_default_str();
   app.add_option("--steps", options.steps, "Steps to time")->check(CLI::Range(1, 1000000))->capture_default_str();
   app.add_option("--data", options.data, "Folder with Fashion-MNIST; searched, and made-up pictures without it");
-  app.add_flag("!--no-graph", options.graph, "Launch kernel by kernel instead of replaying CUDA graphs");
+  app.add_flag("--graph,!--no-graph", options.graph, "Replay steps as CUDA graphs, or launch kernel by kernel");
   app.add_flag("--floors", options.floors, "Instead: bandwidth, arithmetic and launches that the device reaches");
   app.add_flag("--launches", options.launches,
                "Instead: how many kernels a step launches; ELBO_CUDA_LIBRARY must be the emulated plugin of the tests");
