@@ -11,11 +11,8 @@ namespace {
 
 /// total += part, in float64 on the device. The first part makes the total.
 void add_to(Array& total, const Array& part) {
-  Array wide = kernels::cast(part, DType::float64);
-  if (total.defined())
-    kernels::add_(total, wide);
-  else
-    total = std::move(wide);
+  if (!total.defined()) total = Array::zeros(part.shape(), {DType::float64, part.device()});
+  kernels::accumulate_(total, part);
 }
 
 /// The sum over the rows of x [n, d], in float64: [1, d].

@@ -32,7 +32,7 @@ class Fiber {
   std::size_t mapped_ = 0;
   const void* stack_ = nullptr;  // its lowest byte, above the guard page
   std::size_t size_ = 0;
-  void* shadow_ = nullptr;  // AddressSanitizer's, while others run
+  [[maybe_unused]] void* shadow_ = nullptr;  // AddressSanitizer's, while others run
 #if defined(__x86_64__)
   void* top_ = nullptr;  // the stack pointer, while others run
 #else
