@@ -118,8 +118,8 @@ struct GatherLoads {
   const Gather<T>& g;
   const T* weight;
   int first_row, a_k, a_row, b_k, b_col;
-  const T* source;
-  int y, x;  // of what `source` points to, which may lie outside the picture
+  std::int64_t source;  // the place of the element that tap 0 meets
+  int y, x;             // its line and column, which may lie outside the picture
   T a[Tile::loads_a], b[Tile::loads_b];
 
   __device__ GatherLoads(const Gather<T>& g_, int first_row_, int first_col)
@@ -131,7 +131,7 @@ struct GatherLoads {
         b_k(static_cast<int>(threadIdx.x) / Tile::cols),
         b_col(static_cast<int>(threadIdx.x) % Tile::cols) {
     const Start place = g.place(first_col + b_col);
-    source = g.args.source + place.offset;
+    source = place.offset;
     y = place.y, x = place.x;
   }
 
@@ -144,7 +144,7 @@ struct GatherLoads {
     for (int i = 0; i < Tile::loads_b; ++i) {
       const Tap tap = taps[b_k + i * steps_apart];
       const bool there = inside(y + tap.y, x + tap.x, g.args.source_h, g.args.source_w);
-      b[i] = there ? source[tap.offset] : T(0);
+      b[i] = there ? g.args.source[source + tap.offset] : T(0);
     }
   }
   __device__ void store(typename Tile::Panel& panel) const {

@@ -17,7 +17,9 @@ void launch(cudaStream_t stream, void (*kernel)(Params...), dim3 grid, dim3 thre
   static_assert(sizeof...(Params) == sizeof...(Args));
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
 #if defined(ELBO_CUDA_EMULATOR)
-  check(emulator::launch(stream, grid, threads, shared, [=] { kernel(static_cast<Params>(args)...); }), "launch");
+  check(emulator::launch(stream, reinterpret_cast<const void*>(kernel), grid, threads, shared,
+                         [=] { kernel(static_cast<Params>(args)...); }),
+        "launch");
 #else
   auto start = [&](Params... params) {
     void* pointers[] = {const_cast<void*>(static_cast<const void*>(&params))...};

@@ -3,6 +3,7 @@
 
 /// What tests can set and ask of the emulator inside the plugin: they find these with dlsym. At the start they follow
 /// the environment: ELBO_EMULATOR_MEMORY (bytes), ELBO_EMULATOR_DEVICES, ELBO_EMULATOR_DRIVER, ELBO_EMULATOR_ORDER.
+/// With ELBO_EMULATOR_FAULT=n, n launches go well and the next one meets an illegal address.
 extern "C" {
 
 /// The memory of each device, 2 GiB unless set; what is allocated beyond it fails with cudaErrorMemoryAllocation.

@@ -71,6 +71,7 @@ cudaError_t start(State& s, cudaStream_t handle, Work work) {
   CUstream_st* stream = find_stream(s, handle);
   if (!stream || stream->device != current_device()) return cudaErrorInvalidResourceHandle;
   if (s.fail_launch >= 0 && s.fail_launch-- == 0) return cudaErrorLaunchOutOfResources;
+  if (s.fault_launch >= 0 && s.fault_launch-- == 0) fail_device(cudaErrorIllegalAddress);
   ++s.launches;
   return submit(s, *stream, std::move(work));
 }

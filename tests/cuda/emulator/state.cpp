@@ -70,7 +70,8 @@ State::State()
     : devices(static_cast<int>(from_environment("ELBO_EMULATOR_DEVICES", 1))),
       driver(static_cast<int>(from_environment("ELBO_EMULATOR_DRIVER", CUDART_VERSION))),
       memory(static_cast<std::size_t>(from_environment("ELBO_EMULATOR_MEMORY", 2ll << 30))),
-      order(order_from_environment()) {}
+      order(order_from_environment()),
+      fault_launch(from_environment("ELBO_EMULATOR_FAULT", -1)) {}
 
 State& state() {
   static State& instance = *std::make_unique<State>().release();

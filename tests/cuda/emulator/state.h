@@ -85,7 +85,7 @@ struct State {
   std::map<const void*, std::size_t> shared_limits;        // what cudaFuncSetAttribute raised
   cudaError_t fault = cudaSuccess;
   bool fault_seen = false;
-  long long launches = 0, fail_launch = -1;
+  long long launches = 0, fail_launch = -1, fault_launch;
   unsigned long long captures = 0;
 
   State();

@@ -1,0 +1,64 @@
+// What the program does when a GPU fails it in mid-training: one line, exit status 1, and nothing lost.
+#if defined(ELBO_PROGRAM)
+#include <elbo/models/run.h>
+
+#include "../program.h"
+
+using namespace elbo;
+
+namespace {
+
+bool emulated() {
+  const char* library = std::getenv("ELBO_CUDA_LIBRARY");
+  return library && std::string(library).find("emulated") != std::string::npos;
+}
+
+/// With a setting of the emulator, such as ELBO_EMULATOR_FAULT=100.
+Ended train(const std::filesystem::path& out, const std::string& setting, const std::string& epochs,
+            bool resume = false) {
+  const std::string library = shell_quoted(std::getenv("ELBO_CUDA_LIBRARY"));
+  std::vector<std::string> args = {"train", "--device", "cuda", "--epochs", epochs, "--out", out.string()};
+  if (resume)
+    args.emplace_back("--resume");
+  else
+    args.insert(args.end(), {"--dataset", "shapes", "--count", "40", "--hidden", "6", "--latent", "2", "--batch-size",
+                             "16", "--val-size", "10"});
+  return run_elbo(args, "env ELBO_CUDA_LIBRARY=" + library + " " + setting);
+}
+
+/// One line that has these words, after whatever was printed before.
+void check_fault(const Ended& ended, const std::string& words) {
+  INFO(ended.out << ended.err);
+  CHECK(ended.status == 1);
+  CHECK(std::count(ended.err.begin(), ended.err.end(), '\n') == 1);
+  CHECK_THAT(ended.err, Catch::StartsWith("elbo train: ") && Catch::Contains(words));
+}
+
+}  // namespace
+
+TEST_CASE("elbo train: a fault of the GPU ends it with status 1, and the run goes on to the same end", "[cuda][cli]") {
+  if (!emulated()) return;  // tests/cuda/test_cuda_training.cpp provokes one on a real GPU
+  TempDir dir;
+  REQUIRE(train(dir / "whole", "", "6").status == 0);
+  // An epoch is two steps, and some launches to validate: that many are well into the run.
+  const Ended ended = train(dir / "faulty", "ELBO_EMULATOR_FAULT=220", "6");
+  check_fault(ended, "illegal");
+  const models::Run run = models::Run::open(dir / "faulty");
+  CHECK(!run.history().empty());
+  CHECK(run.history().size() < 6);
+  REQUIRE(train(dir / "faulty", "", "6", true).status == 0);
+  CHECK(read_file(dir / "faulty" / "model.safetensors") == read_file(dir / "whole" / "model.safetensors"));
+  CHECK(read_file(dir / "faulty" / "checkpoint" / "state.safetensors") ==
+        read_file(dir / "whole" / "checkpoint" / "state.safetensors"));
+}
+
+TEST_CASE("elbo train: a GPU without the memory says how much was asked for, and leaves nothing half-written",
+          "[cuda][cli]") {
+  if (!emulated()) return;
+  TempDir dir;
+  // cuBLASLt's workspace is 32 MiB, so that this leaves half a MiB for everything else.
+  check_fault(train(dir / "small", "ELBO_EMULATOR_MEMORY=34078720", "1"), "no memory left on the GPU: requested ");
+  if (!std::filesystem::exists(dir / "small")) return;
+  REQUIRE(train(dir / "small", "", "1", true).status == 0);
+}
+#endif
