@@ -279,7 +279,9 @@ def run(args, found, launches):
               "rows": []}
     for precision in args.precision:
         for workload in args.workload:
-            result["rows"] += compare(args, found, workload, precision)
+            rows = compare(args, found, workload, precision)
+            rows[0]["floors"] = floors(workload, measured, None)
+            result["rows"] += rows
             result["device"] = next((row["device"] for row in result["rows"] if "device" in row), "?")
             write(result, args.out)  # so that what was measured is kept, whatever comes
     add_floors(result, launches)
