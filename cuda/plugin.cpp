@@ -78,13 +78,27 @@ Status free_memory(int index, std::int64_t* bytes) {
   });
 }
 
+constexpr char build_text[] = "CUDA " ELBO_CUDA_VERSION " for " ELBO_CUDA_TARGETS;
+
+/// make_cuda_backend, with what a GPU that the kernels were not compiled for has to be told.
+std::unique_ptr<CudaBackend> make_backend(int index) {
+  try {
+    return make_cuda_backend(index);
+  } catch (const Failure& error) {
+    CudaDeviceInfo info;
+    if (error.code() != StatusCode::unsupported || !describe(index, &info).ok()) throw;
+    throw Failure(error.code(), std::string(error.what()) + " (" + info.name + ", sm_" + std::to_string(info.major) +
+                                    std::to_string(info.minor) + "; the plugin was built with " + build_text + ")");
+  }
+}
+
 Status open(int index, Backend** backend) {
   return run([&] {
     *backend = nullptr;
     const std::lock_guard lock(opening());
     const auto at = static_cast<std::size_t>(index);
     if (opened().size() <= at) opened().resize(at + 1);
-    if (!opened()[at]) opened()[at] = make_cuda_backend(index).release();
+    if (!opened()[at]) opened()[at] = make_backend(index).release();
     *backend = opened()[at];
   });
 }
@@ -102,8 +116,6 @@ void fail_allocation(int index, std::int64_t after) {
 void inject_fault(int index) {
   if (CudaBackend* backend = opened_at(index)) (void)backend->inject_fault();
 }
-
-constexpr char build_text[] = "CUDA " ELBO_CUDA_VERSION " for " ELBO_CUDA_TARGETS;
 
 constexpr CudaPlugin plugin{cuda_plugin_abi, build_text, probe,           describe,
                             free_memory,     open,       fail_allocation, inject_fault};

@@ -52,6 +52,15 @@ TEST_CASE("elbo train: a fault of the GPU ends it with status 1, and the run goe
         read_file(dir / "whole" / "checkpoint" / "state.safetensors"));
 }
 
+TEST_CASE("elbo train: a GPU that no kernel was compiled for is refused at once", "[cuda][cli]") {
+  if (!emulated()) return;
+  TempDir dir;
+  const Ended ended = train(dir / "run", "ELBO_EMULATOR_OLD_GPU=1", "1");
+  check_fault(ended, "device cuda:0 cannot be used: ");
+  CHECK_THAT(ended.err, Catch::Contains("no kernel image") && Catch::Contains("sm_90; the plugin was built with CUDA"));
+  CHECK(!std::filesystem::exists(dir / "run"));
+}
+
 TEST_CASE("elbo train: a GPU without the memory says how much was asked for, and leaves nothing half-written",
           "[cuda][cli]") {
   if (!emulated()) return;

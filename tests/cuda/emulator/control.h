@@ -3,7 +3,8 @@
 
 /// What tests can set and ask of the emulator inside the plugin: they find these with dlsym. At the start they follow
 /// the environment: ELBO_EMULATOR_MEMORY (bytes), ELBO_EMULATOR_DEVICES, ELBO_EMULATOR_DRIVER, ELBO_EMULATOR_ORDER.
-/// With ELBO_EMULATOR_FAULT=n, n launches go well and the next one meets an illegal address.
+/// With ELBO_EMULATOR_FAULT=n, n launches go well and the next one meets an illegal address; with
+/// ELBO_EMULATOR_OLD_GPU=1 no kernel was compiled for the GPU.
 extern "C" {
 
 /// The memory of each device, 2 GiB unless set; what is allocated beyond it fails with cudaErrorMemoryAllocation.

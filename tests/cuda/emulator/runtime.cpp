@@ -70,6 +70,7 @@ cudaError_t check_limits(State& s, const void* kernel, const dim3& grid, const d
 cudaError_t start(State& s, cudaStream_t handle, Work work) {
   CUstream_st* stream = find_stream(s, handle);
   if (!stream || stream->device != current_device()) return cudaErrorInvalidResourceHandle;
+  if (s.no_kernel_image) return cudaErrorNoKernelImageForDevice;
   if (s.fail_launch >= 0 && s.fail_launch-- == 0) return cudaErrorLaunchOutOfResources;
   if (s.fault_launch >= 0 && s.fault_launch-- == 0) fail_device(cudaErrorIllegalAddress);
   ++s.launches;

@@ -71,7 +71,8 @@ State::State()
       driver(static_cast<int>(from_environment("ELBO_EMULATOR_DRIVER", CUDART_VERSION))),
       memory(static_cast<std::size_t>(from_environment("ELBO_EMULATOR_MEMORY", 2ll << 30))),
       order(order_from_environment()),
-      fault_launch(from_environment("ELBO_EMULATOR_FAULT", -1)) {}
+      fault_launch(from_environment("ELBO_EMULATOR_FAULT", -1)),
+      no_kernel_image(from_environment("ELBO_EMULATOR_OLD_GPU", 0) != 0) {}
 
 State& state() {
   static State& instance = *std::make_unique<State>().release();

@@ -86,6 +86,7 @@ struct State {
   cudaError_t fault = cudaSuccess;
   bool fault_seen = false;
   long long launches = 0, fail_launch = -1, fault_launch;
+  bool no_kernel_image;
   unsigned long long captures = 0;
 
   State();
