@@ -21,7 +21,9 @@ VAE::VAE(ModelConfig config, Generator* init)
 }
 
 Tensor VAE::with_labels(const Tensor& x, const Tensor& labels) const {
-  return labels.defined() ? concatenate({x, one_hot(labels, config().classes)}, 1) : x;
+  if (!labels.defined()) return x;
+  const Tensor hot = one_hot(labels, config().classes);
+  return concatenate({x, hot}, 1);
 }
 
 Posterior VAE::encode_pictures(const Tensor& x, const Tensor& labels) {
