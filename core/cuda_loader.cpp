@@ -66,6 +66,7 @@ fs::path find_plugin() {
   for (const fs::path& place : places)
     if (std::error_code ignored; fs::exists(place, ignored)) return place;
   std::vector<std::string> folders;
+  folders.reserve(places.size());
   for (const fs::path& place : places) folders.push_back(place.parent_path().string());
   fail<DeviceError>("no CUDA plugin found: expected ", library_name, " in ", listed(folders, "or"),
                     " (a build without CUDA has none; ", library_variable, " can name one elsewhere)");
