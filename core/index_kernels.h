@@ -30,6 +30,47 @@ ELBO_HD inline T one_hot(std::int64_t i, const std::int64_t* labels, std::int64_
 
 // ---- boxes ---------------------------------------------------------------------------------------------------------
 
+/// A box to be copied (see Backend::copy_strided), without dimensions of size 1, neighbours that both sides run through
+/// alike being one. Made on the host.
+struct Box {
+  int rank = 0;
+  std::int64_t numel = 1;
+  std::int64_t sizes[Shape::max_rank] = {}, to[Shape::max_rank] = {}, from[Shape::max_rank] = {};
+
+  Box(const Shape& box, const std::int64_t* to_steps, const std::int64_t* from_steps) : numel(box.numel()) {
+    for (int d = 0; d < box.rank(); ++d) {
+      if (box[d] == 1) continue;
+      const int last = rank - 1;
+      if (rank > 0 && to[last] == to_steps[d] * box[d] && from[last] == from_steps[d] * box[d]) {
+        sizes[last] *= box[d];
+        to[last] = to_steps[d], from[last] = from_steps[d];
+        continue;
+      }
+      sizes[rank] = box[d], to[rank] = to_steps[d], from[rank] = from_steps[d];
+      ++rank;
+    }
+    if (rank == 0) sizes[rank] = 1, to[rank] = 1, from[rank] = 1, ++rank;
+  }
+  /// Both sides run through the last dimension element by element.
+  bool in_lines() const { return to[rank - 1] == 1 && from[rank - 1] == 1; }
+  /// Where the last dimension lies side by side in `to` alone and another one does in `from`, moves that one before it
+  /// (nothing depends on their order) and returns true.
+  bool transpose() {
+    const int last = rank - 1;
+    if (rank < 2 || to[last] != 1 || from[last] == 1 || from[last] == 0) return false;
+    for (int d = 0; d < last; ++d) {
+      if (from[d] != 1) continue;
+      for (std::int64_t* each : {sizes, to, from}) {
+        const std::int64_t kept = each[d];
+        each[d] = each[last - 1];
+        each[last - 1] = kept;
+      }
+      return true;
+    }
+    return false;
+  }
+};
+
 /// The offset of element i (row-major) of a box in an array with `steps`.
 ELBO_HD inline std::int64_t box_offset(std::int64_t i, const std::int64_t* sizes, const std::int64_t* steps, int rank) {
   std::int64_t offset = 0;

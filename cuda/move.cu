@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "../core/index_kernels.h"
 #include "draw.h"
 #include "kernels.h"
 
@@ -11,33 +12,7 @@ using std::uint8_t;
 
 // ---- boxes ---------------------------------------------------------------------------------------------------------
 
-/// A box without dimensions of size 1, neighbours that both sides run through alike being one.
-struct Box {
-  int rank = 0;
-  int64_t numel = 1;
-  int64_t sizes[Shape::max_rank] = {}, to[Shape::max_rank] = {}, from[Shape::max_rank] = {};
-
-  Box(const Shape& box, const int64_t* to_steps, const int64_t* from_steps) : numel(box.numel()) {
-    for (int d = 0; d < box.rank(); ++d) {
-      if (box[d] == 1) continue;
-      const int last = rank - 1;
-      if (rank > 0 && to[last] == to_steps[d] * box[d] && from[last] == from_steps[d] * box[d]) {
-        sizes[last] *= box[d];
-        to[last] = to_steps[d], from[last] = from_steps[d];
-        continue;
-      }
-      sizes[rank] = box[d], to[rank] = to_steps[d], from[rank] = from_steps[d];
-      ++rank;
-    }
-    if (rank == 0) sizes[rank] = 1, to[rank] = 1, from[rank] = 1, ++rank;
-  }
-
-  bool in_lines() const { return to[rank - 1] == 1 && from[rank - 1] == 1; }
-  /// Exchanges two dimensions, of whose order nothing depends.
-  void exchange(int d, int e) {
-    for (int64_t* each : {sizes, to, from}) std::swap(each[d], each[e]);
-  }
-};
+using index::Box;
 
 /// Where element i (row-major) of the first `rank` dimensions of a box lies on both sides.
 struct Place {
@@ -89,16 +64,12 @@ template <class T>
 void copy_box(const Context& context, Box box, void* to, const void* from) {
   T* out = static_cast<T*>(to);
   const T* in = static_cast<const T*>(from);
-  const int last = box.rank - 1;
-  if (box.rank >= 2 && box.to[last] == 1 && box.from[last] != 1 && box.from[last] != 0) {
-    for (int d = 0; d < last; ++d) {
-      if (box.from[d] != 1) continue;
-      box.exchange(d, last - 1);
-      const int64_t down = (box.sizes[last - 1] + tile - 1) / tile, across = (box.sizes[last] + tile - 1) / tile;
-      const int64_t planes = box.numel / (box.sizes[last - 1] * box.sizes[last]);
-      return launch(context.stream, transpose_kernel<T>, blocks_for(planes * down * across, 1), dim3(tile, tile_lines),
-                    0, box, out, in);
-    }
+  if (box.transpose()) {
+    const int last = box.rank - 1;
+    const int64_t down = (box.sizes[last - 1] + tile - 1) / tile, across = (box.sizes[last] + tile - 1) / tile;
+    const int64_t planes = box.numel / (box.sizes[last - 1] * box.sizes[last]);
+    return launch(context.stream, transpose_kernel<T>, blocks_for(planes * down * across, 1), dim3(tile, tile_lines), 0,
+                  box, out, in);
   }
   launch(context.stream, copy_kernel<T>, blocks_for(box.numel), block_threads, 0, box, out, in);
 }

@@ -39,8 +39,8 @@ Model& moved(Model& model, Device device) {
 
 Trainer::Trainer(Model& model, const datasets::Dataset& dataset, const TrainOptions& options)
     : model_(model),
-      options_(checked(options, dataset, moved(model, options.device))),
-      optimizer_(model.named_parameters(), {.lr = options.lr}),
+      options_(checked(options, dataset, model)),
+      optimizer_(moved(model, options.device).named_parameters(), {.lr = options.lr}),
       noise_(options.seed, Stream::noise, options.device),
       beta_(scalar(options.beta, DType::float32, options.device)),
       weights_{scalar(0, DType::float32, options.device), scalar(0, DType::float32, options.device)},

@@ -13,35 +13,6 @@ using std::int64_t;
 
 // ---- boxes ---------------------------------------------------------------------------------------------------------
 
-/// A box without dimensions of size 1, neighbours that both sides run through alike being one.
-struct Box {
-  int rank = 0;
-  int64_t sizes[Shape::max_rank] = {}, to[Shape::max_rank] = {}, from[Shape::max_rank] = {};
-
-  Box(const Shape& box, const int64_t* to_steps, const int64_t* from_steps) {
-    for (int d = 0; d < box.rank(); ++d) {
-      if (box[d] == 1) continue;
-      const int last = rank - 1;
-      if (rank > 0 && to[last] == to_steps[d] * box[d] && from[last] == from_steps[d] * box[d]) {
-        sizes[last] *= box[d];
-        to[last] = to_steps[d], from[last] = from_steps[d];
-        continue;
-      }
-      sizes[rank] = box[d], to[rank] = to_steps[d], from[rank] = from_steps[d];
-      ++rank;
-    }
-    if (rank == 0) sizes[rank] = 1, to[rank] = 1, from[rank] = 1, ++rank;
-  }
-  /// Exchanges two dimensions, of whose order nothing depends.
-  void exchange(int d, int e) {
-    for (int64_t* each : {sizes, to, from}) {
-      const int64_t kept = each[d];
-      each[d] = each[e];
-      each[e] = kept;
-    }
-  }
-};
-
 template <class T>
 void copy_line(T* to, const T* from, int64_t n, int64_t to_step, int64_t from_step) {
   if (to_step == 1 && from_step == 1) {
@@ -55,7 +26,7 @@ void copy_line(T* to, const T* from, int64_t n, int64_t to_step, int64_t from_st
 
 /// Line after line of the last dimension.
 template <class T>
-void copy_lines(const Box& box, T* to, const T* from) {
+void copy_lines(const index::Box& box, T* to, const T* from) {
   const int last = box.rank - 1;
   const int64_t n = box.sizes[last];
   int64_t lines = 1;
@@ -76,7 +47,7 @@ void copy_lines(const Box& box, T* to, const T* from) {
 /// The same where the last dimension lies side by side in `to` and the one before it in `from`: square tiles, so that
 /// each line of memory that is fetched is used whole.
 template <class T>
-void copy_transposed(const Box& box, T* to, const T* from) {
+void copy_transposed(const index::Box& box, T* to, const T* from) {
   constexpr int64_t tile = 32;
   const int r = box.rank - 2, c = box.rank - 1;
   const int64_t rows = divide_up(box.sizes[r], tile), columns = divide_up(box.sizes[c], tile);
@@ -95,16 +66,11 @@ void copy_transposed(const Box& box, T* to, const T* from) {
 }
 
 template <class T>
-void copy_box(Box box, void* to, const void* from) {
-  const int last = box.rank - 1;
-  if (box.rank >= 2 && box.to[last] == 1 && box.from[last] != 1 && box.from[last] != 0) {
-    for (int d = 0; d < last; ++d) {
-      if (box.from[d] != 1) continue;
-      box.exchange(d, last - 1);
-      return copy_transposed(box, static_cast<T*>(to), static_cast<const T*>(from));
-    }
-  }
-  copy_lines(box, static_cast<T*>(to), static_cast<const T*>(from));
+void copy_box(index::Box box, void* to, const void* from) {
+  if (box.transpose())
+    copy_transposed(box, static_cast<T*>(to), static_cast<const T*>(from));
+  else
+    copy_lines(box, static_cast<T*>(to), static_cast<const T*>(from));
 }
 
 // ---- rows at indices -----------------------------------------------------------------------------------------------
@@ -168,7 +134,7 @@ void gather_drawn(const Context& context, View out, ConstView pictures, ConstVie
 
 void copy_strided(const Context&, DType dtype, const Shape& box, Strided to, ConstStrided from) {
   if (box.numel() == 0) return;
-  const Box merged(box, to.steps, from.steps);
+  const index::Box merged(box, to.steps, from.steps);
   switch (size_of(dtype)) {
     case 1:
       return copy_box<std::uint8_t>(merged, to.data, from.data);
