@@ -87,12 +87,9 @@ class Implementation final : public CudaBackend {
         return;
       }
       refuse_in_capture("a copy between host and device");
-      if (kind == CopyKind::host_to_device) {
-        // From pageable memory: when this returns, `from` has been read.
-        check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, context_.stream), "cudaMemcpyAsync");
-        return;
-      }
-      check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, context_.stream), "cudaMemcpyAsync");
+      const cudaMemcpyKind way = kind == CopyKind::host_to_device ? cudaMemcpyHostToDevice : cudaMemcpyDeviceToHost;
+      check(cudaMemcpyAsync(to, from, bytes, way, context_.stream), "cudaMemcpyAsync");
+      // In both directions: CUDA does not promise that pageable memory has been read when the call returns.
       wait();
     });
   }

@@ -101,8 +101,8 @@ void run(void (*kernel)(Params...), dim3 grid, dim3 block, std::size_t shared, c
 /// A kernel that must stop the device, and what is said of it.
 template <class... Params, class... Args>
 std::string fault_of(void (*kernel)(Params...), dim3 grid, dim3 block, const Args&... args) {
-  const std::string text = stderr_of([&] { REQUIRE(start(nullptr, kernel, grid, block, 0, args...) == cudaSuccess); });
-  CHECK(cudaDeviceSynchronize() == cudaErrorLaunchFailure);
+  REQUIRE(start(nullptr, kernel, grid, block, 0, args...) == cudaSuccess);
+  const std::string text = stderr_of([] { CHECK(cudaDeviceSynchronize() == cudaErrorLaunchFailure); });
   elbo_emulator_revive();
   return text;
 }

@@ -331,11 +331,11 @@ TEST_CASE("emulator: a block that cannot go on is reported and does not hang", "
 TEST_CASE("emulator: a trap is found at the next wait, and stays", "[emulator]") {
   Emulator reset;
   const Device<int> value(std::vector<int>{1});
-  const std::string text = stderr_of([] { CHECK(start(nullptr, trap_in_block, 4, 32, 0, 2u) == cudaSuccess); });
-  CHECK_THAT(text, Catch::Contains("thread (3, 0, 0) of block (2, 0, 0)"));
+  CHECK(start(nullptr, trap_in_block, 4, 32, 0, 2u) == cudaSuccess);
   CHECK(cudaGetLastError() == cudaSuccess);
   CHECK(start(nullptr, add, 1, 1, 0, value.data(), 1) == cudaSuccess);  // queued behind the fault, never run
-  CHECK(cudaStreamSynchronize(nullptr) == cudaErrorLaunchFailure);
+  const std::string text = stderr_of([] { CHECK(cudaStreamSynchronize(nullptr) == cudaErrorLaunchFailure); });
+  CHECK_THAT(text, Catch::Contains("thread (3, 0, 0) of block (2, 0, 0)"));
   int found = 0;
   void* block = nullptr;
   CHECK(cudaGetLastError() == cudaErrorLaunchFailure);

@@ -74,6 +74,19 @@ TEST_CASE("emulator: copies know whose memory is whose", "[emulator]") {
   CHECK(cudaFree(freed) == cudaErrorInvalidValue);
 }
 
+TEST_CASE("emulator: what is queued is done when somebody waits, and not before", "[emulator]") {
+  Emulator reset;
+  const Device<int> a(std::vector<int>{1, 2});
+  std::vector<int> host{3, 4}, found(2, 0);
+  CHECK(cudaMemcpyAsync(a.data(), host.data(), 8, cudaMemcpyHostToDevice, nullptr) == cudaSuccess);
+  host[0] = 5;  // too early: the copy may still have to read it
+  CHECK(start(nullptr, add, 1, 1, 0, a.data(), 10) == cudaSuccess);
+  CHECK(cudaMemcpyAsync(found.data(), a.data(), 8, cudaMemcpyDeviceToHost, nullptr) == cudaSuccess);
+  CHECK(found == std::vector<int>{0, 0});
+  CHECK(cudaStreamSynchronize(nullptr) == cudaSuccess);
+  CHECK(found == std::vector<int>{15, 4});
+}
+
 TEST_CASE("emulator: host memory that kernels can reach", "[emulator]") {
   Emulator reset;
   int *host = nullptr, *device = nullptr;

@@ -47,6 +47,7 @@ cudaError_t wait_for(cudaStream_t handle) {
   return with_stream(Call::plain, handle, [&](State& s, CUstream_st& stream) {
     const cudaError_t error = refuse_capture(stream);
     if (error != cudaSuccess) return error;
+    emulator::run_queued(s);
     if (s.fault != cudaSuccess) s.fault_seen = true;
     return s.fault;
   });

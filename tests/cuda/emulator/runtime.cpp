@@ -72,7 +72,7 @@ cudaError_t start(State& s, cudaStream_t handle, Work work) {
   if (!stream || stream->device != current_device()) return cudaErrorInvalidResourceHandle;
   if (s.no_kernel_image) return cudaErrorNoKernelImageForDevice;
   if (s.fail_launch >= 0 && s.fail_launch-- == 0) return cudaErrorLaunchOutOfResources;
-  if (s.fault_launch >= 0 && s.fault_launch-- == 0) fail_device(cudaErrorIllegalAddress);
+  if (s.fault_launch >= 0 && s.fault_launch-- == 0) work = [] { fail_device(cudaErrorIllegalAddress); };
   ++s.launches;
   return submit(s, *stream, std::move(work));
 }
@@ -307,7 +307,10 @@ cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpy
     if (bytes == 0) return cudaSuccess;
     const cudaError_t error = emulator::check_copy(s, to, from, bytes, kind);
     if (error != cudaSuccess) return error;
-    return emulator::submit(s, *emulator::find_stream(s, nullptr), [=] { std::memmove(to, from, bytes); });
+    const cudaError_t refused =
+        emulator::submit(s, *emulator::find_stream(s, nullptr), [=] { std::memmove(to, from, bytes); });
+    if (refused == cudaSuccess) emulator::run_queued(s);
+    return refused;
   });
 }
 

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 #include "control.h"
 
@@ -97,6 +98,7 @@ cudaStreamCaptureMode& thread_mode() {
 cudaError_t begin_call(State& s, Call call) {
   if (s.driver < CUDART_VERSION) return cudaErrorInsufficientDriver;
   if (s.devices <= 0) return cudaErrorNoDevice;
+  if (call == Call::waits) run_queued(s);
   if (s.fault != cudaSuccess && (s.fault_seen || call == Call::waits)) {
     s.fault_seen = true;
     return s.fault;
@@ -133,8 +135,14 @@ cudaError_t submit(State& s, CUstream_st& stream, Work work) {
     other->capture->invalid = true;
     return cudaErrorStreamCaptureImplicit;
   }
-  if (s.fault == cudaSuccess) work();
+  s.queued.push_back(std::move(work));
   return cudaSuccess;
+}
+
+void run_queued(State& s) {
+  for (const Work& work : std::exchange(s.queued, {})) {
+    if (s.fault == cudaSuccess) work();
+  }
 }
 
 void fail_device(cudaError_t error) {
@@ -170,6 +178,7 @@ void elbo_emulator_set_driver(int version) {
 
 void elbo_emulator_set_order(int order) {
   const std::lock_guard lock(state().mutex);
+  emulator::run_queued(state());
   state().order = static_cast<emulator::Order>(order);
 }
 
@@ -190,6 +199,7 @@ std::size_t elbo_emulator_memory_in_use() {
 
 void elbo_emulator_revive() {
   const std::lock_guard lock(state().mutex);
+  state().queued.clear();
   state().fault = cudaSuccess;
   state().fault_seen = false;
   emulator::last_error() = cudaSuccess;

@@ -88,6 +88,7 @@ struct State {
   long long launches = 0, fail_launch = -1, fault_launch;
   bool no_kernel_image;
   unsigned long long captures = 0;
+  std::vector<Work> queued;  // of all streams, in the order of submission
 
   State();
 };
@@ -126,8 +127,12 @@ cudaError_t runtime_call(Call call, const Fn& fn) {
 /// The stream behind a handle, null for the current device's null stream; null if it is none.
 CUstream_st* find_stream(State& s, cudaStream_t stream);
 
-/// Runs `work` or records it in the stream's capture. `s` is locked, the stream exists.
+/// Queues `work`, or records it in the stream's capture. `s` is locked, the stream exists.
+///
+/// What is queued is done as late as a GPU may: when somebody waits for the device. So whoever reads a result without
+/// waiting, or changes memory on the host that a copy still has to read, sees wrong numbers.
 cudaError_t submit(State& s, CUstream_st& stream, Work work);
+void run_queued(State& s);
 
 /// Runs the grid now. On a fault the device has failed.
 void run_grid(const dim3& grid, const dim3& block, std::size_t shared, const Work& thread_body);
