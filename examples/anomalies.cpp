@@ -4,38 +4,14 @@
 // anomalies [--quick] [--out DIR] [--seed N]; the data: scripts/fetch-datasets fashion-mnist
 #include <elbo/elbo.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
-#include <sstream>
 
 using namespace elbo;
 
 namespace {
-
-struct Args {
-  bool quick = false;
-  std::filesystem::path out;
-  std::uint64_t seed = 0;
-};
-
-Args parse(int argc, char** argv) {
-  Args args;
-  for (int i = 1; i < argc; ++i) {
-    std::string word = argv[i], value = i + 1 < argc ? argv[i + 1] : "";
-    if (word == "--quick") {
-      args.quick = true;
-    } else if (word == "--out" && !value.empty()) {
-      args.out = argv[++i];
-    } else if (word == "--seed" && std::istringstream(value) >> args.seed) {
-      ++i;
-    } else {
-      throw ValueError("cannot use '" + word + "': expected [--quick] [--out DIR] [--seed N]");
-    }
-  }
-  if (args.out.empty()) args.out = args.quick ? "runs/anomalies-quick" : "runs/anomalies";
-  return args;
-}
 
 std::vector<std::int64_t> indices_of(const datasets::Dataset& data, std::int64_t label) {
   std::vector<std::int64_t> out;
@@ -60,18 +36,30 @@ double auroc_of(const std::vector<double>& scores, const datasets::Dataset& test
 }  // namespace
 
 int main(int argc, char** argv) try {
-  Args args = parse(argc, argv);
+  bool quick = false;
+  std::filesystem::path out;
+  std::uint64_t seed = 0;
+  CLI::App app("A VAE as an anomaly detector, trained on sneakers alone");
+  app.add_flag("--quick", quick, "Few pictures and one epoch");
+  app.add_option("--out", out, "Where run folders and figures go (runs/anomalies)");
+  app.add_option("--seed", seed, "Of weights, order and noise (0)");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  }
+  if (out.empty()) out = quick ? "runs/anomalies-quick" : "runs/anomalies";
+
   datasets::Dataset all = datasets::load("fashion-mnist", datasets::Split::train);
   datasets::Dataset test = datasets::load("fashion-mnist", datasets::Split::test);
-  if (args.quick) all = all.first(10000), test = test.first(1000);
+  if (quick) all = all.first(10000), test = test.first(1000);
   const std::int64_t normal = 7;  // sneakers
 
-  models::RunConfig config{.model = {.hidden = {400}, .latent = 10},
-                           .train = {.epochs = args.quick ? 2 : 30, .seed = args.seed}};
-  models::Trained vae = models::train(args.out / "vae", config, all.subset(indices_of(all, normal)));
+  models::RunConfig config{.model = {.hidden = {400}, .latent = 10}, .train = {.epochs = quick ? 2 : 30, .seed = seed}};
+  models::Trained vae = models::train(out / "vae", config, all.subset(indices_of(all, normal)));
 
   std::vector<double> loss, reconstruction, kl;
-  for (const models::Losses& one : models::score(*vae.model, test, {.seed = args.seed})) {
+  for (const models::Losses& one : models::score(*vae.model, test, {.seed = seed})) {
     loss.push_back(one.loss);
     reconstruction.push_back(one.reconstruction);
     kl.push_back(one.kl);
@@ -89,9 +77,9 @@ int main(int argc, char** argv) try {
     return loss[static_cast<std::size_t>(a)] < loss[static_cast<std::size_t>(b)];
   });
   std::vector<std::int64_t> usual(order.begin(), order.begin() + 20), odd(order.rbegin(), order.rbegin() + 20);
-  viz::write_png(args.out / "most_usual.png", viz::class_preview(test, usual, {.columns = 10}));
-  viz::write_png(args.out / "oddest.png", viz::class_preview(test, odd, {.columns = 10}));
-  for (const char* name : {"most_usual.png", "oddest.png"}) std::cout << (args.out / name).string() << "\n";
+  viz::write_png(out / "most_usual.png", viz::class_preview(test, usual, {.columns = 10}));
+  viz::write_png(out / "oddest.png", viz::class_preview(test, odd, {.columns = 10}));
+  for (const char* name : {"most_usual.png", "oddest.png"}) std::cout << (out / name).string() << "\n";
 } catch (const std::exception& error) {
   std::cerr << "anomalies: " << error.what() << "\n";
   return 2;

@@ -3,50 +3,35 @@
 // cifar10_fc_conv [--quick] [--out DIR] [--seed N]; the data: scripts/fetch-datasets cifar10
 #include <elbo/elbo.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
-#include <sstream>
 
 using namespace elbo;
 
-namespace {
-
-struct Args {
+int main(int argc, char** argv) try {
   bool quick = false;
   std::filesystem::path out;
   std::uint64_t seed = 0;
-};
-
-Args parse(int argc, char** argv) {
-  Args args;
-  for (int i = 1; i < argc; ++i) {
-    std::string word = argv[i], value = i + 1 < argc ? argv[i + 1] : "";
-    if (word == "--quick") {
-      args.quick = true;
-    } else if (word == "--out" && !value.empty()) {
-      args.out = argv[++i];
-    } else if (word == "--seed" && std::istringstream(value) >> args.seed) {
-      ++i;
-    } else {
-      throw ValueError("cannot use '" + word + "': expected [--quick] [--out DIR] [--seed N]");
-    }
+  CLI::App app("A fully connected and a convolutional VAE on CIFAR-10");
+  app.add_flag("--quick", quick, "Few pictures and one epoch");
+  app.add_option("--out", out, "Where run folders and figures go (runs/cifar10_fc_conv)");
+  app.add_option("--seed", seed, "Of weights, order and noise (0)");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
   }
-  if (args.out.empty()) args.out = args.quick ? "runs/cifar10_fc_conv-quick" : "runs/cifar10_fc_conv";
-  return args;
-}
+  if (out.empty()) out = quick ? "runs/cifar10_fc_conv-quick" : "runs/cifar10_fc_conv";
 
-}  // namespace
-
-int main(int argc, char** argv) try {
-  Args args = parse(argc, argv);
   datasets::Dataset data = datasets::load("cifar10", datasets::Split::train);
   datasets::Dataset test = datasets::load("cifar10", datasets::Split::test);
-  if (args.quick) data = data.first(1500), test = test.first(500);
+  if (quick) data = data.first(1500), test = test.first(500);
 
   auto train = [&](const std::string& name, models::RunConfig run) {
-    run.train.seed = args.seed;
-    if (args.quick) run.train.epochs = 1;
-    return models::train(args.out / name, run, data, models::print_epochs(std::cout, name));
+    run.train.seed = seed;
+    if (quick) run.train.epochs = 1;
+    return models::train(out / name, run, data, models::print_epochs(std::cout, name));
   };
   // With a variance of 1/2 the Gaussian's loss is the summed squared error.
   models::RunConfig config{.model = {.likelihood = models::Likelihood::gaussian, .variance = 0.5},
@@ -60,20 +45,18 @@ int main(int argc, char** argv) try {
 
   std::vector<viz::LossCurves> curves{viz::loss_curves(runs[0].run.history(), "fully connected"),
                                       viz::loss_curves(runs[1].run.history(), "convolutions")};
-  viz::write_svg(args.out / "loss.svg", viz::loss_chart(curves));
+  viz::write_svg(out / "loss.svg", viz::loss_chart(curves));
   std::vector<viz::Row> rows{{"fully connected", *runs[0].model}, {"convolutions", *runs[1].model}};
-  viz::write_png(args.out / "samples_fc.png",
-                 viz::sample_figure({rows[0]}, {.rows = 4, .columns = 4, .seed = args.seed}));
-  viz::write_png(args.out / "samples_conv.png",
-                 viz::sample_figure({rows[1]}, {.rows = 4, .columns = 4, .seed = args.seed}));
+  viz::write_png(out / "samples_fc.png", viz::sample_figure({rows[0]}, {.rows = 4, .columns = 4, .seed = seed}));
+  viz::write_png(out / "samples_conv.png", viz::sample_figure({rows[1]}, {.rows = 4, .columns = 4, .seed = seed}));
   // Between a code drawn for one picture and a code drawn for another.
   std::vector<std::int64_t> pair{0, 1};
   viz::write_png(
-      args.out / "interpolation.png",
-      viz::interpolation_figure(rows, data, pair, {.steps = 10, .ends = models::Codes::sampled, .seed = args.seed}));
-  viz::write_png(args.out / "reconstructions.png",
+      out / "interpolation.png",
+      viz::interpolation_figure(rows, data, pair, {.steps = 10, .ends = models::Codes::sampled, .seed = seed}));
+  viz::write_png(out / "reconstructions.png",
                  viz::reconstruction_figure(rows, test, viz::first_indices(8), {.errors = true}));
-  std::cout << "figures: " << args.out.string() << "\n";
+  std::cout << "figures: " << out.string() << "\n";
 } catch (const std::exception& error) {
   std::cerr << "cifar10_fc_conv: " << error.what() << "\n";
   return 2;

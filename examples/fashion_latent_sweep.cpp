@@ -3,52 +3,37 @@
 // fashion_latent_sweep [--quick] [--out DIR] [--seed N]; the data: scripts/fetch-datasets fashion-mnist
 #include <elbo/elbo.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
-#include <sstream>
 
 using namespace elbo;
 
-namespace {
-
-struct Args {
+int main(int argc, char** argv) try {
   bool quick = false;
   std::filesystem::path out;
   std::uint64_t seed = 0;
-};
-
-Args parse(int argc, char** argv) {
-  Args args;
-  for (int i = 1; i < argc; ++i) {
-    std::string word = argv[i], value = i + 1 < argc ? argv[i + 1] : "";
-    if (word == "--quick") {
-      args.quick = true;
-    } else if (word == "--out" && !value.empty()) {
-      args.out = argv[++i];
-    } else if (word == "--seed" && std::istringstream(value) >> args.seed) {
-      ++i;
-    } else {
-      throw ValueError("cannot use '" + word + "': expected [--quick] [--out DIR] [--seed N]");
-    }
+  CLI::App app("VAEs with 2, 10, 20 and 50 dimensions on Fashion-MNIST");
+  app.add_flag("--quick", quick, "Few pictures and one epoch");
+  app.add_option("--out", out, "Where run folders and figures go (runs/fashion_latent_sweep)");
+  app.add_option("--seed", seed, "Of weights, order and noise (0)");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
   }
-  if (args.out.empty()) args.out = args.quick ? "runs/fashion_latent_sweep-quick" : "runs/fashion_latent_sweep";
-  return args;
-}
+  if (out.empty()) out = quick ? "runs/fashion_latent_sweep-quick" : "runs/fashion_latent_sweep";
 
-}  // namespace
-
-int main(int argc, char** argv) try {
-  Args args = parse(argc, argv);
   datasets::Dataset data = datasets::load("fashion-mnist", datasets::Split::train);
   datasets::Dataset test = datasets::load("fashion-mnist", datasets::Split::test);
-  if (args.quick) data = data.first(4000), test = test.first(1000);
+  if (quick) data = data.first(4000), test = test.first(1000);
 
   auto train = [&](const std::string& name, models::RunConfig run) {
-    run.train.seed = args.seed;
-    if (args.quick) run.train.epochs = 1;
-    return models::train(args.out / name, run, data, models::print_epochs(std::cout, name));
+    run.train.seed = seed;
+    if (quick) run.train.epochs = 1;
+    return models::train(out / name, run, data, models::print_epochs(std::cout, name));
   };
-  models::RunConfig config{.model = {.hidden = {400}}, .train = {.epochs = 15, .val_size = args.quick ? 400. : 6000.}};
+  models::RunConfig config{.model = {.hidden = {400}}, .train = {.epochs = 15, .val_size = quick ? 400. : 6000.}};
   std::vector<models::Trained> runs;
   for (std::int64_t latent : {2, 10, 20, 50}) {
     config.model.latent = latent;
@@ -66,14 +51,14 @@ int main(int argc, char** argv) try {
     validation.series.push_back({.name = one.name, .x = curves.epoch, .y = curves.val_loss});
   }
   std::vector<viz::Panel> panels{training, validation};
-  viz::write_svg(args.out / "loss.svg", viz::chart(panels, {.width = 900, .height = 360}));
+  viz::write_svg(out / "loss.svg", viz::chart(panels, {.width = 900, .height = 360}));
 
   std::vector<std::int64_t> one_picture{0};
-  viz::write_png(args.out / "reconstructions.png",
+  viz::write_png(out / "reconstructions.png",
                  viz::reconstruction_figure(rows, test, one_picture, {.errors = true, .models_across = true}));
-  viz::write_png(args.out / "samples.png", viz::sample_figure(rows, {.rows = 1, .columns = 10, .seed = args.seed}));
-  viz::write_png(args.out / "manifold_z2.png", viz::manifold_figure(*runs[0].model, {.n = 20, .low = -3, .high = 3}));
-  std::cout << "figures: " << args.out.string() << "\n";
+  viz::write_png(out / "samples.png", viz::sample_figure(rows, {.rows = 1, .columns = 10, .seed = seed}));
+  viz::write_png(out / "manifold_z2.png", viz::manifold_figure(*runs[0].model, {.n = 20, .low = -3, .high = 3}));
+  std::cout << "figures: " << out.string() << "\n";
 } catch (const std::exception& error) {
   std::cerr << "fashion_latent_sweep: " << error.what() << "\n";
   return 2;

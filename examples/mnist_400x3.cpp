@@ -3,37 +3,13 @@
 // mnist_400x3 [--quick] [--out DIR] [--seed N]; the data: scripts/fetch-datasets mnist
 #include <elbo/elbo.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
-#include <sstream>
 
 using namespace elbo;
 
 namespace {
-
-struct Args {
-  bool quick = false;
-  std::filesystem::path out;
-  std::uint64_t seed = 0;
-};
-
-Args parse(int argc, char** argv) {
-  Args args;
-  for (int i = 1; i < argc; ++i) {
-    std::string word = argv[i], value = i + 1 < argc ? argv[i + 1] : "";
-    if (word == "--quick") {
-      args.quick = true;
-    } else if (word == "--out" && !value.empty()) {
-      args.out = argv[++i];
-    } else if (word == "--seed" && std::istringstream(value) >> args.seed) {
-      ++i;
-    } else {
-      throw ValueError("cannot use '" + word + "': expected [--quick] [--out DIR] [--seed N]");
-    }
-  }
-  if (args.out.empty()) args.out = args.quick ? "runs/mnist_400x3-quick" : "runs/mnist_400x3";
-  return args;
-}
 
 /// The reparameterisation and the loss, on numbers small enough to check by hand.
 void check_by_hand() {
@@ -52,16 +28,29 @@ void check_by_hand() {
 }  // namespace
 
 int main(int argc, char** argv) try {
-  Args args = parse(argc, argv);
+  bool quick = false;
+  std::filesystem::path out;
+  std::uint64_t seed = 0;
+  CLI::App app("A VAE and a conditional VAE with three hidden layers on MNIST");
+  app.add_flag("--quick", quick, "Few pictures and one epoch");
+  app.add_option("--out", out, "Where run folders and figures go (runs/mnist_400x3)");
+  app.add_option("--seed", seed, "Of weights, order and noise (0)");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  }
+  if (out.empty()) out = quick ? "runs/mnist_400x3-quick" : "runs/mnist_400x3";
+
   datasets::Dataset data = datasets::load("mnist", datasets::Split::train);
   datasets::Dataset test = datasets::load("mnist", datasets::Split::test);
-  if (args.quick) data = data.first(4000), test = test.first(1000);
+  if (quick) data = data.first(4000), test = test.first(1000);
 
   check_by_hand();
   auto train = [&](const std::string& name, models::RunConfig run) {
-    run.train.seed = args.seed;
-    if (args.quick) run.train.epochs = 1;
-    return models::train(args.out / name, run, data, models::print_epochs(std::cout, name));
+    run.train.seed = seed;
+    if (quick) run.train.epochs = 1;
+    return models::train(out / name, run, data, models::print_epochs(std::cout, name));
   };
   models::RunConfig config{.model = {.hidden = {400, 400, 400}, .latent = 15},
                            .train = {.epochs = 10, .drop_last = true, .val_size = 0}};
@@ -73,13 +62,12 @@ int main(int argc, char** argv) try {
   models::print_results(std::cout, runs, test);
   models::Model &vae = *runs[0].model, &cvae = *runs[1].model;
 
-  viz::write_png(args.out / "samples.png",
-                 viz::sample_figure({{"VAE", vae}}, {.rows = 1, .columns = 10, .seed = args.seed}));
-  viz::write_png(args.out / "interpolation.png",
-                 viz::prior_interpolation_figure({{"VAE", vae}}, 12, {.steps = 12, .seed = args.seed}));
-  viz::write_png(args.out / "digits.png",
-                 viz::sample_figure({{"CVAE", cvae}}, {.rows = 1, .seed = args.seed, .labels_across = true}));
-  std::cout << "figures: " << args.out.string() << "\n";
+  viz::write_png(out / "samples.png", viz::sample_figure({{"VAE", vae}}, {.rows = 1, .columns = 10, .seed = seed}));
+  viz::write_png(out / "interpolation.png",
+                 viz::prior_interpolation_figure({{"VAE", vae}}, 12, {.steps = 12, .seed = seed}));
+  viz::write_png(out / "digits.png",
+                 viz::sample_figure({{"CVAE", cvae}}, {.rows = 1, .seed = seed, .labels_across = true}));
+  std::cout << "figures: " << out.string() << "\n";
 } catch (const std::exception& error) {
   std::cerr << "mnist_400x3: " << error.what() << "\n";
   return 2;

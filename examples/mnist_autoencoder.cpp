@@ -3,50 +3,35 @@
 // mnist_autoencoder [--quick] [--out DIR] [--seed N]; the data: scripts/fetch-datasets mnist
 #include <elbo/elbo.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
-#include <sstream>
 
 using namespace elbo;
 
-namespace {
-
-struct Args {
+int main(int argc, char** argv) try {
   bool quick = false;
   std::filesystem::path out;
   std::uint64_t seed = 0;
-};
-
-Args parse(int argc, char** argv) {
-  Args args;
-  for (int i = 1; i < argc; ++i) {
-    std::string word = argv[i], value = i + 1 < argc ? argv[i + 1] : "";
-    if (word == "--quick") {
-      args.quick = true;
-    } else if (word == "--out" && !value.empty()) {
-      args.out = argv[++i];
-    } else if (word == "--seed" && std::istringstream(value) >> args.seed) {
-      ++i;
-    } else {
-      throw ValueError("cannot use '" + word + "': expected [--quick] [--out DIR] [--seed N]");
-    }
+  CLI::App app("Autoencoders on MNIST");
+  app.add_flag("--quick", quick, "Few pictures and one epoch");
+  app.add_option("--out", out, "Where run folders and figures go (runs/mnist_autoencoder)");
+  app.add_option("--seed", seed, "Of weights, order and noise (0)");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
   }
-  if (args.out.empty()) args.out = args.quick ? "runs/mnist_autoencoder-quick" : "runs/mnist_autoencoder";
-  return args;
-}
+  if (out.empty()) out = quick ? "runs/mnist_autoencoder-quick" : "runs/mnist_autoencoder";
 
-}  // namespace
-
-int main(int argc, char** argv) try {
-  Args args = parse(argc, argv);
   datasets::Dataset data = datasets::load("mnist", datasets::Split::train);
   datasets::Dataset test = datasets::load("mnist", datasets::Split::test);
-  if (args.quick) data = data.first(4000), test = test.first(1000);
+  if (quick) data = data.first(4000), test = test.first(1000);
 
   auto train = [&](const std::string& name, models::RunConfig run) {
-    run.train.seed = args.seed;
-    if (args.quick) run.train.epochs = 1;
-    return models::train(args.out / name, run, data, models::print_epochs(std::cout, name));
+    run.train.seed = seed;
+    if (quick) run.train.epochs = 1;
+    return models::train(out / name, run, data, models::print_epochs(std::cout, name));
   };
   // The Gaussian likelihood's loss is the squared error summed over 784 pixels, divided by twice the variance: with 392
   // it is the mean squared error per pixel, which is what such an autoencoder usually minimises.
@@ -61,16 +46,16 @@ int main(int argc, char** argv) try {
   models::print_results(std::cout, runs, test);
   models::Model &z32 = *runs[0].model, &z2 = *runs[1].model;
 
-  viz::write_png(args.out / "reconstructions.png",
+  viz::write_png(out / "reconstructions.png",
                  viz::reconstruction_figure({{"z = 32", z32}, {"z = 2", z2}}, test, viz::first_indices(8)));
   std::vector<viz::EmbeddingPanel> panel{
       {"codes of the test pictures", viz::embed(models::encode_means(z2, test), viz::EmbeddingMethod::first2)}};
-  viz::write_svg(args.out / "codes_z2.svg",
+  viz::write_svg(out / "codes_z2.svg",
                  viz::embedding_chart(panel, test.labels, test.class_names, {.width = 640, .height = 560}));
   // Nothing keeps the codes near N(0, 1), and nothing fills the space between them.
-  viz::write_png(args.out / "random_codes_z2.png",
-                 viz::sample_figure({{"z = 2", z2}}, {.rows = 1, .columns = 8, .seed = args.seed, .temperature = 3}));
-  std::cout << "figures: " << args.out.string() << "\n";
+  viz::write_png(out / "random_codes_z2.png",
+                 viz::sample_figure({{"z = 2", z2}}, {.rows = 1, .columns = 8, .seed = seed, .temperature = 3}));
+  std::cout << "figures: " << out.string() << "\n";
 } catch (const std::exception& error) {
   std::cerr << "mnist_autoencoder: " << error.what() << "\n";
   return 2;

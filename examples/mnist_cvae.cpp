@@ -3,58 +3,43 @@
 // mnist_cvae [--quick] [--out DIR] [--seed N]; the data: scripts/fetch-datasets mnist
 #include <elbo/elbo.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
-#include <sstream>
 
 using namespace elbo;
 
-namespace {
-
-struct Args {
+int main(int argc, char** argv) try {
   bool quick = false;
   std::filesystem::path out;
   std::uint64_t seed = 0;
-};
-
-Args parse(int argc, char** argv) {
-  Args args;
-  for (int i = 1; i < argc; ++i) {
-    std::string word = argv[i], value = i + 1 < argc ? argv[i + 1] : "";
-    if (word == "--quick") {
-      args.quick = true;
-    } else if (word == "--out" && !value.empty()) {
-      args.out = argv[++i];
-    } else if (word == "--seed" && std::istringstream(value) >> args.seed) {
-      ++i;
-    } else {
-      throw ValueError("cannot use '" + word + "': expected [--quick] [--out DIR] [--seed N]");
-    }
+  CLI::App app("A deep conditional VAE on MNIST");
+  app.add_flag("--quick", quick, "Few pictures and one epoch");
+  app.add_option("--out", out, "Where run folders and figures go (runs/mnist_cvae)");
+  app.add_option("--seed", seed, "Of weights, order and noise (0)");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
   }
-  if (args.out.empty()) args.out = args.quick ? "runs/mnist_cvae-quick" : "runs/mnist_cvae";
-  return args;
-}
+  if (out.empty()) out = quick ? "runs/mnist_cvae-quick" : "runs/mnist_cvae";
 
-}  // namespace
-
-int main(int argc, char** argv) try {
-  Args args = parse(argc, argv);
   datasets::Dataset data = datasets::load("mnist", datasets::Split::train);
   datasets::Dataset test = datasets::load("mnist", datasets::Split::test);
-  if (args.quick) data = data.first(4000), test = test.first(1000);
+  if (quick) data = data.first(4000), test = test.first(1000);
 
   auto train = [&](const std::string& name, models::RunConfig run) {
-    run.train.seed = args.seed;
-    if (args.quick) run.train.epochs = 1;
-    return models::train(args.out / name, run, data, models::print_epochs(std::cout, name));
+    run.train.seed = seed;
+    if (quick) run.train.epochs = 1;
+    return models::train(out / name, run, data, models::print_epochs(std::cout, name));
   };
   models::RunConfig config{.model = {.model = "cvae", .hidden = {512, 256}, .latent = 20},
                            .train = {.epochs = 15, .val_size = 0}};
   models::Trained cvae = train("cvae", config);
   models::print_results(std::cout, {&cvae, 1}, test);
-  viz::write_png(args.out / "digits.png",
-                 viz::sample_figure({{"CVAE", *cvae.model}}, {.rows = 2, .seed = args.seed, .labels_across = true}));
-  std::cout << "figures: " << args.out.string() << "\n";
+  viz::write_png(out / "digits.png",
+                 viz::sample_figure({{"CVAE", *cvae.model}}, {.rows = 2, .seed = seed, .labels_across = true}));
+  std::cout << "figures: " << out.string() << "\n";
 } catch (const std::exception& error) {
   std::cerr << "mnist_cvae: " << error.what() << "\n";
   return 2;

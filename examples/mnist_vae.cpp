@@ -3,45 +3,30 @@
 // mnist_vae [--quick] [--out DIR] [--seed N]; the data: scripts/fetch-datasets mnist
 #include <elbo/elbo.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
-#include <sstream>
 
 using namespace elbo;
 
-namespace {
-
-struct Args {
+int main(int argc, char** argv) try {
   bool quick = false;
   std::filesystem::path out;
   std::uint64_t seed = 0;
-};
-
-Args parse(int argc, char** argv) {
-  Args args;
-  for (int i = 1; i < argc; ++i) {
-    std::string word = argv[i], value = i + 1 < argc ? argv[i + 1] : "";
-    if (word == "--quick") {
-      args.quick = true;
-    } else if (word == "--out" && !value.empty()) {
-      args.out = argv[++i];
-    } else if (word == "--seed" && std::istringstream(value) >> args.seed) {
-      ++i;
-    } else {
-      throw ValueError("cannot use '" + word + "': expected [--quick] [--out DIR] [--seed N]");
-    }
+  CLI::App app("Deep and convolutional VAEs on MNIST");
+  app.add_flag("--quick", quick, "Few pictures and one epoch");
+  app.add_option("--out", out, "Where run folders and figures go (runs/mnist_vae)");
+  app.add_option("--seed", seed, "Of weights, order and noise (0)");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
   }
-  if (args.out.empty()) args.out = args.quick ? "runs/mnist_vae-quick" : "runs/mnist_vae";
-  return args;
-}
+  if (out.empty()) out = quick ? "runs/mnist_vae-quick" : "runs/mnist_vae";
 
-}  // namespace
-
-int main(int argc, char** argv) try {
-  Args args = parse(argc, argv);
   datasets::Dataset data = datasets::load("mnist", datasets::Split::train);
   datasets::Dataset test = datasets::load("mnist", datasets::Split::test);
-  if (args.quick) data = data.first(4000), test = test.first(1000);
+  if (quick) data = data.first(4000), test = test.first(1000);
 
   for (double m : {0.0, 1.0, 2.0}) {
     Tensor mu = tensor({{m, m}}), logvar = tensor({{0, 0}});
@@ -49,9 +34,9 @@ int main(int argc, char** argv) try {
   }
 
   auto train = [&](const std::string& name, models::RunConfig run) {
-    run.train.seed = args.seed;
-    if (args.quick) run.train.epochs = 1;
-    return models::train(args.out / name, run, data, models::print_epochs(std::cout, name));
+    run.train.seed = seed;
+    if (quick) run.train.epochs = 1;
+    return models::train(out / name, run, data, models::print_epochs(std::cout, name));
   };
   models::RunConfig deep{.model = {.hidden = {512, 256}, .latent = 20}, .train = {.epochs = 20, .val_size = 0}};
   models::RunConfig flat{.model = {.hidden = {512, 256}, .latent = 2}, .train = {.epochs = 30, .val_size = 0}};
@@ -67,24 +52,22 @@ int main(int argc, char** argv) try {
 
   std::vector<viz::LossCurves> curves;
   for (const models::Trained& one : runs) curves.push_back(viz::loss_curves(one.run.history(), one.name));
-  viz::write_svg(args.out / "loss.svg", viz::loss_chart(curves));
+  viz::write_svg(out / "loss.svg", viz::loss_chart(curves));
 
   std::vector<viz::Row> both{{"MLP", z20}, {"convolutions", conv}};
-  viz::write_png(args.out / "reconstructions.png",
+  viz::write_png(out / "reconstructions.png",
                  viz::reconstruction_figure(both, test, viz::first_indices(8), {.errors = true}));
-  viz::write_png(args.out / "samples_mlp.png",
-                 viz::sample_figure({both[0]}, {.rows = 4, .columns = 4, .seed = args.seed}));
-  viz::write_png(args.out / "samples_conv.png",
-                 viz::sample_figure({both[1]}, {.rows = 4, .columns = 4, .seed = args.seed}));
+  viz::write_png(out / "samples_mlp.png", viz::sample_figure({both[0]}, {.rows = 4, .columns = 4, .seed = seed}));
+  viz::write_png(out / "samples_conv.png", viz::sample_figure({both[1]}, {.rows = 4, .columns = 4, .seed = seed}));
   std::vector<std::int64_t> ends{viz::first_of_class(test, 3), viz::first_of_class(test, 8)};
-  viz::write_png(args.out / "interpolation_3_to_8.png", viz::interpolation_figure(both, test, ends, {.steps = 10}));
+  viz::write_png(out / "interpolation_3_to_8.png", viz::interpolation_figure(both, test, ends, {.steps = 10}));
 
   std::vector<viz::EmbeddingPanel> panel{
       {"codes of the test pictures", viz::embed(models::encode_means(z2, test), viz::EmbeddingMethod::first2)}};
-  viz::write_svg(args.out / "codes_z2.svg",
+  viz::write_svg(out / "codes_z2.svg",
                  viz::embedding_chart(panel, test.labels, test.class_names, {.width = 640, .height = 560}));
-  viz::write_png(args.out / "manifold_z2.png", viz::manifold_figure(z2, {.n = 15}));
-  std::cout << "figures: " << args.out.string() << "\n";
+  viz::write_png(out / "manifold_z2.png", viz::manifold_figure(z2, {.n = 15}));
+  std::cout << "figures: " << out.string() << "\n";
 } catch (const std::exception& error) {
   std::cerr << "mnist_vae: " << error.what() << "\n";
   return 2;

@@ -4,37 +4,13 @@
 // own_model [--quick] [--out DIR] [--seed N]
 #include <elbo/elbo.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
-#include <sstream>
 
 using namespace elbo;
 
 namespace {
-
-struct Args {
-  bool quick = false;
-  std::filesystem::path out;
-  std::uint64_t seed = 0;
-};
-
-Args parse(int argc, char** argv) {
-  Args args;
-  for (int i = 1; i < argc; ++i) {
-    std::string word = argv[i], value = i + 1 < argc ? argv[i + 1] : "";
-    if (word == "--quick") {
-      args.quick = true;
-    } else if (word == "--out" && !value.empty()) {
-      args.out = argv[++i];
-    } else if (word == "--seed" && std::istringstream(value) >> args.seed) {
-      ++i;
-    } else {
-      throw ValueError("cannot use '" + word + "': expected [--quick] [--out DIR] [--seed N]");
-    }
-  }
-  if (args.out.empty()) args.out = args.quick ? "runs/own_model-quick" : "runs/own_model";
-  return args;
-}
 
 /// Layers are members, registered under the names that they have in the file of weights. Objective, trainer, evaluation
 /// and figures need nothing but the two functions at the end.
@@ -76,31 +52,44 @@ class SkipVAE : public models::Model {
 }  // namespace
 
 int main(int argc, char** argv) try {
-  Args args = parse(argc, argv);
-  datasets::Dataset data = datasets::load("shapes", datasets::Split::train, {}, {.count = args.quick ? 2000 : 20000});
+  bool quick = false;
+  std::filesystem::path out;
+  std::uint64_t seed = 0;
+  CLI::App app("A model of your own: a skip-VAE on drawn shapes");
+  app.add_flag("--quick", quick, "Few pictures and one epoch");
+  app.add_option("--out", out, "Where run folders and figures go (runs/own_model)");
+  app.add_option("--seed", seed, "Of weights, order and noise (0)");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  }
+  if (out.empty()) out = quick ? "runs/own_model-quick" : "runs/own_model";
+
+  datasets::Dataset data = datasets::load("shapes", datasets::Split::train, {}, {.count = quick ? 2000 : 20000});
   datasets::Dataset test = datasets::load("shapes", datasets::Split::test, {}, {.count = 1000});
 
-  Generator init(args.seed, Stream::init);
+  Generator init(seed, Stream::init);
   SkipVAE model({.model = "skip-vae", .picture = test.shape.without(0), .latent = 10}, &init);
   std::printf("%lld parameters, %lld pictures\n", static_cast<long long>(model.num_parameters()),
               static_cast<long long>(data.size()));
 
-  models::Trainer trainer(model, data, {.epochs = args.quick ? 1 : 10, .seed = args.seed});
+  models::Trainer trainer(model, data, {.epochs = quick ? 1 : 10, .seed = seed});
   std::printf("%5s %10s %10s %8s\n", "epoch", "training", "validation", "KL");
-  for (int epoch = 1; epoch <= (args.quick ? 1 : 10); ++epoch) {
+  for (int epoch = 1; epoch <= (quick ? 1 : 10); ++epoch) {
     models::EpochRecord record = trainer.run_epoch();
     std::printf("%5d %10.2f %10.2f %8.2f\n", epoch, record.train.loss, record.val->loss, record.val->kl);
   }
   models::Evaluation found = models::evaluate(model, test);
   std::printf("test loss %.2f nats a picture, MSE %.4f\n", found.losses.loss, found.mse);
 
-  std::filesystem::create_directories(args.out);
-  save_safetensors(args.out / "model.safetensors", model.state_dict());
-  viz::write_png(args.out / "reconstructions.png",
+  std::filesystem::create_directories(out);
+  save_safetensors(out / "model.safetensors", model.state_dict());
+  viz::write_png(out / "reconstructions.png",
                  viz::reconstruction_figure({{"skip-VAE", model}}, test, viz::first_indices(8), {.errors = true}));
-  viz::write_png(args.out / "traversal.png", viz::traversal_figure(model, test, 0));
+  viz::write_png(out / "traversal.png", viz::traversal_figure(model, test, 0));
   for (const char* name : {"model.safetensors", "reconstructions.png", "traversal.png"})
-    std::cout << (args.out / name).string() << "\n";
+    std::cout << (out / name).string() << "\n";
 } catch (const std::exception& error) {
   std::cerr << "own_model: " << error.what() << "\n";
   return 2;

@@ -4,41 +4,14 @@
 // pytorch_weights [WEIGHTS] [--quick] [--out DIR] [--seed N]
 #include <elbo/elbo.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
 #include <map>
-#include <sstream>
 
 using namespace elbo;
 
 namespace {
-
-struct Args {
-  bool quick = false;
-  std::filesystem::path out;
-  std::uint64_t seed = 0;
-  std::filesystem::path weights;
-};
-
-Args parse(int argc, char** argv) {
-  Args args;
-  for (int i = 1; i < argc; ++i) {
-    std::string word = argv[i], value = i + 1 < argc ? argv[i + 1] : "";
-    if (word == "--quick") {
-      args.quick = true;
-    } else if (word == "--out" && !value.empty()) {
-      args.out = argv[++i];
-    } else if (word == "--seed" && std::istringstream(value) >> args.seed) {
-      ++i;
-    } else if (!word.starts_with("-") && args.weights.empty()) {
-      args.weights = word;
-    } else {
-      throw ValueError("cannot use '" + word + "': expected [WEIGHTS] [--quick] [--out DIR] [--seed N]");
-    }
-  }
-  if (args.out.empty()) args.out = args.quick ? "runs/pytorch_weights-quick" : "runs/pytorch_weights";
-  return args;
-}
 
 /// The usual layout of a small VAE in PyTorch, with nn.Linear layers as members.
 struct TorchVAE : nn::Module {
@@ -74,34 +47,47 @@ const Array& find(const NamedArrays& arrays, const std::string& name) {
 }  // namespace
 
 int main(int argc, char** argv) try {
-  Args args = parse(argc, argv);
-  std::filesystem::create_directories(args.out);
-  if (args.weights.empty()) {
-    manual_seed(args.seed);
-    args.weights = args.out / "theirs.safetensors";
-    save_safetensors(args.weights, TorchVAE().state_dict());
-    std::printf("no weights given: made %s, untrained\n", args.weights.c_str());
+  bool quick = false;
+  std::filesystem::path out, weights;
+  std::uint64_t seed = 0;
+  CLI::App app("Weights from PyTorch, used and written back");
+  app.add_option("weights", weights, "A .safetensors file; without one, it is made");
+  app.add_flag("--quick", quick, "Few pictures and one epoch");
+  app.add_option("--out", out, "Where run folders and figures go (runs/pytorch_weights)");
+  app.add_option("--seed", seed, "Of weights, order and noise (0)");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  }
+  if (out.empty()) out = quick ? "runs/pytorch_weights-quick" : "runs/pytorch_weights";
+
+  std::filesystem::create_directories(out);
+  if (weights.empty()) {
+    manual_seed(seed);
+    weights = out / "theirs.safetensors";
+    save_safetensors(weights, TorchVAE().state_dict());
+    std::printf("no weights given: made %s, untrained\n", weights.c_str());
   }
 
-  NamedArrays theirs = load_safetensors(args.weights).arrays;
+  NamedArrays theirs = load_safetensors(weights).arrays;
   for (const auto& [name, array] : theirs) std::cout << "  " << name << " " << array.shape() << "\n";
   models::VAE vae(
       {.hidden = {find(theirs, "fc1.weight").shape()[0]}, .latent = find(theirs, "fc21.weight").shape()[0]});
   vae.load_state_dict(theirs, names);  // complains of every name and shape that does not fit
 
   vae.eval();
-  Generator generator(args.seed, Stream::pictures);
+  Generator generator(seed, Stream::pictures);
   std::cout << "mean of 64 samples: " << mean(vae.sample(64, {}, &generator)) << "\n";
-  viz::write_png(args.out / "samples.png",
-                 viz::sample_figure({{"VAE", vae}}, {.rows = 4, .columns = 8, .seed = args.seed}));
+  viz::write_png(out / "samples.png", viz::sample_figure({{"VAE", vae}}, {.rows = 4, .columns = 8, .seed = seed}));
 
   // Back again, for `vae.load_state_dict(safetensors.torch.load_file("ours.safetensors"))`.
-  save_safetensors(args.out / "ours.safetensors", torch_state_dict(vae));
+  save_safetensors(out / "ours.safetensors", torch_state_dict(vae));
   bool same = true;
-  for (const auto& [name, array] : load_safetensors(args.out / "ours.safetensors").arrays)
+  for (const auto& [name, array] : load_safetensors(out / "ours.safetensors").arrays)
     same = same && array.to_vector<float>() == find(theirs, name).to_vector<float>();
   std::cout << "written back: " << (same ? "every number is the same" : "NOT the same") << "\n";
-  for (const char* name : {"samples.png", "ours.safetensors"}) std::cout << (args.out / name).string() << "\n";
+  for (const char* name : {"samples.png", "ours.safetensors"}) std::cout << (out / name).string() << "\n";
   if (!same) return 1;
 } catch (const std::exception& error) {
   std::cerr << "pytorch_weights: " << error.what() << "\n";

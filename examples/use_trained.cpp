@@ -4,56 +4,42 @@
 // use_trained [RUN] [--quick] [--out DIR] [--seed N]
 #include <elbo/elbo.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
-#include <sstream>
 
 using namespace elbo;
 
 namespace {
 
-struct Args {
-  bool quick = false;
-  std::filesystem::path out;
-  std::uint64_t seed = 0;
-  std::filesystem::path run;
-};
-
-Args parse(int argc, char** argv) {
-  Args args;
-  for (int i = 1; i < argc; ++i) {
-    std::string word = argv[i], value = i + 1 < argc ? argv[i + 1] : "";
-    if (word == "--quick") {
-      args.quick = true;
-    } else if (word == "--out" && !value.empty()) {
-      args.out = argv[++i];
-    } else if (word == "--seed" && std::istringstream(value) >> args.seed) {
-      ++i;
-    } else if (!word.starts_with("-") && args.run.empty()) {
-      args.run = word;
-    } else {
-      throw ValueError("cannot use '" + word + "': expected [RUN] [--quick] [--out DIR] [--seed N]");
-    }
-  }
-  if (args.out.empty()) args.out = args.quick ? "runs/use_trained-quick" : "runs/use_trained";
-  return args;
-}
-
 /// A small VAE on `shapes`, for those who have no run folder yet.
-std::filesystem::path train_small(const Args& args) {
-  datasets::Dataset data = datasets::load("shapes", datasets::Split::train, {}, {.count = args.quick ? 2000 : 10000});
-  models::RunConfig config{.model = {.hidden = {256}, .latent = 10},
-                           .train = {.epochs = args.quick ? 1 : 5, .seed = args.seed}};
-  return models::train(args.out / "vae", config, data).run.folder();
+std::filesystem::path train_small(const std::filesystem::path& out, bool quick, std::uint64_t seed) {
+  datasets::Dataset data = datasets::load("shapes", datasets::Split::train, {}, {.count = quick ? 2000 : 10000});
+  models::RunConfig config{.model = {.hidden = {256}, .latent = 10}, .train = {.epochs = quick ? 1 : 5, .seed = seed}};
+  return models::train(out / "vae", config, data).run.folder();
 }
 
 }  // namespace
 
 int main(int argc, char** argv) try {
-  Args args = parse(argc, argv);
-  if (args.run.empty()) args.run = train_small(args);
-  auto [name, run, model] = models::open(args.run);
+  bool quick = false;
+  std::filesystem::path out, folder;
+  std::uint64_t seed = 0;
+  CLI::App app("A trained model, used: codes, reconstructions, scores");
+  app.add_option("run", folder, "A run folder; without one, a small model is trained");
+  app.add_flag("--quick", quick, "Few pictures and one epoch");
+  app.add_option("--out", out, "Where run folders and figures go (runs/use_trained)");
+  app.add_option("--seed", seed, "Of weights, order and noise (0)");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  }
+  if (out.empty()) out = quick ? "runs/use_trained-quick" : "runs/use_trained";
+
+  if (folder.empty()) folder = train_small(out, quick, seed);
+  auto [name, run, model] = models::open(folder);
   datasets::Dataset test = models::load_data(run.config().data, datasets::Split::test).first(500);
   std::printf("%s: %s with %d latent dimensions, trained on %s\n", name.c_str(), model->config().model.c_str(),
               int(model->config().latent), run.config().data.dataset.c_str());
@@ -70,8 +56,8 @@ int main(int argc, char** argv) try {
   Tensor same = labels.defined() ? models::same_label(*model, test.labels[0], 8) : Tensor();
   Array pictures = models::decode_pictures(*model, z, same);
   const Shape& s = pictures.shape();
-  std::filesystem::create_directories(args.out);
-  viz::write_png(args.out / "from_0_to_1.png",
+  std::filesystem::create_directories(out);
+  viz::write_png(out / "from_0_to_1.png",
                  viz::grid(pictures.to_vector<float>(), int(s[0]), int(s[1]), int(s[2]), int(s[3]), 8));
 
   // Score: the negative ELBO in nats, the higher the less usual.
@@ -81,9 +67,8 @@ int main(int argc, char** argv) try {
   std::vector<std::int64_t> both{low - scores.begin(), high - scores.begin()};
   std::printf("of %d test pictures, %d is the most usual (%.2f nats), %d the least (%.2f)\n", int(test.size()),
               int(both[0]), low->loss, int(both[1]), high->loss);
-  viz::write_png(args.out / "most_and_least_usual.png", viz::class_preview(test, both, {.columns = 2}));
-  for (const char* file : {"from_0_to_1.png", "most_and_least_usual.png"})
-    std::cout << (args.out / file).string() << "\n";
+  viz::write_png(out / "most_and_least_usual.png", viz::class_preview(test, both, {.columns = 2}));
+  for (const char* file : {"from_0_to_1.png", "most_and_least_usual.png"}) std::cout << (out / file).string() << "\n";
 } catch (const std::exception& error) {
   std::cerr << "use_trained: " << error.what() << "\n";
   return 2;
