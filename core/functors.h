@@ -315,6 +315,17 @@ struct LogicalXor {
 
 #undef ELBO_FN
 
+/// A functor from its parameters, of which it has none, one or two. On the host.
+template <class F, class T>
+F make_functor(double p0, double p1) {
+  if constexpr (requires { F{T(0), T(0)}; })
+    return F{static_cast<T>(p0), static_cast<T>(p1)};
+  else if constexpr (requires { F{T(0)}; })
+    return F{static_cast<T>(p0)};
+  else
+    return F{};
+}
+
 }  // namespace
 }  // namespace elbo
 

@@ -28,6 +28,39 @@ ELBO_HD inline T one_hot(std::int64_t i, const std::int64_t* labels, std::int64_
   return labels[i / classes] == i % classes ? T(1) : T(0);
 }
 
+// ---- broadcasting --------------------------------------------------------------------------------------------------
+
+/// How operands broadcast to an output: dimensions of size 1 are left out, and neighbours that all operands run
+/// through alike are made one. The last dimension's step is then 0 or 1 for every operand. Made on the host.
+template <int count>
+struct Broadcast {
+  int rank = 0;
+  std::int64_t sizes[Shape::max_rank] = {}, steps[count][Shape::max_rank] = {};
+
+  /// Of `count` operands. An output without elements has no dimensions here.
+  Broadcast(const Shape& out, const ConstView* in) {
+    if (out.numel() == 0) return;
+    std::int64_t rest[count], step[count];  // elements in an operand's dimensions after this one
+    for (int i = 0; i < count; ++i) rest[i] = in[i].shape.numel();
+    for (int d = 0; d < out.rank(); ++d) {
+      if (out[d] == 1) continue;
+      bool joins = rank > 0;
+      for (int i = 0; i < count; ++i) {
+        const int own_d = d - out.rank() + in[i].shape.rank();
+        const std::int64_t own = own_d < 0 ? 1 : in[i].shape[own_d];
+        rest[i] /= own;
+        step[i] = own == 1 ? 0 : rest[i];
+        joins = joins && steps[i][last()] == step[i] * out[d];
+      }
+      if (!joins) sizes[rank++] = 1;
+      sizes[last()] *= out[d];
+      for (int i = 0; i < count; ++i) steps[i][last()] = step[i];
+    }
+    if (rank == 0) sizes[rank++] = 1;
+  }
+  int last() const { return rank - 1; }
+};
+
 // ---- boxes ---------------------------------------------------------------------------------------------------------
 
 /// A box to be copied (see Backend::copy_strided), without dimensions of size 1, neighbours that both sides run through

@@ -1,6 +1,6 @@
-#include <algorithm>
 #include <utility>
 
+#include "../core/index_kernels.h"
 #include "kernels.h"
 #include "vector.h"
 
@@ -10,17 +10,16 @@ namespace {
 using std::int64_t;
 using std::uint8_t;
 
-/// How operands broadcast to an output: dimensions of size 1 are left out, and neighbours that all operands run
-/// through alike are made one. The last dimension's step is then 0 or 1 for every operand.
+/// An elementwise op over operands that broadcast.
 template <int count>
 struct Plan {
+  index::Broadcast<count> broadcast;
   int64_t numel;
-  int rank;
   bool in_rows;       // four elements from a multiple of four on lie in one row
   bool whole[count];  // four such of the operand are a pack
   bool whole_out;
-  int64_t sizes[Shape::max_rank];
-  int64_t steps[count][Shape::max_rank];
+
+  Plan(const View& out, const ConstView (&in)[count]);
 };
 
 template <class T>
@@ -32,47 +31,12 @@ bool aligned_for(const ConstView& x) {
                                : (size_of(x.dtype) == 4 ? aligned_for<float>(x.data) : aligned_for<double>(x.data));
 }
 
-/// Dimensions from the last on: the order of a Plan is turned round at the end.
 template <int count>
-void merge(Plan<count>& plan, const Shape& out, const ConstView (&in)[count]) {
-  int64_t numel[count];  // of the operands' dimensions so far, which is the step of the next
-  std::fill_n(numel, count, int64_t{1});
-  for (int d = 0; d < out.rank(); ++d) {
-    const int64_t size = out.back(d);
-    if (size == 1) continue;
-    const int last = plan.rank - 1;
-    int64_t step[count];
-    bool joins = plan.rank > 0;
-    for (int i = 0; i < count; ++i) {
-      const int64_t own = d < in[i].shape.rank() ? in[i].shape.back(d) : 1;
-      step[i] = own == 1 ? 0 : numel[i];
-      numel[i] *= own;
-      joins = joins && step[i] == plan.steps[i][last] * plan.sizes[last];
-    }
-    if (joins) {
-      plan.sizes[last] *= size;
-      continue;
-    }
-    plan.sizes[plan.rank] = size;
-    for (int i = 0; i < count; ++i) plan.steps[i][plan.rank] = step[i];
-    ++plan.rank;
-  }
-  if (plan.rank == 0) plan.sizes[plan.rank++] = 1;
-  std::reverse(plan.sizes, plan.sizes + plan.rank);
-  for (auto& steps : plan.steps) std::reverse(steps, steps + plan.rank);
-}
-
-template <int count>
-Plan<count> plan_of(const View& out, const ConstView (&in)[count]) {
-  Plan<count> plan{};
-  plan.numel = out.shape.numel();
-  if (plan.numel == 0) return plan;
-  merge(plan, out.shape, in);
-  plan.in_rows = plan.rank == 1 || plan.sizes[plan.rank - 1] % per_thread == 0;
-  plan.whole_out = aligned_for(ConstView(out));
+Plan<count>::Plan(const View& out, const ConstView (&in)[count]) : broadcast(out.shape, in), numel(out.shape.numel()) {
+  in_rows = broadcast.rank == 1 || broadcast.sizes[broadcast.last()] % per_thread == 0;
+  whole_out = aligned_for(ConstView(out));
   // An operand with rows of its own has them one after the other, so all are aligned if the first one is.
-  for (int i = 0; i < count; ++i) plan.whole[i] = plan.in_rows && aligned_for(in[i]);
-  return plan;
+  for (int i = 0; i < count; ++i) whole[i] = in_rows && aligned_for(in[i]);
 }
 
 /// Where the operands' elements are that meet an element of the output.
@@ -82,13 +46,14 @@ struct Places {
 };
 template <int count>
 __device__ inline Places<count> places_of(const Plan<count>& plan, int64_t i) {
+  const index::Broadcast<count>& b = plan.broadcast;
   Places<count> places{};
-  for (int d = plan.rank - 1; d > 0; --d) {
-    const int64_t rest = divide(i, plan.sizes[d]), coordinate = i - rest * plan.sizes[d];
-    for (int k = 0; k < count; ++k) places.at[k] += coordinate * plan.steps[k][d];
+  for (int d = b.rank - 1; d > 0; --d) {
+    const int64_t rest = divide(i, b.sizes[d]), coordinate = i - rest * b.sizes[d];
+    for (int k = 0; k < count; ++k) places.at[k] += coordinate * b.steps[k][d];
     i = rest;
   }
-  for (int k = 0; k < count; ++k) places.at[k] += i * plan.steps[k][0];
+  for (int k = 0; k < count; ++k) places.at[k] += i * b.steps[k][0];
   return places;
 }
 
@@ -97,7 +62,7 @@ template <int which, class T, int count>
 __device__ inline Pack<T, per_thread> operand(const Plan<count>& plan, const T* x,
                                               const Places<count> (&places)[per_thread], int64_t first) {
   const int64_t left = plan.numel - first;
-  if (plan.in_rows && plan.steps[which][plan.rank - 1] != 0)
+  if (plan.in_rows && plan.broadcast.steps[which][plan.broadcast.rank - 1] != 0)
     return load(x + places[0].at[which], 0, left, plan.whole[which]);
   Pack<T, per_thread> pack{};
   for (int i = 0; i < per_thread; ++i)
@@ -177,19 +142,19 @@ const T* elements(const ConstView& x) {
 
 template <class F, class T>
 void binary_of(const Context& context, View out, ConstView a, ConstView b) {
-  launch(context.stream, binary_kernel<F, T>, pack_blocks(out.shape.numel()), block_threads, 0, plan_of(out, {a, b}),
+  launch(context.stream, binary_kernel<F, T>, pack_blocks(out.shape.numel()), block_threads, 0, Plan<2>(out, {a, b}),
          static_cast<T*>(out.data), elements<T>(a), elements<T>(b));
 }
 
 template <class F, class A, class T>
 void ternary_of(const Context& context, View out, ConstView a, ConstView b, ConstView c) {
   launch(context.stream, ternary_kernel<F, A, T>, pack_blocks(out.shape.numel()), block_threads, 0,
-         plan_of(out, {a, b, c}), static_cast<T*>(out.data), elements<A>(a), elements<T>(b), elements<T>(c));
+         Plan<3>(out, {a, b, c}), static_cast<T*>(out.data), elements<A>(a), elements<T>(b), elements<T>(c));
 }
 
 template <class F, class T>
 void compare_of(const Context& context, View out, ConstView a, ConstView b) {
-  launch(context.stream, compare_kernel<F, T>, pack_blocks(out.shape.numel()), block_threads, 0, plan_of(out, {a, b}),
+  launch(context.stream, compare_kernel<F, T>, pack_blocks(out.shape.numel()), block_threads, 0, Plan<2>(out, {a, b}),
          static_cast<uint8_t*>(out.data), elements<T>(a), elements<T>(b));
 }
 

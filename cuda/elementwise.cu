@@ -32,23 +32,12 @@ __global__ void unary_grad_kernel(F f, T* gx, const T* x, const T* y, const T* g
   store(gx, first, n, whole, result);
 }
 
-// A functor from its parameters, of which it has none, one or two.
-template <class F, class T>
-F make(double p0, double p1) {
-  if constexpr (requires { F{T(0), T(0)}; })
-    return F{static_cast<T>(p0), static_cast<T>(p1)};
-  else if constexpr (requires { F{T(0)}; })
-    return F{static_cast<T>(p0)};
-  else
-    return F{};
-}
-
 template <class F, class T>
 void unary_of(const Context& context, View out, ConstView x, double p0, double p1) {
   T* to = static_cast<T*>(out.data);
   const T* from = static_cast<const T*>(x.data);
   const int64_t n = out.shape.numel();
-  launch(context.stream, unary_kernel<F, T>, pack_blocks(n), block_threads, 0, make<F, T>(p0, p1), to, from, n,
+  launch(context.stream, unary_kernel<F, T>, pack_blocks(n), block_threads, 0, make_functor<F, T>(p0, p1), to, from, n,
          aligned(to, from));
 }
 
@@ -59,8 +48,8 @@ void unary_grad_of(const Context& context, View gx, ConstView x, ConstView y, Co
   const T* grad = static_cast<const T*>(g.data);
   const T *in = x ? static_cast<const T*>(x.data) : grad, *out = y ? static_cast<const T*>(y.data) : grad;
   const int64_t n = gx.shape.numel();
-  launch(context.stream, unary_grad_kernel<F, T>, pack_blocks(n), block_threads, 0, make<F, T>(p0, p1), to, in, out,
-         grad, n, aligned(to, in, out, grad));
+  launch(context.stream, unary_grad_kernel<F, T>, pack_blocks(n), block_threads, 0, make_functor<F, T>(p0, p1), to, in,
+         out, grad, n, aligned(to, in, out, grad));
 }
 
 #define ELBO_UNARY(op, F, ...) {unary_of<F<float>, float>, unary_of<F<double>, double>},

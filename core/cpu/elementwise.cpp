@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <array>
 
+#include "../index_kernels.h"
 #include "../parallel_for.h"
 #include "kernels.h"
 
@@ -9,43 +9,7 @@ namespace {
 
 using std::int64_t;
 
-/// How operands broadcast to an output: dimensions of size 1 are left out, and neighbours that all operands run
-/// through alike are made one. The last dimension's step is then 0 or 1 for every operand.
-template <std::size_t count>
-struct Broadcast {
-  int rank = 0;
-  std::array<int64_t, Shape::max_rank> sizes{};
-  std::array<std::array<int64_t, Shape::max_rank>, count> steps{};
-
-  Broadcast(const Shape& out, const std::array<ConstView, count>& in) {
-    std::array<int64_t, count> numel;  // of the operands' dimensions so far, which is the step of the next
-    numel.fill(1);
-    for (int d = 0; d < out.rank(); ++d) {  // from the last dimension on; turned round below
-      const int64_t size = out.back(d);
-      if (size == 1) continue;
-      std::array<int64_t, count> step;
-      bool joins = rank > 0;
-      for (std::size_t i = 0; i < count; ++i) {
-        const int64_t own = d < in[i].shape.rank() ? in[i].shape.back(d) : 1;
-        step[i] = own == 1 ? 0 : numel[i];
-        numel[i] *= own;
-        joins = joins && step[i] == steps[i][last()] * sizes[last()];
-      }
-      if (joins) {
-        sizes[last()] *= size;
-        continue;
-      }
-      sizes[static_cast<std::size_t>(rank)] = size;
-      for (std::size_t i = 0; i < count; ++i) steps[i][static_cast<std::size_t>(rank)] = step[i];
-      ++rank;
-    }
-    if (rank == 0) sizes[static_cast<std::size_t>(rank++)] = 1;
-    std::reverse(sizes.begin(), sizes.begin() + rank);
-    for (auto& each : steps) std::reverse(each.begin(), each.begin() + rank);
-  }
-
-  std::size_t last() const { return static_cast<std::size_t>(rank - 1); }
-};
+using index::Broadcast;
 
 /// n copies of the element at `from`.
 void repeat(void* to, const void* from, int64_t n, std::size_t size) {
@@ -61,10 +25,10 @@ void repeat(void* to, const void* from, int64_t n, std::size_t size) {
 constexpr int64_t piece = 1024;  // copies of an element that broadcasts along a row
 
 /// The elements of operand rows from some column on, for a loop that wants all operands side by side.
-template <std::size_t count>
+template <int count>
 class Rows {
  public:
-  Rows(const Broadcast<count>& broadcast, const std::array<ConstView, count>& in) : b_(broadcast), in_(in) {}
+  Rows(const Broadcast<count>& broadcast, const ConstView* in) : b_(broadcast), in_(in) {}
 
   /// Calls fn(first element of the output, how many, pointers) for pieces that cover [begin, end).
   template <class Fn>
@@ -76,7 +40,7 @@ class Rows {
       for (int64_t done = 0; done < n; done += longest) {
         const int64_t m = std::min(longest, n - done);
         fn(begin + done, m, pointers_);
-        for (std::size_t i = 0; i < count; ++i)
+        for (int i = 0; i < count; ++i)
           if (b_.steps[i][b_.last()] != 0) pointers_[i] = at(pointers_[i], m, in_[i].dtype);
       }
       begin += n;
@@ -87,13 +51,12 @@ class Rows {
   /// Finds the operands of n elements of a row; returns how many can be done at once.
   int64_t place(int64_t row, int64_t column, int64_t n) {
     int64_t longest = n;
-    for (std::size_t i = 0; i < count; ++i) {
+    for (int i = 0; i < count; ++i) {
       const bool repeats = b_.steps[i][b_.last()] == 0;
       int64_t offset = repeats ? 0 : column, rest = row;
       for (int d = b_.rank - 2; d >= 0; --d) {
-        const auto dim = static_cast<std::size_t>(d);
-        offset += rest % b_.sizes[dim] * b_.steps[i][dim];
-        rest /= b_.sizes[dim];
+        offset += rest % b_.sizes[d] * b_.steps[i][d];
+        rest /= b_.sizes[d];
       }
       pointers_[i] = at(in_[i].data, offset, in_[i].dtype);
       if (!repeats) continue;
@@ -105,22 +68,21 @@ class Rows {
   }
 
   const Broadcast<count>& b_;
-  const std::array<ConstView, count>& in_;
-  std::array<const void*, count> pointers_{};
+  const ConstView* in_;
+  const void* pointers_[count] = {};
   alignas(64) std::byte buffers_[count][piece * 8];
 };
 
 /// fn(n, out, pointers to n elements of each operand) over the whole output, on several threads.
-template <std::size_t count, class Fn>
-void broadcast_loop(View out, const std::array<ConstView, count>& in, const Fn& fn) {
+template <int count, class Fn>
+void broadcast_loop(View out, const ConstView (&in)[count], const Fn& fn) {
   const int64_t numel = out.shape.numel();
   if (numel == 0) return;
   const Broadcast<count> broadcast(out.shape, in);
   parallel_for(numel, element_grain, [&](int64_t begin, int64_t end) {
     Rows<count> rows(broadcast, in);
-    rows.run(begin, end, [&](int64_t first, int64_t n, const std::array<const void*, count>& p) {
-      fn(n, at(out.data, first, out.dtype), p);
-    });
+    rows.run(begin, end,
+             [&](int64_t first, int64_t n, const void* const* p) { fn(n, at(out.data, first, out.dtype), p); });
   });
 }
 
@@ -164,23 +126,22 @@ void unary_grad(const Context& context, UnaryOp op, View gx, ConstView x, ConstV
 
 void binary(const Context& context, BinaryOp op, View out, ConstView a, ConstView b) {
   const BinaryFn fn = context.tables.elementwise.binary[static_cast<int>(op)][floating(out.dtype)];
-  broadcast_loop<2>(out, {a, b}, [fn](int64_t n, void* to, const auto& in) { fn(n, to, in[0], in[1]); });
+  broadcast_loop(out, {a, b}, [fn](int64_t n, void* to, const auto& in) { fn(n, to, in[0], in[1]); });
 }
 
 void binary_grad(const Context& context, BinaryOp op, int side, View out, ConstView a, ConstView b, ConstView g) {
   const BinaryGradFn fn = context.tables.elementwise.binary_grad[static_cast<int>(op)][side][floating(out.dtype)];
-  broadcast_loop<3>(out, {a, b, g}, [fn](int64_t n, void* to, const auto& in) { fn(n, to, in[0], in[1], in[2]); });
+  broadcast_loop(out, {a, b, g}, [fn](int64_t n, void* to, const auto& in) { fn(n, to, in[0], in[1], in[2]); });
 }
 
 void compare(const Context& context, CompareOp op, View out, ConstView a, ConstView b) {
   const BinaryFn fn = context.tables.elementwise.compare[static_cast<int>(op)][static_cast<int>(a.dtype)];
-  broadcast_loop<2>(out, {a, b}, [fn](int64_t n, void* to, const auto& in) { fn(n, to, in[0], in[1]); });
+  broadcast_loop(out, {a, b}, [fn](int64_t n, void* to, const auto& in) { fn(n, to, in[0], in[1]); });
 }
 
 void where(const Context& context, View out, ConstView condition, ConstView a, ConstView b) {
   const WhereFn fn = context.tables.elementwise.where[static_cast<int>(out.dtype)];
-  broadcast_loop<3>(out, {condition, a, b},
-                    [fn](int64_t n, void* to, const auto& in) { fn(n, to, in[0], in[1], in[2]); });
+  broadcast_loop(out, {condition, a, b}, [fn](int64_t n, void* to, const auto& in) { fn(n, to, in[0], in[1], in[2]); });
 }
 
 void cast(const Context& context, View out, ConstView x) {

@@ -8,20 +8,9 @@ namespace {
 using std::int64_t;
 using std::uint8_t;
 
-// A functor from its parameters, of which it has none, one or two.
-template <class F, class T>
-F make(double p0, double p1) {
-  if constexpr (requires { F{T(0), T(0)}; })
-    return F{static_cast<T>(p0), static_cast<T>(p1)};
-  else if constexpr (requires { F{T(0)}; })
-    return F{static_cast<T>(p0)};
-  else
-    return F{};
-}
-
 template <class F, class T>
 void unary(int64_t n, void* out, const void* x, double p0, double p1) {
-  const F f = make<F, T>(p0, p1);
+  const F f = make_functor<F, T>(p0, p1);
   T* o = static_cast<T*>(out);
   const T* in = static_cast<const T*>(x);
   ELBO_INDEPENDENT
@@ -30,7 +19,7 @@ void unary(int64_t n, void* out, const void* x, double p0, double p1) {
 
 template <class F, class T>
 void unary_grad(int64_t n, void* gx, const void* x, const void* y, const void* g, double p0, double p1) {
-  const F f = make<F, T>(p0, p1);
+  const F f = make_functor<F, T>(p0, p1);
   T* o = static_cast<T*>(gx);
   const T *in = static_cast<const T*>(x), *out = static_cast<const T*>(y), *grad = static_cast<const T*>(g);
   ELBO_INDEPENDENT
