@@ -77,7 +77,7 @@ TEST_CASE("elbo train leaves a whole run folder, and elbo eval measures it") {
   CHECK(std::count(eval.out.begin(), eval.out.end(), '\n') == 1);
 }
 
-TEST_CASE("a training killed by the system goes on to the same bits") {
+TEST_CASE("a training killed by the system goes on to the same bits", "[bits]") {
   Place place;
   auto with_out = [&](const fs::path& out, std::vector<std::string> more) {
     more.insert(more.end(), {"--epochs", "300", "--out", out.string()});

@@ -162,7 +162,7 @@ TEST_CASE("cifar: missing files, and what lies there instead") {
         std::string::npos);
 }
 
-TEST_CASE("cifar: the real CIFAR-10") {
+TEST_CASE("cifar: the real CIFAR-10", "[data]") {
   const char* root = std::getenv("ELBO_DATA");
   const std::filesystem::path dir = root ? std::filesystem::path(root) / "cifar10" : "";
   if (!root || !std::filesystem::exists(dir)) {

@@ -276,7 +276,7 @@ TEST_CASE("datasets: where files are looked for") {
         (dir / "none").string() + ": expected a folder with the files of mnist, found nothing there");
 }
 
-TEST_CASE("datasets: the real Fashion-MNIST") {
+TEST_CASE("datasets: the real Fashion-MNIST", "[data]") {
   const std::filesystem::path dir = "/usr/share/datasets/fashion-mnist";
   if (!std::filesystem::exists(dir)) {
     WARN("skipped: no " << dir.string() << " (apt install dataset-fashion-mnist)");
@@ -291,7 +291,7 @@ TEST_CASE("datasets: the real Fashion-MNIST") {
   CHECK(mean(test) / 255 == Approx(0.2868).margin(0.00005));
 }
 
-TEST_CASE("datasets: the real MNIST") {
+TEST_CASE("datasets: the real MNIST", "[data]") {
   const char* root = std::getenv("ELBO_DATA");
   const std::filesystem::path dir = root ? std::filesystem::path(root) / "mnist" : "";
   if (!root || !std::filesystem::exists(dir)) {

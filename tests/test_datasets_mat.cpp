@@ -426,7 +426,7 @@ TEST_CASE("svhn: X and y missing, of another kind, or not fitting together") {
             "(scripts/fetch-datasets svhn downloads them)");
 }
 
-TEST_CASE("svhn: the real files, or what stands in for them") {
+TEST_CASE("svhn: the real files, or what stands in for them", "[data]") {
   const char* root = std::getenv("ELBO_DATA");
   const std::filesystem::path dir = root ? std::filesystem::path(root) / "svhn" : "";
   if (!root || !std::filesystem::exists(dir)) {

@@ -456,7 +456,7 @@ TEST_CASE("tsne: exaggeration does not draw codes without clusters to one point"
   CHECK(models::tsne(clusters(700, 8, 0), second).kl < 1.9);
 }
 
-TEST_CASE("tsne: the same bits for any number of threads and from equal seeds", "[embed]") {
+TEST_CASE("tsne: the same bits for any number of threads and from equal seeds", "[embed][bits]") {
   const Array codes = clusters(333, 6, 0.5);
   const int before = num_threads();
   auto run = [&](int threads, std::uint64_t seed, double scale = 1) {

@@ -127,7 +127,7 @@ TEST_CASE("op table: float32 gradients", "[ops]") {
   });
 }
 
-TEST_CASE("op table: threads change no bit", "[ops]") {
+TEST_CASE("op table: threads change no bit", "[ops][bits]") {
   ThreadsGuard guard;
   for_each_case([](const OpCase&) { return true; },
                 [](const OpCase& c) {

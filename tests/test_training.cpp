@@ -97,7 +97,7 @@ bool same(const Losses& a, const Losses& b) {
 
 }  // namespace
 
-TEST_CASE("training ends in the same bits with 1, 2 and 4 threads") {
+TEST_CASE("training ends in the same bits with 1, 2 and 4 threads", "[bits]") {
   Outcome one = train(1, 2);
   for (int threads : {2, 4}) {
     Outcome other = train(threads, 2);
@@ -284,7 +284,7 @@ TEST_CASE("a warm-up lets the KL divergence's weight grow from 0, step by step")
   CHECK(mean_weight(*first.val) == Approx(3).epsilon(1e-4));
 }
 
-TEST_CASE("every model of the zoo trains to the same bits with any number of threads") {
+TEST_CASE("every model of the zoo trains to the same bits with any number of threads", "[bits]") {
   for (const std::string& kind : known_models()) {
     INFO(kind);
     RunConfig config;

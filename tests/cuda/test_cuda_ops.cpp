@@ -105,7 +105,7 @@ TEST_CASE("op table on the GPU: gradients", "[cuda][ops]") {
   });
 }
 
-TEST_CASE("op table on the GPU: twice the same bits", "[cuda][ops]") {
+TEST_CASE("op table on the GPU: twice the same bits", "[cuda][ops][bits]") {
   for_each_case([](const OpCase&) { return true; },
                 [](const OpCase& c) {
                   const Results first = run_seeded(c, DType::float32, gpu);
