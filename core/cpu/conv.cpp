@@ -4,8 +4,7 @@
 #include <optional>
 #include <vector>
 
-#include "../index_kernels.h"
-#include "../parallel_for.h"
+#include "columns.h"
 #include "gemm.h"
 #include "kernels.h"
 
@@ -21,9 +20,14 @@ struct Plan {
   int64_t group;         // pictures to a product: more where one has few columns. It depends on the shape alone.
   int64_t groups;
   bool direct;  // a kernel of one element that walks over all pixels: the picture is the matrix
+  Combs combs;
 
   explicit Plan(const Conv2dArgs& a)
-      : x(a.c_in * a.h * a.w), y(a.c_out * a.out_h * a.out_w), taps(a.c_in * a.kh * a.kw), points(a.out_h * a.out_w) {
+      : x(a.c_in * a.h * a.w),
+        y(a.c_out * a.out_h * a.out_w),
+        taps(a.c_in * a.kh * a.kw),
+        points(a.out_h * a.out_w),
+        combs(a) {
     constexpr int64_t enough_columns = 256, enough_groups = 16;
     group = std::clamp<int64_t>(enough_columns / std::max<int64_t>(1, points), 1,
                                 std::max<int64_t>(1, a.n / enough_groups));
@@ -33,60 +37,6 @@ struct Plan {
   int64_t first(int64_t item) const { return item * group; }
   int64_t count(int64_t item, int64_t n) const { return std::min(group, n - item * group); }
 };
-
-/// The outputs [begin, end) along one dimension at which a tap at `shift` = tap * dilation - pad meets [0, size).
-struct Span {
-  int64_t begin, end;
-  Span(int64_t shift, int64_t stride, int64_t size, int64_t outputs) {
-    begin = shift >= 0 ? 0 : std::min(outputs, divide_up(-shift, stride));
-    end = size <= shift ? 0 : std::min(outputs, divide_up(size - shift, stride));
-    end = std::max(begin, end);
-  }
-};
-
-/// index::im2col for a whole picture; a row of the columns is `step` elements from the next.
-template <class T>
-void im2col(const Conv2dArgs& a, T* columns, int64_t step, const T* x) {
-  parallel_for(a.c_in * a.kh * a.kw, grain_of(a.out_h * a.out_w), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      const index::Tap t = index::tap(a, row);
-      const Span span(t.j * a.dilation_w - a.pad_w, a.stride_w, a.w, a.out_w);
-      T* to = columns + row * step;
-      for (int64_t out_y = 0; out_y < a.out_h; ++out_y, to += a.out_w) {
-        const int64_t line = index::tap_line(a, t, out_y);
-        if (line < 0 || line >= a.h) {
-          std::fill_n(to, a.out_w, T(0));
-          continue;
-        }
-        std::fill(to, to + span.begin, T(0));
-        const T* from = x + (t.channel * a.h + line) * a.w;
-        const int64_t column = index::tap_column(a, t, 0);
-        for (int64_t i = span.begin; i < span.end; ++i) to[i] = from[column + i * a.stride_w];
-        std::fill(to + span.end, to + a.out_w, T(0));
-      }
-    }
-  });
-}
-
-/// index::col2im for a whole picture: each pixel's sum in the same order, that of the kernel's elements.
-template <class T>
-void col2im(const Conv2dArgs& a, T* x, const T* columns, int64_t step) {
-  parallel_for(a.c_in, grain_of(a.kh * a.kw * a.out_h * a.out_w), [&](int64_t begin, int64_t end) {
-    std::fill(x + begin * a.h * a.w, x + end * a.h * a.w, T(0));
-    for (int64_t row = begin * a.kh * a.kw; row < end * a.kh * a.kw; ++row) {
-      const index::Tap t = index::tap(a, row);
-      const Span span(t.j * a.dilation_w - a.pad_w, a.stride_w, a.w, a.out_w);
-      const T* from = columns + row * step;
-      for (int64_t out_y = 0; out_y < a.out_h; ++out_y, from += a.out_w) {
-        const int64_t line = index::tap_line(a, t, out_y);
-        if (line < 0 || line >= a.h) continue;
-        T* to = x + (t.channel * a.h + line) * a.w;
-        const int64_t column = index::tap_column(a, t, 0);
-        for (int64_t i = span.begin; i < span.end; ++i) to[column + i * a.stride_w] += from[i];
-      }
-    }
-  });
-}
 
 /// out [channels, group * points] = y [group, channels, points], or the other way round.
 template <class T>
@@ -183,26 +133,47 @@ std::size_t bytes_of(int64_t elements) {
   return Products::round_up(static_cast<std::size_t>(elements) * sizeof(T));
 }
 
+/// What a piece of work needs for itself: the columns of its pictures, their outputs side by side, a combed picture.
+template <class T>
+struct Scratch {
+  T *columns, *outputs, *combed;
+  std::size_t bytes;
+
+  explicit Scratch(const Plan& plan, std::byte* memory = nullptr) {
+    const std::size_t columns_bytes = bytes_of<T>(plan.direct ? 0 : plan.taps * plan.group * plan.points);
+    const std::size_t outputs_bytes = bytes_of<T>(plan.group == 1 ? 0 : plan.group * plan.y);
+    columns = reinterpret_cast<T*>(memory);
+    outputs = reinterpret_cast<T*>(memory + columns_bytes);
+    combed = reinterpret_cast<T*>(memory + columns_bytes + outputs_bytes);
+    bytes = columns_bytes + outputs_bytes + bytes_of<T>(plan.direct ? 0 : plan.combs.size);
+  }
+};
+
+/// The columns of `count` pictures, side by side.
+template <class T>
+void columns_of(const Conv2dArgs& a, const Plan& plan, const Scratch<T>& scratch, const T* x, int64_t count) {
+  for (int64_t i = 0; i < count; ++i)
+    im2col(a, plan.combs, scratch.columns + i * plan.points, count * plan.points, x + i * plan.x, scratch.combed);
+}
+
 template <class T>
 void forward(const Context& context, const Conv2dArgs& a, T* y, const T* x, const T* weight, const T* bias) {
   const Plan plan(a);
   auto shape = [&](int64_t count) { return product(a, a.c_out, count * plan.points, plan.taps); };
-  const std::size_t columns_bytes = bytes_of<T>(plan.direct ? 0 : plan.taps * plan.group * plan.points);
-  const std::size_t out_bytes = bytes_of<T>(plan.group == 1 ? 0 : plan.group * plan.y);
-  Products products(context, columns_bytes + out_bytes, {shape(plan.group), shape(plan.count(plan.groups - 1, a.n))},
+  Products products(context, Scratch<T>(plan).bytes, {shape(plan.group), shape(plan.count(plan.groups - 1, a.n))},
                     plan.groups);
   products.run([&](int64_t item, std::byte* memory) {
     const int64_t first = plan.first(item), count = plan.count(item, a.n);
+    const Scratch<T> scratch(plan, memory);
     const T* from = x + first * plan.x;
-    T *columns = reinterpret_cast<T*>(memory), *to = y + first * plan.y;
+    T* to = y + first * plan.y;
     MatmulArgs args = shape(count);
     args.a = weight;
-    args.b = plan.direct ? from : columns;
-    args.out = count == 1 ? to : reinterpret_cast<T*>(memory + columns_bytes);
-    if (!plan.direct)
-      for (int64_t i = 0; i < count; ++i) im2col(a, columns + i * plan.points, count * plan.points, from + i * plan.x);
+    args.b = plan.direct ? from : scratch.columns;
+    args.out = count == 1 ? to : scratch.outputs;
+    if (!plan.direct) columns_of(a, plan, scratch, from, count);
     products.multiply(args, memory);
-    if (count > 1) apart(to, static_cast<const T*>(args.out), count, a.c_out, plan.points);
+    if (count > 1) apart(to, scratch.outputs, count, a.c_out, plan.points);
     if (bias)
       for (int64_t i = 0; i < count; ++i) add_per_channel(to + i * plan.y, bias, a.c_out, plan.points);
   });
@@ -216,28 +187,26 @@ void grad_data(const Context& context, const Conv2dArgs& a, T* gx, const T* gy, 
     args.transpose_a = true;
     return args;
   };
-  const std::size_t columns_bytes = bytes_of<T>(plan.direct ? 0 : plan.taps * plan.group * plan.points);
-  const std::size_t in_bytes = bytes_of<T>(plan.group == 1 ? 0 : plan.group * plan.y);
-  Products products(context, columns_bytes + in_bytes, {shape(plan.group), shape(plan.count(plan.groups - 1, a.n))},
+  Products products(context, Scratch<T>(plan).bytes, {shape(plan.group), shape(plan.count(plan.groups - 1, a.n))},
                     plan.groups);
   products.run([&](int64_t item, std::byte* memory) {
     const int64_t first = plan.first(item), count = plan.count(item, a.n);
+    const Scratch<T> scratch(plan, memory);
     const T* from = gy + first * plan.y;
-    T *columns = reinterpret_cast<T*>(memory), *to = gx + first * plan.x;
+    T* to = gx + first * plan.x;
     MatmulArgs args = shape(count);
     args.a = weight;
-    args.b = from;
-    args.out = plan.direct ? to : columns;
-    if (count > 1) {
-      T* in = reinterpret_cast<T*>(memory + columns_bytes);
-      side_by_side(in, from, count, a.c_out, plan.points);
-      args.b = in;
-    }
+    args.b = count == 1 ? from : scratch.outputs;
+    args.out = plan.direct ? to : scratch.columns;
+    if (count > 1) side_by_side(scratch.outputs, from, count, a.c_out, plan.points);
     products.multiply(args, memory);
-    for (int64_t i = 0; i < count; ++i) {
-      if (!plan.direct) col2im(a, to + i * plan.x, columns + i * plan.points, count * plan.points);
-      if (bias) add_per_channel(to + i * plan.x, bias, a.c_in, a.h * a.w);
+    if (plan.direct) {
+      if (bias) add_per_channel(to, bias, a.c_in, a.h * a.w);
+      return;
     }
+    for (int64_t i = 0; i < count; ++i)
+      col2im(a, plan.combs, to + i * plan.x, scratch.columns + i * plan.points, count * plan.points, bias,
+             scratch.combed);
   });
 }
 
@@ -256,28 +225,23 @@ void grad_weight(const Context& context, const Conv2dArgs& a, T* gw, const T* gy
     args.transpose_b = true;
     return args;
   };
-  const std::size_t columns_bytes = bytes_of<T>(plan.direct ? 0 : plan.taps * plan.group * plan.points);
-  const std::size_t in_bytes = bytes_of<T>(plan.group == 1 ? 0 : plan.group * plan.y);
+  const std::size_t bytes = Scratch<T>(plan).bytes;
   const Workspace sums(context.pool, static_cast<std::size_t>(chunks * weights) * sizeof(T));
-  Products products(context, columns_bytes + in_bytes + bytes_of<T>(weights),
-                    {shape(plan.group), shape(plan.count(plan.groups - 1, a.n))}, chunks);
+  Products products(context, bytes + bytes_of<T>(weights), {shape(plan.group), shape(plan.count(plan.groups - 1, a.n))},
+                    chunks);
   products.run([&](int64_t chunk, std::byte* memory) {
-    T *columns = reinterpret_cast<T*>(memory), *in = reinterpret_cast<T*>(memory + columns_bytes);
-    T *one = reinterpret_cast<T*>(memory + columns_bytes + in_bytes), *sum = sums.as<T>() + chunk * weights;
+    const Scratch<T> scratch(plan, memory);
+    T *one = reinterpret_cast<T*>(memory + bytes), *sum = sums.as<T>() + chunk * weights;
     const int64_t begin = plan.groups * chunk / chunks, end = plan.groups * (chunk + 1) / chunks;
     for (int64_t item = begin; item < end; ++item) {
       const int64_t first = plan.first(item), count = plan.count(item, a.n);
       MatmulArgs args = shape(count);
-      args.a = gy + first * plan.y;
-      args.b = plan.direct ? x + first * plan.x : columns;
+      const T *from = gy + first * plan.y, *pictures = x + first * plan.x;
+      args.a = count == 1 ? from : scratch.outputs;
+      args.b = plan.direct ? pictures : scratch.columns;
       args.out = item == begin ? sum : one;
-      if (count > 1) {
-        side_by_side(in, gy + first * plan.y, count, a.c_out, plan.points);
-        args.a = in;
-      }
-      if (!plan.direct)
-        for (int64_t i = 0; i < count; ++i)
-          im2col(a, columns + i * plan.points, count * plan.points, x + (first + i) * plan.x);
+      if (count > 1) side_by_side(scratch.outputs, from, count, a.c_out, plan.points);
+      if (!plan.direct) columns_of(a, plan, scratch, pictures, count);
       products.multiply(args, memory);
       if (item != begin)
         for (int64_t j = 0; j < weights; ++j) sum[j] += one[j];
