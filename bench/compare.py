@@ -9,13 +9,15 @@ Two comparisons:
 PyTorch runs fused Adam where its build has one. JAX (jit) takes part in the comparison of steps. A rival that is not
 installed is left out: run this with the Python that has them. The ratio is a rival's time divided by elbo's.
 
-With --device cuda all of them run on one GPU, and the ConvVAE takes part: see compare_device.py and device_rivals.py.
+With --device cuda all of them run on one GPU, and the ConvVAE takes part (on the CPU too, where --workload names it): see
+compare_device.py and device_rivals.py.
 PyTorch comes eager, with fused Adam, and compiled (max-autotune, with CUDA graphs); all in float32, TF32 only where
 --precision asks for it. Measured floors stand beside the times: bytes over bandwidth, operations over their rate.
 
 Examples:
   bench/compare.py --program build/bench/elbo_bench
   bench/compare.py --program build/bench/elbo_bench --what epoch --threads 2 --rounds 3
+  bench/compare.py --workload conv-128 --rivals fused --steps 60
   bench/compare.py --device cuda --precision float32 tf32 --out build/compare.json
 """
 import argparse
@@ -310,9 +312,9 @@ def print_table(what, rows):
 
 
 def add_device_options(parser):
-    group = parser.add_argument_group("with --device cuda")
+    group = parser.add_argument_group("with --device cuda, or with --workload on the CPU")
     group.add_argument("--workload", nargs="+", choices=list(compare_device.WORKLOADS),
-                       default=list(compare_device.WORKLOADS), help="what to time (all)")
+                       help="what to time (cuda: all)")
     group.add_argument("--precision", nargs="+", choices=("float32", "tf32"), default=["float32"],
                        help="of products and convolutions, on all sides (float32)")
     group.add_argument("--rivals", nargs="*", choices=list(device_rivals.CONTESTANTS),
@@ -339,11 +341,13 @@ def arguments():
     parser.add_argument("--worker", choices=sorted(WORKERS), help=argparse.SUPPRESS)
     add_device_options(parser)
     args = parser.parse_args()
-    on_gpu = args.device != "cpu"
-    if args.data is None and (not on_gpu or pathlib.Path(DEFAULT_DATA).is_dir()):
+    by_workload = args.device != "cpu" or args.workload is not None
+    args.workload = args.workload or list(compare_device.WORKLOADS)
+    if args.data is None and (not by_workload or pathlib.Path(DEFAULT_DATA).is_dir()):
         args.data = DEFAULT_DATA
-    args.program = args.program or f"build/bench/elbo_{'step' if on_gpu else 'bench'}"
-    args.steps = args.steps or (None if on_gpu else 400)
+    args.program = args.program or f"build/bench/elbo_{'step' if by_workload else 'bench'}"
+    args.steps = args.steps or (None if by_workload else 400)
+    args.by_workload = by_workload
     if min(args.threads) < 1 or args.rounds < 1 or (args.steps is not None and args.steps < 10):
         parser.error("--threads and --rounds must be at least 1, --steps at least 10")
     return args
@@ -353,7 +357,7 @@ def main():
     args = arguments()
     if args.serve:
         return device_rivals.serve(args.serve, "cpu" if args.dry_run else args.device, args.data)
-    if args.device != "cpu" or args.show:
+    if args.by_workload or args.show:
         return compare_device.main(args)
     if args.worker:
         args.threads = args.threads[0]

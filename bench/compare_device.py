@@ -109,7 +109,8 @@ class LaunchCounts:
     def __init__(self, args):
         plugin = pathlib.Path(args.program).parent.parent / "tests/cuda/libelbo_cuda_emulated.so"
         self.processes = {}
-        for workload in {self.like(name) for name in args.workload} if plugin.is_file() and not args.small else ():
+        wanted = args.device != "cpu" and plugin.is_file() and not args.small
+        for workload in {self.like(name) for name in args.workload} if wanted else ():
             self.processes[workload] = subprocess.Popen(
                 [args.program, "--device", "cuda", "--launches", "--workload", workload], stdout=subprocess.PIPE,
                 text=True, env=dict(os.environ, ELBO_CUDA_LIBRARY=str(plugin.resolve())))
@@ -217,7 +218,7 @@ def table(rows):
              "|---|---|---|---|---|---|---|---|---|---|"]
     for row in rows:
         name = row["name"] if row["name"] == "elbo" else row.get("note", row["name"])
-        if row["name"] == "elbo" and not row.get("replays", True):
+        if row["name"] == "elbo" and not row.get("replays", True) and "launches" in row:
             name += " (no graph)"
         if "milliseconds" not in row:
             lines.append(f"| {WORKLOADS[row['workload']]} | {row['precision']} | {name} | failed: {row.get('error')} "
@@ -265,8 +266,9 @@ def write(result, path):
 def add_floors(result, launches):
     for row in result["rows"]:
         if row["name"] == "elbo":
-            row["launches"] = launches.of(row["workload"])
-            row["floors"] = floors(row["workload"], result["measured"], row["launches"])
+            if launches.processes:
+                row["launches"] = launches.of(row["workload"])
+            row["floors"] = floors(row["workload"], result["measured"], row.get("launches"))
 
 
 def run(args, found, launches):
