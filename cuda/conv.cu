@@ -22,7 +22,7 @@ Way asked_for() {
 }
 
 /// Whether a convolution goes through matrices of columns: tf32 and bf16 need cuBLASLt's products, and the other way's
-/// indices are 32 bits wide.
+/// indices are 32 bits wide, and its kernels at most 15 x 15.
 bool by_columns(const Conv2dArgs& args) {
   static const Way asked = asked_for();
   for (const std::int64_t size : {args.n, args.c_in, args.c_out, args.h, args.w, args.out_h, args.out_w})

@@ -8,7 +8,7 @@ namespace elbo::cuda {
 /// As products whose operands are gathered on the way into shared memory: nothing is written but the result (and, for
 /// grad_weight, partial sums; for grad_data, the weights in another order). In full float32 or float64.
 namespace implicit {
-/// Whether all sizes are within what the kernels' indices hold.
+/// Whether all sizes are within what the kernels' indices and bits hold.
 bool fits(const Conv2dArgs& args);
 void forward(const Context&, const Conv2dArgs& args, void* y, const void* x, const void* weight, const void* bias);
 void grad_data(const Context&, const Conv2dArgs& args, void* gx, const void* gy, const void* weight, const void* bias);

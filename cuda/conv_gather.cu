@@ -14,9 +14,9 @@ using std::int64_t;
 // ---- which tile ----------------------------------------------------------------------------------------------------
 
 using Thin = Tile<float, 4, 128, 4, 4, 8, 32>;     // up to 4 channels: the last layer of a decoder
-using Narrow = Tile<float, 16, 128, 4, 4, 2, 16>;  // up to 16
+using Narrow = Tile<float, 16, 128, 4, 4, 2, 32>;  // up to 16
 using Wide = Tile<float, 32, 128, 8, 4, 1, 16>;    // up to 32, many places
-using Small = Tile<float, 32, 64, 4, 4, 2, 16>;    // few tiles in all
+using Small = Tile<float, 32, 64, 4, 4, 2, 32>;    // few tiles in all
 using Large = Tile<float, 64, 128, 8, 4, 1, 16>;
 using Double = Tile<double, 32, 64, 4, 4, 1, 8>;
 

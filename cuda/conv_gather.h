@@ -58,17 +58,20 @@ struct Gather {
         n(args_.images * y.count * x.count) {}
 
   __device__ Tap tap(int index) const {
-    if (index >= k) return {0, nowhere, nowhere};
+    if (index >= k) return {0, no_tap};
     const int taps = y.taps * x.taps, channel = index / taps, tap = index % taps;
-    const int line = tap / x.taps * y.from_tap, column = tap % x.taps * x.from_tap;
-    return {(channel * args.source_h + line) * args.source_w + column, line, column};
+    const int line = tap / x.taps, column = tap % x.taps;
+    return {(channel * args.source_h + line * y.from_tap) * args.source_w + column * x.from_tap,
+            tap_bits(line, column)};
   }
   __device__ Start place(int index) const {
-    if (index >= n) return {0, nowhere, nowhere};
+    if (index >= n) return {0, no_start};
     const int count = y.count * x.count, image = index / count, place = index % count;
     const int line = y.from + place / x.count * y.from_step, column = x.from + place % x.count * x.from_step;
     const std::int64_t plane = static_cast<std::int64_t>(args.source_h) * args.source_w;
-    return {image * args.channels * plane + line * static_cast<std::int64_t>(args.source_w) + column, line, column};
+    return {image * args.channels * plane + line * static_cast<std::int64_t>(args.source_w) + column,
+            outside_bits(outside(line, y.from_tap, y.taps, args.source_h),
+                         outside(column, x.from_tap, x.taps, args.source_w))};
   }
 };
 
@@ -110,49 +113,60 @@ __device__ inline void store(const Gather<typename Tile::Value>& g, const Sums<T
   }
 }
 
-/// What a thread brings from memory for one panel, on its way to shared memory.
+/// What a thread brings from memory for one panel, on its way to shared memory: of the weights some neighbours along k,
+/// of the pictures what a warp's steps of k meet at some columns. All that does not change from panel to panel is found
+/// once, since else it would cost more than the product itself.
 template <class Tile>
 struct GatherLoads {
   using T = typename Tile::Value;
-  static constexpr int rows_apart = Tile::threads / Tile::depth, steps_apart = Tile::threads / Tile::cols;
-  const Gather<T>& g;
-  const T* weight;
-  int first_row, a_k, a_row, b_k, b_col;
-  std::int64_t source;  // the place of the element that tap 0 meets
-  int y, x;             // its line and column, which may lie outside the picture
-  T a[Tile::loads_a], b[Tile::loads_b];
+  static constexpr int width = vec_size<T>, across = Tile::depth / width;  // threads that share a row of weights
+  static constexpr int warps = Tile::threads / 32, steps = Tile::depth / warps, columns = Tile::cols / 32;
+  static_assert(Tile::rows * across <= Tile::threads && Tile::depth % warps == 0);
 
-  __device__ GatherLoads(const Gather<T>& g_, int first_row_, int first_col)
-      : g(g_),
-        weight(g_.args.weight + weights_before(g_.args, g_.y, g_.x)),
-        first_row(first_row_),
-        a_k(static_cast<int>(threadIdx.x) % Tile::depth),
-        a_row(static_cast<int>(threadIdx.x) / Tile::depth),
-        b_k(static_cast<int>(threadIdx.x) / Tile::cols),
-        b_col(static_cast<int>(threadIdx.x) % Tile::cols) {
-    const Start place = g.place(first_col + b_col);
-    source = place.offset;
-    y = place.y, x = place.x;
+  int k, a_k, a_row, b_k, b_col;
+  bool has_a, whole;  // this thread brings weights; they are aligned for Vec
+  const T* weight;    // its row
+  const T* source[columns];
+  unsigned outside[columns];
+  Vec<T> a;
+  T b[steps][columns];
+
+  __device__ GatherLoads(const Gather<T>& g, int first_row, int first_col)
+      : k(g.k),
+        a_k(static_cast<int>(threadIdx.x) % across * width),
+        a_row(static_cast<int>(threadIdx.x) / across),
+        b_k(static_cast<int>(threadIdx.x) / 32 * steps),
+        b_col(static_cast<int>(threadIdx.x) % 32) {
+    const T* weights = g.args.weight + weights_before(g.args, g.y, g.x);
+    has_a = a_row < Tile::rows && first_row + a_row < g.args.m;
+    whole = k % width == 0 && reinterpret_cast<std::uintptr_t>(weights) % sizeof(Vec<T>) == 0;
+    weight = as_it_is(weights + static_cast<std::int64_t>(first_row + a_row) * k);
+    for (int i = 0; i < columns; ++i) {
+      const Start place = g.place(first_col + b_col + 32 * i);
+      source[i] = as_it_is(g.args.source + place.offset);
+      outside[i] = place.outside;
+    }
   }
 
   __device__ void load(int first_k, const Tap* taps) {
-    const int k = first_k + a_k;
-    for (int i = 0; i < Tile::loads_a; ++i) {
-      const int row = first_row + a_row + i * rows_apart;
-      a[i] = k < g.k && row < g.args.m ? weight[row * g.k + k] : T(0);
+    a = {};
+    const int from = first_k + a_k;
+    if (has_a && whole) {
+      if (from < k) a = *reinterpret_cast<const Vec<T>*>(weight + from);
+    } else if (has_a) {
+      for (int i = 0; i < width; ++i)
+        if (from + i < k) a.values[i] = weight[from + i];
     }
-    for (int i = 0; i < Tile::loads_b; ++i) {
-      const Tap tap = taps[b_k + i * steps_apart];
-      const bool there = inside(y + tap.y, x + tap.x, g.args.source_h, g.args.source_w);
-      b[i] = there ? g.args.source[source + tap.offset] : T(0);
+    for (int s = 0; s < steps; ++s) {
+      const Tap tap = taps[b_k + s];
+      for (int i = 0; i < columns; ++i) b[s][i] = (outside[i] & tap.bits) == 0 ? source[i][tap.offset] : T(0);
     }
   }
   __device__ void store(typename Tile::Panel& panel) const {
-    for (int i = 0; i < Tile::loads_a; ++i) {
-      const int row = a_row + i * rows_apart;
-      if (Tile::rows % rows_apart == 0 || row < Tile::rows) panel.a[a_k][row] = a[i];
-    }
-    for (int i = 0; i < Tile::loads_b; ++i) panel.b[b_k + i * steps_apart][b_col] = b[i];
+    if (a_row < Tile::rows)
+      for (int i = 0; i < width; ++i) panel.a[a_k + i][a_row] = a.values[i];
+    for (int s = 0; s < steps; ++s)
+      for (int i = 0; i < columns; ++i) panel.b[b_k + s][b_col + 32 * i] = b[s][i];
   }
 };
 

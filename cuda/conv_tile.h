@@ -30,12 +30,11 @@ struct Tile {
   static constexpr int lanes_down = down < 4 ? down : 4, lanes_across = 32 / lanes_down;
   // Rows of shared memory are a little longer, so that what is stored along k meets different banks.
   static constexpr int pitch_a = rows + vec_size<T>, pitch_b = cols + vec_size<T>;
-  static constexpr int loads_a = (rows * depth + threads - 1) / threads, loads_b = cols * depth / threads;
 
   static_assert(rows % thread_rows == 0 && cols % thread_cols == 0 && depth % slices == 0);
   static_assert(thread_rows % vec_size<T> == 0 && thread_cols % vec_size<T> == 0);
   static_assert(across % lanes_across == 0 && down % lanes_down == 0 && slice_threads % 32 == 0);
-  static_assert(threads % depth == 0 && threads % cols == 0 && cols * depth % threads == 0);
+  static_assert(depth % vec_size<T> == 0 && cols % 32 == 0);
 
   struct Panel {
     T a[depth][pitch_a];
@@ -102,20 +101,45 @@ __device__ inline void add_slices(Sums<Tile>& sums, typename Tile::Shared& share
   }
 }
 
-/// A coordinate outside any picture, also when another, valid or not, is added to it.
-constexpr int nowhere = -(1 << 30);
-__device__ inline bool inside(int y, int x, int h, int w) {
-  return static_cast<unsigned>(y) < static_cast<unsigned>(h) && static_cast<unsigned>(x) < static_cast<unsigned>(w);
-}
-
 /// The place of a picture's element is the sum of two parts, one from k and one from the column of b: where a picture
-/// begins under the kernel, and how far on a tap is.
+/// begins under the kernel, and how far on a tap is. The element is there unless `outside` and `bits` have a bit in
+/// common: of the first, those of the kernel's lines and columns that lie outside the picture; of the second, those of
+/// the tap's line and column.
 struct Start {
   std::int64_t offset;
-  int y, x;
+  unsigned outside;
 };
-struct alignas(16) Tap {
-  int offset, y, x;
+struct alignas(8) Tap {
+  int offset;
+  unsigned bits;
 };
+
+/// A pointer that the compiler takes as it is. Else it keeps the index that the pointer was made from, to add all parts
+/// of an address anew at each load: five instructions instead of one.
+template <class T>
+__device__ inline const T* as_it_is(const T* pointer) {
+#if defined(__CUDA_ARCH__)
+  asm("" : "+l"(pointer));
+#endif
+  return pointer;
+}
+
+/// Lines and columns of a kernel that the bits have room for.
+constexpr int most_kernel = 15;
+constexpr unsigned no_tap = 1u << 31, no_start = ~0u;  ///< bits of what is not there: they meet any other's
+
+__device__ inline unsigned tap_bits(int line, int column) { return 1u << (most_kernel + line) | 1u << column; }
+
+/// Which of a kernel's lines or columns 0, 1, ... < taps, the first of which lies at `from` and the next each `step`
+/// further, are outside [0, size).
+__device__ inline unsigned outside(int from, int step, int taps, int size) {
+  unsigned bits = 0;
+  for (int t = 0; t < taps; ++t, from += step)
+    if (static_cast<unsigned>(from) >= static_cast<unsigned>(size)) bits |= 1u << t;
+  return bits;
+}
+__device__ inline unsigned outside_bits(unsigned lines, unsigned columns) {
+  return no_tap | lines << most_kernel | columns;
+}
 
 }  // namespace elbo::cuda

@@ -35,55 +35,56 @@ struct Output {
 
 template <class T>
 __device__ inline Output output_at(const WeightArgs<T>& a, int index, int end) {
-  if (index >= end) return {-1, {0, nowhere, nowhere}};
+  if (index >= end) return {-1, {0, no_start}};
   const int points = a.out_h * a.out_w, image = index / points, point = index % points;
   const int line = point / a.out_w * a.stride_h - a.pad_h, column = point % a.out_w * a.stride_w - a.pad_w;
   const int64_t picture = static_cast<int64_t>(image) * a.channels * a.h * a.w;
   return {static_cast<int64_t>(image) * a.m * points + point,
-          {picture + line * static_cast<int64_t>(a.w) + column, line, column}};
+          {picture + line * static_cast<int64_t>(a.w) + column,
+           outside_bits(outside(line, a.dilation_h, a.kh, a.h), outside(column, a.dilation_w, a.kw, a.w))}};
 }
 
 /// What a column says: how far on its tap is.
 template <class T>
 __device__ inline Tap tap_at(const WeightArgs<T>& a, int index) {
-  if (index >= a.n) return {0, nowhere, nowhere};
+  if (index >= a.n) return {0, no_tap};
   const int taps = a.kh * a.kw, channel = index / taps, tap = index % taps;
-  const int line = tap / a.kw * a.dilation_h, column = tap % a.kw * a.dilation_w;
-  return {(channel * a.h + line) * a.w + column, line, column};
+  const int line = tap / a.kw, column = tap % a.kw;
+  return {(channel * a.h + line * a.dilation_h) * a.w + column * a.dilation_w, tap_bits(line, column)};
 }
 
-/// What a thread brings from memory for one panel: one step of k, some rows and columns.
+/// What a thread brings from memory for one panel: one step of k, some rows and columns, always the same.
 template <class Tile>
 struct WeightLoads {
   using T = typename Tile::Value;
-  static constexpr int apart = Tile::threads / Tile::depth;
-  static_assert(Tile::rows % apart == 0 && Tile::cols % apart == 0);
-  const WeightArgs<T>& args;
-  int first_row, k, first;
-  T a[Tile::rows / apart], b[Tile::cols / apart];
+  static constexpr int apart = Tile::threads / Tile::depth, rows = Tile::rows / apart, columns = Tile::cols / apart;
+  static_assert(Tile::threads % Tile::depth == 0 && Tile::rows % apart == 0 && Tile::cols % apart == 0);
+  const T *gy, *x;
+  int k, first, present, points;  // rows that there are; from one row of gy to the next
+  Tap taps[columns];
+  T a[rows], b[columns];
 
-  __device__ WeightLoads(const WeightArgs<T>& args_, int first_row_)
-      : args(args_),
-        first_row(first_row_),
+  __device__ WeightLoads(const WeightArgs<T>& args, int first_row, int first_col)
+      : gy(args.gy),
+        x(args.x),
         k(static_cast<int>(threadIdx.x) % Tile::depth),
-        first(static_cast<int>(threadIdx.x) / Tile::depth) {}
+        first(static_cast<int>(threadIdx.x) / Tile::depth),
+        points(args.out_h * args.out_w) {
+    gy += static_cast<int64_t>(first_row + first) * points;
+    present = args.m - first_row - first;
+    for (int i = 0; i < columns; ++i) taps[i] = tap_at(args, first_col + first + i * apart);
+  }
 
-  __device__ void load(const Output* outputs, const Tap* taps) {
+  __device__ void load(const Output* outputs) {
     const Output at = outputs[k];
-    const T *gy = args.gy + at.gy, *x = args.x + at.x.offset;
-    const int points = args.out_h * args.out_w;
-    for (int i = 0; i < Tile::rows / apart; ++i) {
-      const int row = first_row + first + i * apart;
-      a[i] = at.gy >= 0 && row < args.m ? gy[row * points] : T(0);
-    }
-    for (int i = 0; i < Tile::cols / apart; ++i) {
-      const Tap tap = taps[first + i * apart];
-      b[i] = inside(at.x.y + tap.y, at.x.x + tap.x, args.h, args.w) ? x[tap.offset] : T(0);
-    }
+    const T *grad = as_it_is(gy + at.gy), *picture = as_it_is(x + at.x.offset);
+    const int rows_here = at.gy >= 0 ? present : 0;
+    for (int i = 0; i < rows; ++i) a[i] = i * apart < rows_here ? grad[i * apart * points] : T(0);
+    for (int i = 0; i < columns; ++i) b[i] = (at.x.outside & taps[i].bits) == 0 ? picture[taps[i].offset] : T(0);
   }
   __device__ void store(typename Tile::Panel& panel) const {
-    for (int i = 0; i < Tile::rows / apart; ++i) panel.a[k][first + i * apart] = a[i];
-    for (int i = 0; i < Tile::cols / apart; ++i) panel.b[k][first + i * apart] = b[i];
+    for (int i = 0; i < rows; ++i) panel.a[k][first + i * apart] = a[i];
+    for (int i = 0; i < columns; ++i) panel.b[k][first + i * apart] = b[i];
   }
 };
 
@@ -93,7 +94,6 @@ __global__ void __launch_bounds__(Tile::threads) weight_kernel(WeightArgs<typena
   using T = typename Tile::Value;
   __shared__ typename Tile::Shared shared;
   __shared__ Output outputs[2][Tile::depth];
-  __shared__ Tap taps[Tile::cols];
   const int row_tiles = (args.m + Tile::rows - 1) / Tile::rows, tile = static_cast<int>(blockIdx.x);
   const int first_row = tile % row_tiles * Tile::rows, first_col = tile / row_tiles * Tile::cols;
   const int part = static_cast<int>(blockIdx.y), begin = part * args.per_part;
@@ -103,21 +103,20 @@ __global__ void __launch_bounds__(Tile::threads) weight_kernel(WeightArgs<typena
   auto prepare = [&](int panel) {
     if (thread < Tile::depth) outputs[panel % 2][thread] = output_at(args, begin + panel * Tile::depth + thread, end);
   };
-  for (int i = thread; i < Tile::cols; i += Tile::threads) taps[i] = tap_at(args, first_col + i);
-  WeightLoads<Tile> loads(args, first_row);
+  WeightLoads<Tile> loads(args, first_row, first_col);
   const Place<Tile> at;
   Sums<Tile> sums = {};
   if (panels > 0) {
     prepare(0);
     __syncthreads();
-    loads.load(outputs[0], taps);
+    loads.load(outputs[0]);
     prepare(1);
     loads.store(shared.panels[0]);
     __syncthreads();
   }
   for (int panel = 0; panel < panels; ++panel) {
     const bool more = panel + 1 < panels;
-    if (more) loads.load(outputs[(panel + 1) % 2], taps);
+    if (more) loads.load(outputs[(panel + 1) % 2]);
     multiply<Tile>(sums, shared.panels[panel % 2], at);
     if (!more) break;
     prepare(panel + 2);
@@ -212,7 +211,7 @@ bool fits(const Conv2dArgs& a) {
   return small({a.n, a.h, a.w}) && small({a.n, a.out_h, a.out_w}) && small({a.c_out, a.c_in, a.kh, a.kw}) &&
          small({a.c_in, a.h, a.w}) && small({a.c_out, a.out_h, a.out_w}) && small({a.c_out, a.kh, a.kw}) &&
          small({a.stride_h + a.pad_h + a.h, 2}) && small({a.stride_w + a.pad_w + a.w, 2}) &&
-         small({a.kh, a.dilation_h, 2}) && small({a.kw, a.dilation_w, 2});
+         small({a.kh, a.dilation_h, 2}) && small({a.kw, a.dilation_w, 2}) && std::max(a.kh, a.kw) <= most_kernel;
 }
 
 void grad_weight(const Context& context, const Conv2dArgs& a, void* gw, const void* gy, const void* x) {

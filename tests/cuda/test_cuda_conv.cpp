@@ -177,10 +177,12 @@ const std::vector<Case> small_cases = {
     {1, 1, 2, 2, 1, 3, 3, 1, 1, 2, 2},
     {2, 5, 3, 3, 4, 1, 1},
     {2, 3, 1, 6, 2, 1, 3, 1, 1, 0, 1},
-    {1, 1, 6, 6, 1, 2, 2, 3, 3},           // the last rows and columns are never read
-    {1, 2, 21, 22, 3, 2, 3, 9, 11, 1, 2},  // more remainders than a launch takes
-    {1, 2, 3, 4, 3, 2, 2, 5, 6, 2, 2},     // fewer lines than the stride
-    {1, 4, 12, 12, 8, 3, 3, 1, 1, 1, 1},   // rows of four, all aligned
+    {1, 1, 6, 6, 1, 2, 2, 3, 3},            // the last rows and columns are never read
+    {1, 2, 21, 22, 3, 2, 3, 9, 11, 1, 2},   // more remainders than a launch takes
+    {1, 2, 3, 4, 3, 2, 2, 5, 6, 2, 2},      // fewer lines than the stride
+    {1, 4, 12, 12, 8, 3, 3, 1, 1, 1, 1},    // rows of four, all aligned
+    {1, 2, 16, 17, 3, 15, 15, 2, 1, 7, 7},  // the largest kernel that the bits of a tap have room for
+    {1, 2, 17, 16, 3, 16, 3, 1, 1, 8, 1},   // and one larger
 };
 const std::vector<Case> empty_cases = {
     {0, 2, 4, 4, 3, 3, 3, 1, 1, 1, 1}, {2, 0, 4, 4, 3, 3, 3, 1, 1, 1, 1}, {2, 2, 4, 4, 0, 3, 3, 1, 1, 1, 1}};
