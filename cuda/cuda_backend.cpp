@@ -1,7 +1,5 @@
 #include "cuda_backend.h"
 
-#include <exception>
-#include <new>
 #include <string>
 
 #include "blas.h"
@@ -227,20 +225,13 @@ class Implementation final : public CudaBackend {
  private:
   static constexpr std::size_t ticket_bytes = ticket_count * sizeof(unsigned);
 
-  /// Turns what a call throws into a status. The current device is a thread's own, so each call says which.
+  /// The current device is a thread's own, so each call says which.
   template <class Fn>
   Status run(const Fn& fn) noexcept {
-    try {
+    return status_of([&] {
       use_device(index_);
       fn();
-      return {};
-    } catch (const Failure& error) {
-      return failure(error.code(), error.what());
-    } catch (const std::bad_alloc&) {
-      return failure(StatusCode::out_of_memory, "no memory left on the CPU");
-    } catch (const std::exception& error) {
-      return failure(StatusCode::device_fault, error.what());
-    }
+    });
   }
 
   /// Whoever hides the error gets no graph either: something would be missing in it.

@@ -1,7 +1,9 @@
 #pragma once
+#include <exception>
 #include <memory>
+#include <new>
 
-#include "../core/backend.h"
+#include "error.h"
 
 namespace elbo::cuda {
 
@@ -17,5 +19,20 @@ std::unique_ptr<CudaBackend> make_cuda_backend(int index);
 
 /// Keeps a message for this thread until its next failure.
 Status failure(StatusCode code, const char* message) noexcept;
+
+/// Calls fn() and makes a status of what it throws.
+template <class Fn>
+Status status_of(const Fn& fn) noexcept {
+  try {
+    fn();
+    return {};
+  } catch (const Failure& error) {
+    return failure(error.code(), error.what());
+  } catch (const std::bad_alloc&) {
+    return failure(StatusCode::out_of_memory, "no memory left on the CPU");
+  } catch (const std::exception& error) {
+    return failure(StatusCode::device_fault, error.what());
+  }
+}
 
 }  // namespace elbo::cuda

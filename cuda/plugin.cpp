@@ -5,7 +5,6 @@
 
 #include "../core/cuda_plugin.h"
 #include "cuda_backend.h"
-#include "error.h"
 
 namespace elbo::cuda {
 namespace {
@@ -44,20 +43,8 @@ void probe(CudaSystem* system) {
   std::snprintf(system->why, sizeof system->why, "%s", why.c_str());
 }
 
-template <class Fn>
-Status run(const Fn& fn) noexcept {
-  try {
-    fn();
-    return {};
-  } catch (const Failure& error) {
-    return failure(error.code(), error.what());
-  } catch (const std::exception& error) {
-    return failure(StatusCode::device_fault, error.what());
-  }
-}
-
 Status describe(int index, CudaDeviceInfo* info) {
-  return run([&] {
+  return status_of([&] {
     *info = {};
     cudaDeviceProp properties;
     check(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties");
@@ -70,7 +57,7 @@ Status describe(int index, CudaDeviceInfo* info) {
 }
 
 Status free_memory(int index, std::int64_t* bytes) {
-  return run([&] {
+  return status_of([&] {
     check(cudaSetDevice(index), "cudaSetDevice");
     std::size_t free = 0, total = 0;
     check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
@@ -93,7 +80,7 @@ std::unique_ptr<CudaBackend> make_backend(int index) {
 }
 
 Status open(int index, Backend** backend) {
-  return run([&] {
+  return status_of([&] {
     *backend = nullptr;
     const std::lock_guard lock(opening());
     const auto at = static_cast<std::size_t>(index);
