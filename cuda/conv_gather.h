@@ -140,10 +140,10 @@ struct GatherLoads {
     const T* weights = g.args.weight + weights_before(g.args, g.y, g.x);
     has_a = a_row < Tile::rows && first_row + a_row < g.args.m;
     whole = k % width == 0 && reinterpret_cast<std::uintptr_t>(weights) % sizeof(Vec<T>) == 0;
-    weight = as_it_is(weights + static_cast<std::int64_t>(first_row + a_row) * k);
+    weight = address(weights, static_cast<std::int64_t>(first_row + a_row) * k);
     for (int i = 0; i < columns; ++i) {
       const Start place = g.place(first_col + b_col + 32 * i);
-      source[i] = as_it_is(g.args.source + place.offset);
+      source[i] = address(g.args.source, place.offset);
       outside[i] = place.outside;
     }
   }

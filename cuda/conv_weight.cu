@@ -70,14 +70,14 @@ struct WeightLoads {
         k(static_cast<int>(threadIdx.x) % Tile::depth),
         first(static_cast<int>(threadIdx.x) / Tile::depth),
         points(args.out_h * args.out_w) {
-    gy += static_cast<int64_t>(first_row + first) * points;
+    gy = address(gy, static_cast<int64_t>(first_row + first) * points);
     present = args.m - first_row - first;
     for (int i = 0; i < columns; ++i) taps[i] = tap_at(args, first_col + first + i * apart);
   }
 
   __device__ void load(const Output* outputs) {
     const Output at = outputs[k];
-    const T *grad = as_it_is(gy + at.gy), *picture = as_it_is(x + at.x.offset);
+    const T *grad = address(gy, at.gy), *picture = address(x, at.x.offset);
     const int rows_here = at.gy >= 0 ? present : 0;
     for (int i = 0; i < rows; ++i) a[i] = i * apart < rows_here ? grad[i * apart * points] : T(0);
     for (int i = 0; i < columns; ++i) b[i] = (at.x.outside & taps[i].bits) == 0 ? picture[taps[i].offset] : T(0);
