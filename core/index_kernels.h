@@ -37,9 +37,12 @@ struct Broadcast {
   int rank = 0;
   std::int64_t sizes[Shape::max_rank] = {}, steps[count][Shape::max_rank] = {};
 
-  /// Of `count` operands. An output without elements has no dimensions here.
+  /// Of `count` operands. An output without elements has one dimension here, of size 0.
   Broadcast(const Shape& out, const ConstView* in) {
-    if (out.numel() == 0) return;
+    if (out.numel() == 0) {
+      rank = 1;
+      return;
+    }
     std::int64_t rest[count], step[count];  // elements in an operand's dimensions after this one
     for (int i = 0; i < count; ++i) rest[i] = in[i].shape.numel();
     for (int d = 0; d < out.rank(); ++d) {
