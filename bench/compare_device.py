@@ -218,7 +218,7 @@ def table(rows):
              "|---|---|---|---|---|---|---|---|---|---|"]
     for row in rows:
         name = row["name"] if row["name"] == "elbo" else row.get("note", row["name"])
-        if row["name"] == "elbo" and not row.get("replays", True) and "launches" in row:
+        if row["name"] == "elbo" and not row.get("replays", True):
             name += " (no graph)"
         if "milliseconds" not in row:
             lines.append(f"| {WORKLOADS[row['workload']]} | {row['precision']} | {name} | failed: {row.get('error')} "
@@ -266,9 +266,8 @@ def write(result, path):
 def add_floors(result, launches):
     for row in result["rows"]:
         if row["name"] == "elbo":
-            if launches.processes:
-                row["launches"] = launches.of(row["workload"])
-            row["floors"] = floors(row["workload"], result["measured"], row.get("launches"))
+            row["launches"] = launches.of(row["workload"])
+            row["floors"] = floors(row["workload"], result["measured"], row["launches"])
 
 
 def run(args, found, launches):

@@ -71,9 +71,12 @@ class Contestant {
   }
 
   json facts() const {
-    return {{"parameters", model_->num_parameters()}, {"replays", trainer_.replays()},
-            {"graph_note", trainer_.graph_note()},    {"device", elbo::backend(device_).description()},
-            {"pictures", trainer_.train_count()},     {"peak_bytes", elbo::memory_stats(device_).peak}};
+    json out{{"parameters", model_->num_parameters()},
+             {"device", elbo::backend(device_).description()},
+             {"pictures", trainer_.train_count()},
+             {"peak_bytes", elbo::memory_stats(device_).peak}};
+    if (device_ != elbo::cpu) out["replays"] = trainer_.replays(), out["graph_note"] = trainer_.graph_note();
+    return out;
   }
 
   json turn() {

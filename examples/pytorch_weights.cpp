@@ -52,7 +52,7 @@ int main(int argc, char** argv) try {
   std::uint64_t seed = 0;
   CLI::App app("Weights from PyTorch, used and written back");
   app.add_option("weights", weights, "A .safetensors file; without one, it is made");
-  app.add_flag("--quick", quick, "Few pictures and one epoch");
+  app.add_flag("--quick", quick, "Into a folder of its own; nothing here takes long");
   app.add_option("--out", out, "Where run folders and figures go (runs/pytorch_weights)");
   app.add_option("--seed", seed, "Of weights, order and noise (0)");
   try {

@@ -13,29 +13,32 @@ namespace elbo::cpu_kernels {
 
 /// A picture's lines combed by the stride: a line's columns 0, stride, 2 stride, ... lie side by side, then columns 1,
 /// stride + 1, ..., each with room on both sides for what taps meet beyond the picture. A tap so meets neighbours at
-/// neighbouring outputs, and no output needs to ask whether it meets anything.
+/// neighbouring outputs, and no output needs to ask whether it meets anything. Where the stride is longer than the
+/// line, what lies between is one comb, of which nothing is in the picture.
 struct Combs {
   /// What one of the kernel's elements meets: at outputs [begin, end) of a column it meets lines of the picture, and
   /// its first neighbour at output line 0 would be at `first` in the channel's combed lines.
   struct Meets {
     std::int64_t begin, end, first;
   };
-  std::int64_t stride, before, pitch;  ///< elements before a comb's first, and from one comb to the next
-  std::int64_t line, channel, size;    ///< elements of a line, a channel, a picture
-  std::vector<Meets> taps;             ///< [kh, kw]
+  std::int64_t stride, count;        ///< of the combs of a line
+  std::int64_t before, pitch;        ///< elements before a comb's first, and from one comb to the next
+  std::int64_t line, channel, size;  ///< elements of a line, a channel, a picture
+  std::vector<Meets> taps;           ///< [kh, kw]
 
-  explicit Combs(const Conv2dArgs& a) : stride(a.stride_w) {
+  explicit Combs(const Conv2dArgs& a) : stride(a.stride_w), count(std::min(stride, a.w + 1)) {
     const std::int64_t lowest = down(-a.pad_w), highest = down((a.kw - 1) * a.dilation_w - a.pad_w);
     before = std::max<std::int64_t>(0, -lowest);
     pitch = before + std::max((a.w + stride - 1) / stride, a.out_w + highest);
-    line = stride * pitch, channel = a.h * line, size = a.c_in * channel;
+    line = count * pitch, channel = a.h * line, size = a.c_in * channel;
+    taps.reserve(static_cast<std::size_t>(a.kh * a.kw));
     for (std::int64_t i = 0; i < a.kh; ++i) {
       const std::int64_t y = i * a.dilation_h - a.pad_h;  // the line met at output 0
       const std::int64_t begin = std::min(a.out_h, lines_to(-y, a.stride_h));
       const std::int64_t end = std::max(begin, std::min(a.out_h, lines_to(a.h - y, a.stride_h)));
       for (std::int64_t j = 0; j < a.kw; ++j) {
         const std::int64_t x = j * a.dilation_w - a.pad_w, steps = down(x);
-        taps.push_back({begin, end, y * line + (x - steps * stride) * pitch + before + steps});
+        taps.push_back({begin, end, y * line + std::min(x - steps * stride, count - 1) * pitch + before + steps});
       }
     }
   }
@@ -60,7 +63,7 @@ void comb(const Combs& combs, T* __restrict to, const T* __restrict line, std::i
     if (width % 2 != 0) first[width / 2] = line[width - 1];
     return;
   }
-  for (std::int64_t r = 0; r < combs.stride; ++r, first += combs.pitch)
+  for (std::int64_t r = 0; r < combs.count; ++r, first += combs.pitch)
     for (std::int64_t i = r, place = 0; i < width; i += combs.stride, ++place) first[place] = line[i];
 }
 template <class T>
@@ -71,7 +74,7 @@ void uncomb(const Combs& combs, T* __restrict line, const T* __restrict from, st
     if (width % 2 != 0) line[width - 1] = first[width / 2] + plus;
     return;
   }
-  for (std::int64_t r = 0; r < combs.stride; ++r, first += combs.pitch)
+  for (std::int64_t r = 0; r < combs.count; ++r, first += combs.pitch)
     for (std::int64_t i = r, place = 0; i < width; i += combs.stride, ++place) line[i] = first[place] + plus;
 }
 
