@@ -1,6 +1,5 @@
 #include <elbo/datasets/split.h>
 #include <elbo/models/trainer.h>
-#include <elbo/viz/report_facts.h>
 #include <elbo/viz/run_pictures.h>
 
 #include <cstdio>
@@ -8,115 +7,11 @@
 
 #include "commands.h"
 #include "inputs.h"
-#include "progress.h"
+#include "resume.h"
+#include "training.h"
 
 namespace elbo::cli {
 namespace {
-
-struct TrainArgs {
-  models::RunConfig config;
-  std::filesystem::path out;
-  std::string likelihood = "bernoulli", val_size = "0.1", device = "auto", precision = "float32";
-  bool grey = false, no_decoder_relu = false, no_graph = false, json = false;
-  bool resume = false, new_epochs = false, new_device = false, new_precision = false;
-};
-
-models::Run open_run(const TrainArgs& args, const models::RunConfig& config) {
-  if (!args.resume) return models::Run::create(args.out, config);
-  models::Run run = models::Run::open(args.out);
-  if (config.to_json() != run.config().to_json()) run.set_config(config);
-  return run;
-}
-
-std::string joined(std::int64_t first, const std::vector<std::int64_t>& sizes) {
-  std::string out = std::to_string(first);
-  for (std::int64_t size : sizes) out += "-" + std::to_string(size);
-  return out;
-}
-
-/// "784-400-20", "3-16-32-128, z 128".
-std::string sizes_of(const models::ModelConfig& m) {
-  std::string z = std::to_string(m.latent);
-  if (m.model == "conv-vae") return "convolutions " + joined(m.picture[0], m.channels) + ", z " + z;
-  std::string labels = m.classes > 0 ? " with " + std::to_string(m.classes) + " classes" : "";
-  return joined(m.picture.numel(), m.hidden) + "-" + z + labels;
-}
-
-std::string likelihood_of(const models::ModelConfig& m) {
-  char text[64];
-  std::snprintf(text, sizeof text, m.likelihood == models::Likelihood::gaussian ? "%s of variance %g" : "%s",
-                name(m.likelihood), m.variance);
-  return text;
-}
-
-void print_head(const models::RunConfig& config, const models::Model& model, const models::Trainer& trainer) {
-  const models::ModelConfig& m = config.model;
-  const models::TrainOptions& t = config.train;
-  const std::string precision = t.precision == Precision::float32 ? "" : std::string(" in ") + name(t.precision);
-  std::printf("%s %s, %s parameters, likelihood %s, on %s%s\n", m.model.c_str(), sizes_of(m).c_str(),
-              viz::thousands(model.num_parameters()).c_str(), likelihood_of(m).c_str(), described(t.device).c_str(),
-              precision.c_str());
-  std::printf("%s: %s pictures to train on, %s to validate on; batches of %lld, Adam at %g",
-              config.data.dataset.c_str(), viz::thousands(trainer.train_count()).c_str(),
-              viz::thousands(trainer.val_count()).c_str(), static_cast<long long>(t.batch_size), t.lr);
-  if (m.model != "ae") std::printf(", beta %g", t.beta);
-  if (m.model != "ae" && t.warmup > 0) std::printf(" after %g epochs of warm-up", t.warmup);
-  if (t.binarize) std::printf("; black or white pixels, drawn anew each epoch");
-  std::printf("\n");
-  if (m.pixels[0] < 0 || m.pixels[1] > 1)
-    std::printf("Pixels lie in [%g, %g], the decoder's sigmoid gives 0 to 1: it can never match them all.\n",
-                m.pixels[0], m.pixels[1]);
-  std::printf("\n");
-  std::fflush(stdout);
-}
-
-/// What a resumed run should know before it goes on.
-void warn_of_other_kernels(const models::Run& run) {
-  auto checkpoint = run.read_checkpoint();
-  std::string now = backend(run.config().train.device).description();
-  if (!checkpoint || checkpoint->kernels == now) return;
-  std::cerr << "elbo train: note: the checkpoint was written with the kernels of " << checkpoint->kernels
-            << ", these are of " << now << ": the result may differ in its last bits\n";
-}
-
-EpochSummary summary_of(const models::EpochRecord& record, bool best) {
-  auto losses = [](const models::Losses& l) { return Losses{l.loss, l.reconstruction, l.kl}; };
-  EpochSummary out{.epoch = static_cast<int>(record.epoch), .train = losses(record.train), .seconds = record.seconds};
-  if (record.val) {
-    out.val = losses(*record.val);
-    out.best = best;
-  }
-  return out;
-}
-
-/// With `json` progress goes to standard error.
-void fit_with_progress(const models::Run& run, models::Trainer& trainer, models::Model& model, bool json) {
-  Progress progress(json ? std::cerr : std::cout, progress_options(json ? 2 : 1));
-  bool begun = false;
-  auto begin = [&](std::int64_t next_epoch) {
-    if (begun) return;
-    begun = true;
-    progress.begin(static_cast<int>(run.config().train.epochs), trainer.samples_per_epoch(), trainer.val_count() > 0,
-                   static_cast<int>(next_epoch));
-  };
-  models::FitCallbacks callbacks;
-  callbacks.on_step = [&](const models::Trainer& t, std::int64_t samples) {
-    begin(t.epoch() + 1);
-    if (progress.due()) progress.step(samples, t.running_losses().loss);
-  };
-  callbacks.on_epoch = [&](const models::EpochRecord& record, bool best) {
-    progress.epoch_done(summary_of(record, best));
-  };
-  models::FitResult result = models::fit(run, trainer, model, callbacks);
-  progress.finish();
-  if (!trainer.graph_note().empty())
-    std::cerr << "elbo train: note: the steps could not be replayed as CUDA graphs: " << trainer.graph_note() << "\n";
-  if (json) return;
-  std::printf("\nTrained in %.1f s%s.", result.seconds, result.stopped_early ? ", stopped early" : "");
-  if (trainer.val_count() > 0)
-    std::printf(" The model of epoch %lld is kept.", static_cast<long long>(result.best_epoch));
-  std::printf("\n");
-}
 
 /// What the options leave out, from each other and from the data.
 models::RunConfig completed(models::RunConfig config, const std::string& val_size, const datasets::Dataset& data) {
@@ -146,35 +41,6 @@ void print_result(const models::Run& run, const models::Model& model) {
   out["train"] = losses(last.train);
   out["val"] = last.val ? losses(*last.val) : nlohmann::ordered_json();
   print_json(out);
-}
-
-/// The settings that the options name.
-models::RunConfig config_of(const TrainArgs& args) {
-  models::RunConfig out = args.config;
-  out.model.likelihood = args.likelihood == "gaussian" ? models::Likelihood::gaussian : models::Likelihood::bernoulli;
-  out.model.decoder_relu = !args.no_decoder_relu;
-  out.data.load.channels = args.grey ? 1 : 3;
-  out.train.device = device_of(args.device);
-  out.train.precision = models::parse_precision(args.precision);
-  out.train.graph = !args.no_graph;
-  return out;
-}
-
-/// Those of the run in `--out`, and what may change when it goes on.
-models::RunConfig resumed_config(const TrainArgs& args) {
-  models::RunConfig out = models::Run::open(args.out).config();
-  if (args.new_epochs) out.train.epochs = args.config.train.epochs;
-  if (args.new_precision) out.train.precision = models::parse_precision(args.precision);
-  if (args.new_device) {
-    out.train.device = device_of(args.device);
-    return out;
-  }
-  try {
-    backend(out.train.device);
-  } catch (const DeviceError& error) {
-    fail<DeviceError>(error.what(), "; the run was trained there, --device cpu goes on without");
-  }
-  return out;
 }
 
 int train(const TrainArgs& args) {
@@ -336,9 +202,7 @@ void add_train(CLI::App& app, Command& run) {
   add_json(*command, args->json);
   add_threads(*command);
   command->final_callback([args, command, &run] {
-    args->new_epochs = command->count("--epochs") > 0;
-    args->new_device = command->count("--device") > 0;
-    args->new_precision = command->count("--precision") > 0;
+    args->command = command;
     run = [args] { return train(*args); };
   });
 }
