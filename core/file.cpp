@@ -1,5 +1,6 @@
 #include "file.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -15,6 +16,16 @@ namespace {
 std::string temporary_name(const std::filesystem::path& path) {
   static std::atomic<unsigned> count{0};
   return detail::concat(path.string(), ".tmp", getpid(), "-", count++);
+}
+
+/// Writes all of it, in as many pieces as the system takes.
+bool write_all(int file, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = write(file, text.data(), text.size());
+    if (written <= 0) return false;
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
 }
 
 }  // namespace
@@ -59,6 +70,19 @@ void write_file_atomically(const std::filesystem::path& path, std::span<const st
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view text) {
   write_file_atomically(path, std::as_bytes(std::span(text)));
+}
+
+void append_to_file(const std::filesystem::path& path, std::string_view text) {
+  const auto fail_now = [&] { fail<IoError>("cannot write ", path.string(), ": ", std::strerror(errno)); };
+  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (file < 0) fail_now();
+  const off_t before = lseek(file, 0, SEEK_END);
+  const bool good = write_all(file, text) && fsync(file) == 0;
+  const int reason = errno;
+  const bool taken_back = good || ftruncate(file, before) == 0;
+  close(file);
+  errno = reason;
+  if (!good || !taken_back) fail_now();
 }
 
 std::string read_whole_file(const std::filesystem::path& path) {

@@ -41,6 +41,10 @@ class AtomicFile {
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::byte> bytes);
 void write_file_atomically(const std::filesystem::path& path, std::string_view text);
 
+/// Appends `text` to a file, which is made where there is none. What cannot be written whole is taken back. Only a
+/// kill of the process or a loss of power in between can leave a part: the reader must know a whole piece from one.
+void append_to_file(const std::filesystem::path& path, std::string_view text);
+
 /// The whole content of a file. Throws IoError naming the path and the system's reason.
 std::string read_whole_file(const std::filesystem::path& path);
 

@@ -30,6 +30,15 @@ EpochRecord record_from(const std::string& line) {
   return record;
 }
 
+std::string line_of(const EpochRecord& record) {
+  ordered_json line;
+  line["epoch"] = record.epoch;
+  line["train"] = to_json(record.train);
+  line["val"] = record.val ? to_json(*record.val) : ordered_json();
+  line["seconds"] = record.seconds;
+  return line.dump() + "\n";
+}
+
 /// Makes `folder`; what this call made is taken away again if the run cannot be written into it.
 void make_folder(const fs::path& folder) {
   std::error_code error;
@@ -79,7 +88,9 @@ std::vector<EpochRecord> Run::history() const {
   std::error_code error;
   std::vector<EpochRecord> out;
   if (!fs::exists(path, error)) return out;
-  std::istringstream lines(read_whole_file(path));
+  std::string text = read_whole_file(path);
+  text.resize(text.rfind('\n') + 1);
+  std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
     try {
       out.push_back(record_from(line));
@@ -93,15 +104,12 @@ std::vector<EpochRecord> Run::history() const {
 
 void Run::write_history(const std::vector<EpochRecord>& records) const {
   std::string text;
-  for (const EpochRecord& record : records) {
-    ordered_json line;
-    line["epoch"] = record.epoch;
-    line["train"] = to_json(record.train);
-    line["val"] = record.val ? to_json(*record.val) : ordered_json();
-    line["seconds"] = record.seconds;
-    text += line.dump() + "\n";
-  }
+  for (const EpochRecord& record : records) text += line_of(record);
   write_file_atomically(folder_ / "history.jsonl", text);
+}
+
+void Run::append_history(const EpochRecord& record) const {
+  append_to_file(folder_ / "history.jsonl", line_of(record));
 }
 
 void Run::write_model(const NamedArrays& state_dict) const {

@@ -43,10 +43,13 @@ class Run {
   void set_config(const RunConfig& config);
   std::filesystem::path operator/(const char* name) const { return folder_ / name; }
 
-  /// The epochs so far. Throws FormatError naming the line.
+  /// The epochs so far. A last line without its end was being written when the machine stopped, and is left out. Throws
+  /// FormatError naming the line.
   std::vector<EpochRecord> history() const;
   /// Replaces `history.jsonl`.
   void write_history(const std::vector<EpochRecord>& records) const;
+  /// Adds a line to it: in a long training, replacing it each epoch would take longer from epoch to epoch.
+  void append_history(const EpochRecord& record) const;
   void write_model(const NamedArrays& state_dict) const;
   void write_checkpoint(const NamedArrays& state) const;
   /// The last checkpoint; nothing where there is none yet.

@@ -228,8 +228,7 @@ struct Best {
 /// killed, but after the last checkpoint, will come again.
 std::vector<EpochRecord> resume(const Run& run, Trainer& trainer) {
   std::optional<Checkpoint> checkpoint = run.read_checkpoint();
-  if (!checkpoint) return {};
-  trainer.load_state(checkpoint->state);
+  if (checkpoint) trainer.load_state(checkpoint->state);
   std::vector<EpochRecord> records = run.history();
   ELBO_CHECK(static_cast<std::int64_t>(records.size()) >= trainer.epoch(), FormatError,
              (run / "history.jsonl").string(), ": expected ", trainer.epoch(), " epochs, as the checkpoint has, found ",
@@ -250,18 +249,19 @@ FitResult fit(const Run& run, Trainer& trainer, Model& model, const FitCallbacks
     result.seconds += record.seconds;
   }
   auto out_of_patience = [&] { return options.patience > 0 && trainer.epoch() - best.epoch >= options.patience; };
-  while (trainer.epoch() < options.epochs && !out_of_patience()) {
+  auto is_over = [&] { return trainer.epoch() >= options.epochs || out_of_patience(); };
+  if (!is_over()) run.write_history(records);  // what came after the checkpoint comes again
+  while (!is_over()) {
     Trainer::OnStep on_step;
     if (callbacks.on_step) on_step = [&](std::int64_t samples) { callbacks.on_step(trainer, samples); };
     EpochRecord record = trainer.run_epoch(on_step);
     ELBO_CHECK(std::isfinite(record.train.loss), Error, "the training loss of epoch ", record.epoch, " is ",
                record.train.loss, ": try a smaller lr; the best model so far is kept");
     bool better = best.update(record);
-    records.push_back(record);
     result.seconds += record.seconds;
     // In this order: a run that is killed in between takes its last checkpoint up again and writes the same once more.
     if (better) run.write_model(model.state_dict());
-    run.write_history(records);
+    run.append_history(record);
     run.write_checkpoint(trainer.state());
     if (callbacks.on_epoch) callbacks.on_epoch(record, better);
   }

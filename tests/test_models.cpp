@@ -379,6 +379,11 @@ TEST_CASE("history lines survive the round trip and bad ones are named") {
   REQUIRE(again.size() == 2);
   CHECK(again[0].val->kl == 1.25);
   CHECK_FALSE(again[1].val);
+  run.append_history(records[0]);
+  CHECK(run.history().size() == 3);
+  // A machine that stopped in the middle of a line.
+  write_file(dir / "run/history.jsonl", read_file(dir / "run/history.jsonl") + "{\"epoch\":4,\"tra");
+  CHECK(run.history().size() == 3);
   write_file(dir / "run/history.jsonl", "{\"epoch\":1}\n");
   CHECK_THROWS_WITH(run.history(), (dir / "run/history.jsonl").string() +
                                        ": line 1: expected one epoch as JSON, found '{\"epoch\":1}'");
