@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "errors.h"
+#include "input_detail.h"
 
 namespace elbo {
 namespace {
@@ -86,17 +87,14 @@ void append_to_file(const std::filesystem::path& path, std::string_view text) {
 }
 
 std::string read_whole_file(const std::filesystem::path& path) {
-  errno = 0;
-  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
-  ELBO_CHECK(file, IoError, "cannot read ", path.string(), ": ", std::strerror(errno));
+  detail::InputFile file = detail::open_input(path);
   std::string content;
   for (std::size_t step = 1 << 16, got = step; got == step;) {
     const std::size_t before = content.size();
     content.resize(before + step);
-    got = std::fread(content.data() + before, 1, step, file.get());
+    got = file.read_some({reinterpret_cast<std::uint8_t*>(content.data()) + before, step});
     content.resize(before + got);
   }
-  ELBO_CHECK(!std::ferror(file.get()), IoError, "cannot read ", path.string(), ": ", std::strerror(errno));
   return content;
 }
 

@@ -45,7 +45,8 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view t
 /// kill of the process or a loss of power in between can leave a part: the reader must know a whole piece from one.
 void append_to_file(const std::filesystem::path& path, std::string_view text);
 
-/// The whole content of a file. Throws IoError naming the path and the system's reason.
+/// The whole content of a regular file. Throws IoError naming the path and the system's reason, or what was found there
+/// (a folder, a FIFO, a device), for which it never waits.
 std::string read_whole_file(const std::filesystem::path& path);
 
 }  // namespace elbo

@@ -1,15 +1,14 @@
 #include "safetensors.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
-#include <cerrno>
-#include <cstring>
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <set>
 
 #include "file.h"
+#include "safetensors_detail.h"
 
 namespace elbo {
 namespace {
@@ -63,48 +62,36 @@ std::string shown(const json& value) {
 
 // ---- reading
 
-/// A file open for reading, whose errors name it.
-class Input {
- public:
-  explicit Input(const std::filesystem::path& path) : path_(path.string()) {
-    std::error_code error;
-    size_ = std::filesystem::file_size(path, error);
-    ELBO_CHECK(!error, IoError, "cannot read ", path_, ": ", error.message());
-    errno = 0;
-    file_.reset(std::fopen(path.c_str(), "rb"));
-    ELBO_CHECK(file_, IoError, "cannot read ", path_, ": ", std::strerror(errno));
-  }
+using detail::InputFile;
 
-  const std::string& path() const { return path_; }
-  std::uint64_t size() const { return size_; }
-  void seek(std::uint64_t position) {
-    ELBO_CHECK(fseeko(file_.get(), static_cast<off_t>(position), SEEK_SET) == 0, IoError, "cannot read ", path_, ": ",
-               std::strerror(errno));
-  }
-  void read(void* to, std::size_t bytes) {
-    errno = 0;
-    if (std::fread(to, 1, bytes, file_.get()) == bytes) return;
-    fail<IoError>("cannot read ", path_, ": ", errno ? std::strerror(errno) : "it became shorter while being read");
-  }
+void read(InputFile& in, void* to, std::size_t bytes) {
+  const std::size_t got = in.read_some({static_cast<std::uint8_t*>(to), bytes});
+  ELBO_CHECK(got == bytes, IoError, in.name, ": cannot read: it became shorter while being read");
+}
 
- private:
-  std::string path_;
-  std::uint64_t size_ = 0;
-  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_{nullptr, &std::fclose};
-};
+/// Refuses what its first bytes show to be a file of another kind.
+void check_kind(InputFile& in) {
+  std::array<std::uint8_t, 300> start{};
+  const std::size_t got = in.read_some(start);
+  in.seek(0);
+  const std::string found = detail::describe_content(std::span(start).first(got));
+  ELBO_CHECK(found.starts_with("something else") || found == "a safetensors file", FormatError, in.name,
+             ": expected a safetensors file, found ", found);
+}
 
-std::string read_header(Input& in) {
-  ELBO_CHECK(in.size() >= length_bytes, FormatError, in.path(), ": expected a safetensors file, which has at least ",
-             length_bytes, " bytes, found ", in.size());
+std::string read_header(InputFile& in) {
+  ELBO_CHECK(in.size >= length_bytes, FormatError, in.name, ": expected a safetensors file, which has at least ",
+             length_bytes, " bytes, found ", in.size);
+  check_kind(in);
   std::uint64_t length = 0;
-  in.read(&length, sizeof length);
-  ELBO_CHECK(length <= max_header_bytes, FormatError, in.path(), ": header length: expected at most ", max_header_bytes,
+  read(in, &length, sizeof length);
+  ELBO_CHECK(length <= max_header_bytes, FormatError, in.name, ": header length: expected at most ", max_header_bytes,
              " bytes, found ", length);
-  ELBO_CHECK(length <= in.size() - length_bytes, FormatError, in.path(), ": header length: expected at most the ",
-             in.size() - length_bytes, " bytes that follow, found ", length);
+  ELBO_CHECK(length <= in.size - length_bytes, FormatError, in.name, ": header length: expected at most the ",
+             in.size - length_bytes, " bytes that follow, found ", length);
   std::string header(static_cast<std::size_t>(length), ' ');
-  in.read(header.data(), header.size());
-  ELBO_CHECK(!header.empty() && header.front() == '{', FormatError, in.path(),
+  read(in, header.data(), header.size());
+  ELBO_CHECK(!header.empty() && header.front() == '{', FormatError, in.name,
              ": header: expected a JSON object, which begins with '{', found ",
              header.empty() ? "nothing" : quoted(header.substr(0, 1)));
   return header;
@@ -235,13 +222,13 @@ float from_bfloat(std::uint16_t value) { return std::bit_cast<float>(static_cast
 
 /// Reads elements stored as From and converts each.
 template <class From, class To, class Convert>
-void read_converted(Input& in, Array& out, Convert convert) {
+void read_converted(InputFile& in, Array& out, Convert convert) {
   std::vector<From> stored(static_cast<std::size_t>(out.numel()));
-  in.read(stored.data(), stored.size() * sizeof(From));
+  read(in, stored.data(), stored.size() * sizeof(From));
   std::transform(stored.begin(), stored.end(), out.mutable_values<To>().begin(), convert);
 }
 
-Array read_array(Input& in, const Entry& entry) {
+Array read_array(InputFile& in, const Entry& entry) {
   Array out = Array::empty(entry.shape, {entry.encoding->dtype, cpu});
   if (out.numel() == 0) return out;
   const std::string_view encoding = entry.encoding->name;
@@ -252,7 +239,7 @@ Array read_array(Input& in, const Entry& entry) {
   } else if (encoding == "I32") {
     read_converted<std::int32_t, std::int64_t>(in, out, [](std::int32_t value) { return std::int64_t{value}; });
   } else {
-    in.read(out.raw(), out.bytes());
+    read(in, out.raw(), out.bytes());
   }
   return out;
 }
@@ -352,27 +339,30 @@ void save_safetensors(const std::filesystem::path& path, const NamedArrays& arra
   file.commit();
 }
 
-SafetensorsFile load_safetensors(const std::filesystem::path& path) {
-  Input in(path);
+SafetensorsFile detail::load_safetensors(InputFile in) {
   const std::string text = read_header(in);
-  const Header header = parse_header(text, in.path());
+  const Header header = parse_header(text, in.name);
   const std::uint64_t data_begin = length_bytes + text.size();
   SafetensorsFile out;
   std::vector<Entry> entries;
   for (const std::string& name : header.names) {
     const json& value = header.values.at(name);
     if (name == metadata_key) {
-      out.metadata = parse_metadata(value, in.path());
+      out.metadata = parse_metadata(value, in.name);
     } else {
-      entries.push_back(parse_entry(value, name, in.path()));
+      entries.push_back(parse_entry(value, name, in.name));
     }
   }
-  check_layout(entries, in.size() - data_begin, in.path());
+  check_layout(entries, in.size - data_begin, in.name);
   for (const Entry& entry : entries) {
     in.seek(data_begin + entry.begin);
     out.arrays.emplace_back(entry.name, read_array(in, entry));
   }
   return out;
+}
+
+SafetensorsFile load_safetensors(const std::filesystem::path& path) {
+  return detail::load_safetensors(detail::open_input(path));
 }
 
 }  // namespace elbo

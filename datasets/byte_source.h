@@ -12,8 +12,10 @@ namespace elbo::datasets {
 /// The bytes of a file, inflated on the way where its content (not its name) is gzip.
 class ByteSource {
  public:
-  /// Throws IoError when the file does not exist, is a folder or cannot be opened, FormatError when it is empty.
+  /// Throws IoError when the file does not exist, is no regular file or cannot be opened, FormatError when it is empty.
   static std::unique_ptr<ByteSource> open(const std::filesystem::path& path);
+  /// The same over the bytes of a file, which must outlive it; `name` stands in the messages.
+  static std::unique_ptr<ByteSource> over(std::span<const std::uint8_t> bytes, const std::string& name);
   virtual ~ByteSource() = default;
 
   /// Fills `to` and returns its size, or less at the end of the data: at a proper end, or where the file was cut off

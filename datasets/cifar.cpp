@@ -5,8 +5,10 @@
 #include <optional>
 
 #include "../core/errors.h"
+#include "../core/input_detail.h"
 #include "files_detail.h"
 #include "readers_detail.h"
+#include "sources_detail.h"
 
 namespace elbo::datasets {
 namespace {
@@ -131,39 +133,60 @@ void take_records(std::span<const std::uint8_t> block, const Version& version, s
 }
 
 /// Appends the records of a file. Wrong labels are reported after a wrong size, which explains them better.
-void read_file(const fs::path& path, const Version& version, const Version& other, const File& file, Dataset& out) {
-  const std::string name = path.string();
-  const std::unique_ptr<ByteSource> source = ByteSource::open(path);
+void read_records(ByteSource& source, const std::string& name, const Version& version, const Version& other,
+                  const File& file, Dataset& out) {
   const std::uint64_t expected = file.records * version.record();
-  const std::uint64_t size = source->file_size();
-  if (!source->compressed() && size != expected)
-    fail_size(name, *source, version, other, file, detail::concat(size, " bytes"), size);
-  if (source->limit() < expected)
-    fail_size(name, *source, version, other, file,
-              detail::concat("a gzip file of ", size, " bytes, which can hold ", source->limit()), 0);
-  std::vector<std::uint8_t> block(100 * version.record());  // 100 divides the number of records of every file
+  const std::uint64_t size = source.file_size();
+  if (!source.compressed() && size != expected)
+    fail_size(name, source, version, other, file, detail::concat(size, " bytes"), size);
+  if (source.limit() < expected)
+    fail_size(name, source, version, other, file,
+              detail::concat("a gzip file of ", size, " bytes, which can hold ", source.limit()), 0);
+  const std::uint64_t at_once = std::min<std::uint64_t>(100, file.records);  // 100 divides the number of every file
+  std::vector<std::uint8_t> block(at_once * version.record());
   std::optional<BadLabel> bad;
   std::uint64_t done = 0;
   while (done < expected) {
-    const std::size_t got = source->read(block);
+    const std::size_t got = source.read(block);
     done += got;
-    if (got < block.size()) fail_size(name, *source, version, other, file, found_bytes(*source, done), done);
-    take_records(block, version, done / version.record() - 100, out, bad);
+    if (got < block.size()) fail_size(name, source, version, other, file, found_bytes(source, done), done);
+    take_records(block, version, done / version.record() - at_once, out, bad);
   }
   // What follows is counted, so that a file of the other version is recognised, but never beyond that one's size.
   constexpr std::uint64_t most = 160000000;
   std::size_t got = block.size();
-  while (got == block.size() && done <= most) done += got = source->read(block);
-  if (done != expected || source->cut_off())
-    fail_size(name, *source, version, other, file,
-              done > most ? detail::concat("more than ", most, " bytes") : found_bytes(*source, done),
+  while (got == block.size() && done <= most) done += got = source.read(block);
+  if (done != expected || source.cut_off())
+    fail_size(name, source, version, other, file,
+              done > most ? detail::concat("more than ", most, " bytes") : found_bytes(source, done),
               done > most ? 0 : done);
   if (bad)
     fail<FormatError>(name, ": expected labels from 0 to ", bad->limit - 1, ", found ", bad->found, " in record ",
                       bad->record);
 }
 
+/// The same from a path; what its first bytes show to be a file of another kind is said.
+void read_file(const fs::path& path, const Version& version, const Version& other, const File& file, Dataset& out) {
+  const std::string name = path.string();
+  try {
+    read_records(*ByteSource::open(path), name, version, other, file, out);
+  } catch (const FormatError&) {
+    std::array<std::uint8_t, 300> start{};
+    const std::size_t got = ByteSource::open(path)->read(start);
+    const std::string found = detail::describe_content(std::span(start).first(got));
+    if (found.starts_with("something else")) throw;
+    fail<FormatError>(name, ": expected ", version.title, "'s records, found ", found);
+  }
+}
+
 }  // namespace
+
+Dataset read_cifar_records(ByteSource& source, const std::string& name, bool ten, std::uint64_t records) {
+  Dataset out;
+  read_records(source, name, ten ? cifar10() : cifar100(), ten ? cifar100() : cifar10(), {"", records}, out);
+  out.shape = {static_cast<std::int64_t>(records), 3, 32, 32};
+  return out;
+}
 
 bool holds_cifar(const fs::path& dir) {
   // Also where it is the other version: reading it then says so.

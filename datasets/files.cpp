@@ -42,13 +42,6 @@ std::string join(std::span<const std::string> parts) {
   return out;
 }
 
-bool looks_like_html(std::string_view start) {
-  const std::size_t first = start.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
-  if (first == std::string_view::npos || first + 1 >= start.size() || start[first] != '<') return false;
-  const auto next = static_cast<unsigned char>(start[first + 1]);
-  return std::isalpha(next) || next == '!' || next == '?';
-}
-
 std::string found_bytes(const ByteSource& source, std::uint64_t bytes) {
   return detail::concat(bytes, " bytes", source.cut_off() ? " before the gzip data is cut off" : "");
 }

@@ -23,8 +23,6 @@ bool contains(std::string_view text, std::string_view part);
 /// The parts with `, ` between them.
 std::string join(std::span<const std::string> parts);
 
-/// Whether a file that begins with these bytes is likely to be a web page: what a redirected download leaves.
-bool looks_like_html(std::string_view start);
 /// `12 bytes`, and whether the file was cut off there: for the end of a message.
 std::string found_bytes(const ByteSource& source, std::uint64_t bytes);
 /// a * b, or 2^63 - 1 where that is less.

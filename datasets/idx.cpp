@@ -11,8 +11,9 @@
 
 #include "../core/errors.h"
 #include "../core/file.h"
-#include "byte_source.h"
+#include "../core/input_detail.h"
 #include "files_detail.h"
+#include "sources_detail.h"
 
 namespace elbo::datasets {
 namespace {
@@ -43,25 +44,18 @@ void swap_bytes(std::span<std::uint8_t> bytes, std::size_t element) {
   if (std::endian::native != std::endian::big) reverse_elements(bytes, element);
 }
 
-std::string hex(std::span<const std::uint8_t> bytes) {
+std::string hex(std::uint8_t byte) {
   const char* digits = "0123456789abcdef";
-  std::string out;
-  for (std::uint8_t byte : bytes) {
-    if (!out.empty()) out += ' ';
-    out += {digits[byte >> 4], digits[byte & 15]};
-  }
-  return out;
+  return {digits[byte >> 4], digits[byte & 15]};
 }
 
 /// Ends the reading of a file that does not begin as IDX does, saying what it looks like instead.
 [[noreturn]] void fail_magic(ByteSource& source, const std::string& file, std::span<const std::uint8_t> start) {
-  std::string text(start.begin(), start.end());
-  std::array<std::uint8_t, 60> more{};
-  text.append(reinterpret_cast<const char*>(more.data()), source.read(more));
-  ELBO_CHECK(!looks_like_html(text), FormatError, file,
-             ": expected an IDX file or its gzip, found what looks like an HTML page; was the download redirected?");
+  std::vector<std::uint8_t> text(start.begin(), start.end());
+  text.resize(300);
+  text.resize(start.size() + source.read(std::span(text).subspan(start.size())));
   fail<FormatError>(file, ": expected an IDX file or its gzip (first bytes 00 00), found ",
-                    start.empty() ? "nothing" : hex(start));
+                    detail::describe_content(text));
 }
 
 struct Header {
@@ -77,7 +71,7 @@ Header read_header(ByteSource& source, const std::string& file) {
   if (got < magic.size() || magic[0] != 0 || magic[1] != 0) fail_magic(source, file, std::span(magic).first(got));
   const TypeInfo* info = find_type(magic[2]);
   ELBO_CHECK(info, FormatError, file, ": expected element type 08, 09, 0b, 0c, 0d or 0e in the IDX header, found ",
-             hex(std::span(magic).subspan(2, 1)));
+             hex(magic[2]));
   const std::size_t rank = magic[3];
   ELBO_CHECK(rank >= 1 && rank <= Shape::max_rank, FormatError, file, ": expected 1 to ", Shape::max_rank,
              " dimensions in the IDX header, found ", rank);
@@ -185,15 +179,13 @@ void IdxArray::check_type(IdxType wanted) const {
   ELBO_CHECK(type == wanted, DTypeError, "[values] the IDX file holds ", name(type), ", asked for ", name(wanted));
 }
 
-IdxArray read_idx(const std::filesystem::path& path) {
-  const std::string file = path.string();
-  const std::unique_ptr<ByteSource> source = ByteSource::open(path);
-  const Header header = read_header(*source, file);
+IdxArray read_idx(ByteSource& source, const std::string& file) {
+  const Header header = read_header(source, file);
   IdxArray out;
   out.type = header.info.type;
   out.shape = header.shape;
   try {
-    out.bytes = read_elements(*source, file, header);
+    out.bytes = read_elements(source, file, header);
   } catch (const std::bad_alloc&) {
     fail<OutOfMemory>(file, ": no memory for ", header.bytes, " bytes of ", header.shape, " ", header.info.name,
                       " elements");
@@ -201,6 +193,8 @@ IdxArray read_idx(const std::filesystem::path& path) {
   swap_bytes(out.bytes, header.info.size);
   return out;
 }
+
+IdxArray read_idx(const std::filesystem::path& path) { return read_idx(*ByteSource::open(path), path.string()); }
 
 void write_idx(const std::filesystem::path& path, IdxType type, const Shape& shape,
                std::span<const std::uint8_t> bytes) {

@@ -340,8 +340,8 @@ void MatArray::check_type(MatType wanted) const {
              ", asked for ", name(wanted));
 }
 
-std::vector<MatArray> read_mat(const std::filesystem::path& path, const MatFilter& wanted) {
-  MatFile file(path);
+std::vector<MatArray> read_mat(std::unique_ptr<ByteSource> source, const std::string& name, const MatFilter& wanted) {
+  MatFile file(std::move(source), name);
   std::vector<MatArray> out;
   while (const std::optional<MatFile::Tag> tag = file.next()) {
     ELBO_CHECK(tag->type == mi_matrix || tag->type == mi_compressed, FormatError, file.where(),
@@ -349,6 +349,10 @@ std::vector<MatArray> read_mat(const std::filesystem::path& path, const MatFilte
     if (auto variable = read_element(file, *tag, wanted)) out.push_back(std::move(*variable));
   }
   return out;
+}
+
+std::vector<MatArray> read_mat(const std::filesystem::path& path, const MatFilter& wanted) {
+  return read_mat(ByteSource::open(path), path.string(), wanted);
 }
 
 }  // namespace elbo::datasets

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../core/errors.h"
+#include "../core/input_detail.h"
 #include "files_detail.h"
 #include "mat_element_detail.h"
 
@@ -22,8 +23,10 @@ constexpr std::string_view hdf5_signature = "\x89HDF\r\n\x1a\n";
   const std::string expected = file + ": expected a MAT-file of version 5";
   if (start.starts_with(hdf5_signature) || start.starts_with("MATLAB 7.3 MAT-file"))
     fail<FormatError>(expected, ", found HDF5, which is MATLAB's version 7.3: save it with '-v7'");
-  if (looks_like_html(start))
-    fail<FormatError>(expected, ", found what looks like an HTML page; was the download redirected?");
+  const std::string found =
+      detail::describe_content({reinterpret_cast<const std::uint8_t*>(start.data()), start.size()});
+  if (!found.starts_with("something else") && !found.starts_with("a MAT-file"))
+    fail<FormatError>(expected, ", found ", found);
   // Version 4 has no text in front: its first number is below 5000, so that one of its bytes is 0.
   if (start.size() >= 20 && start.substr(0, 4).find('\0') != std::string_view::npos)
     fail<FormatError>(expected, ", found no header; it may be version 4: save it with '-v7'");
@@ -122,7 +125,8 @@ class InflatedElement final : public MatElement {
   bool ended_ = false;
 };
 
-MatFile::MatFile(const std::filesystem::path& path) : name_(path.string()), source_(ByteSource::open(path)) {
+MatFile::MatFile(std::unique_ptr<ByteSource> source, std::string name)
+    : name_(std::move(name)), source_(std::move(source)) {
   std::array<std::uint8_t, header_size> raw{};
   const std::size_t got = read(raw);
   const std::string_view start(reinterpret_cast<const char*>(raw.data()), got);

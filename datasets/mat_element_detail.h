@@ -1,6 +1,5 @@
 #pragma once
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
@@ -49,7 +48,7 @@ class MatFile {
   };
 
   /// Throws IoError and FormatError.
-  explicit MatFile(const std::filesystem::path& path);
+  MatFile(std::unique_ptr<ByteSource> source, std::string name);
   /// The tag of the next element, past what is left of the last one; nothing at the end of the file.
   std::optional<Tag> next();
   /// The content of the element whose tag next() has just given. It must not be used after another next().

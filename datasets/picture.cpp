@@ -12,6 +12,7 @@
 #include <numeric>
 
 #include "../core/errors.h"
+#include "../core/input_detail.h"
 #include "byte_source.h"
 
 // Zeros, because stb_image reads Huffman tables that a damaged file uses but never defines; and no assert, which would
@@ -104,7 +105,8 @@ Decoded decode(std::span<const std::uint8_t> file, const std::string& name) {
   int width = 0, height = 0, samples = 0;
   const bool is_png = file.size() >= 8 && std::memcmp(file.data(), "\x89PNG\r\n\x1a\n", 8) == 0;
   const bool is_jpeg = file.size() >= 3 && std::memcmp(file.data(), "\xff\xd8\xff", 3) == 0;
-  ELBO_CHECK(is_png || is_jpeg, FormatError, name, ": expected a PNG or JPEG picture, found something else");
+  ELBO_CHECK(is_png || is_jpeg, FormatError, name, ": expected a PNG or JPEG picture, found ",
+             detail::describe_content(file.first(std::min<std::size_t>(file.size(), 300))));
   const char* fault = is_png ? png_fault(file) : jpeg_fault(file);
   ELBO_CHECK(!fault, FormatError, name, ": damaged picture: found ", fault);
   ELBO_CHECK(stbi_info_from_memory(file.data(), size, &width, &height, &samples), FormatError, name, ": expected a ",

@@ -99,7 +99,8 @@ TEST_CASE("cifar: truncated, oversized, empty") {
   CHECK(complaint("cifar10", all.substr(0, all.size() / 2), ten) == expected10 + "15365000 bytes: truncated");
   CHECK(complaint("cifar10", all + all.substr(0, 3073), ten) == expected10 + "30733073 bytes");
   CHECK(complaint("cifar10", "", ten) == "expected data, found an empty file");
-  CHECK(complaint("cifar10", "<html></html>", ten) == expected10 + "13 bytes: truncated");
+  CHECK(complaint("cifar10", "<html></html>", ten) ==
+        "expected CIFAR-10's records, found an HTML page: was the download redirected?");
   // The same where only unpacking shows it.
   const std::string gz = ten + ".gz";
   CHECK(complaint("cifar10", gzipped(all.substr(0, all.size() - 1)), gz) == expected10 + "30729999 bytes: truncated");

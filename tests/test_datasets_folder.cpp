@@ -158,10 +158,10 @@ TEST_CASE("picture: scaling down averages, scaling up interpolates, the middle i
 }
 
 TEST_CASE("picture: files that are not pictures, damaged ones, and too large ones") {
-  const std::string none = "f: expected a PNG or JPEG picture, found something else";
-  CHECK(complaint("hello") == none);
-  CHECK(complaint("") == none);
-  CHECK(complaint("GIF89a" + std::string(100, '\0')) == none);  // though stb_image could
+  const std::string none = "f: expected a PNG or JPEG picture, found ";
+  CHECK(complaint("hello") == none + "something else (first bytes 68 65 6c 6c)");
+  CHECK(complaint("") == none + "nothing");
+  CHECK(complaint("GIF89a" + std::string(100, '\0')) == none + "a GIF picture");
   const std::string whole = png(40, 40, 0, noise(1600));
   REQUIRE(decode(whole, 1, 8, 8).size() == 64);
   for (std::size_t size = 1; size < whole.size(); size += 7) CHECK(complaint(whole.substr(0, size)).find("f: ") == 0);
@@ -283,7 +283,8 @@ TEST_CASE("folder: what cannot be read is left out and listed") {
     CHECK(first_bytes(data) == std::vector<int>{7, 7, 7});
     CHECK(data.pictures.size() == 12);
     REQUIRE(data.skipped.size() == 4);
-    CHECK(data.skipped[0] == (dir / "a/2.png").string() + ": expected a PNG or JPEG picture, found something else");
+    CHECK(data.skipped[0] == (dir / "a/2.png").string() +
+                                 ": expected a PNG or JPEG picture, found something else (first bytes 74 65 78 74)");
     CHECK(data.skipped[1] == (dir / "a/3.jpg").string() + ": damaged picture: found the file cut off");
     CHECK(data.skipped[2] == (dir / "b/1.png").string() + ": expected at most 100000000 pixels, found 30000 x 30000");
     CHECK(data.skipped[3] == (dir / "b/3.png").string() + ": expected data, found an empty file");
@@ -300,7 +301,7 @@ TEST_CASE("folder: nothing to read, and options that make no sense") {
   write_all(dir, {"a/x.png"}, "x");
   CHECK(error_of<FormatError>([&] { load_folder(dir.path(), Split::train); }) ==
         place + ": expected at least one picture that can be read, found 1 that cannot, among them " + place +
-            "/a/x.png: expected a PNG or JPEG picture, found something else");
+            "/a/x.png: expected a PNG or JPEG picture, found something else (first bytes 78)");
   CHECK(error_of<IoError>([&] { load_folder(dir.path(), Split::test); }) ==
         place +
             ": expected PNG or JPEG pictures to test there or below, found none; every tenth of a class is one, "

@@ -238,8 +238,7 @@ TEST_CASE("mat: other files and other versions") {
         expected + ", found HDF5, which is MATLAB's version 7.3: save it with '-v7'");
   CHECK(complaint(number(0) + number(2) + number(1) + number(0) + number(2) + "x\0"s + real(1.0) + real(2.0)) ==
         expected + ", found no header; it may be version 4: save it with '-v7'");
-  CHECK(complaint("<!DOCTYPE html><html></html>") ==
-        expected + ", found what looks like an HTML page; was the download redirected?");
+  CHECK(complaint("<!DOCTYPE html><html></html>") == expected + ", found an HTML page: was the download redirected?");
   CHECK(complaint(std::string(200, 'x')) ==
         expected + " (IM or MI in bytes 126 and 127 of its header, and 256 before), found something else");
   CHECK(complaint("") == "expected data, found an empty file");
