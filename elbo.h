@@ -45,6 +45,7 @@
 #include "models/objective.h"
 #include "models/pca.h"
 #include "models/run.h"
+#include "models/run_lock.h"
 #include "models/trained.h"
 #include "models/trainer.h"
 #include "models/tsne.h"

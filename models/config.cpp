@@ -50,6 +50,8 @@ void TrainOptions::validate() const {
   ELBO_CHECK(std::isfinite(val_size) && val_size >= 0, ValueError,
              "validation size: expected a fraction or a count, at least 0, found ", val_size);
   ELBO_CHECK(patience >= 0, ValueError, "patience: expected at least 0, found ", patience);
+  ELBO_CHECK(std::isfinite(checkpoint_every) && checkpoint_every >= 0, ValueError,
+             "checkpoint every: expected seconds of at least 0, found ", checkpoint_every);
   ELBO_CHECK(precision == Precision::float32 || device != cpu, ValueError,
              "precision: the CPU computes in float32 alone, found ", elbo::name(precision), ", which needs a GPU");
 }
@@ -80,6 +82,7 @@ std::string RunConfig::to_json() const {
                   {"warmup", train.warmup},
                   {"val_size", train.val_size},
                   {"patience", train.patience},
+                  {"checkpoint_every", train.checkpoint_every},
                   {"seed", train.seed},
                   {"device", train.device.to_string()},
                   {"precision", elbo::name(train.precision)},
@@ -168,6 +171,7 @@ void read_train(const Section& section, TrainOptions& train) {
   section.read_if_there("warmup", train.warmup);
   section.read("val_size", train.val_size);
   section.read("patience", train.patience);
+  section.read_if_there("checkpoint_every", train.checkpoint_every);
   section.read("seed", train.seed);
   section.read("device", device);
   section.read_if_there("precision", precision);

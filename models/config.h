@@ -54,12 +54,13 @@ Precision parse_precision(std::string_view text);
 struct TrainOptions {
   std::int64_t epochs = 20;
   std::int64_t batch_size = 128;
-  bool drop_last = false;     ///< leave out the last, smaller batch of an epoch
-  double lr = 1e-3;           ///< Adam's learning rate
-  double beta = 1;            ///< weight of the KL divergence (Higgins et al. 2017)
-  double warmup = 0;          ///< epochs over which that weight grows linearly from 0 (Bowman et al. 2016)
-  double val_size = 0.1;      ///< held out for validation: a fraction below 1, or a number of pictures; 0 for none
-  std::int64_t patience = 0;  ///< stop after so many epochs without a better validation loss; 0 to never stop early
+  bool drop_last = false;        ///< leave out the last, smaller batch of an epoch
+  double lr = 1e-3;              ///< Adam's learning rate
+  double beta = 1;               ///< weight of the KL divergence (Higgins et al. 2017)
+  double warmup = 0;             ///< epochs over which that weight grows linearly from 0 (Bowman et al. 2016)
+  double val_size = 0.1;         ///< held out for validation: a fraction below 1, or a number of pictures; 0 for none
+  std::int64_t patience = 0;     ///< stop after so many epochs without a better validation loss; 0 to never stop early
+  double checkpoint_every = 60;  ///< seconds between checkpoints within an epoch; 0 for none but after each epoch
   std::uint64_t seed = 0;
   Device device = cpu;
   Precision precision = Precision::float32;  ///< of matrix products and convolutions; the others need a GPU

@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <span>
 
 #include "../datasets/dataset.h"
@@ -18,6 +19,7 @@ struct EvaluateOptions {
   double beta = 1;
   std::uint64_t seed = 0;  ///< of the noise; equal seeds draw equal noise
   std::int64_t batch_size = 500;
+  std::function<void()> before_batch = {};  ///< what it throws ends the evaluation
 };
 
 struct Evaluation {

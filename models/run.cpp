@@ -1,5 +1,6 @@
 #include "run.h"
 
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -18,8 +19,12 @@ ordered_json to_json(const Losses& losses) {
   return {{"loss", losses.loss}, {"reconstruction", losses.reconstruction}, {"kl", losses.kl}};
 }
 
+double number_from(const ordered_json& value) {
+  return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
+}
+
 Losses losses_from(const ordered_json& value) {
-  return {value.at("loss").get<double>(), value.at("reconstruction").get<double>(), value.at("kl").get<double>()};
+  return {number_from(value.at("loss")), number_from(value.at("reconstruction")), number_from(value.at("kl"))};
 }
 
 EpochRecord record_from(const std::string& line) {
@@ -39,33 +44,44 @@ std::string line_of(const EpochRecord& record) {
   return line.dump() + "\n";
 }
 
-/// Makes `folder`; what this call made is taken away again if the run cannot be written into it.
-void make_folder(const fs::path& folder) {
+/// Nothing is in it but what a call of `create` leaves that is killed: the lock and a part of config.json.
+bool holds_nothing(const fs::path& folder) {
   std::error_code error;
-  if (fs::exists(folder, error)) {
-    ELBO_CHECK(fs::is_directory(folder, error), IoError, folder.string(),
-               ": expected a new folder for the run, found a file");
-    ELBO_CHECK(fs::is_empty(folder, error) && !error, IoError, folder.string(),
-               ": expected a new or empty folder for the run, found one with files in it");
-    return;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (name != "lock" && !name.starts_with("config.json.tmp") && !name.starts_with(".config.json.")) return false;
   }
-  fs::create_directories(folder, error);
-  ELBO_CHECK(!error, IoError, folder.string(), ": cannot make the run folder: ", error.message());
+  return !error;
+}
+
+void check_empty(const fs::path& folder) {
+  std::error_code error;
+  ELBO_CHECK(fs::is_directory(folder, error), IoError, folder.string(),
+             ": expected a new folder for the run, found a file");
+  ELBO_CHECK(holds_nothing(folder), IoError, folder.string(),
+             ": expected a new or empty folder for the run, found one with files in it");
 }
 
 }  // namespace
 
 Run Run::create(const fs::path& folder, const RunConfig& config) {
   std::error_code ignored;
-  bool existed = fs::exists(folder, ignored);
-  make_folder(folder);
+  const bool existed = fs::exists(folder, ignored);
+  if (existed) check_empty(folder);
+  std::error_code error;
+  fs::create_directories(folder, error);
+  ELBO_CHECK(!error, IoError, folder.string(), ": cannot make the run folder: ", error.message());
+  Run run(folder, config);
   try {
+    run.lock_ = std::make_shared<RunLock>(folder);
+    check_empty(folder);  // once more: another process may have been faster
     write_file_atomically(folder / "config.json", config.to_json());
   } catch (...) {
+    run.lock_.reset();
     if (!existed) fs::remove(folder, ignored);
     throw;
   }
-  return Run(folder, config);
+  return run;
 }
 
 Run Run::open(const fs::path& folder) {
@@ -77,6 +93,16 @@ Run Run::open(const fs::path& folder) {
              ": expected a run folder, found no config.json in it");
   return Run(folder, RunConfig::from_json(read_whole_file(config), config.string()));
 }
+
+Run Run::open_to_train(const fs::path& folder) {
+  open(folder);  // what is no run gets no lock
+  auto lock = std::make_shared<RunLock>(folder);
+  Run run = open(folder);  // as the one that had the lock before left it
+  run.lock_ = std::move(lock);
+  return run;
+}
+
+std::shared_ptr<const RunLock> Run::lock() const { return lock_ ? lock_ : std::make_shared<RunLock>(folder_); }
 
 void Run::set_config(const RunConfig& config) {
   write_file_atomically(folder_ / "config.json", config.to_json());
@@ -142,6 +168,11 @@ std::unique_ptr<Model> load(const fs::path& folder, Device device) {
   Run run = Run::open(folder);
   std::unique_ptr<Model> model = make(run.config().model);
   fs::path weights = folder / "model.safetensors";
+  if (std::error_code ignored; !fs::exists(weights, ignored)) {
+    const std::optional<std::string> holder = RunLock::holder(folder);
+    fail<IoError>(folder.string(), ": expected a trained model, found none yet: no epoch of its training is over",
+                  holder ? detail::concat(" (", *holder, " is training it)") : "");
+  }
   try {
     model->load_state_dict(load_safetensors(weights).arrays);
   } catch (const ShapeError& error) {

@@ -1,10 +1,12 @@
 #pragma once
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "../core/safetensors.h"
 #include "config.h"
+#include "run_lock.h"
 
 namespace elbo::models {
 
@@ -28,23 +30,30 @@ struct Checkpoint {
 };
 
 /// A run folder: `config.json`, `history.jsonl` (a line per epoch), `model.safetensors` (the best so far),
-/// `checkpoint/state.safetensors` (all that resuming needs), pictures. Every file appears whole or not at all.
+/// `checkpoint/state.safetensors` (all that resuming needs), pictures. Every file appears whole or not at all. While it
+/// is trained there is a `lock`, see RunLock.
 class Run {
  public:
-  /// Makes the folder, and those above it, and writes `config.json`. Throws IoError where it exists with something in
-  /// it, is a file, or cannot be written.
+  /// Makes the folder, and those above it, and writes `config.json`. The run is this process's to train as long as this
+  /// object or a copy lives. Throws IoError where the folder exists with something in it, is a file, or cannot be
+  /// written. What an earlier call left that was killed counts as nothing.
   static Run create(const std::filesystem::path& folder, const RunConfig& config);
-  /// Throws IoError or FormatError, naming the file, for a folder that is no run.
+  /// To read it. Throws IoError or FormatError, naming the file, for a folder that is no run.
   static Run open(const std::filesystem::path& folder);
+  /// To train it: as `open`, and nobody else can while this object or a copy lives. Throws IoError, naming the process,
+  /// where somebody does already.
+  static Run open_to_train(const std::filesystem::path& folder);
 
   const std::filesystem::path& folder() const { return folder_; }
   const RunConfig& config() const { return config_; }
   /// Replaces it, and `config.json`: for a run that is to train for more epochs.
   void set_config(const RunConfig& config);
+  /// The lock it holds, or where it was opened to read, a new one.
+  std::shared_ptr<const RunLock> lock() const;
   std::filesystem::path operator/(const char* name) const { return folder_ / name; }
 
-  /// The epochs so far. A last line without its end was being written when the machine stopped, and is left out. Throws
-  /// FormatError naming the line.
+  /// The epochs so far. A number that was none, which JSON calls null, is a NaN. A last line without its end was being
+  /// written when the machine stopped, and is left out. Throws FormatError naming the line.
   std::vector<EpochRecord> history() const;
   /// Replaces `history.jsonl`.
   void write_history(const std::vector<EpochRecord>& records) const;
@@ -60,6 +69,7 @@ class Run {
 
   std::filesystem::path folder_;
   RunConfig config_;
+  std::shared_ptr<const RunLock> lock_;  ///< of a run to train
 };
 
 /// A run folder's own name, of `runs/one/` and `.` too.

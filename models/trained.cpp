@@ -50,7 +50,7 @@ Trained train(const std::filesystem::path& folder, const RunConfig& config, cons
   Trainer trainer(*model, data, whole.train);
   std::error_code error;
   bool there = std::filesystem::exists(folder / "config.json", error);
-  Run run = there ? Run::open(folder) : Run::create(folder, whole);
+  Run run = there ? Run::open_to_train(folder) : Run::create(folder, whole);
   ELBO_CHECK(same_run(run.config(), whole), ValueError, folder.string(),
              ": expected a new folder, or one with a run of these settings, found one with others");
   fit(run, trainer, *model, callbacks);

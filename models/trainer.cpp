@@ -2,8 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
-#include <limits>
+#include <span>
 
 #include "../core/kernels.h"
 #include "../datasets/split.h"
@@ -28,6 +27,10 @@ TrainOptions checked(const TrainOptions& options, const datasets::Dataset& datas
 }
 
 Array scalar(double value, DType dtype, Device device = cpu) { return Array::full({}, value, {dtype, device}); }
+
+/// Where a training stands within an epoch.
+constexpr std::array position_fields{"position.batch",          "position.samples", "position.seconds",
+                                     "position.reconstruction", "position.kl",      "position.weighted_kl"};
 
 /// The model, on the device that trains.
 Model& moved(Model& model, Device device) {
@@ -66,29 +69,83 @@ Trainer::Trainer(Model& model, const datasets::Dataset& dataset, const TrainOpti
                                                                         .shift = low});
 }
 
-EpochRecord Trainer::run_epoch(const OnStep& on_step) {
-  auto start = std::chrono::steady_clock::now();
+EpochRecord Trainer::run_epoch(const OnStep& on_step) { return *run_epoch_while({}, on_step); }
+
+void Trainer::begin_epoch() {
+  if (batch_ == 0) {
+    samples_ = 0;
+    seconds_ = 0;
+    reconstruction_sum_.fill(0);
+    kl_sum_.fill(0);
+    weighted_kl_sum_.fill(0);
+  }
+  batches_->begin_epoch(epoch_, batch_);
+  draws_.set_offset(batches_->draw_offset(batch_));
+}
+
+std::optional<EpochRecord> Trainer::run_epoch_while(const KeepGoing& keep_going, const OnStep& on_step) {
+  const auto start = std::chrono::steady_clock::now();
   PrecisionGuard precision(options_.precision);
   model_.train();
-  samples_ = 0;
-  reconstruction_sum_.fill(0);
-  kl_sum_.fill(0);
-  weighted_kl_sum_.fill(0);
-  batches_->begin_epoch(epoch_);
-  draws_.set_offset(batches_->draw_offset(0));
-  for (std::int64_t number = 0; number < batches_->batches(); ++number) {
-    samples_ += next_step(number);
+  begin_epoch();
+  const double before = seconds_;
+  auto take_time = [&] {
+    seconds_ = before + std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
+  while (batch_ < batches_->batches()) {
+    if (keep_going && !keep_going()) return std::nullopt;
+    samples_ += next_step(batch_);
+    ++batch_;
+    take_time();
     if (on_step) on_step(samples_);
   }
   EpochRecord record;
-  record.epoch = ++epoch_;
+  record.epoch = epoch_ + 1;
   record.train = running_losses();
-  record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (!val_.empty()) {
-    PrecisionGuard exact(Precision::float32);
-    record.val = evaluate(model_, pictures_, labels_, val_, {.beta = options_.beta, .seed = options_.seed}).losses;
-  }
+  take_time();
+  record.seconds = seconds_;
+  if (!validate(keep_going)) return std::nullopt;
+  if (!val_.empty()) record.val = evaluation_.losses;
+  ++epoch_;
+  batch_ = 0;
   return record;
+}
+
+bool Trainer::validate(const KeepGoing& keep_going) {
+  struct Stopped {};
+  PrecisionGuard exact(Precision::float32);
+  EvaluateOptions how{.beta = options_.beta, .seed = options_.seed};
+  how.before_batch = [&] {
+    if (keep_going && !keep_going()) throw Stopped{};
+  };
+  try {
+    evaluation_ = val_.empty() ? look() : evaluate(model_, pictures_, labels_, val_, how);
+  } catch (const Stopped&) {
+    return false;
+  }
+  return true;
+}
+
+Evaluation Trainer::look() const {
+  PrecisionGuard exact(Precision::float32);
+  EvaluateOptions how{.beta = options_.beta, .seed = options_.seed};
+  const std::size_t count = std::min(train_.size(), static_cast<std::size_t>(how.batch_size));
+  return evaluate(model_, pictures_, labels_, std::span(train_).first(count), how);
+}
+
+bool Trainer::is_finite() const {
+  // 0 for a number, NaN for what is none, and unlike the numbers themselves their sum cannot overflow.
+  Array sum = scalar(0, DType::float64, options_.device);
+  auto add = [&](const NamedArrays& arrays) {
+    for (const auto& [name, array] : arrays) {
+      if (array.dtype() != DType::float32) continue;
+      Array flat = kernels::scale(array, 0).reshape({array.numel()});
+      kernels::accumulate_(sum, kernels::reduce(ReduceOp::sum, flat, std::array{0}).reshape({}));
+    }
+  };
+  add(model_.state_dict());
+  add(optimizer_.state());
+  return sum.item() == 0;
 }
 
 void Trainer::weigh(std::int64_t number, std::int64_t batch) {
@@ -178,12 +235,22 @@ NamedArrays Trainer::state() const {
   out.emplace_back("beta", beta_.array());
   out.emplace_back("noise.offset", noise_.offset());
   out.emplace_back("epoch", scalar(static_cast<double>(epoch_), DType::int64));
+  if (batch_ == 0) return out;
+  out.emplace_back("position.batch", scalar(static_cast<double>(batch_), DType::int64));
+  out.emplace_back("position.samples", scalar(static_cast<double>(samples_), DType::int64));
+  out.emplace_back("position.seconds", scalar(seconds_, DType::float64));
+  out.emplace_back("position.reconstruction", reconstruction_sum_);
+  out.emplace_back("position.kl", kl_sum_);
+  out.emplace_back("position.weighted_kl", weighted_kl_sum_);
   return out;
 }
 
 void Trainer::load_state(const NamedArrays& state) {
   NamedArrays model, optimizer;
   std::map<std::string, Array> own{{"beta", {}}, {"noise.offset", {}}, {"epoch", {}}};
+  for (const auto& [name, array] : state)
+    if (name == "position.batch")
+      for (const char* field : position_fields) own[field] = {};
   for (const auto& [name, array] : state) {
     if (name.starts_with("model.")) {
       model.emplace_back(name.substr(6), array);
@@ -203,71 +270,26 @@ void Trainer::load_state(const NamedArrays& state) {
   } catch (const Error& error) {
     fail<FormatError>("checkpoint: ", error.what());
   }
+  optimizer_.set_lr(options_.lr);
   beta_.mutable_array().fill(own["beta"].item());
   weighed_ = {0, 0};
   noise_.set_offset(static_cast<std::int64_t>(own["noise.offset"].item()));
   epoch_ = static_cast<std::int64_t>(own["epoch"].item());
+  load_position(own);
 }
 
-namespace {
-
-/// The best epoch so far, by validation loss; without validation each epoch is.
-struct Best {
-  std::int64_t epoch = 0;
-  double loss = std::numeric_limits<double>::infinity();
-
-  bool update(const EpochRecord& record) {
-    if (record.val && !(record.val->loss < loss)) return false;
-    epoch = record.epoch;
-    if (record.val) loss = record.val->loss;
-    return true;
-  }
-};
-
-/// Loads the checkpoint, if there is one, and gives the history up to it: a line that was written before the run was
-/// killed, but after the last checkpoint, will come again.
-std::vector<EpochRecord> resume(const Run& run, Trainer& trainer) {
-  std::optional<Checkpoint> checkpoint = run.read_checkpoint();
-  if (checkpoint) trainer.load_state(checkpoint->state);
-  std::vector<EpochRecord> records = run.history();
-  ELBO_CHECK(static_cast<std::int64_t>(records.size()) >= trainer.epoch(), FormatError,
-             (run / "history.jsonl").string(), ": expected ", trainer.epoch(), " epochs, as the checkpoint has, found ",
-             records.size());
-  records.resize(static_cast<std::size_t>(trainer.epoch()));
-  return records;
-}
-
-}  // namespace
-
-FitResult fit(const Run& run, Trainer& trainer, Model& model, const FitCallbacks& callbacks) {
-  const TrainOptions& options = run.config().train;
-  std::vector<EpochRecord> records = resume(run, trainer);
-  Best best;
-  FitResult result;
-  for (const EpochRecord& record : records) {
-    best.update(record);
-    result.seconds += record.seconds;
-  }
-  auto out_of_patience = [&] { return options.patience > 0 && trainer.epoch() - best.epoch >= options.patience; };
-  auto is_over = [&] { return trainer.epoch() >= options.epochs || out_of_patience(); };
-  if (!is_over()) run.write_history(records);  // what came after the checkpoint comes again
-  while (!is_over()) {
-    Trainer::OnStep on_step;
-    if (callbacks.on_step) on_step = [&](std::int64_t samples) { callbacks.on_step(trainer, samples); };
-    EpochRecord record = trainer.run_epoch(on_step);
-    ELBO_CHECK(std::isfinite(record.train.loss), Error, "the training loss of epoch ", record.epoch, " is ",
-               record.train.loss, ": try a smaller lr; the best model so far is kept");
-    bool better = best.update(record);
-    result.seconds += record.seconds;
-    // In this order: a run that is killed in between takes its last checkpoint up again and writes the same once more.
-    if (better) run.write_model(model.state_dict());
-    run.append_history(record);
-    run.write_checkpoint(trainer.state());
-    if (callbacks.on_epoch) callbacks.on_epoch(record, better);
-  }
-  result.best_epoch = best.epoch;
-  result.stopped_early = trainer.epoch() < options.epochs;
-  return result;
+void Trainer::load_position(std::map<std::string, Array>& own) {
+  batch_ = 0;
+  if (!own.contains("position.batch")) return;
+  const auto batch = static_cast<std::int64_t>(own["position.batch"].item());
+  ELBO_CHECK(batch >= 1 && batch <= batches_->batches(), FormatError,
+             "checkpoint: expected a 'position.batch' from 1 to ", batches_->batches(), ", found ", batch);
+  batch_ = batch;
+  samples_ = static_cast<std::int64_t>(own["position.samples"].item());
+  seconds_ = own["position.seconds"].item();
+  reconstruction_sum_.fill(own["position.reconstruction"].item());
+  kl_sum_.fill(own["position.kl"].item());
+  weighted_kl_sum_.fill(own["position.weighted_kl"].item());
 }
 
 }  // namespace elbo::models

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -10,13 +11,14 @@
 #include "../datasets/dataset.h"
 #include "../datasets/loader.h"
 #include "../nn/optim.h"
+#include "evaluate.h"
 #include "model.h"
 #include "run.h"
 
 namespace elbo::models {
 
 /// Trains a model of the zoo with Adam on the objective, an epoch at a time. The same options and seed give the same
-/// bits for any number of threads, and `state` after any epoch continues to the same end.
+/// bits for any number of threads, and `state` after any step continues to the same end.
 ///
 /// On a GPU a step of each size runs as it stands once, is then recorded as a CUDA graph, and replayed from there on:
 /// the same kernels on the same memory, so the same bits, at a fraction of the cost. What changes from step to step
@@ -35,10 +37,24 @@ class Trainer {
   /// Epochs trained so far.
   std::int64_t epoch() const { return epoch_; }
 
+  /// Steps of the epoch after those, where training stopped in its midst, and the samples that they took.
+  std::int64_t batch() const { return batch_; }
+  std::int64_t samples() const { return batch_ > 0 ? samples_ : 0; }
+
   /// Called after a step with the samples that the epoch has seen.
   using OnStep = std::function<void(std::int64_t samples)>;
-  /// Trains one epoch and validates.
+  /// Called before each step and each batch of validation; false stops there.
+  using KeepGoing = std::function<bool()>;
+  /// Trains one epoch, or what is left of it, and validates.
   EpochRecord run_epoch(const OnStep& on_step = {});
+  /// The same; nothing where `keep_going` ended it. Called again, it goes on from there.
+  std::optional<EpochRecord> run_epoch_while(const KeepGoing& keep_going, const OnStep& on_step = {});
+  /// What the last epoch's validation found; without validation pictures, `look`.
+  const Evaluation& evaluation() const { return evaluation_; }
+  /// A look at some of the training pictures, with the model as it is now.
+  Evaluation look() const;
+  /// Whether all parameters and moments are finite. Reads the device once.
+  bool is_finite() const;
   /// The epoch's losses up to now. Reads the device: not for every step.
   Losses running_losses() const;
   /// Whether steps are replayed, or recorded when they come again. Where that was tried and failed, the reason is
@@ -46,9 +62,10 @@ class Trainer {
   bool replays() const { return replays_; }
   const std::string& graph_note() const { return graph_note_; }
 
-  /// All that continues the training: parameters, moments, step count, learning rate, KL weight, random offsets, epoch.
+  /// All that continues the training: parameters, moments, step count, learning rate, KL weight, random offsets, epoch;
+  /// in the midst of one its batch, sums and seconds too. The arrays are the trainer's own: save them at once.
   NamedArrays state() const;
-  /// Throws FormatError listing what does not fit.
+  /// Goes on from there, at the learning rate of the options. Throws FormatError listing what does not fit.
   void load_state(const NamedArrays& state);
 
  private:
@@ -58,6 +75,10 @@ class Trainer {
     Graph graph;    ///< not there after the first time
   };
 
+  void begin_epoch();
+  /// Whether the validation came to its end.
+  bool validate(const KeepGoing& keep_going);
+  void load_position(std::map<std::string, Array>& own);
   /// The epoch's next step; returns how many pictures it took.
   std::int64_t next_step(std::int64_t number);
   /// Prepares a step: the KL weight, and the derivatives of the objective.
@@ -83,7 +104,9 @@ class Trainer {
   // float64 scalars, on the device until somebody asks; the last is beta * KL, whose weight a warm-up moves.
   Array reconstruction_sum_, kl_sum_, weighted_kl_sum_;
   std::int64_t samples_ = 0;
-  std::int64_t epoch_ = 0;
+  double seconds_ = 0;
+  std::int64_t epoch_ = 0, batch_ = 0;
+  Evaluation evaluation_;
 
   Generator draws_;  // of black-or-white pictures
   bool replays_;
@@ -91,21 +114,46 @@ class Trainer {
   std::map<std::int64_t, RecordedStep> recorded_;  // by the number of pictures
 };
 
-/// Told about a training as it goes on; any may be empty.
+/// Told about a training as it goes on, and asked; any may be empty.
 struct FitCallbacks {
   std::function<void(const Trainer& trainer, std::int64_t samples)> on_step = {};
   std::function<void(const EpochRecord& record, bool best)> on_epoch = {};
+  /// Before the first step, the checkpoint loaded; not called where nothing is left to train.
+  std::function<void(const Trainer& trainer)> on_begin = {};
+  /// Asked before each step and each batch of validation: with true, a checkpoint is written and `fit` returns.
+  std::function<bool()> should_stop = {};
 };
 
+/// Losses or weights that are NaN or infinite.
+class DivergedError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// How far a run's training has come.
+struct Standing {
+  std::int64_t epochs = 0;      ///< that are over
+  std::int64_t batch = 0;       ///< steps of the one after those
+  std::int64_t best_epoch = 0;  ///< whose model is kept; 0 for none
+
+  /// Whether these options have nothing more to train.
+  bool is_over(const TrainOptions& options) const;
+};
+/// By the run's checkpoint and history. Throws FormatError for those that do not fit together.
+Standing standing(const Run& run);
+
 struct FitResult {
-  std::int64_t best_epoch = 0;
-  bool stopped_early = false;
-  double seconds = 0;  ///< of training, validation left out
+  std::int64_t best_epoch = 0;  ///< whose model is kept; 0 for none
+  bool stopped_early = false;   ///< by patience
+  bool stopped = false;         ///< by `should_stop`
+  double seconds = 0;           ///< of training, validation left out
 };
 
 /// Trains up to the run's number of epochs or until its patience ends, from the last checkpoint if there is one, and
-/// keeps the run folder: best model (by validation loss; the last without validation), history, checkpoint. Killed at
-/// any instant and called again, it ends in the same bits.
+/// keeps the run folder: best model (by validation loss; the last without validation), history, and a checkpoint after
+/// each epoch and every `checkpoint_every` seconds. Killed at any instant and called again, it ends in the same bits.
+/// Holds the run's lock: throws IoError where another process does. Throws DivergedError where losses or weights are no
+/// numbers, before anything of it is written: best model and checkpoint are then the last good ones.
 FitResult fit(const Run& run, Trainer& trainer, Model& model, const FitCallbacks& callbacks = {});
 
 }  // namespace elbo::models

@@ -1,0 +1,96 @@
+#include "run_lock.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <thread>
+
+#include "../core/errors.h"
+
+namespace elbo::models {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// What the file says of its holder.
+std::string text_in(int file) {
+  std::array<char, 300> text{};
+  const ssize_t size = pread(file, text.data(), text.size(), 0);
+  std::string out(text.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+  out = out.substr(0, out.find('\n'));
+  return out.empty() ? "another process" : out;
+}
+
+std::string own_text() {
+  std::array<char, 256> host{};
+  if (gethostname(host.data(), host.size() - 1) != 0) host[0] = '?';
+  return detail::concat("process ", getpid(), " on host ", host.data());
+}
+
+/// A reader that asks for the holder has the lock for an instant: so a few tries.
+bool lock_patiently(int file) {
+  for (int tries = 0; tries < 10; ++tries) {
+    if (flock(file, LOCK_EX | LOCK_NB) == 0) return true;
+    if (errno != EWOULDBLOCK && errno != EINTR) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  errno = EWOULDBLOCK;
+  return false;
+}
+
+/// Whether the open file is the one of that name: a holder removes it before it lets go.
+bool is_named(int file, const fs::path& path) {
+  struct stat open {
+  }, named{};
+  return fstat(file, &open) == 0 && stat(path.c_str(), &named) == 0 && open.st_ino == named.st_ino &&
+         open.st_dev == named.st_dev;
+}
+
+}  // namespace
+
+RunLock::RunLock(const fs::path& folder) : path_(folder / "lock") {
+  while (true) {
+    file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    ELBO_CHECK(file_ >= 0, IoError, "cannot write ", path_.string(), ": ", std::strerror(errno));
+    if (!lock_patiently(file_)) {
+      const int reason = errno;
+      const std::string who = reason == EWOULDBLOCK ? text_in(file_) : "";
+      if (!who.empty()) {
+        ::close(file_);
+        fail<IoError>(folder.string(), ": expected a run that nobody trains, found ", who, " training it");
+      }
+      note_ = detail::concat("nothing keeps a second training away from ", folder.string(),
+                             ": its file system knows no locks (", std::strerror(reason), ")");
+      break;
+    }
+    if (is_named(file_, path_)) break;
+    ::close(file_);
+  }
+  const std::string text = own_text() + "\n";
+  // What it says is for messages alone: a full disk does not keep anybody from training.
+  if (ftruncate(file_, 0) != 0 || pwrite(file_, text.data(), text.size(), 0) < 0) return;
+}
+
+RunLock::~RunLock() {
+  // Removed first: whoever opened it meanwhile sees that it has lost its name.
+  if (is_named(file_, path_)) ::unlink(path_.c_str());
+  ::close(file_);
+}
+
+std::optional<std::string> RunLock::holder(const fs::path& folder) {
+  const int file = ::open((folder / "lock").c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return std::nullopt;
+  std::optional<std::string> out;
+  if (flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK) out = text_in(file);
+  ::close(file);
+  return out;
+}
+
+}  // namespace elbo::models
