@@ -22,6 +22,8 @@ ninja-build command ninja
 libeigen3-dev header Eigen/Core
 libstb-dev header stb/stb_image_write.h
 zlib1g-dev header zlib.h
+libpng-dev header png.h
+libjpeg-dev header jerror.h
 libcli11-dev header CLI/CLI.hpp
 nlohmann-json3-dev header nlohmann/json.hpp
 dataset-fashion-mnist data fashion-mnist

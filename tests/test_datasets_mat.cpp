@@ -3,13 +3,13 @@
 #include <elbo/core/errors.h>
 #include <elbo/datasets/dataset.h>
 #include <elbo/datasets/mat.h>
-#include <sys/resource.h>
 
 #include <cstdlib>
 #include <cstring>
 
 #include "catch.h"
 #include "datasets_support.h"
+#include "peak_memory.h"
 #include "temp_dir.h"
 
 using namespace elbo;
@@ -121,16 +121,6 @@ std::string svhn_complaint(const std::string& elements) {
   REQUIRE(message.substr(0, prefix.size()) == prefix);
   REQUIRE(message.find('\n') == std::string::npos);
   return message.substr(prefix.size());
-}
-
-std::int64_t peak_memory(bool restart) {
-  if (restart) std::ofstream("/proc/self/clear_refs") << 5;
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;)
-    if (word == "VmHWM:" && status >> word) return std::stoll(word);
-  struct rusage usage {};
-  getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_maxrss;
 }
 
 /// A pretended zlib stream that inflates to `count` zeros and is then cut off.

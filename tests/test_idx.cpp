@@ -2,13 +2,13 @@
 #include <elbo/core/errors.h>
 #include <elbo/datasets/idx.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <zlib.h>
 
 #include <cstring>
 #include <limits>
 
 #include "catch.h"
+#include "peak_memory.h"
 #include "temp_dir.h"
 
 using namespace elbo;
@@ -62,18 +62,6 @@ std::string noise(std::size_t count) {
     out += static_cast<char>(state >> 24);
   }
   return out;
-}
-
-/// The most memory that this process has used, in kB; with `restart`, what it uses now, counted from now on. (Linux:
-/// 5 into clear_refs sets the peak to the present.)
-std::int64_t peak_memory(bool restart) {
-  if (restart) std::ofstream("/proc/self/clear_refs") << 5;
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;)
-    if (word == "VmHWM:" && status >> word) return std::stoll(word);
-  struct rusage usage {};
-  getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_maxrss;
 }
 
 /// What reading a file with this content says. The file is called `file`.
