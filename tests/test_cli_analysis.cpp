@@ -348,7 +348,7 @@ TEST_CASE("elbo info says what a run is", "[analysis]") {
   write_file(out / "config.json", "{}");
   check_refused(run_elbo({"info", out.path().string()}), {"config.json", "model"});
   fs::copy_file(place.vae() / "config.json", out / "config.json", fs::copy_options::overwrite_existing);
-  write_file(out / "history.jsonl", "{\"epoch\":");
+  write_file(out / "history.jsonl", "{\"epoch\":\n");
   check_refused(run_elbo({"info", out.path().string()}), {"history.jsonl", "line 1"});
 }
 

@@ -136,16 +136,18 @@ std::size_t bytes_of(int64_t elements) {
 /// What a piece of work needs for itself: the columns of its pictures, their outputs side by side, a combed picture.
 template <class T>
 struct Scratch {
-  T *columns, *outputs, *combed;
+  T *columns = nullptr, *outputs = nullptr, *combed = nullptr;
   std::size_t bytes;
 
+  /// Without memory it only says how much it takes.
   explicit Scratch(const Plan& plan, std::byte* memory = nullptr) {
     const std::size_t columns_bytes = bytes_of<T>(plan.direct ? 0 : plan.taps * plan.group * plan.points);
     const std::size_t outputs_bytes = bytes_of<T>(plan.group == 1 ? 0 : plan.group * plan.y);
+    bytes = columns_bytes + outputs_bytes + bytes_of<T>(plan.direct ? 0 : plan.combs.size);
+    if (!memory) return;
     columns = reinterpret_cast<T*>(memory);
     outputs = reinterpret_cast<T*>(memory + columns_bytes);
     combed = reinterpret_cast<T*>(memory + columns_bytes + outputs_bytes);
-    bytes = columns_bytes + outputs_bytes + bytes_of<T>(plan.direct ? 0 : plan.combs.size);
   }
 };
 
