@@ -242,7 +242,7 @@ ELBO_HD inline TrigParts trig_parts(float x) {
   add_turns(xd, 90590992 * 0x1p-174, f, whole);
   add_turns(xd, 478285810 * 0x1p-203, f, whole);
   const double n = (whole + round_double) - round_double;
-  return {static_cast<float>(f * 1.5707963267948966), static_cast<int>(n)};
+  return {static_cast<float>(f * 1.5707963267948966), n == n ? static_cast<int>(n) : 0};  // no int stands for NaN
 }
 ELBO_HD inline float sin_near_0(float r) {
   const float s = r * r;
