@@ -33,6 +33,7 @@ pkg-config command pkg-config
 clang command clang++
 clang-format command clang-format
 clang-tidy command clang-tidy
+libclang-rt-dev command clang++
 libomp-dev header omp.h
 shellcheck command shellcheck
 TABLE
