@@ -85,6 +85,8 @@ void print_text(const models::Run& run, models::Model& model, const std::vector<
     std::printf("%-18s %s\n", "Classes", names.c_str());
   }
   if (!run.config().data.dir.empty()) std::printf("%-18s %s\n", "Data from", run.config().data.dir.c_str());
+  if (const auto holder = models::RunLock::holder(run.folder()))
+    std::printf("%-18s %s\n", "Being trained by", holder->c_str());
   print_training(history, run.config());
   std::printf("\nParameters\n");
   std::size_t widest = 5;
@@ -124,6 +126,8 @@ void print_json_of(const models::Run& run, models::Model& model, const std::vect
     out["parameter_list"].push_back(
         {{"name", name}, {"shape", std::vector<std::int64_t>(shape.begin(), shape.end())}, {"count", tensor.numel()}});
   }
+  const std::optional<std::string> holder = models::RunLock::holder(run.folder());
+  out["being_trained_by"] = holder ? ordered_json(*holder) : ordered_json();
   double seconds = 0;
   for (const models::EpochRecord& record : history) seconds += record.seconds;
   out["epochs_trained"] = history.size();

@@ -69,10 +69,12 @@ Progress::Progress(std::ostream& out, ProgressOptions options) : out_(out), opti
 
 Progress::~Progress() { finish(); }
 
-void Progress::begin(int total_epochs, std::int64_t samples_per_epoch, bool has_validation, int first_epoch) {
+void Progress::begin(int total_epochs, std::int64_t samples_per_epoch, bool has_validation, int first_epoch,
+                     std::int64_t first_samples) {
   total_epochs_ = total_epochs;
   first_epoch_ = epoch_ = first_epoch;
   samples_per_epoch_ = samples_per_epoch;
+  first_samples_ = first_samples;
   has_validation_ = has_validation;
   begin_time_ = epoch_time_ = options_.now();
   drawn_time_ = -std::numeric_limits<double>::infinity();
@@ -113,14 +115,18 @@ void Progress::finish() {
   out_.flush();
 }
 
+double Progress::share_of(std::int64_t samples) const {
+  if (samples_per_epoch_ <= 0) return 1;
+  return std::clamp(static_cast<double>(samples) / static_cast<double>(samples_per_epoch_), 0.0, 1.0);
+}
+
 std::string Progress::bar(std::int64_t samples_done, double running_loss, double now) const {
-  const double share =
-      samples_per_epoch_ > 0
-          ? std::clamp(static_cast<double>(samples_done) / static_cast<double>(samples_per_epoch_), 0.0, 1.0)
-          : 1.0;
-  const double speed = now > epoch_time_ ? static_cast<double>(samples_done) / (now - epoch_time_) : 0;
-  // The epochs of this call alone: a resumed run has spent no time on those before.
-  const double done = epoch_ - first_epoch_ + share, all = total_epochs_ - first_epoch_ + 1;
+  const double share = share_of(samples_done);
+  // What this call trains alone: a resumed run has spent no time on what came before.
+  const std::int64_t samples = samples_done - (epoch_ == first_epoch_ ? first_samples_ : 0);
+  const double speed = now > epoch_time_ ? static_cast<double>(samples) / (now - epoch_time_) : 0;
+  const double before = share_of(first_samples_);
+  const double done = epoch_ - first_epoch_ + share - before, all = total_epochs_ - first_epoch_ + 1 - before;
   const double spent = now - begin_time_;
   const double left = done > 0 && spent > 0 ? spent * (all - done) / done : std::nan("");
 

@@ -49,8 +49,10 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// Prints the head of the table. A resumed run starts at a `first_epoch` above 1.
-  void begin(int total_epochs, std::int64_t samples_per_epoch, bool has_validation, int first_epoch = 1);
+  /// Prints the head of the table. A resumed run starts at a `first_epoch` above 1, where it was stopped within an
+  /// epoch after `first_samples` of it.
+  void begin(int total_epochs, std::int64_t samples_per_epoch, bool has_validation, int first_epoch = 1,
+             std::int64_t first_samples = 0);
   /// Whether the next step() draws, at most ten times a second: before that nobody need ask for the loss, which may lie
   /// on a device that has to be waited for.
   bool due() const;
@@ -62,6 +64,7 @@ class Progress {
   void finish();
 
  private:
+  double share_of(std::int64_t samples) const;
   std::string bar(std::int64_t samples_done, double running_loss, double now) const;
   std::string styled(const std::string& text, const char* code) const;
   void clear_bar();
@@ -69,7 +72,7 @@ class Progress {
   std::ostream& out_;
   ProgressOptions options_;
   int total_epochs_ = 0, first_epoch_ = 1, epoch_ = 1;
-  std::int64_t samples_per_epoch_ = 0;
+  std::int64_t samples_per_epoch_ = 0, first_samples_ = 0;
   bool has_validation_ = false;
   double begin_time_ = 0, epoch_time_ = 0, drawn_time_ = 0;
   bool bar_shown_ = false;

@@ -1,44 +1,174 @@
 #include "resume.h"
 
+#include <elbo/datasets/split.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <cstring>
 #include <iostream>
 
 #include "commands.h"
 #include "inputs.h"
+#include "outputs.h"
 
 namespace elbo::cli {
 
-models::RunConfig config_of(const TrainArgs& args) {
+namespace {
+
+/// What a run keeps, by the option that sets it.
+struct Kept {
+  const char* option;
+  std::string (*value)(const models::RunConfig&);
+};
+
+std::string text(bool value) { return value ? "yes" : "no"; }
+std::string text(double value) { return csv_number(value); }
+template <class Numbers>
+std::string list(const Numbers& values) {
+  std::string out;
+  for (const auto& value : values) out += (out.empty() ? "" : ",") + csv_number(static_cast<double>(value));
+  return out;
+}
+
+using Config = models::RunConfig;
+
+constexpr Kept kept[] = {
+    {"--dataset", [](const Config& c) { return c.data.dataset; }},
+    {"--size", [](const Config& c) { return std::to_string(c.data.load.size); }},
+    {"--grey", [](const Config& c) { return text(c.data.load.channels == 1); }},
+    {"--count", [](const Config& c) { return std::to_string(c.data.load.count); }},
+    {"--model", [](const Config& c) { return c.model.model; }},
+    {"--hidden", [](const Config& c) { return list(c.model.hidden); }},
+    {"--channels", [](const Config& c) { return list(c.model.channels); }},
+    {"--decoder-channels", [](const Config& c) { return list(c.model.decoder_channels); }},
+    {"--kernel", [](const Config& c) { return std::to_string(c.model.kernel); }},
+    {"--no-decoder-relu", [](const Config& c) { return text(!c.model.decoder_relu); }},
+    {"--latent", [](const Config& c) { return std::to_string(c.model.latent); }},
+    {"--likelihood", [](const Config& c) { return std::string(models::name(c.model.likelihood)); }},
+    {"--variance", [](const Config& c) { return text(c.model.variance); }},
+    {"--pixels", [](const Config& c) { return list(c.model.pixels); }},
+    {"--allow-range-mismatch", [](const Config& c) { return text(c.model.allow_range_mismatch); }},
+    {"--beta", [](const Config& c) { return text(c.train.beta); }},
+    {"--warmup", [](const Config& c) { return text(c.train.warmup); }},
+    {"--batch-size", [](const Config& c) { return std::to_string(c.train.batch_size); }},
+    {"--drop-last", [](const Config& c) { return text(c.train.drop_last); }},
+    {"--seed", [](const Config& c) { return std::to_string(c.train.seed); }},
+    {"--binarize", [](const Config& c) { return text(c.train.binarize); }},
+};
+
+/// What may be given when a run goes on: the settings that may change, and what is no setting of the run. (The
+/// validation size is compared when the pictures are there.)
+constexpr const char* free_options[] = {
+    "--epochs", "--lr",       "--patience", "--checkpoint-every", "--device", "--graph", "--precision", "--threads",
+    "--data",   "--val-size", "--out",      "--resume",           "--json"};
+
+[[noreturn]] void refuse(const std::string& option, const std::string& has, const std::string& found) {
+  fail<ValueError>(option, ": the run has ", has, ", found ", found,
+                   ": a run that goes on keeps it, another one starts with a new --out");
+}
+
+void refuse_changes(const TrainArgs& args, const models::RunConfig& config) {
+  const models::RunConfig asked = settings_of(args);
+  for (const CLI::Option* option : args.command->get_options()) {
+    if (option->count() == 0) continue;
+    const std::string name = "--" + option->get_lnames().front();
+    const auto* same = std::find_if(std::begin(kept), std::end(kept), [&](const Kept& k) { return name == k.option; });
+    if (same != std::end(kept)) {
+      if (same->value(asked) != same->value(config)) refuse(name, same->value(config), same->value(asked));
+    } else {
+      const bool is_free = std::find(std::begin(free_options), std::end(free_options), name) != std::end(free_options);
+      ELBO_CHECK(is_free, ValueError, name, ": not to be given with --resume");
+    }
+  }
+}
+
+/// The settings that the options change.
+models::TrainOptions changed(const TrainArgs& args, models::TrainOptions train) {
+  const models::TrainOptions& asked = args.config.train;
+  if (args.given("--epochs")) train.epochs = asked.epochs;
+  if (args.given("--lr")) train.lr = asked.lr;
+  if (args.given("--patience")) train.patience = asked.patience;
+  if (args.given("--checkpoint-every")) train.checkpoint_every = asked.checkpoint_every;
+  if (args.given("--graph")) train.graph = args.graph;
+  if (args.given("--precision")) train.precision = models::parse_precision(args.precision);
+  if (args.given("--device")) train.device = device_of(args.device);
+  return train;
+}
+
+/// Why these settings have nothing more to train.
+std::string nothing_left(const models::Standing& standing, const models::TrainOptions& asked,
+                         const models::TrainOptions& own) {
+  const std::string trained = counted(standing.epochs, "epoch is", "epochs are") + " trained";
+  if (standing.epochs < asked.epochs)
+    return trained + ", the last " + std::to_string(standing.epochs - standing.best_epoch) +
+           " without a better validation loss: a larger --patience, or 0, trains on; nothing is changed";
+  if (asked.epochs < own.epochs)
+    return "--epochs " + std::to_string(asked.epochs) + ": " + trained + " already, of " + std::to_string(own.epochs) +
+           "; nothing is changed";
+  return trained + ", as many as asked for: more --epochs train on; nothing is changed";
+}
+
+std::string quoted(const std::string& word) {
+  const auto plain = [](unsigned char c) { return std::isalnum(c) || std::strchr("_./-+=:,@%", c); };
+  if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) return word;
+  std::string out = "'";
+  for (char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+}  // namespace
+
+models::RunConfig settings_of(const TrainArgs& args) {
   models::RunConfig out = args.config;
   out.model.likelihood = args.likelihood == "gaussian" ? models::Likelihood::gaussian : models::Likelihood::bernoulli;
   out.model.decoder_relu = !args.no_decoder_relu;
   out.data.load.channels = args.grey ? 1 : 3;
-  out.train.device = device_of(args.device);
   out.train.precision = models::parse_precision(args.precision);
-  out.train.graph = !args.no_graph;
+  out.train.graph = args.graph;
   return out;
 }
 
-models::RunConfig resumed_config(const TrainArgs& args) {
-  models::RunConfig out = models::Run::open(args.out).config();
-  if (args.given("--epochs")) out.train.epochs = args.config.train.epochs;
-  if (args.given("--precision")) out.train.precision = models::parse_precision(args.precision);
-  if (args.given("--device")) {
-    out.train.device = device_of(args.device);
-    return out;
+models::RunConfig config_of(const TrainArgs& args) {
+  models::RunConfig out = settings_of(args);
+  out.train.device = device_of(args.device);
+  return out;
+}
+
+Resumed resume(const TrainArgs& args) {
+  Resumed out{models::Run::open_to_train(args.out), {}};
+  const models::RunConfig& own = out.run.config();
+  refuse_changes(args, own);
+  out.config = own;
+  const models::TrainOptions train = changed(args, own.train);
+  train.validate();
+  const models::Standing standing = models::standing(out.run);
+  out.is_over = standing.is_over(own.train);
+  if (standing.is_over(train)) {
+    out.nothing = nothing_left(standing, train, own.train);
+  } else {
+    out.config.change(train, standing.epochs + 1);
   }
+  if (args.given("--data")) out.config.data.dir = args.config.data.dir;
   try {
-    backend(out.train.device);
+    backend(out.config.train.device);
   } catch (const DeviceError& error) {
     fail<DeviceError>(error.what(), "; the run was trained there, --device cpu goes on without");
   }
   return out;
 }
 
-models::Run open_run(const TrainArgs& args, const models::RunConfig& config) {
-  if (!args.resume) return models::Run::create(args.out, config);
-  models::Run run = models::Run::open(args.out);
-  if (config.to_json() != run.config().to_json()) run.set_config(config);
-  return run;
+void refuse_other_val_size(const TrainArgs& args, const models::RunConfig& config, std::int64_t pictures) {
+  if (!args.given("--val-size")) return;
+  const auto asked = static_cast<double>(datasets::resolve_val_size(args.val_size, pictures));
+  if (asked != config.train.val_size) refuse("--val-size", text(config.train.val_size), text(asked));
+}
+
+std::string resume_command(const TrainArgs& args) {
+  std::string out = quoted(program_invocation_name) + " train --resume --out " + quoted(args.out.string());
+  if (args.given("--threads")) out += " --threads " + args.command->get_option("--threads")->as<std::string>();
+  if (args.json) out += " --json";
+  return out;
 }
 
 void warn_of_other_kernels(const models::Run& run) {

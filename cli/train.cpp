@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <iostream>
+#include <optional>
 
 #include "commands.h"
 #include "inputs.h"
@@ -43,13 +44,39 @@ void print_result(const models::Run& run, const models::Model& model) {
   print_json(out);
 }
 
+/// Trains, and draws pictures of what came of it.
+int train(const TrainArgs& args, const models::RunConfig& config, const models::Run& run, models::Trainer& trainer,
+          models::Model& model, const datasets::Dataset& to_show) {
+  const StopSignals signals;
+  if (!run.lock()->note().empty()) std::cerr << "elbo train: note: " << run.lock()->note() << "\n";
+  if (!args.json) print_head(config, model, trainer);
+  warn_of_other_kernels(run);
+  const models::FitResult result = fit_with_progress(args, run, trainer, model, signals);
+  if (signals.caught() != 0) return stopped(args, trainer, result, signals.caught());
+  if (!args.json) print_end(trainer, result);
+  viz::write_run_pictures(run, *models::load(run.folder(), config.train.device), to_show);
+  if (args.json) {
+    print_result(run, model);
+    return 0;
+  }
+  std::printf(
+      "Run folder: %s\n  config.json history.jsonl model.safetensors samples.png reconstructions.png loss.svg\n",
+      run.folder().c_str());
+  return 0;
+}
+
 int train(const TrainArgs& args) {
-  models::RunConfig config = args.resume ? resumed_config(args) : config_of(args);
+  std::optional<Resumed> resumed;
+  if (args.resume) resumed = resume(args);
+  models::RunConfig config = resumed ? resumed->config : config_of(args);
   config.train.validate();
   config.data.dir = datasets::find_data_dir(config.data.dataset, config.data.dir);
   if (!config.data.dir.empty()) config.data.dir = std::filesystem::absolute(config.data.dir);
   datasets::Dataset data = models::load_data(config.data, datasets::Split::train);
-  if (!args.resume) config = completed(std::move(config), args.val_size, data);
+  if (resumed)
+    refuse_other_val_size(args, config, data.size());
+  else
+    config = completed(std::move(config), args.val_size, data);
   datasets::Dataset to_show = test_pictures([&](datasets::Split half) {
                                 return half == datasets::Split::test ? models::load_data(config.data, half) : data;
                               }).data;
@@ -57,24 +84,22 @@ int train(const TrainArgs& args) {
   std::unique_ptr<models::Model> model = models::make(config.model, &init);
   config.model = model->config();
   models::Trainer trainer(*model, data, config.train);
-  models::Run run = open_run(args, config);  // last: what is refused leaves no folder behind
+  if (resumed && !resumed->nothing.empty()) {
+    std::cerr << "elbo train: note: " << resumed->nothing << "\n";
+    if (!resumed->is_over) {
+      if (args.json) print_result(resumed->run, *model);
+      return 0;
+    }
+  }
+  // Last: what is refused leaves no folder behind.
+  models::Run run = resumed ? resumed->run : models::Run::create(args.out, config);
+  if (config.to_json() != run.config().to_json()) run.set_config(config);
   report_skipped(data);
   try {
-    if (!args.json) print_head(config, *model, trainer);
-    warn_of_other_kernels(run);
-    fit_with_progress(run, trainer, *model, args.json);
-    viz::write_run_pictures(run, *models::load(run.folder(), config.train.device), to_show);
+    return train(args, config, run, trainer, *model, to_show);
   } catch (const Error& error) {
     throw Fault(error.what());
   }
-  if (args.json) {
-    print_result(run, *model);
-    return 0;
-  }
-  std::printf(
-      "Run folder: %s\n  config.json history.jsonl model.safetensors samples.png reconstructions.png loss.svg\n",
-      run.folder().c_str());
-  return 0;
 }
 
 void add_sizes(CLI::App& command, const char* name, std::vector<std::int64_t>& sizes, const char* what) {
@@ -166,6 +191,12 @@ void add_training_options(CLI::App& command, TrainArgs& args) {
       ->check(at_least(0))
       ->type_name("N")
       ->capture_default_str();
+  command
+      .add_option("--checkpoint-every", t.checkpoint_every,
+                  "Seconds between checkpoints within an epoch; 0: only after epochs")
+      ->check(not_negative())
+      ->type_name("S")
+      ->capture_default_str();
   add_seed(command, t.seed, "Of everything random");
   command.add_flag("--binarize", t.binarize,
                    "Draw black or white pixels anew each epoch, the pictures' bytes as probabilities of white");
@@ -179,7 +210,8 @@ void add_device_options(CLI::App& command, TrainArgs& args) {
       ->check(CLI::IsMember({"float32", "tf32", "bf16"}))
       ->type_name("")
       ->capture_default_str();
-  command.add_flag("--no-graph", args.no_graph, "On a GPU, launch each kernel instead of replaying steps as graphs");
+  command.add_flag("--graph,!--no-graph", args.graph,
+                   "On a GPU, replay steps as graphs (the default), or launch each kernel");
 }
 
 }  // namespace
@@ -195,7 +227,8 @@ void add_train(CLI::App& app, Command& run) {
   add_data_options(*command, args->config.data, args->grey);
   command->add_option("--out", args->out, "The run folder to make")->required()->type_name("RUN");
   command->add_flag("--resume", args->resume,
-                    "Go on with the run in --out, with the settings it has; --epochs may be more, --device another");
+                    "Go on with the run in --out, with the settings it has; --epochs, --lr, --patience, --device, "
+                    "--precision and the like may be others");
   add_model_options(*command, *args);
   add_training_options(*command, *args);
   add_device_options(*command, *args);

@@ -12,7 +12,7 @@ struct TrainArgs {
   models::RunConfig config;
   std::filesystem::path out;
   std::string likelihood = "bernoulli", val_size = "0.1", device = "auto", precision = "float32";
-  bool grey = false, no_decoder_relu = false, no_graph = false, json = false;
+  bool grey = false, no_decoder_relu = false, graph = true, json = false;
   bool resume = false;
   const CLI::App* command = nullptr;  ///< which knows what was given
 
@@ -22,5 +22,7 @@ struct TrainArgs {
 
 /// The settings that the options name.
 models::RunConfig config_of(const TrainArgs& args);
+/// The same, but for the device, which is not looked at.
+models::RunConfig settings_of(const TrainArgs& args);
 
 }  // namespace elbo::cli

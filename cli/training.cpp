@@ -2,12 +2,16 @@
 
 #include <elbo/viz/report_facts.h>
 
+#include <signal.h>
+
 #include <cstdio>
 #include <iostream>
 
 #include "commands.h"
 #include "inputs.h"
+#include "outputs.h"
 #include "progress.h"
+#include "resume.h"
 
 namespace elbo::cli {
 namespace {
@@ -66,28 +70,47 @@ void print_head(const models::RunConfig& config, const models::Model& model, con
   std::fflush(stdout);
 }
 
-void fit_with_progress(const models::Run& run, models::Trainer& trainer, models::Model& model, bool json) {
-  Progress progress(json ? std::cerr : std::cout, progress_options(json ? 2 : 1));
-  bool begun = false;
-  auto begin = [&](std::int64_t next_epoch) {
-    if (begun) return;
-    begun = true;
-    progress.begin(static_cast<int>(run.config().train.epochs), trainer.samples_per_epoch(), trainer.val_count() > 0,
-                   static_cast<int>(next_epoch));
-  };
+models::FitResult fit_with_progress(const TrainArgs& args, const models::Run& run, models::Trainer& trainer,
+                                    models::Model& model, const StopSignals& signals) {
+  Progress progress(args.json ? std::cerr : std::cout, progress_options(args.json ? 2 : 1));
   models::FitCallbacks callbacks;
+  callbacks.on_begin = [&](const models::Trainer& t) {
+    progress.begin(static_cast<int>(run.config().train.epochs), t.samples_per_epoch(), t.val_count() > 0,
+                   static_cast<int>(t.epoch()) + 1, t.samples());
+  };
   callbacks.on_step = [&](const models::Trainer& t, std::int64_t samples) {
-    begin(t.epoch() + 1);
     if (progress.due()) progress.step(samples, t.running_losses().loss);
   };
   callbacks.on_epoch = [&](const models::EpochRecord& record, bool best) {
     progress.epoch_done(summary_of(record, best));
   };
-  models::FitResult result = models::fit(run, trainer, model, callbacks);
+  callbacks.should_stop = [&] { return signals.caught() != 0; };
+  models::FitResult result;
+  try {
+    result = models::fit(run, trainer, model, callbacks);
+  } catch (const models::DivergedError& error) {
+    progress.finish();
+    throw Fault(error.what() + std::string(": ") + resume_command(args) + " --lr ...");
+  }
   progress.finish();
   if (!trainer.graph_note().empty())
     std::cerr << "elbo train: note: the steps could not be replayed as CUDA graphs: " << trainer.graph_note() << "\n";
-  if (json) return;
+  return result;
+}
+
+int stopped(const TrainArgs& args, const models::Trainer& trainer, const models::FitResult& result, int signal) {
+  const std::string epoch = std::to_string(trainer.epoch() + (trainer.batch() > 0 ? 1 : 0));
+  std::cerr << "elbo train: stopped by " << (signal == SIGINT ? "SIGINT" : "SIGTERM")
+            << (trainer.batch() > 0 ? " in epoch " + epoch + " after " + counted(trainer.batch(), "step", "steps")
+                                    : " after epoch " + epoch)
+            << ", "
+            << (result.best_epoch > 0 ? "the best model is that of epoch " + std::to_string(result.best_epoch)
+                                      : "there is no model yet")
+            << "; this goes on from there:\n  " << resume_command(args) << std::endl;
+  return 128 + signal;
+}
+
+void print_end(const models::Trainer& trainer, const models::FitResult& result) {
   std::printf("\nTrained in %.1f s%s.", result.seconds, result.stopped_early ? ", stopped early" : "");
   if (trainer.val_count() > 0)
     std::printf(" The model of epoch %lld is kept.", static_cast<long long>(result.best_epoch));

@@ -1,12 +1,20 @@
 #pragma once
 #include <elbo/models/trainer.h>
 
+#include "stop.h"
+#include "train_args.h"
+
 /// What `elbo train` shows while it works.
 namespace elbo::cli {
 
 /// The model, the data and the settings, above the table.
 void print_head(const models::RunConfig& config, const models::Model& model, const models::Trainer& trainer);
-/// Trains the run and shows it. With `json` progress goes to standard error.
-void fit_with_progress(const models::Run& run, models::Trainer& trainer, models::Model& model, bool json);
+/// Trains the run and shows it; with `--json` progress goes to standard error. A signal stops it.
+models::FitResult fit_with_progress(const TrainArgs& args, const models::Run& run, models::Trainer& trainer,
+                                    models::Model& model, const StopSignals& signals);
+/// Says where the signal stopped the training, and how it goes on; the program's exit status.
+int stopped(const TrainArgs& args, const models::Trainer& trainer, const models::FitResult& result, int signal);
+/// The line below the table.
+void print_end(const models::Trainer& trainer, const models::FitResult& result);
 
 }  // namespace elbo::cli

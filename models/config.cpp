@@ -56,6 +56,29 @@ void TrainOptions::validate() const {
              "precision: the CPU computes in float32 alone, found ", elbo::name(precision), ", which needs a GPU");
 }
 
+namespace {
+
+/// What may change when a run goes on.
+ordered_json changeable(const TrainOptions& train) {
+  return {{"epochs", train.epochs},
+          {"lr", train.lr},
+          {"patience", train.patience},
+          {"checkpoint_every", train.checkpoint_every},
+          {"device", train.device.to_string()},
+          {"precision", elbo::name(train.precision)},
+          {"graph", train.graph}};
+}
+
+}  // namespace
+
+void RunConfig::change(const TrainOptions& to, std::int64_t from_epoch) {
+  if (changeable(to) == changeable(train)) return;
+  if (stretches.empty()) stretches.push_back({1, train});
+  train = to;
+  if (stretches.back().from_epoch == from_epoch) stretches.pop_back();
+  stretches.push_back({from_epoch, train});
+}
+
 std::string RunConfig::to_json() const {
   ordered_json out;
   out["elbo"] = ELBO_VERSION;
@@ -88,6 +111,11 @@ std::string RunConfig::to_json() const {
                   {"precision", elbo::name(train.precision)},
                   {"graph", train.graph},
                   {"binarize", train.binarize}};
+  for (const Stretch& stretch : stretches) {
+    ordered_json line = {{"from_epoch", stretch.from_epoch}};
+    line.update(changeable(stretch.train));
+    out["stretches"].push_back(line);
+  }
   return out.dump(2) + "\n";
 }
 
@@ -181,6 +209,31 @@ void read_train(const Section& section, TrainOptions& train) {
   train.precision = parse_precision(precision);
 }
 
+Stretch read_stretch(const ordered_json& value, const TrainOptions& train, const std::string& where) {
+  const ordered_json all = {{"stretches", value}};
+  const Section section(all, "stretches", where);
+  Stretch out{1, train};
+  std::string device, precision;
+  section.read("from_epoch", out.from_epoch);
+  section.read("epochs", out.train.epochs);
+  section.read("lr", out.train.lr);
+  section.read("patience", out.train.patience);
+  section.read("checkpoint_every", out.train.checkpoint_every);
+  section.read("device", device);
+  section.read("precision", precision);
+  section.read("graph", out.train.graph);
+  out.train.device = Device::parse(device);
+  out.train.precision = parse_precision(precision);
+  out.train.validate();
+  return out;
+}
+
+void read_stretches(const ordered_json& all, RunConfig& out, const std::string& where) {
+  if (!all.contains("stretches")) return;
+  ELBO_CHECK(all["stretches"].is_array(), FormatError, where, ": expected an array 'stretches'");
+  for (const ordered_json& value : all["stretches"]) out.stretches.push_back(read_stretch(value, out.train, where));
+}
+
 }  // namespace
 
 RunConfig RunConfig::from_json(std::string_view text, const std::string& where) {
@@ -194,6 +247,7 @@ RunConfig RunConfig::from_json(std::string_view text, const std::string& where) 
     read_train(train, out.train);
     out.model.validate();
     out.train.validate();
+    read_stretches(all, out, where);
   } catch (const FormatError&) {
     throw;
   } catch (const Error& error) {

@@ -73,6 +73,13 @@ struct TrainOptions {
   void validate() const;
 };
 
+/// Epochs of a run with settings of their own. Only some may change: epochs, lr, patience, checkpoint_every, device,
+/// precision and graph.
+struct Stretch {
+  std::int64_t from_epoch = 1;  ///< the first, from its midst on where the run was stopped there
+  TrainOptions train = {};
+};
+
 /// Where the pictures come from.
 struct DataOptions {
   std::string dataset = "fashion-mnist";
@@ -89,7 +96,10 @@ struct RunConfig {
   ModelConfig model = {};
   TrainOptions train = {};
   DataOptions data = {};
+  std::vector<Stretch> stretches = {};  ///< of a run whose settings changed; `train` is the last one's
 
+  /// Trains on with other settings from that epoch on. Writes the stretch down; equal ones change nothing.
+  void change(const TrainOptions& to, std::int64_t from_epoch);
   /// As indented JSON.
   std::string to_json() const;
   /// Reads it back. Throws FormatError naming `where`, the field, what was expected and what was found.

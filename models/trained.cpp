@@ -9,10 +9,14 @@
 namespace elbo::models {
 namespace {
 
-/// Whether two configs ask for the same run; where the files of the dataset lie is no matter.
+/// Whether two configs ask for the same run; where the files of the dataset lie, how often checkpoints come and what
+/// settings it had once is no matter.
 bool same_run(RunConfig a, RunConfig b) {
-  a.data.dir.clear();
-  b.data.dir.clear();
+  for (RunConfig* one : {&a, &b}) {
+    one->data.dir.clear();
+    one->train.checkpoint_every = 0;
+    one->stretches.clear();
+  }
   return a.to_json() == b.to_json();
 }
 

@@ -262,7 +262,12 @@ TEST_CASE("a run that is over goes on for more epochs, as if it had been asked f
   Ended more = run_elbo({"train", "--resume", "--epochs", "4", "--out", place.run().string()});
   INFO(more.err);
   REQUIRE(more.status == 0);
-  CHECK(models::Run::open(place.run()).config().train.epochs == 4);
-  for (const char* name : {"model.safetensors", "checkpoint/state.safetensors", "config.json"})
+  models::RunConfig config = models::Run::open(place.run()).config();
+  CHECK(config.train.epochs == 4);
+  REQUIRE(config.stretches.size() == 2);
+  CHECK(config.stretches[1].from_epoch == 3);
+  config.stretches.clear();
+  CHECK(config.to_json() == models::Run::open(place.dir / "whole").config().to_json());
+  for (const char* name : {"model.safetensors", "checkpoint/state.safetensors"})
     CHECK((read_file(place.run() / name) == read_file(place.dir / "whole" / name)));
 }

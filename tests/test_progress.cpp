@@ -137,6 +137,22 @@ TEST_CASE("a resumed run counts from where it was", "[progress]") {
   CHECK(t.take() == "\repoch 9/10  [========>        ]  50 %      500 pictures/s  0:03 left  loss 1.00\x1b[K");
 }
 
+TEST_CASE("a run that was stopped within an epoch counts from there, and its speed from what it trained since",
+          "[progress]") {
+  Terminal t;
+  Progress progress(t.out, t.options(true));
+  progress.begin(4, 1000, true, 3, 600);
+  t.take();
+  t.time += 2;
+  progress.step(800, 1);  // 0.2 of the 1.4 epochs that are left, in 2 s
+  CHECK(t.take() == "\repoch 3/4  [==============>   ]  80 %      100 pictures/s  0:12 left  loss 1.00\x1b[K");
+  progress.epoch_done(summary(3, true));
+  t.time += 2;
+  t.take();
+  progress.step(200, 1);
+  CHECK(t.take() == "\repoch 4/4  [===>              ]  20 %      100 pictures/s  0:05 left  loss 1.00\x1b[K");
+}
+
 TEST_CASE("the bar never reaches the terminal's last column", "[progress]") {
   Terminal t;
   Progress progress(t.out, t.options(true));

@@ -61,6 +61,21 @@ std::string batches_of(const TrainOptions& t) {
   return thousands(t.batch_size) + " pictures" + (t.drop_last ? ", the last, smaller batch dropped" : "");
 }
 
+/// What a stretch changed: "learning rate 0.0005, 40 epochs".
+std::string changes_of(const TrainOptions& before, const TrainOptions& now) {
+  std::string out;
+  auto add = [&](bool differs, const std::string& text) {
+    if (differs) out += (out.empty() ? "" : ", ") + text;
+  };
+  add(before.lr != now.lr, "learning rate " + general(now.lr));
+  add(before.epochs != now.epochs, std::to_string(now.epochs) + " epochs asked for");
+  add(before.patience != now.patience, "patience of " + std::to_string(now.patience) + " epochs");
+  add(device_of(before) != device_of(now), "on " + device_of(now));
+  add(before.graph != now.graph, now.graph ? "steps replayed as graphs" : "without graphs");
+  add(before.checkpoint_every != now.checkpoint_every, "a checkpoint every " + general(now.checkpoint_every) + " s");
+  return out;
+}
+
 }  // namespace
 
 std::string thousands(std::int64_t count) {
@@ -115,6 +130,9 @@ std::vector<Fact> describe(const models::RunConfig& config, const models::Model&
   out.push_back({"Validation", validation_of(t)});
   out.push_back({"Seed", std::to_string(t.seed)});
   out.push_back({"Trained on", device_of(t)});
+  for (std::size_t i = 1; i < config.stretches.size(); ++i)
+    out.push_back({"From epoch " + std::to_string(config.stretches[i].from_epoch) + " on",
+                   changes_of(config.stretches[i - 1].train, config.stretches[i].train)});
   return out;
 }
 
