@@ -61,6 +61,12 @@ class IoError : public Error {
   using Error::Error;
 };
 
+/// An IoError that other arguments would not mend: no room on the disk, a quota, an I/O error, too many open files.
+class SystemFault : public IoError {
+ public:
+  using IoError::IoError;
+};
+
 /// No memory left on a device.
 class OutOfMemory : public Error {
  public:

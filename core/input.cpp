@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
-#include <cstring>
 #include <string_view>
 
 #include "errors.h"
 #include "input_detail.h"
+#include "io_errors_detail.h"
 
 namespace elbo::detail {
 namespace {
@@ -116,13 +116,12 @@ std::string hex(std::string_view bytes) {
 std::size_t InputFile::read_some(std::span<std::uint8_t> to) {
   errno = 0;
   const std::size_t got = std::fread(to.data(), 1, to.size(), file.get());
-  ELBO_CHECK(got == to.size() || !std::ferror(file.get()), IoError, name, ": cannot read: ", std::strerror(errno));
+  if (got < to.size() && std::ferror(file.get())) fail_io(name + ": cannot read", errno);
   return got;
 }
 
 void InputFile::seek(std::uint64_t position) {
-  ELBO_CHECK(fseeko(file.get(), static_cast<off_t>(position), SEEK_SET) == 0, IoError, name,
-             ": cannot read: ", std::strerror(errno));
+  if (fseeko(file.get(), static_cast<off_t>(position), SEEK_SET) != 0) fail_io(name + ": cannot read", errno);
 }
 
 InputFile open_input(const std::filesystem::path& path) {
@@ -130,13 +129,13 @@ InputFile open_input(const std::filesystem::path& path) {
   out.name = path.string();
   // O_NONBLOCK: the open of a FIFO that nobody writes to would wait for ever. On a regular file it means nothing.
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-  ELBO_CHECK(descriptor >= 0, IoError, out.name, ": cannot open: ", std::strerror(errno));
+  if (descriptor < 0) fail_io(out.name + ": cannot open", errno);
   struct stat info {};
   const bool known = fstat(descriptor, &info) == 0;
   const int reason = errno;
   if (known && S_ISREG(info.st_mode)) out.file.reset(fdopen(descriptor, "rb"));
   if (!out.file) ::close(descriptor);
-  ELBO_CHECK(known, IoError, out.name, ": cannot open: ", std::strerror(reason));
+  if (!known) fail_io(out.name + ": cannot open", reason);
   ELBO_CHECK(S_ISREG(info.st_mode), IoError, out.name, ": expected a regular file, found ", kind_of_file(info.st_mode));
   ELBO_CHECK(out.file, OutOfMemory, out.name, ": no memory to open it");
   out.size = static_cast<std::uint64_t>(info.st_size);

@@ -329,7 +329,9 @@ void save_safetensors(const std::filesystem::path& path, const NamedArrays& arra
   const std::vector<std::size_t> order = data_order(arrays);
   const std::string header = make_header(arrays, order, metadata, path.string());
   const std::uint64_t length = header.size();
-  AtomicFile file(path);
+  std::uint64_t bytes = sizeof length + length;
+  for (const auto& [name, array] : arrays) bytes += array.bytes();
+  AtomicFile file(path, bytes);
   file.write(std::as_bytes(std::span(&length, 1)));
   file.write(header);
   for (std::size_t i : order) {
