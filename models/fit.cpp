@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "checkpoint_detail.h"
 #include "trainer.h"
 
 namespace elbo::models {
@@ -137,8 +138,8 @@ Standing standing(const Run& run) {
   Standing out;
   if (std::optional<Checkpoint> checkpoint = run.read_checkpoint()) {
     for (const auto& [name, array] : checkpoint->state) {
-      if (name == "epoch" && array.numel() == 1) out.epochs = static_cast<std::int64_t>(array.item());
-      if (name == "position.batch" && array.numel() == 1) out.batch = static_cast<std::int64_t>(array.item());
+      if (name == "epoch" && array.numel() == 1) out.epochs = count_in(array, "epoch");
+      if (name == "position.batch" && array.numel() == 1) out.batch = count_in(array, "position.batch");
     }
   }
   Best best;

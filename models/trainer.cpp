@@ -6,6 +6,7 @@
 
 #include "../core/kernels.h"
 #include "../datasets/split.h"
+#include "checkpoint_detail.h"
 #include "evaluate.h"
 #include "objective.h"
 
@@ -273,19 +274,19 @@ void Trainer::load_state(const NamedArrays& state) {
   optimizer_.set_lr(options_.lr);
   beta_.mutable_array().fill(own["beta"].item());
   weighed_ = {0, 0};
-  noise_.set_offset(static_cast<std::int64_t>(own["noise.offset"].item()));
-  epoch_ = static_cast<std::int64_t>(own["epoch"].item());
+  noise_.set_offset(count_in(own["noise.offset"], "noise.offset"));
+  epoch_ = count_in(own["epoch"], "epoch");
   load_position(own);
 }
 
 void Trainer::load_position(std::map<std::string, Array>& own) {
   batch_ = 0;
   if (!own.contains("position.batch")) return;
-  const auto batch = static_cast<std::int64_t>(own["position.batch"].item());
+  const auto batch = count_in(own["position.batch"], "position.batch");
   ELBO_CHECK(batch >= 1 && batch <= batches_->batches(), FormatError,
              "checkpoint: expected a 'position.batch' from 1 to ", batches_->batches(), ", found ", batch);
   batch_ = batch;
-  samples_ = static_cast<std::int64_t>(own["position.samples"].item());
+  samples_ = count_in(own["position.samples"], "position.samples");
   seconds_ = own["position.seconds"].item();
   reconstruction_sum_.fill(own["position.reconstruction"].item());
   kl_sum_.fill(own["position.kl"].item());

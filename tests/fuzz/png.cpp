@@ -1,0 +1,21 @@
+// A PNG whose checksums are put right first, so that what lies behind them is reached.
+#include <elbo/datasets/picture.h>
+#include <zlib.h>
+
+#include <vector>
+
+#include "target.h"
+
+int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  std::vector<std::uint8_t> file(data, data + size);
+  for (std::size_t at = 8; at + 12 <= size;) {
+    const std::uint8_t* chunk = &file[at];
+    const std::size_t length =
+        std::size_t{chunk[0]} << 24 | std::size_t{chunk[1]} << 16 | std::size_t{chunk[2]} << 8 | chunk[3];
+    if (length > size - at - 12) break;
+    const auto sum = static_cast<std::uint32_t>(crc32(0, chunk + 4, static_cast<uInt>(length + 4)));
+    for (std::size_t i = 0; i < 4; ++i) file[at + 8 + length + i] = static_cast<std::uint8_t>(sum >> (24 - 8 * i));
+    at += length + 12;
+  }
+  return survive([&] { elbo::datasets::decode_picture(file, "f", 3, 4, 4); });
+}
