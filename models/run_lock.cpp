@@ -34,6 +34,17 @@ std::string own_text() {
   return detail::concat("process ", getpid(), " on host ", host.data());
 }
 
+/// Opens the file itself, never what a link of that name leads to, since it is emptied, nor a FIFO, which would wait.
+/// -1 and errno, ELOOP for what is no regular file, where that cannot be.
+int open_lock(const fs::path& path, int flags) {
+  const int file = ::open(path.c_str(), flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
+  struct stat info {};
+  if (file < 0 || (fstat(file, &info) == 0 && S_ISREG(info.st_mode))) return file;
+  ::close(file);
+  errno = ELOOP;
+  return -1;
+}
+
 /// A reader that asks for the holder has the lock for an instant: so a few tries.
 bool lock_patiently(int file) {
   for (int tries = 0; tries < 10; ++tries) {
@@ -57,8 +68,9 @@ bool is_named(int file, const fs::path& path) {
 
 RunLock::RunLock(const fs::path& folder) : path_(folder / "lock") {
   while (true) {
-    file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    ELBO_CHECK(file_ >= 0, IoError, "cannot write ", path_.string(), ": ", std::strerror(errno));
+    file_ = open_lock(path_, O_RDWR | O_CREAT);
+    ELBO_CHECK(file_ >= 0, IoError, "cannot write ", path_.string(), ": ",
+               errno == ELOOP ? "expected a regular file" : std::strerror(errno));
     if (!lock_patiently(file_)) {
       const int reason = errno;
       const std::string who = reason == EWOULDBLOCK ? text_in(file_) : "";
@@ -85,7 +97,7 @@ RunLock::~RunLock() {
 }
 
 std::optional<std::string> RunLock::holder(const fs::path& folder) {
-  const int file = ::open((folder / "lock").c_str(), O_RDONLY | O_CLOEXEC);
+  const int file = open_lock(folder / "lock", O_RDONLY);
   if (file < 0) return std::nullopt;
   std::optional<std::string> out;
   if (flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK) out = text_in(file);

@@ -116,6 +116,21 @@ TEST_CASE("input: CIFAR files of another kind are recognised", "[input]") {
   CHECK(message == (dir / "data_batch_1.bin").string() + ": expected CIFAR-10's records, found a Python pickle");
 }
 
+TEST_CASE("input: a lock that is a FIFO or a link keeps nobody waiting and empties nothing", "[input]") {
+  TempDir dir;
+  std::filesystem::create_directories(dir / "a");
+  std::filesystem::create_directories(dir / "b");
+  REQUIRE(mkfifo((dir / "a" / "lock").c_str(), 0600) == 0);
+  write_file(dir / "precious", "content");
+  std::filesystem::create_symlink(dir / "precious", dir / "b" / "lock");
+  for (const char* folder : {"a", "b"}) {
+    CHECK_FALSE(models::RunLock::holder(dir / folder));
+    CHECK(error_of<IoError>([&] { models::RunLock lock(dir / folder); }) ==
+          "cannot write " + (dir / folder / "lock").string() + ": expected a regular file");
+  }
+  CHECK(read_file(dir / "precious") == "content");
+}
+
 #ifdef ELBO_PROGRAM
 TEST_CASE("input: the program waits for no FIFO", "[input][cli]") {
   TempDir dir;
