@@ -45,12 +45,6 @@ std::string size_text(std::uintmax_t bytes) {
   return text;
 }
 
-std::string shape_text(const Shape& shape) {
-  std::ostringstream out;
-  out << shape;
-  return out.str();
-}
-
 void print_losses(const char* name, const models::Losses& l) {
   std::printf("  %-12s loss %.4f, reconstruction %.4f, KL %.4f nats per picture\n", name, l.loss, l.reconstruction,
               l.kl);
@@ -75,9 +69,9 @@ void print_training(const std::vector<models::EpochRecord>& history, const model
   if (best != &history.back()) print("Last:", history.back());
 }
 
-void print_text(const models::Run& run, models::Model& model, const std::vector<models::EpochRecord>& history) {
+void print_text(const models::Run& run, const models::Outline& model, const std::vector<models::EpochRecord>& history) {
   std::printf("%s\n\n", run.folder().c_str());
-  for (const viz::Fact& fact : viz::describe(run.config(), model))
+  for (const viz::Fact& fact : viz::describe(run.config(), model.config, model.count))
     std::printf("%-18s %s\n", fact.name.c_str(), fact.value.c_str());
   if (!run.config().data.class_names.empty()) {
     std::string names;
@@ -90,12 +84,11 @@ void print_text(const models::Run& run, models::Model& model, const std::vector<
   print_training(history, run.config());
   std::printf("\nParameters\n");
   std::size_t widest = 5;
-  for (const auto& [name, tensor] : model.named_parameters()) widest = std::max(widest, name.size());
-  for (const auto& [name, tensor] : model.named_parameters())
-    std::printf("  %-*s  %-20s %12s\n", static_cast<int>(widest), name.c_str(), shape_text(tensor.shape()).c_str(),
-                viz::thousands(tensor.numel()).c_str());
-  std::printf("  %-*s  %-20s %12s\n", static_cast<int>(widest), "total", "",
-              viz::thousands(model.num_parameters()).c_str());
+  for (const ArrayInfo& one : model.parameters) widest = std::max(widest, one.name.size());
+  for (const ArrayInfo& one : model.parameters)
+    std::printf("  %-*s  %-20s %12s\n", static_cast<int>(widest), one.name.c_str(), one.shape.to_string().c_str(),
+                viz::thousands(one.shape.numel()).c_str());
+  std::printf("  %-*s  %-20s %12s\n", static_cast<int>(widest), "total", "", viz::thousands(model.count).c_str());
   std::printf("\nFiles\n");
   for (const File& file : files_of(run.folder()))
     std::printf("  %-30s %12s\n", file.name.c_str(), size_text(file.bytes).c_str());
@@ -114,17 +107,17 @@ ordered_json json_of(const models::EpochRecord* record) {
   return out;
 }
 
-void print_json_of(const models::Run& run, models::Model& model, const std::vector<models::EpochRecord>& history) {
+void print_json_of(const models::Run& run, const models::Outline& model,
+                   const std::vector<models::EpochRecord>& history) {
   ordered_json out;
   out["run"] = run.folder().string();
   out["config"] = ordered_json::parse(run.config().to_json());
-  out["layers"] = viz::layer_sizes(model.config());
-  out["parameters"] = model.num_parameters();
+  out["layers"] = viz::layer_sizes(model.config);
+  out["parameters"] = model.count;
   out["parameter_list"] = ordered_json::array();
-  for (const auto& [name, tensor] : model.named_parameters()) {
-    const Shape& shape = tensor.shape();
+  for (const auto& [name, dtype, shape] : model.parameters) {
     out["parameter_list"].push_back(
-        {{"name", name}, {"shape", std::vector<std::int64_t>(shape.begin(), shape.end())}, {"count", tensor.numel()}});
+        {{"name", name}, {"shape", std::vector<std::int64_t>(shape.begin(), shape.end())}, {"count", shape.numel()}});
   }
   const std::optional<std::string> holder = models::RunLock::holder(run.folder());
   out["being_trained_by"] = holder ? ordered_json(*holder) : ordered_json();
@@ -141,13 +134,13 @@ void print_json_of(const models::Run& run, models::Model& model, const std::vect
 
 int info(const InfoArgs& args) {
   const models::Run run = models::Run::open(args.run);
-  // Made, not loaded: a run that has not ended its first epoch has no weights yet.
-  const std::unique_ptr<models::Model> model = models::make(run.config().model);
+  // Not loaded: a run that has not ended its first epoch has no weights yet, and a model may be larger than memory.
+  const models::Outline model = run.outline();
   const std::vector<models::EpochRecord> history = run.history();
   if (args.json)
-    print_json_of(run, *model, history);
+    print_json_of(run, model, history);
   else
-    print_text(run, *model, history);
+    print_text(run, model, history);
   return 0;
 }
 

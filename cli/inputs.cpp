@@ -1,5 +1,7 @@
 #include "inputs.h"
 
+#include <elbo/core/text.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
@@ -126,7 +128,7 @@ std::int64_t parse_class(const std::string& option, const std::string& text, con
   std::int64_t label = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), label);
   const bool valid = error == std::errc() && end == text.data() + text.size() && label >= 0 && label < classes;
-  ELBO_CHECK(valid, ValueError, option, ": expected ", classes_text(names, classes), ", found '", text, "'");
+  ELBO_CHECK(valid, ValueError, option, ": expected ", classes_text(names, classes), ", found ", in_quotes(text));
   return label;
 }
 
@@ -141,7 +143,22 @@ void add_json(CLI::App& command, bool& json) {
   command.add_flag("--json", json, "Print one JSON object and nothing else");
 }
 
-void print_json(const nlohmann::ordered_json& object) {
+namespace {
+
+/// JSON is UTF-8, names of files need not be.
+void make_utf8(nlohmann::ordered_json& value) {
+  if (value.is_structured()) {
+    for (auto& one : value) make_utf8(one);
+  } else if (value.is_string()) {
+    auto& text = value.get_ref<std::string&>();
+    if (!is_utf8(text)) text = to_utf8(text);
+  }
+}
+
+}  // namespace
+
+void print_json(nlohmann::ordered_json object) {
+  make_utf8(object);
   std::cout << object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << "\n";
 }
 

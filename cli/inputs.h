@@ -72,6 +72,6 @@ std::int64_t parse_label(const Trained& trained, const std::string& text);
 
 /// Adds `--json`: one JSON object on standard output, and nothing else there.
 void add_json(CLI::App& command, bool& json);
-void print_json(const nlohmann::ordered_json& object);
+void print_json(nlohmann::ordered_json object);
 
 }  // namespace elbo::cli

@@ -1,4 +1,5 @@
 #include <elbo/core/errors.h>
+#include <elbo/core/text.h>
 
 #include <iostream>
 
@@ -9,7 +10,7 @@ namespace {
 constexpr int bad_input = 2, fault = 1;
 
 int complain(const CLI::App* command, const std::string& message, int status) {
-  std::cerr << (command ? "elbo " + command->get_name() : "elbo") << ": " << message << "\n";
+  std::cerr << (command ? "elbo " + command->get_name() : "elbo") << ": " << elbo::printable(message) << "\n";
   return status;
 }
 
@@ -70,7 +71,8 @@ int main(int argc, char** argv) {
   elbo::cli::add_data(app, run);
   elbo::cli::add_doctor(app, run);
   if (argc > 1 && argv[1][0] != '-' && !has_command(app, argv[1])) {
-    return complain(nullptr, "unknown command '" + std::string(argv[1]) + "': expected " + commands_of(app), bad_input);
+    return complain(nullptr, "unknown command " + elbo::in_quotes(argv[1]) + ": expected " + commands_of(app),
+                    bad_input);
   }
   try {
     app.parse(argc, argv);

@@ -5,6 +5,7 @@
 
 #include "cuda_loader.h"
 #include "errors.h"
+#include "text.h"
 
 namespace elbo {
 
@@ -18,7 +19,7 @@ Device Device::parse(std::string_view text) {
     auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), index);
     if (error == std::errc() && end == digits.data() + digits.size() && index >= 0) return {DeviceType::cuda, index};
   }
-  fail<DeviceError>("unknown device '", text, "': expected auto, cpu, cuda or cuda:N");
+  fail<DeviceError>("unknown device ", in_quotes(text), ": expected auto, cpu, cuda or cuda:N");
 }
 
 std::string Device::to_string() const { return type == DeviceType::cpu ? "cpu" : "cuda:" + std::to_string(index); }

@@ -8,7 +8,9 @@
 #include <set>
 
 #include "file.h"
+#include "json_detail.h"
 #include "safetensors_detail.h"
+#include "text.h"
 
 namespace elbo {
 namespace {
@@ -46,23 +48,10 @@ struct Entry {
   std::uint64_t begin = 0, end = 0;
 };
 
-/// A name for a message: quoted, on one line whatever it holds, and not too long.
-std::string quoted(const std::string& name) {
-  std::string text = json(name).dump(-1, ' ', true, json::error_handler_t::replace);
-  if (text.size() > 120) text = text.substr(0, 117) + "...";
-  return text;
-}
-
-/// A JSON value for a message.
-std::string shown(const json& value) {
-  std::string text = value.dump(-1, ' ', true, json::error_handler_t::replace);
-  if (text.size() > 60) text = text.substr(0, 57) + "...";
-  return text;
-}
-
 // ---- reading
 
 using detail::InputFile;
+using detail::shown;
 
 void read(InputFile& in, void* to, std::size_t bytes) {
   const std::size_t got = in.read_some({static_cast<std::uint8_t*>(to), bytes});
@@ -93,7 +82,7 @@ std::string read_header(InputFile& in) {
   read(in, header.data(), header.size());
   ELBO_CHECK(!header.empty() && header.front() == '{', FormatError, in.name,
              ": header: expected a JSON object, which begins with '{', found ",
-             header.empty() ? "nothing" : quoted(header.substr(0, 1)));
+             header.empty() ? "nothing" : in_quotes(header.substr(0, 1)));
   return header;
 }
 
@@ -102,44 +91,13 @@ struct Header {
   std::vector<std::string> names;  ///< in the order of the file, which `values` does not keep
 };
 
-/// Reads the JSON; refuses names that come twice, of which the parser would keep the last, and nesting deeper than the
-/// format's, which could take more memory than the file.
+/// The nesting of the format: header, entry, its shape.
+constexpr std::size_t header_depth = 3;
+
 Header parse_header(const std::string& text, const std::string& path) {
-  constexpr std::size_t max_depth = 3;  // header, entry, its shape
-  std::vector<std::set<std::string>> keys;
-  std::vector<std::string> names;
-  auto look = [&](int, json::parse_event_t event, json& parsed) {
-    switch (event) {
-      case json::parse_event_t::object_start:
-      case json::parse_event_t::array_start:
-        ELBO_CHECK(keys.size() < max_depth, FormatError, path, ": header: expected at most ", max_depth,
-                   " levels of nesting, found more");
-        keys.emplace_back();
-        break;
-      case json::parse_event_t::object_end:
-      case json::parse_event_t::array_end:
-        keys.pop_back();
-        break;
-      case json::parse_event_t::key: {
-        const std::string name = parsed.get<std::string>();
-        ELBO_CHECK(keys.back().insert(name).second, FormatError, path, ": header: expected each name once, found ",
-                   quoted(name), " twice");
-        if (keys.size() == 1) names.push_back(name);
-        break;
-      }
-      case json::parse_event_t::value:
-        break;
-    }
-    return true;
-  };
-  try {
-    json values = json::parse(text, look);
-    return {std::move(values), std::move(names)};
-  } catch (const json::parse_error& error) {
-    fail<FormatError>(path, ": header: expected JSON, found something else at byte ", error.byte);
-  } catch (const json::exception&) {
-    fail<FormatError>(path, ": header: expected JSON, found a number out of range");
-  }
+  Header out;
+  out.values = detail::parse_json(text, path + ": header", header_depth, &out.names);
+  return out;
 }
 
 /// The field of an entry that must be an array of counts.
@@ -157,7 +115,7 @@ std::vector<std::int64_t> counts(const json& entry, const char* field, const std
 }
 
 Entry parse_entry(const json& value, const std::string& name, const std::string& path) {
-  const std::string where = path + ": " + quoted(name);
+  const std::string where = path + ": " + in_quotes(name);
   ELBO_CHECK(value.is_object(), FormatError, where, ": expected an object, found ", shown(value));
   Entry entry;
   entry.name = name;
@@ -184,12 +142,12 @@ Entry parse_entry(const json& value, const std::string& name, const std::string&
 void check_layout(const std::vector<Entry>& entries, std::uint64_t data_bytes, const std::string& path) {
   std::vector<const Entry*> sorted;
   for (const Entry& entry : entries) {
-    ELBO_CHECK(entry.begin <= entry.end && entry.end <= data_bytes, FormatError, path, ": ", quoted(entry.name),
+    ELBO_CHECK(entry.begin <= entry.end && entry.end <= data_bytes, FormatError, path, ": ", in_quotes(entry.name),
                ": data_offsets: expected a range within the ", data_bytes, " bytes of data, found [", entry.begin, ", ",
                entry.end, "]");
     const std::uint64_t bytes = entry.end - entry.begin, numel = static_cast<std::uint64_t>(entry.shape.numel());
     ELBO_CHECK(bytes % entry.encoding->size == 0 && bytes / entry.encoding->size == numel, FormatError, path, ": ",
-               quoted(entry.name), ": data_offsets: expected the bytes of ", entry.encoding->name, " ", entry.shape,
+               in_quotes(entry.name), ": data_offsets: expected the bytes of ", entry.encoding->name, " ", entry.shape,
                ", found ", bytes);
     sorted.push_back(&entry);
   }
@@ -197,7 +155,7 @@ void check_layout(const std::vector<Entry>& entries, std::uint64_t data_bytes, c
             [](const Entry* a, const Entry* b) { return std::pair(a->begin, a->end) < std::pair(b->begin, b->end); });
   std::uint64_t filled = 0;
   for (const Entry* entry : sorted) {
-    ELBO_CHECK(entry->begin == filled, FormatError, path, ": ", quoted(entry->name),
+    ELBO_CHECK(entry->begin == filled, FormatError, path, ": ", in_quotes(entry->name),
                ": data_offsets: expected arrays side by side, the next at byte ", filled, ", found it at ",
                entry->begin);
     filled = entry->end;
@@ -248,7 +206,7 @@ std::map<std::string, std::string> parse_metadata(const json& value, const std::
   ELBO_CHECK(value.is_object(), FormatError, path, ": ", metadata_key, ": expected an object, found ", shown(value));
   std::map<std::string, std::string> out;
   for (const auto& [key, text] : value.items()) {
-    ELBO_CHECK(text.is_string(), FormatError, path, ": ", metadata_key, ": ", quoted(key),
+    ELBO_CHECK(text.is_string(), FormatError, path, ": ", metadata_key, ": ", in_quotes(key),
                ": expected a string, found ", shown(text));
     out[key] = text.get<std::string>();
   }
@@ -262,17 +220,17 @@ std::string as_json(const std::string& text, const std::string& path) {
   try {
     return json(text).dump();
   } catch (const json::exception&) {
-    fail<ValueError>("cannot write ", path, ": expected names and metadata in UTF-8, found ", quoted(text));
+    fail<ValueError>("cannot write ", path, ": expected names and metadata in UTF-8, found ", in_quotes(text));
   }
 }
 
 void check_names(const NamedArrays& arrays, const std::string& path) {
   std::set<std::string> seen;
   for (const auto& [name, array] : arrays) {
-    ELBO_CHECK(array.defined(), ValueError, "cannot write ", path, ": ", quoted(name), " is undefined");
-    ELBO_CHECK(name != metadata_key, ValueError, "cannot write ", path, ": the name ", quoted(name), " is reserved");
+    ELBO_CHECK(array.defined(), ValueError, "cannot write ", path, ": ", in_quotes(name), " is undefined");
+    ELBO_CHECK(name != metadata_key, ValueError, "cannot write ", path, ": the name ", in_quotes(name), " is reserved");
     ELBO_CHECK(seen.insert(name).second, ValueError, "cannot write ", path, ": expected each name once, found ",
-               quoted(name), " twice");
+               in_quotes(name), " twice");
   }
 }
 
@@ -341,23 +299,40 @@ void save_safetensors(const std::filesystem::path& path, const NamedArrays& arra
   file.commit();
 }
 
-SafetensorsFile detail::load_safetensors(InputFile in) {
+namespace {
+
+/// All that the header says, checked against the size of the file.
+struct Contents {
+  std::vector<Entry> entries;
+  std::map<std::string, std::string> metadata;
+  std::uint64_t data_begin = 0;
+};
+
+Contents read_contents(InputFile& in) {
   const std::string text = read_header(in);
   const Header header = parse_header(text, in.name);
-  const std::uint64_t data_begin = length_bytes + text.size();
-  SafetensorsFile out;
-  std::vector<Entry> entries;
+  Contents out;
+  out.data_begin = length_bytes + text.size();
   for (const std::string& name : header.names) {
     const json& value = header.values.at(name);
     if (name == metadata_key) {
       out.metadata = parse_metadata(value, in.name);
     } else {
-      entries.push_back(parse_entry(value, name, in.name));
+      out.entries.push_back(parse_entry(value, name, in.name));
     }
   }
-  check_layout(entries, in.size - data_begin, in.name);
-  for (const Entry& entry : entries) {
-    in.seek(data_begin + entry.begin);
+  check_layout(out.entries, in.size - out.data_begin, in.name);
+  return out;
+}
+
+}  // namespace
+
+SafetensorsFile detail::load_safetensors(InputFile in) {
+  Contents contents = read_contents(in);
+  SafetensorsFile out;
+  out.metadata = std::move(contents.metadata);
+  for (const Entry& entry : contents.entries) {
+    in.seek(contents.data_begin + entry.begin);
     out.arrays.emplace_back(entry.name, read_array(in, entry));
   }
   return out;
@@ -365,6 +340,13 @@ SafetensorsFile detail::load_safetensors(InputFile in) {
 
 SafetensorsFile load_safetensors(const std::filesystem::path& path) {
   return detail::load_safetensors(detail::open_input(path));
+}
+
+std::vector<ArrayInfo> list_safetensors(const std::filesystem::path& path) {
+  InputFile in = detail::open_input(path);
+  std::vector<ArrayInfo> out;
+  for (const Entry& entry : read_contents(in).entries) out.push_back({entry.name, entry.encoding->dtype, entry.shape});
+  return out;
 }
 
 }  // namespace elbo

@@ -30,4 +30,14 @@ struct SafetensorsFile {
 /// and what was found.
 SafetensorsFile load_safetensors(const std::filesystem::path& path);
 
+/// What an array is, without its values.
+struct ArrayInfo {
+  std::string name;
+  DType dtype = DType::float32;  ///< what `load_safetensors` makes of it
+  Shape shape;
+};
+
+/// What such a file holds, in the order of the header; the data is not read. Throws what `load_safetensors` does.
+std::vector<ArrayInfo> list_safetensors(const std::filesystem::path& path);
+
 }  // namespace elbo

@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "../core/errors.h"
+#include "../core/text.h"
 #include "byte_source.h"
 #include "files_detail.h"
 #include "mat_element_detail.h"
@@ -134,7 +135,7 @@ class Matrix {
     std::array<std::uint8_t, 4> data{};
   };
   /// The place, for the beginning of a message.
-  std::string here() const { return in_.where() + (name_.empty() ? "" : "variable '" + name_ + "': "); }
+  std::string here() const { return in_.where() + (name_.empty() ? "" : "variable " + in_quotes(name_) + ": "); }
   void take(std::span<std::uint8_t> to, const char* what);
   void skip_padding(std::uint64_t bytes);
   Tag read_tag(const char* what);
@@ -291,8 +292,8 @@ std::optional<MatArray> read_variable(MatElement& in, std::uint64_t size, const 
   out.header = matrix.read_header();
   if (wanted ? !wanted(out.header) : !out.header.is_numeric()) return std::nullopt;
   out.bytes = matrix.read_numbers(out.header);
-  ELBO_CHECK(matrix.left() < 8, FormatError, in.where(), "variable '", out.header.name,
-             "': expected the end of its matrix after its numbers, found ", matrix.left(), " bytes more");
+  ELBO_CHECK(matrix.left() < 8, FormatError, in.where(), "variable ", in_quotes(out.header.name),
+             ": expected the end of its matrix after its numbers, found ", matrix.left(), " bytes more");
   std::array<std::uint8_t, 8> rest{};
   in.read(std::span(rest).first(matrix.left()));
   return out;

@@ -7,6 +7,7 @@
 
 #include "../core/errors.h"
 #include "../core/philox.h"
+#include "../core/text.h"
 
 namespace elbo::datasets {
 namespace {
@@ -61,7 +62,7 @@ std::int64_t resolve_val_size(const std::string& val_size, std::int64_t n) {
   const char* end = val_size.data() + val_size.size();
   const auto [stop, error] = std::from_chars(val_size.data(), end, value);
   ELBO_CHECK(error == std::errc() && stop == end, ValueError,
-             "val-size: expected a fraction between 0 and 1 or a count, found '", val_size, "'");
+             "val-size: expected a fraction between 0 and 1 or a count, found ", in_quotes(val_size));
   return resolve_val_size(value, n);
 }
 

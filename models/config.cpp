@@ -1,26 +1,49 @@
 #include "config.h"
 
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "../core/errors.h"
+#include "../core/json_detail.h"
+#include "../core/text.h"
 
 namespace elbo::models {
 
+using detail::JsonFields;
 using nlohmann::ordered_json;
 
 const char* name(Likelihood likelihood) { return likelihood == Likelihood::bernoulli ? "bernoulli" : "gaussian"; }
 
+namespace {
+
+/// More would overflow products of two.
+constexpr std::int64_t most_size = std::numeric_limits<std::int32_t>::max();
+constexpr std::size_t most_layers = 1000;
+
+void check_size(const char* field, std::int64_t size, std::int64_t least = 1) {
+  ELBO_CHECK(size >= least, ValueError, field, ": expected at least ", least, ", found ", size);
+  ELBO_CHECK(size <= most_size, ValueError, field, ": expected at most ", most_size, ", found ", size);
+}
+
+void check_sizes(const char* field, const std::vector<std::int64_t>& sizes) {
+  ELBO_CHECK(sizes.size() <= most_layers, ValueError, field, ": expected at most ", most_layers, " layers, found ",
+             sizes.size());
+  for (std::int64_t size : sizes) check_size(field, size);
+}
+
+}  // namespace
+
 void ModelConfig::validate() const {
-  ELBO_CHECK(picture.rank() == 3 && picture.numel() > 0, ValueError,
-             "picture: expected [channels, height, width], all at least 1, found ", picture);
-  for (std::int64_t size : hidden)
-    ELBO_CHECK(size >= 1, ValueError, "hidden: expected sizes of at least 1, found ", size);
-  for (const auto* list : {&channels, &decoder_channels})
-    for (std::int64_t size : *list) ELBO_CHECK(size >= 1, ValueError, "channels: expected at least 1, found ", size);
+  ELBO_CHECK(picture.rank() == 3 && picture.numel() > 0 && picture.numel() <= most_size, ValueError,
+             "picture: expected [channels, height, width], all at least 1, their product at most ", most_size,
+             ", found ", picture);
+  check_sizes("hidden", hidden);
+  check_sizes("channels", channels);
+  check_sizes("decoder_channels", decoder_channels);
   ELBO_CHECK(kernel == 3 || kernel == 4, ValueError, "kernel: expected 3 or 4, found ", kernel);
-  ELBO_CHECK(latent >= 1, ValueError, "latent: expected at least 1, found ", latent);
-  ELBO_CHECK(classes >= 0, ValueError, "classes: expected at least 0, found ", classes);
+  check_size("latent", latent);
+  check_size("classes", classes, 0);
   ELBO_CHECK(std::isfinite(variance) && variance > 0, ValueError, "variance: expected a number above 0, found ",
              variance);
   auto [low, high] = pixels;
@@ -37,21 +60,21 @@ void ModelConfig::validate() const {
 Precision parse_precision(std::string_view text) {
   for (Precision one : {Precision::float32, Precision::tf32, Precision::bf16})
     if (text == elbo::name(one)) return one;
-  fail<ValueError>("precision: expected float32, tf32 or bf16, found '", text, "'");
+  fail<ValueError>("precision: expected float32, tf32 or bf16, found ", in_quotes(text));
 }
 
 void TrainOptions::validate() const {
   ELBO_CHECK(epochs >= 1, ValueError, "epochs: expected at least 1, found ", epochs);
-  ELBO_CHECK(batch_size >= 1, ValueError, "batch size: expected at least 1, found ", batch_size);
+  ELBO_CHECK(batch_size >= 1, ValueError, "batch_size: expected at least 1, found ", batch_size);
   ELBO_CHECK(std::isfinite(lr) && lr > 0, ValueError, "lr: expected a number above 0, found ", lr);
   ELBO_CHECK(std::isfinite(beta) && beta >= 0, ValueError, "beta: expected a number of at least 0, found ", beta);
   ELBO_CHECK(std::isfinite(warmup) && warmup >= 0, ValueError, "warmup: expected a number of at least 0, found ",
              warmup);
   ELBO_CHECK(std::isfinite(val_size) && val_size >= 0, ValueError,
-             "validation size: expected a fraction or a count, at least 0, found ", val_size);
+             "val_size: expected a fraction or a count, at least 0, found ", val_size);
   ELBO_CHECK(patience >= 0, ValueError, "patience: expected at least 0, found ", patience);
   ELBO_CHECK(std::isfinite(checkpoint_every) && checkpoint_every >= 0, ValueError,
-             "checkpoint every: expected seconds of at least 0, found ", checkpoint_every);
+             "checkpoint_every: expected seconds of at least 0, found ", checkpoint_every);
   ELBO_CHECK(precision == Precision::float32 || device != cpu, ValueError,
              "precision: the CPU computes in float32 alone, found ", elbo::name(precision), ", which needs a GPU");
 }
@@ -82,7 +105,7 @@ void RunConfig::change(const TrainOptions& to, std::int64_t from_epoch) {
 std::string RunConfig::to_json() const {
   ordered_json out;
   out["elbo"] = ELBO_VERSION;
-  out["model"] = {{"name", model.model},
+  out["model"] = {{"name", to_utf8(model.model)},
                   {"picture", std::vector<std::int64_t>(model.picture.begin(), model.picture.end())},
                   {"hidden", model.hidden},
                   {"channels", model.channels},
@@ -95,8 +118,10 @@ std::string RunConfig::to_json() const {
                   {"variance", model.variance},
                   {"pixels", model.pixels},
                   {"allow_range_mismatch", model.allow_range_mismatch}};
-  out["data"] = {{"dataset", data.dataset},        {"dir", data.dir.string()}, {"size", data.load.size},
-                 {"channels", data.load.channels}, {"count", data.load.count}, {"class_names", data.class_names}};
+  std::vector<std::string> class_names;
+  for (const std::string& name : data.class_names) class_names.push_back(to_utf8(name));
+  out["data"] = {{"dataset", to_utf8(data.dataset)}, {"dir", to_utf8(data.dir.string())}, {"size", data.load.size},
+                 {"channels", data.load.channels},   {"count", data.load.count},          {"class_names", class_names}};
   out["train"] = {{"epochs", train.epochs},
                   {"batch_size", train.batch_size},
                   {"drop_last", train.drop_last},
@@ -121,136 +146,120 @@ std::string RunConfig::to_json() const {
 
 namespace {
 
-/// One section of the file, whose fields are read by name and type.
-class Section {
- public:
-  Section(const ordered_json& all, const char* name, const std::string& where) : name_(name), where_(where) {
-    ELBO_CHECK(all.is_object() && all.contains(name) && all[name].is_object(), FormatError, where,
-               ": expected an object '", name, "', found none");
-    values_ = &all[name];
-  }
-
-  /// Leaves `to` as it is where the field is missing: runs of earlier versions lack it.
-  template <class T>
-  void read_if_there(const char* field, T& to) const {
-    if (values_->contains(field)) read(field, to);
-  }
-
-  template <class T>
-  void read(const char* field, T& to) const {
-    ELBO_CHECK(values_->contains(field), FormatError, where_, ": expected a field '", name_, ".", field,
-               "', found none");
-    const ordered_json& value = (*values_)[field];
-    try {
-      // JSON's numbers convert silently: a fraction where a count is meant is refused here.
-      if (std::is_integral_v<T> && !std::is_same_v<T, bool> && !value.is_number_integer()) throw std::exception();
-      to = value.get<T>();
-    } catch (const std::exception&) {
-      fail<FormatError>(where_, ": '", name_, ".", field, "' is not what was expected, found ", value.dump());
-    }
-  }
-
- private:
-  const ordered_json* values_ = nullptr;
-  const char* name_;
-  const std::string& where_;
-};
-
-void read_model(const Section& section, ModelConfig& model, const std::string& where) {
+void read_model(const JsonFields& fields, ModelConfig& model) {
   std::string likelihood;
   std::vector<std::int64_t> picture;
-  section.read("name", model.model);
-  section.read("picture", picture);
-  section.read("hidden", model.hidden);
-  section.read("latent", model.latent);
-  section.read("likelihood", likelihood);
-  section.read("variance", model.variance);
-  section.read_if_there("channels", model.channels);
-  section.read_if_there("decoder_channels", model.decoder_channels);
-  section.read_if_there("kernel", model.kernel);
-  section.read_if_there("decoder_relu", model.decoder_relu);
-  section.read_if_there("classes", model.classes);
-  section.read_if_there("pixels", model.pixels);
-  section.read_if_there("allow_range_mismatch", model.allow_range_mismatch);
-  ELBO_CHECK(likelihood == "bernoulli" || likelihood == "gaussian", FormatError, where,
-             ": 'model.likelihood': expected bernoulli or gaussian, found '", likelihood, "'");
+  fields.read("name", model.model);
+  fields.read("picture", picture);
+  fields.read("hidden", model.hidden);
+  fields.read("latent", model.latent);
+  fields.read("likelihood", likelihood);
+  fields.read("variance", model.variance);
+  fields.read_if_there("channels", model.channels);
+  fields.read_if_there("decoder_channels", model.decoder_channels);
+  fields.read_if_there("kernel", model.kernel);
+  fields.read_if_there("decoder_relu", model.decoder_relu);
+  fields.read_if_there("classes", model.classes);
+  fields.read_if_there("pixels", model.pixels);
+  fields.read_if_there("allow_range_mismatch", model.allow_range_mismatch);
+  if (likelihood != "bernoulli" && likelihood != "gaussian")
+    fields.refuse("likelihood", "bernoulli or gaussian", in_quotes(likelihood));
   model.likelihood = likelihood == "gaussian" ? Likelihood::gaussian : Likelihood::bernoulli;
-  model.picture = Shape(picture);
+  if (picture.size() != 3)
+    fields.refuse("picture", "[channels, height, width]", std::to_string(picture.size()) + " numbers");
+  try {
+    model.picture = Shape(picture);
+  } catch (const ShapeError& error) {
+    fields.refuse("picture", "[channels, height, width], all at least 1", error.what());
+  }
 }
 
-void read_data(const Section& section, DataOptions& data) {
+void read_data(const JsonFields& fields, DataOptions& data) {
   std::string dir;
-  section.read("dataset", data.dataset);
-  section.read("dir", dir);
-  section.read_if_there("size", data.load.size);
-  section.read_if_there("channels", data.load.channels);
-  section.read_if_there("count", data.load.count);
-  section.read_if_there("class_names", data.class_names);
+  fields.read("dataset", data.dataset);
+  fields.read("dir", dir);
+  fields.read_if_there("size", data.load.size);
+  fields.read_if_there("channels", data.load.channels);
+  fields.read_if_there("count", data.load.count);
+  fields.read_if_there("class_names", data.class_names);
   data.dir = dir;
 }
 
-void read_train(const Section& section, TrainOptions& train) {
-  std::string device, precision = elbo::name(train.precision);
-  section.read("epochs", train.epochs);
-  section.read("batch_size", train.batch_size);
-  section.read("drop_last", train.drop_last);
-  section.read("lr", train.lr);
-  section.read("beta", train.beta);
-  section.read_if_there("warmup", train.warmup);
-  section.read("val_size", train.val_size);
-  section.read("patience", train.patience);
-  section.read_if_there("checkpoint_every", train.checkpoint_every);
-  section.read("seed", train.seed);
-  section.read("device", device);
-  section.read_if_there("precision", precision);
-  section.read_if_there("graph", train.graph);
-  section.read_if_there("binarize", train.binarize);
-  train.device = Device::parse(device);
-  train.precision = parse_precision(precision);
+/// Where and in what precision it is trained.
+void read_place(const JsonFields& fields, const std::string& device, const std::string& precision,
+                TrainOptions& train) {
+  try {
+    train.device = Device::parse(device);
+  } catch (const Error&) {
+    fields.refuse("device", "cpu, cuda or cuda:N", in_quotes(device));
+  }
+  try {
+    train.precision = parse_precision(precision);
+  } catch (const Error&) {
+    fields.refuse("precision", "float32, tf32 or bf16", in_quotes(precision));
+  }
 }
 
-Stretch read_stretch(const ordered_json& value, const TrainOptions& train, const std::string& where) {
-  const ordered_json all = {{"stretches", value}};
-  const Section section(all, "stretches", where);
+void read_train(const JsonFields& fields, TrainOptions& train) {
+  std::string device, precision = elbo::name(train.precision);
+  fields.read("epochs", train.epochs);
+  fields.read("batch_size", train.batch_size);
+  fields.read("drop_last", train.drop_last);
+  fields.read("lr", train.lr);
+  fields.read("beta", train.beta);
+  fields.read_if_there("warmup", train.warmup);
+  fields.read("val_size", train.val_size);
+  fields.read("patience", train.patience);
+  fields.read_if_there("checkpoint_every", train.checkpoint_every);
+  fields.read("seed", train.seed);
+  fields.read("device", device);
+  fields.read_if_there("precision", precision);
+  fields.read_if_there("graph", train.graph);
+  fields.read_if_there("binarize", train.binarize);
+  read_place(fields, device, precision, train);
+}
+
+/// One of the list of what was changed when the run went on.
+Stretch read_stretch(const JsonFields& fields, const TrainOptions& train) {
   Stretch out{1, train};
   std::string device, precision;
-  section.read("from_epoch", out.from_epoch);
-  section.read("epochs", out.train.epochs);
-  section.read("lr", out.train.lr);
-  section.read("patience", out.train.patience);
-  section.read("checkpoint_every", out.train.checkpoint_every);
-  section.read("device", device);
-  section.read("precision", precision);
-  section.read("graph", out.train.graph);
-  out.train.device = Device::parse(device);
-  out.train.precision = parse_precision(precision);
+  fields.read("from_epoch", out.from_epoch);
+  fields.read("epochs", out.train.epochs);
+  fields.read("lr", out.train.lr);
+  fields.read("patience", out.train.patience);
+  fields.read("checkpoint_every", out.train.checkpoint_every);
+  fields.read("device", device);
+  fields.read("precision", precision);
+  fields.read("graph", out.train.graph);
+  read_place(fields, device, precision, out.train);
   out.train.validate();
   return out;
 }
 
-void read_stretches(const ordered_json& all, RunConfig& out, const std::string& where) {
-  if (!all.contains("stretches")) return;
-  ELBO_CHECK(all["stretches"].is_array(), FormatError, where, ": expected an array 'stretches'");
-  for (const ordered_json& value : all["stretches"]) out.stretches.push_back(read_stretch(value, out.train, where));
+void read_stretches(const nlohmann::json& all, RunConfig& out, const std::string& where) {
+  const auto found = all.find("stretches");
+  if (found == all.end()) return;
+  ELBO_CHECK(found->is_array(), FormatError, where, ": 'stretches': expected a list, found ", detail::shown(*found));
+  for (const nlohmann::json& value : *found) {
+    const JsonFields fields(value, where, detail::concat("stretches[", out.stretches.size(), "]"));
+    out.stretches.push_back(read_stretch(fields, out.train));
+  }
 }
 
 }  // namespace
 
 RunConfig RunConfig::from_json(std::string_view text, const std::string& where) {
-  ordered_json all = ordered_json::parse(text, nullptr, false);
-  ELBO_CHECK(!all.is_discarded(), FormatError, where, ": expected JSON, found something else");
+  const nlohmann::json all = detail::parse_json(text, where);
+  const JsonFields fields(all, where);
   RunConfig out;
-  Section model(all, "model", where), data(all, "data", where), train(all, "train", where);
+  read_model(fields.object("model"), out.model);
+  read_data(fields.object("data"), out.data);
+  read_train(fields.object("train"), out.train);
   try {
-    read_model(model, out.model, where);
-    read_data(data, out.data);
-    read_train(train, out.train);
     out.model.validate();
     out.train.validate();
     read_stretches(all, out, where);
-  } catch (const FormatError&) {
-    throw;
-  } catch (const Error& error) {
+  } catch (const ValueError& error) {
     fail<FormatError>(where, ": ", error.what());
   }
   return out;

@@ -1,28 +1,10 @@
 #include "conv_vae.h"
 
-#include <algorithm>
-
 #include "../nn/activations.h"
+#include "outline.h"
 
 namespace elbo::models {
 namespace {
-
-/// The config with its channels filled in and checked against the picture.
-ModelConfig completed(ModelConfig config) {
-  std::int64_t height = config.picture[1], width = config.picture[2];
-  if (config.channels.empty() && height % 8 == 0 && width % 8 == 0) config.channels = {16, 32, 128};
-  if (config.channels.empty()) config.channels = {32, 64};
-  std::size_t steps = config.channels.size();
-  ELBO_CHECK(steps < 31 && height % (1 << steps) == 0 && width % (1 << steps) == 0, ValueError, "channels: ", steps,
-             " convolutions halve the picture as often, found ", height, " x ", width, " pixels, which cannot be");
-  if (config.decoder_channels.empty()) {
-    for (std::size_t i = 0; i < steps; ++i)
-      config.decoder_channels.push_back(std::max<std::int64_t>(config.channels.back() >> i, 1));
-  }
-  ELBO_CHECK(config.decoder_channels.size() == steps, ValueError, "decoder channels: expected ", steps,
-             ", as many as channels, found ", config.decoder_channels.size());
-  return config;
-}
 
 /// [channels, height, width] after the last of the encoder's convolutions, with other channels.
 Shape smallest(const ModelConfig& config, std::int64_t channels) {
@@ -33,7 +15,7 @@ Shape smallest(const ModelConfig& config, std::int64_t channels) {
 }  // namespace
 
 ConvVAE::ConvVAE(ModelConfig given, Generator* init)
-    : Model(completed(std::move(given))),
+    : Model(filled(std::move(given))),
       fc_mu(smallest(config(), config().channels.back()).numel(), config().latent, {.init = init}),
       fc_logvar(fc_mu.in_features, config().latent, {.init = init}) {
   const ModelConfig& c = config();

@@ -1,8 +1,10 @@
 #include "model.h"
 
+#include "../core/text.h"
 #include "ae.h"
 #include "conv_vae.h"
 #include "cvae.h"
+#include "outline.h"
 #include "vae.h"
 
 namespace elbo::models {
@@ -74,6 +76,12 @@ struct Known {
 };
 constexpr Known zoo[] = {{"ae", made<AE>}, {"vae", made<VAE>}, {"cvae", made<CVAE>}, {"conv-vae", made<ConvVAE>}};
 
+const Known* find(const std::string& name) {
+  for (const Known& known : zoo)
+    if (name == known.name) return &known;
+  return nullptr;
+}
+
 }  // namespace
 
 std::vector<std::string> known_models() {
@@ -82,14 +90,20 @@ std::vector<std::string> known_models() {
   return out;
 }
 
-std::unique_ptr<Model> make(const ModelConfig& config, Generator* init) {
-  ELBO_CHECK(config.classes == 0 || config.model == "cvae", ValueError, "classes: the model ", config.model,
-             " takes no labels, found ", config.classes, " classes");
-  for (const Known& known : zoo)
-    if (config.model == known.name) return known.make(config, init);
+void check_known(const ModelConfig& config) {
   std::string names;
   for (const Known& known : zoo) names += (names.empty() ? "" : ", ") + std::string(known.name);
-  fail<ValueError>("model: expected one of ", names, ", found '", config.model, "'");
+  ELBO_CHECK(find(config.model), ValueError, "model: expected one of ", names, ", found ", in_quotes(config.model));
+  const bool labels = config.model == "cvae";
+  ELBO_CHECK(labels || config.classes == 0, ValueError, "classes: the model ", config.model, " takes no labels, found ",
+             config.classes, " classes");
+  ELBO_CHECK(!labels || config.classes >= 1, ValueError, "model cvae: expected at least one class, found ",
+             config.classes, ": it needs pictures with labels");
+}
+
+std::unique_ptr<Model> make(const ModelConfig& config, Generator* init) {
+  outline(config);  // throws before memory is taken
+  return find(config.model)->make(config, init);
 }
 
 }  // namespace elbo::models

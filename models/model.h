@@ -80,6 +80,10 @@ Tensor draw(const Posterior& posterior, Generator* generator = nullptr);
 /// The names that `make` takes.
 std::vector<std::string> known_models();
 
+/// Throws ValueError for a model that `make` does not know, and classes for one that takes no labels, or none for one
+/// that does.
+void check_known(const ModelConfig& config);
+
 /// A fresh model on the CPU, its parameters drawn from `init` by PyTorch's default rules. Throws ValueError for a
 /// config that makes no sense.
 std::unique_ptr<Model> make(const ModelConfig& config, Generator* init = nullptr);

@@ -6,6 +6,8 @@
 
 #include "../core/errors.h"
 #include "../core/file.h"
+#include "../core/json_detail.h"
+#include "../nn/strict_load.h"
 #include "model.h"
 
 namespace elbo::models {
@@ -19,19 +21,23 @@ ordered_json to_json(const Losses& losses) {
   return {{"loss", losses.loss}, {"reconstruction", losses.reconstruction}, {"kl", losses.kl}};
 }
 
-double number_from(const ordered_json& value) {
-  return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
+/// Losses that were not finite were written as null.
+Losses losses_from(const detail::JsonFields& fields) {
+  Losses out;
+  fields.read_or_nan("loss", out.loss);
+  fields.read_or_nan("reconstruction", out.reconstruction);
+  fields.read_or_nan("kl", out.kl);
+  return out;
 }
 
-Losses losses_from(const ordered_json& value) {
-  return {number_from(value.at("loss")), number_from(value.at("reconstruction")), number_from(value.at("kl"))};
-}
-
-EpochRecord record_from(const std::string& line) {
-  ordered_json value = ordered_json::parse(line);
-  EpochRecord record{
-      value.at("epoch").get<std::int64_t>(), losses_from(value.at("train")), {}, value.at("seconds").get<double>()};
-  if (!value.at("val").is_null()) record.val = losses_from(value.at("val"));
+EpochRecord record_from(const std::string& line, const std::string& where) {
+  const nlohmann::json value = detail::parse_json(line, where);
+  const detail::JsonFields fields(value, where);
+  EpochRecord record;
+  fields.read("epoch", record.epoch);
+  record.train = losses_from(fields.object("train"));
+  if (!fields.is_null("val")) record.val = losses_from(fields.object("val"));
+  fields.read("seconds", record.seconds);
   return record;
 }
 
@@ -91,6 +97,10 @@ Run Run::open(const fs::path& folder) {
   fs::path config = folder / "config.json";
   ELBO_CHECK(fs::exists(config, error), IoError, folder.string(),
              ": expected a run folder, found no config.json in it");
+  constexpr std::uintmax_t most = 64'000'000;
+  const std::uintmax_t bytes = fs::file_size(config, error);
+  ELBO_CHECK(error || bytes <= most, FormatError, config.string(), ": expected at most ", most, " bytes, found ",
+             bytes);
   return Run(folder, RunConfig::from_json(read_whole_file(config), config.string()));
 }
 
@@ -109,6 +119,14 @@ void Run::set_config(const RunConfig& config) {
   config_ = config;
 }
 
+Outline Run::outline() const {
+  try {
+    return models::outline(config_.model);
+  } catch (const ValueError& error) {
+    fail<FormatError>((folder_ / "config.json").string(), ": ", error.what());
+  }
+}
+
 std::vector<EpochRecord> Run::history() const {
   fs::path path = folder_ / "history.jsonl";
   std::error_code error;
@@ -118,12 +136,7 @@ std::vector<EpochRecord> Run::history() const {
   text.resize(text.rfind('\n') + 1);
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
-    try {
-      out.push_back(record_from(line));
-    } catch (const nlohmann::json::exception&) {
-      fail<FormatError>(path.string(), ": line ", out.size() + 1, ": expected one epoch as JSON, found '",
-                        line.substr(0, 60), "'");
-    }
+    out.push_back(record_from(line, detail::concat(path.string(), ": line ", out.size() + 1)));
   }
   return out;
 }
@@ -166,13 +179,18 @@ std::string folder_name(const fs::path& folder) {
 
 std::unique_ptr<Model> load(const fs::path& folder, Device device) {
   Run run = Run::open(folder);
-  std::unique_ptr<Model> model = make(run.config().model);
+  const Outline expected = run.outline();
   fs::path weights = folder / "model.safetensors";
   if (std::error_code ignored; !fs::exists(weights, ignored)) {
     const std::optional<std::string> holder = RunLock::holder(folder);
     fail<IoError>(folder.string(), ": expected a trained model, found none yet: no epoch of its training is over",
                   holder ? detail::concat(" (", *holder, " is training it)") : "");
   }
+  // Before the model takes memory: what the config says need not be true.
+  const std::string differences = nn::detail::differences(expected.parameters, list_safetensors(weights));
+  ELBO_CHECK(differences.empty(), FormatError, weights.string(),
+             ": expected the weights of the model in config.json: ", differences);
+  std::unique_ptr<Model> model = make(expected.config);
   try {
     model->load_state_dict(load_safetensors(weights).arrays);
   } catch (const ShapeError& error) {

@@ -6,6 +6,7 @@
 
 #include "../core/safetensors.h"
 #include "config.h"
+#include "outline.h"
 #include "run_lock.h"
 
 namespace elbo::models {
@@ -46,6 +47,8 @@ class Run {
 
   const std::filesystem::path& folder() const { return folder_; }
   const RunConfig& config() const { return config_; }
+  /// What model that describes. Throws FormatError, naming the file, for one that cannot be.
+  Outline outline() const;
   /// Replaces it, and `config.json`: for a run that is to train for more epochs.
   void set_config(const RunConfig& config);
   /// The lock it holds, or where it was opened to read, a new one.

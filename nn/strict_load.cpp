@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "../core/kernels.h"
+#include "../core/text.h"
 
 namespace elbo::nn::detail {
 namespace {
@@ -18,62 +19,80 @@ std::string renamed(const std::string& name, const std::map<std::string, std::st
   return name;
 }
 
-std::string described(const std::string& name, const Array& array) {
-  return concat(name, " ", array.dtype(), " ", array.shape());
+std::string described(const ArrayInfo& array) {
+  return concat(printable(array.name, 80), " ", array.dtype, " ", array.shape);
 }
 
 bool converts(DType from, DType to) { return from == to || (is_floating(from) && is_floating(to)); }
 
-/// What is wrong, by kind; each a list of names.
-struct Faults {
-  std::string missing, unexpected, doubled, wrong;
-
-  static void add(std::string& list, const std::string& item) { list += (list.empty() ? "" : ", ") + item; }
-  std::string message() const {
-    std::string out;
-    for (const auto& [kind, list] : {std::pair("missing: ", &missing),
-                                     {"unexpected: ", &unexpected},
-                                     {"twice: ", &doubled},
-                                     {"mismatched: ", &wrong}})
-      if (!list->empty()) out += (out.empty() ? "" : "; ") + (kind + *list);
-    return out;
+/// Names with the same fault; of many, the first.
+class Fault {
+ public:
+  explicit Fault(const char* kind) : kind_(kind) {}
+  void add(const std::string& item) {
+    if (++count_ <= most) text_ += (count_ == 1 ? "" : ", ") + item;
   }
+  void append_to(std::string& message) const {
+    if (count_ == 0) return;
+    message += (message.empty() ? "" : "; ") + (kind_ + text_);
+    if (count_ > most) message += concat(" and ", count_ - most, " more");
+  }
+
+ private:
+  static constexpr int most = 8;
+  const char* kind_;
+  std::string text_;
+  int count_ = 0;
 };
+
+ArrayInfo info_of(const std::string& name, const Array& array) { return {name, array.dtype(), array.shape()}; }
 
 }  // namespace
 
+std::string differences(const std::vector<ArrayInfo>& targets, const std::vector<ArrayInfo>& sources) {
+  Fault missing("missing: "), unexpected("unexpected: "), doubled("twice: "), wrong("mismatched: ");
+  std::unordered_map<std::string, const ArrayInfo*> given;
+  for (const ArrayInfo& source : sources)
+    if (!given.emplace(source.name, &source).second) doubled.add(printable(source.name, 80));
+  for (const ArrayInfo& target : targets) {
+    const auto found = given.find(target.name);
+    if (found == given.end()) {
+      missing.add(described(target));
+      continue;
+    }
+    const ArrayInfo& source = *found->second;
+    given.erase(found);
+    if (source.shape != target.shape || !converts(source.dtype, target.dtype))
+      wrong.add(concat(described(target), ", found ", source.dtype, " ", source.shape));
+  }
+  for (const ArrayInfo& source : sources) {  // in the order given, which the map does not keep
+    const auto left = given.find(source.name);
+    if (left != given.end() && left->second == &source) unexpected.add(described(source));
+  }
+  std::string message;
+  for (const Fault* fault : {&missing, &unexpected, &doubled, &wrong}) fault->append_to(message);
+  return message;
+}
+
 void load_strictly(const std::string& what, NamedArrays targets, const NamedArrays& sources,
                    const std::map<std::string, std::string>& rename) {
-  Faults faults;
+  std::vector<ArrayInfo> wanted, found;
   std::unordered_map<std::string, const Array*> given;
   for (const auto& [name, array] : sources) {
     ELBO_CHECK(array.defined(), ValueError, what, " ", name, " is undefined");
-    const std::string here = renamed(name, rename);
-    if (!given.emplace(here, &array).second) Faults::add(faults.doubled, here);
+    found.push_back(info_of(renamed(name, rename), array));
+    given.emplace(found.back().name, &array);
   }
+  for (const auto& [name, array] : targets) wanted.push_back(info_of(name, array));
+  const std::string message = differences(wanted, found);
+  ELBO_CHECK(message.empty(), ValueError, what, " ", message);
   std::vector<Array> ready;  // converted and on the target's device, so that writing cannot fail half-way
   ready.reserve(targets.size());
   for (const auto& [name, array] : targets) {
-    const auto found = given.find(name);
-    if (found == given.end()) {
-      Faults::add(faults.missing, described(name, array));
-      continue;
-    }
-    const Array& source = *found->second;
-    given.erase(found);
-    if (source.shape() == array.shape() && converts(source.dtype(), array.dtype())) {
-      ready.push_back(
-          (source.dtype() == array.dtype() ? source : kernels::cast(source, array.dtype())).to(array.device()));
-    } else {
-      Faults::add(faults.wrong, concat(described(name, array), ", found ", source.dtype(), " ", source.shape()));
-    }
+    const Array& source = *given.at(name);
+    ready.push_back(
+        (source.dtype() == array.dtype() ? source : kernels::cast(source, array.dtype())).to(array.device()));
   }
-  for (const auto& [name, array] : sources) {  // in the order given, which the map does not keep
-    const auto left = given.find(renamed(name, rename));
-    if (left != given.end() && left->second == &array) Faults::add(faults.unexpected, described(name, array));
-  }
-  const std::string message = faults.message();
-  ELBO_CHECK(message.empty(), ValueError, what, " ", message);
   for (std::size_t i = 0; i < targets.size(); ++i)
     if (targets[i].second.raw() != ready[i].raw()) targets[i].second.assign(ready[i]);
 }

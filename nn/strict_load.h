@@ -1,10 +1,15 @@
 #pragma once
 #include <map>
 #include <string>
+#include <vector>
 
 #include "../core/safetensors.h"
 
 namespace elbo::nn::detail {
+
+/// What keeps arrays like `sources` from being loaded into arrays like `targets`, for the end of a message: names that
+/// are missing, unexpected, given twice, or of another shape or a dtype that does not convert. Empty for nothing.
+std::string differences(const std::vector<ArrayInfo>& targets, const std::vector<ArrayInfo>& sources);
 
 /// Writes `sources` into the arrays of the same names in `targets`, in place; `rename` as in Module::load_state_dict.
 /// Throws ValueError, its message beginning with `what`, that lists every name missing, unexpected, given twice, or of

@@ -259,7 +259,7 @@ TEST_CASE("a run in words", "[report]") {
   config.train.val_size = 0.1;
   config.model.likelihood = models::Likelihood::gaussian;
   const auto value = [&](const std::string& name) {
-    for (const Fact& fact : describe(config, *models::make(config.model)))
+    for (const Fact& fact : describe(config, models::outline(config.model).config, models::outline(config.model).count))
       if (fact.name == name) return fact.value;
     return std::string("none");
   };

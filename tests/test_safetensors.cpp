@@ -149,17 +149,17 @@ TEST_CASE("safetensors: a header that does not fit the file is refused", "[safet
   promised[0] = 100;
   CHECK_THAT(complaint(promised), Contains("header length: expected at most the 2 bytes that follow, found 100"));
   CHECK_THAT(complaint("", data), Contains("which begins with '{', found nothing"));
-  CHECK_THAT(complaint("[]", data), Contains("which begins with '{', found \"[\""));
+  CHECK_THAT(complaint("[]", data), Contains("which begins with '{', found '['"));
   CHECK_THAT(complaint("{\"a\":", ""), Contains("header: expected JSON, found something else at byte"));
   CHECK_THAT(complaint("{\"a\":1e999}", ""), Contains("header: expected JSON, found a number out of range"));
   CHECK_THAT(complaint("{\"a\xff\":1}", ""), Contains("header: expected JSON"));
   CHECK_THAT(complaint("{\"a\":[[[[[]]]]]}", ""), Contains("levels of nesting"));
-  CHECK_THAT(complaint("{\"a\":1}", ""), Contains("\"a\": expected an object, found 1"));
-  CHECK_THAT(complaint(R"({"a\nb":1})", ""), Contains(R"("a\nb": expected an object)"));
+  CHECK_THAT(complaint("{\"a\":1}", ""), Contains("'a': expected an object, found 1"));
+  CHECK_THAT(complaint(R"({"a\nb":1})", ""), Contains(R"('a\x0ab': expected an object)"));
   CHECK_THAT(complaint(R"({"a":{}})", data), Contains("dtype: expected a name, found nothing"));
   CHECK_THAT(complaint(R"({"a":{"dtype":"F32"}})", data),
              Contains("shape: expected an array of counts, found nothing"));
-  CHECK_THAT(complaint(R"({"__metadata__":{"a":1}})", ""), Contains("\"a\": expected a string, found 1"));
+  CHECK_THAT(complaint(R"({"__metadata__":{"a":1}})", ""), Contains("'a': expected a string, found 1"));
   CHECK_THAT(complaint(R"({"__metadata__":3})", ""), Contains("__metadata__: expected an object, found 3"));
 
   CHECK_THAT(complaint(entry("\"F8_E4M3\"", "[8]", "[0,8]"), data),
@@ -186,13 +186,12 @@ TEST_CASE("safetensors: overlaps, holes and names given twice are refused", "[sa
            R"(":{"dtype":"U8","shape":[4],"data_offsets":)" + second + "}}";
   };
   REQUIRE(complaint(two("b", "[4,8]", "[0,4]"), data) == "loaded");
-  CHECK_THAT(complaint(two("b", "[0,4]", "[2,6]"), data),
-             Contains("\"b\": data_offsets: expected arrays side by side"));
+  CHECK_THAT(complaint(two("b", "[0,4]", "[2,6]"), data), Contains("'b': data_offsets: expected arrays side by side"));
   CHECK_THAT(complaint(two("b", "[0,4]", "[0,4]"), data), Contains("side by side"));
   CHECK_THAT(complaint(two("b", "[0,4]", "[5,9]"), data + "0"), Contains("the next at byte 4, found it at 5"));
-  CHECK_THAT(complaint(two("a", "[0,4]", "[4,8]"), data), Contains("expected each name once, found \"a\" twice"));
+  CHECK_THAT(complaint(two("a", "[0,4]", "[4,8]"), data), Contains("expected each name once, found 'a' twice"));
   CHECK_THAT(complaint(R"({"a":{"dtype":"U8","dtype":"U8","shape":[8],"data_offsets":[0,8]}})", data),
-             Contains("found \"dtype\" twice"));
+             Contains("found 'dtype' twice"));
 }
 
 TEST_CASE("safetensors: a truncated or damaged file loads or throws, never more", "[safetensors]") {
@@ -239,7 +238,7 @@ TEST_CASE("safetensors: what cannot be written or opened is said, and nothing is
   std::filesystem::create_directory(dir / "folder");
   CHECK_THROWS_WITH(save_safetensors(dir / "folder", one), Contains("cannot write " + (dir / "folder").string()));
   CHECK_THROWS_WITH(save_safetensors(dir / "a", {one[0], one[0]}),
-                    Contains("expected each name once, found \"a\" twice"));
+                    Contains("expected each name once, found 'a' twice"));
   CHECK_THROWS_AS(save_safetensors(dir / "a", {{"__metadata__", one[0].second}}), ValueError);
   CHECK_THROWS_AS(save_safetensors(dir / "a", {{"\xff", one[0].second}}), ValueError);
   CHECK_THROWS_AS(save_safetensors(dir / "a", one, {{"k", "\xff"}}), ValueError);

@@ -226,7 +226,7 @@ TEST_CASE("the trainer refuses what makes no sense") {
   auto check = [&](const TrainOptions& options, const std::string& message) {
     CHECK_THROWS_WITH(Trainer(*model, data, options), message);
   };
-  check(with([](auto& o) { o.batch_size = 0; }), "batch size: expected at least 1, found 0");
+  check(with([](auto& o) { o.batch_size = 0; }), "batch_size: expected at least 1, found 0");
   check(with([](auto& o) { o.lr = NAN; }), "lr: expected a number above 0, found nan");
   check(with([](auto& o) { o.lr = -1; }), "lr: expected a number above 0, found -1");
   check(with([](auto& o) { o.epochs = 0; }), "epochs: expected at least 1, found 0");

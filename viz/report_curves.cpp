@@ -194,7 +194,7 @@ std::string config_section(const std::vector<Reported>& runs) {
   std::vector<std::vector<Fact>> facts;
   for (const Reported& run : runs) {
     out.rows[0].push_back(run.name());
-    facts.push_back(describe(run.run->run.config(), run.run->model));
+    facts.push_back(describe(run.run->run.config(), run.run->model.config(), run.run->model.num_parameters()));
   }
   for (std::size_t i = 0; i < facts[0].size(); ++i) {
     std::vector<std::string> row = {facts[0][i].name};

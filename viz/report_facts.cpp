@@ -107,15 +107,13 @@ std::string layer_sizes(const ModelConfig& m) {
   return "convolutions " + joined(down) + ", " + z + " latent dimensions, transposed convolutions " + joined(up);
 }
 
-std::vector<Fact> describe(const models::RunConfig& config, const models::Model& model) {
-  // The model's own config has the sizes filled in that the run's may leave open.
-  const ModelConfig& m = model.config();
+std::vector<Fact> describe(const models::RunConfig& config, const ModelConfig& m, std::int64_t parameters) {
   const TrainOptions& t = config.train;
   std::vector<Fact> out;
   out.push_back({"Model", kind_of(m)});
   out.push_back({"Layers", layer_sizes(m)});
   out.push_back({"Latent dimensions", std::to_string(m.latent)});
-  out.push_back({"Parameters", thousands(model.num_parameters())});
+  out.push_back({"Parameters", thousands(parameters)});
   out.push_back({"Likelihood", likelihood_of(m)});
   out.push_back({"Objective", objective_of(m, t)});
   out.push_back({"Dataset", config.data.dataset});

@@ -13,8 +13,9 @@ struct Fact {
   std::string name, value;
 };
 
-/// Model, likelihood, pixels, dataset and training of a run, from its config.
-std::vector<Fact> describe(const models::RunConfig& config, const models::Model& model);
+/// Model, likelihood, pixels, dataset and training of a run, from its config; `model` is its model's own, which has the
+/// sizes filled in that the run's may leave open.
+std::vector<Fact> describe(const models::RunConfig& config, const models::ModelConfig& model, std::int64_t parameters);
 
 /// "784-400-20-400-784", or "convolutions 3-16-32-128, 20 latent dimensions, transposed convolutions 128-64-32-3".
 std::string layer_sizes(const models::ModelConfig& config);
