@@ -68,27 +68,27 @@ struct Cos {
 /// |x|, with derivative 0 at 0.
 template <class T>
 struct Abs {
-  ELBO_FN T operator()(T x) const { return x < T(0) ? -x : x + T(0); }
-  ELBO_FN T grad(T x, T, T g) const { return x > T(0) ? g : (x < T(0) ? -g : T(0)); }
+  ELBO_FN T operator()(T x) const { return math::abs(x); }
+  ELBO_FN T grad(T x, T, T g) const { return g * ((x > T(0) ? T(1) : T(0)) - (x < T(0) ? T(1) : T(0))); }
 };
 
-/// max(x, 0), with derivative 0 at 0; NaN stays NaN.
+/// max(x, 0), with derivative 0 at 0; NaN stays NaN, and lets the gradient pass.
 template <class T>
 struct Relu {
   ELBO_FN T operator()(T x) const { return x < T(0) ? T(0) : x; }
-  ELBO_FN T grad(T, T y, T g) const { return y > T(0) ? g : T(0); }
+  ELBO_FN T grad(T, T y, T g) const { return y <= T(0) ? T(0) : g; }
 };
 
 template <class T>
 struct Sigmoid {
   ELBO_FN T operator()(T x) const { return math::sigmoid(x); }
-  ELBO_FN T grad(T, T y, T g) const { return g * (y * (T(1) - y)); }
+  ELBO_FN T grad(T x, T, T g) const { return g * math::sigmoid_slope(x); }
 };
 
 template <class T>
 struct Tanh {
   ELBO_FN T operator()(T x) const { return math::tanh(x); }
-  ELBO_FN T grad(T, T y, T g) const { return g * (T(1) - y * y); }
+  ELBO_FN T grad(T x, T, T g) const { return g * math::sigmoid_slope(x + x, T(4)); }
 };
 
 /// log(1 + exp(x)), without overflow.
@@ -104,22 +104,23 @@ struct Softplus {
 /// x * sigmoid(x).
 template <class T>
 struct Silu {
-  ELBO_FN T operator()(T x) const { return x * math::sigmoid(x); }
-  ELBO_FN T grad(T x, T, T g) const {
-    T s = math::sigmoid(x);
-    return g * (s * (T(1) + x * (T(1) - s)));
-  }
+  ELBO_FN T operator()(T x) const { return math::silu(x); }
+  ELBO_FN T grad(T x, T, T g) const { return g * math::silu_slope(x); }
 };
 
 /// x * Phi(x), Phi the normal distribution function (Hendrycks and Gimpel 2016, the exact form).
 template <class T>
 struct Gelu {
-  ELBO_FN T operator()(T x) const { return x * phi(x); }
-  ELBO_FN T grad(T x, T, T g) const {
-    const T density = T(0.39894228040143267794) * math::exp(T(-0.5) * x * x);
-    return g * (phi(x) + x * density);
+  ELBO_FN T operator()(T x) const {
+    const math::NormalParts n = math::normal_parts(x);
+    const double y = x < T(0) ? -(n.at * n.tail) : static_cast<double>(x) * (1.0 - n.tail);
+    return static_cast<T>(y);
   }
-  ELBO_FN T phi(T x) const { return T(0.5) * (T(1) + math::erf(x * T(0.70710678118654752440))); }
+  ELBO_FN T grad(T x, T, T g) const {
+    const math::NormalParts n = math::normal_parts(x);
+    const double left = n.tail - n.at * n.density;
+    return g * static_cast<T>(x < T(0) ? left : 1.0 - left);
+  }
 };
 
 // ---- one operand and parameters ------------------------------------------------------------------------------------
@@ -138,6 +139,14 @@ struct MulScalar {
   ELBO_FN T grad(T, T, T g) const { return g * c; }
 };
 
+/// A division: the product with 1 / c would be rounded twice, and 1 / c can overflow where x / c does not.
+template <class T>
+struct DivScalar {
+  T c;
+  ELBO_FN T operator()(T x) const { return x / c; }
+  ELBO_FN T grad(T, T, T g) const { return g / c; }
+};
+
 /// x to a constant power. The platform's `pow`: accurate within a bound, not bit-identical between devices.
 template <class T>
 struct Pow {
@@ -153,20 +162,25 @@ struct LeakyRelu {
   ELBO_FN T grad(T x, T, T g) const { return x > T(0) ? g : slope * g; }
 };
 
-/// x for x > 0, alpha * (exp(x) - 1) otherwise (Clevert et al. 2015).
+/// x for x > 0, alpha * (exp(x) - 1) otherwise (Clevert et al. 2015). NaN and -0 are not above 0 and go the second way.
 template <class T>
 struct Elu {
   T alpha;
-  ELBO_FN T operator()(T x) const { return x > T(0) ? x : alpha * math::expm1(x < T(0) ? x : T(0)); }
-  ELBO_FN T grad(T x, T, T g) const { return x > T(0) ? g : g * (alpha * math::exp(x < T(0) ? x : T(0))); }
+  ELBO_FN T operator()(T x) const { return x > T(0) ? x : alpha * math::expm1(not_positive(x)); }
+  ELBO_FN T grad(T x, T, T g) const { return x > T(0) ? g : g * (alpha * math::exp(not_positive(x))); }
+  ELBO_FN T not_positive(T x) const { return x > T(0) ? T(0) : x; }
 };
 
-/// x limited to [lo, hi]; the gradient passes where lo <= x <= hi. NaN stays NaN.
+/// min(max(x, lo), hi), so that hi wins where lo > hi; NaN in any of the three gives NaN. The gradient passes where
+/// lo <= x <= hi.
 template <class T>
 struct Clamp {
   T lo, hi;
-  ELBO_FN T operator()(T x) const { return x < lo ? lo : (x > hi ? hi : x); }
-  ELBO_FN T grad(T x, T, T g) const { return x < lo || x > hi ? T(0) : g; }
+  ELBO_FN T operator()(T x) const {
+    const T y = x >= lo || x != x ? x : lo;
+    return y <= hi || y != y ? y : hi;
+  }
+  ELBO_FN T grad(T x, T, T g) const { return x >= lo && x <= hi ? g : T(0); }
 };
 
 // ---- two operands: y = f(a, b); grad_a and grad_b are g times the partial derivatives ------------------------------
@@ -196,22 +210,23 @@ template <class T>
 struct Div {
   ELBO_FN T operator()(T a, T b) const { return a / b; }
   ELBO_FN T grad_a(T, T b, T g) const { return g / b; }
-  ELBO_FN T grad_b(T a, T b, T g) const { return -g * a / (b * b); }
+  ELBO_FN T grad_b(T a, T b, T g) const { return -g * ((a / b) / b); }
 };
 
-/// Equal operands share the gradient equally. NaN in either gives NaN.
+/// Equal operands share the gradient equally. NaN in either gives NaN, and lets the gradient pass to both. Of zeros of
+/// both signs the maximum is 0 and the minimum -0, on every device: the sums at the end say so, and carry NaN.
 template <class T>
 struct Maximum {
-  ELBO_FN T operator()(T a, T b) const { return a != a ? a : (a > b ? a : b); }
-  ELBO_FN T grad_a(T a, T b, T g) const { return a > b ? g : (a == b ? T(0.5) * g : T(0)); }
-  ELBO_FN T grad_b(T a, T b, T g) const { return b > a ? g : (a == b ? T(0.5) * g : T(0)); }
+  ELBO_FN T operator()(T a, T b) const { return a > b ? a : (a < b ? b : (a == b && a != T(0) ? a : a + b)); }
+  ELBO_FN T grad_a(T a, T b, T g) const { return a < b ? T(0) : (a == b ? T(0.5) * g : g); }
+  ELBO_FN T grad_b(T a, T b, T g) const { return b < a ? T(0) : (a == b ? T(0.5) * g : g); }
 };
 
 template <class T>
 struct Minimum {
-  ELBO_FN T operator()(T a, T b) const { return a != a ? a : (a < b ? a : b); }
-  ELBO_FN T grad_a(T a, T b, T g) const { return a < b ? g : (a == b ? T(0.5) * g : T(0)); }
-  ELBO_FN T grad_b(T a, T b, T g) const { return b < a ? g : (a == b ? T(0.5) * g : T(0)); }
+  ELBO_FN T operator()(T a, T b) const { return a < b ? a : (a > b ? b : (a == b && a != T(0) ? a : -(-a - b))); }
+  ELBO_FN T grad_a(T a, T b, T g) const { return a > b ? T(0) : (a == b ? T(0.5) * g : g); }
+  ELBO_FN T grad_b(T a, T b, T g) const { return b > a ? T(0) : (a == b ? T(0.5) * g : g); }
 };
 
 /// (a - b)^2, the element of mse_loss.
@@ -225,33 +240,36 @@ struct SquaredDifference {
 /// -(t log p + (1 - t) log(1 - p)) for p in [0, 1]; the logarithms are clamped at -100, as PyTorch's are.
 template <class T>
 struct Bce {
-  ELBO_FN T operator()(T p, T t) const { return -(t * log_clamped(p) + (T(1) - t) * log_clamped(T(1) - p)); }
+  ELBO_FN T operator()(T p, T t) const { return -(t * clamped(math::log(p)) + (T(1) - t) * clamped(math::log1p(-p))); }
   ELBO_FN T grad_a(T p, T t, T g) const {
     T scale = p * (T(1) - p);
     return g * (p - t) / (scale > T(1e-12) ? scale : T(1e-12));
   }
-  ELBO_FN T grad_b(T p, T, T g) const { return g * (log_clamped(T(1) - p) - log_clamped(p)); }
-  ELBO_FN T log_clamped(T p) const {
-    T l = math::log(p);
-    return l < T(-100) ? T(-100) : l;
-  }
+  ELBO_FN T grad_b(T p, T, T g) const { return g * (clamped(math::log1p(-p)) - clamped(math::log(p))); }
+  ELBO_FN T clamped(T l) const { return l < T(-100) ? T(-100) : l; }
 };
 
-/// The same on logits x: max(x, 0) - x t + log(1 + exp(-|x|)), exact for any x.
+/// The same on logits x: |x| times the weight of the wrong side, 1 - t for x > 0 and t otherwise, and log(1 +
+/// exp(-|x|)). Without that weight, infinite logits cost nothing. Gradients for logits are (1 - t) sigmoid(x) - t
+/// sigmoid(-x), in which nothing cancels where t is 0 or 1.
 template <class T>
 struct BceWithLogits {
   ELBO_FN T operator()(T x, T t) const {
-    T tail = math::log1p_exp_neg_abs(x);
-    return ((x < T(0) ? T(0) : x) - x * t) + tail;
+    const T wrong = x < T(0) ? t : T(1) - t;
+    return (wrong == T(0) ? T(0) : wrong * math::abs(x)) + math::log1p_exp_neg_abs(x);
   }
-  ELBO_FN T grad_a(T x, T t, T g) const { return g * (math::sigmoid(x) - t); }
+  ELBO_FN T grad_a(T x, T t, T g) const {
+    const T e = math::exp_neg_abs(x);
+    const T up = x < T(0) ? e : T(1), down = x < T(0) ? T(1) : e;
+    return g * (((T(1) - t) * up - t * down) / (T(1) + e));
+  }
   ELBO_FN T grad_b(T x, T, T g) const { return -g * x; }
 };
 
 /// KL(N(mu, exp(logvar)) || N(0, 1)) = (mu^2 + exp(logvar) - 1 - logvar) / 2 (Kingma and Welling 2014, appendix B).
 template <class T>
 struct GaussianKl {
-  ELBO_FN T operator()(T mu, T logvar) const { return T(0.5) * (mu * mu + (math::expm1(logvar) - logvar)); }
+  ELBO_FN T operator()(T mu, T logvar) const { return T(0.5) * (mu * mu + math::expm1_minus_x(logvar)); }
   ELBO_FN T grad_a(T mu, T, T g) const { return g * mu; }
   ELBO_FN T grad_b(T, T logvar, T g) const { return g * (T(0.5) * math::expm1(logvar)); }
 };
@@ -342,8 +360,8 @@ F make_functor(double p0, double p1) {
   X(cos, Cos, x, -7, 7)           \
   X(abs, Abs, x, -3, 3)           \
   X(relu, Relu, y, -3, 3)         \
-  X(sigmoid, Sigmoid, y, -8, 8)   \
-  X(tanh, Tanh, y, -4, 4)         \
+  X(sigmoid, Sigmoid, x, -8, 8)   \
+  X(tanh, Tanh, x, -4, 4)         \
   X(softplus, Softplus, x, -8, 8) \
   X(silu, Silu, x, -8, 8)         \
   X(gelu, Gelu, x, -5, 5)
@@ -352,6 +370,7 @@ F make_functor(double p0, double p1) {
 #define ELBO_UNARY_OPS_1(X)                   \
   X(add_scalar, AddScalar, none, -3, 3, 1.5)  \
   X(mul_scalar, MulScalar, none, -3, 3, -2.5) \
+  X(div_scalar, DivScalar, none, -3, 3, -2.5) \
   X(pow, Pow, x, 0.2, 4, 2.5)                 \
   X(leaky_relu, LeakyRelu, x, -3, 3, 0.01)    \
   X(elu, Elu, x, -4, 4, 1.25)

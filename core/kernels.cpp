@@ -151,11 +151,18 @@ Array sum_all(const Array& x) {
   return out;
 }
 
+namespace {
+
+/// The shape with size 1 along `axis`, which a scalar does not have.
+Shape kept(const Shape& shape, int axis) { return axis < shape.rank() ? shape.with(axis, 1) : shape; }
+
+}  // namespace
+
 Array argmax(const Array& x, int axis) {
   Axis a(x.shape(), axis);
   Array out = Array::empty(a.reduced(), {DType::int64, x.device()});
   check(on(x).argmax(queue_of(x), out.mutable_view(), x.reshape(a.full()).view()), "argmax");
-  return out.reshape(x.shape().with(axis, 1));
+  return out.reshape(kept(x.shape(), axis));
 }
 
 Array softmax(SoftmaxKind kind, const Array& x, int axis) {
@@ -178,7 +185,7 @@ Array logsumexp(const Array& x, int axis) {
   Axis a(x.shape(), axis);
   Array out = Array::empty(a.reduced(), x.options());
   check(on(x).logsumexp(queue_of(x), out.mutable_view(), x.reshape(a.full()).view()), "logsumexp");
-  return out.reshape(x.shape().with(axis, 1));
+  return out.reshape(kept(x.shape(), axis));
 }
 
 namespace {

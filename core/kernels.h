@@ -24,6 +24,7 @@ inline Array sub(const Array& a, const Array& b) { return binary(BinaryOp::sub, 
 inline Array mul(const Array& a, const Array& b) { return binary(BinaryOp::mul, a, b); }
 inline Array div(const Array& a, const Array& b) { return binary(BinaryOp::div, a, b); }
 inline Array scale(const Array& a, double factor) { return unary(UnaryOp::mul_scalar, a, factor); }
+inline Array divide(const Array& a, double divisor) { return unary(UnaryOp::div_scalar, a, divisor); }
 /// a += b, in place; b of a's shape.
 void add_(Array& a, const Array& b);
 Array compare(CompareOp op, const Array& a, const Array& b, const Shape& shape);

@@ -40,11 +40,12 @@ Tensor silu(const Tensor& x);
 Tensor gelu(const Tensor& x);
 Tensor add_scalar(const Tensor& x, double c);
 Tensor mul_scalar(const Tensor& x, double c);
+Tensor div_scalar(const Tensor& x, double c);
 /// x to a constant power.
 Tensor pow(const Tensor& x, double exponent);
 Tensor leaky_relu(const Tensor& x, double negative_slope = 0.01);
 Tensor elu(const Tensor& x, double alpha = 1.0);
-/// x limited to [lo, hi]; the gradient passes where lo <= x <= hi.
+/// min(max(x, lo), hi); the gradient passes where lo <= x <= hi.
 Tensor clamp(const Tensor& x, double lo, double hi);
 
 // ---- elementwise, operands broadcast by NumPy's rules
@@ -69,7 +70,7 @@ inline Tensor operator-(const Tensor& x, double c) { return add_scalar(x, -c); }
 inline Tensor operator-(double c, const Tensor& x) { return add_scalar(neg(x), c); }
 inline Tensor operator*(const Tensor& x, double c) { return mul_scalar(x, c); }
 inline Tensor operator*(double c, const Tensor& x) { return mul_scalar(x, c); }
-inline Tensor operator/(const Tensor& x, double c) { return mul_scalar(x, 1 / c); }
+inline Tensor operator/(const Tensor& x, double c) { return div_scalar(x, c); }
 inline Tensor operator/(double c, const Tensor& x) { return div(full({}, c, x.array().options()), x); }
 
 // ---- without gradients: comparisons of any dtype, to uint8; they throw AutogradError for operands that require one

@@ -75,15 +75,17 @@ struct ExpParts {
   float r, q;  // q: (exp(r) - 1 - r) / r^2
   unsigned k;  // two's complement
 };
+ELBO_HD inline float exp_quotient(float r) {
+  const float r2 = r * r;
+  const float high = fma(r2, 0.0013870555f, fma(r, 0.00836645346f, 0.041667439f));
+  return fma(r2, high, fma(r, 0.16666545f, 0.49999997f));
+}
 ELBO_HD inline ExpParts exp_parts(float x) {
   const float shifted = fma(x, 1.44269504f, round_float);
   const float k = shifted - round_float;
   // log(2) in two parts: the first has 15 bits, so that its product with k is exact.
   const float r = fma(k, -1.42860677e-6f, fma(k, -0.693145752f, x));
-  const float r2 = r * r;
-  const float high = fma(r2, 0.0013870555f, fma(r, 0.00836645346f, 0.041667439f));
-  const float q = fma(r2, high, fma(r, 0.16666545f, 0.49999997f));
-  return {r, q, bits_of(shifted) - bits_of(round_float)};
+  return {r, exp_quotient(r), bits_of(shifted) - bits_of(round_float)};
 }
 
 /// 2^k for -126 <= k <= 127.
@@ -120,12 +122,22 @@ ELBO_HD inline float exp(float x) {
   return (y * exp2_int(half)) * exp2_int(k - half);
 }
 
+constexpr float two_to_minus_100 = 7.88860905e-31f;
+
+/// exp(-|x|) = (1 + y) power 2^-100, where power is never subnormal.
+struct ExpNegParts {
+  float y, power;
+};
+ELBO_HD inline ExpNegParts exp_neg_parts(float x) {
+  x = -abs(x);
+  const ExpParts p = exp_parts(x < -150.0f ? -150.0f : x);
+  return {fma(p.r * p.r, p.q, p.r), from_bits((p.k + (127u + 100u)) << 23)};
+}
+
 /// exp(-|x|), in fewer operations.
 ELBO_HD inline float exp_neg_abs(float x) {
-  x = -abs(x);
-  const ExpParts p = exp_parts(x < -104.0f ? -104.0f : x);
-  const float y = fma(p.r * p.r, p.q, p.r) + 1.0f;
-  return (y * from_bits((p.k + (127u + 32u)) << 23)) * 2.32830644e-10f;  // 2^-32: the last product rounds subnormals
+  const ExpNegParts p = exp_neg_parts(x);
+  return ((p.y + 1.0f) * p.power) * two_to_minus_100;  // the last product rounds subnormals
 }
 
 /// exp(x) - 1, accurate near 0.
@@ -136,6 +148,14 @@ ELBO_HD inline float expm1(float x) {
   const float scale = exp2_int(static_cast<int>(p.k) - 1);  // half of 2^k, which itself can overflow
   const float result = 2.0f * fma(y, scale, scale - 0.5f);
   return x == 0.0f ? x : result;
+}
+
+/// exp(x) - 1 - x, which is about x^2 / 2 near 0. With m = exp(x / 2) - 1 it is m^2 + 2 (m - x / 2), a sum of positive
+/// terms: so for |x| < log(2), where the difference would cancel. Within 4 ulp.
+ELBO_HD inline float expm1_minus_x(float x) {
+  const float far = expm1(x), h = 0.5f * x, q = exp_quotient(h), m = fma(h * h, q, h);
+  const float near = fma(m, m, 2.0f * (h * h) * q);
+  return abs(x) < 0.693f ? near : (far < infinity ? far - x : far);
 }
 
 ELBO_HD inline float log(float x) {
@@ -175,6 +195,41 @@ ELBO_HD inline float sigmoid(float x) {
   return x < -1.09f ? fma(-e, s, e) : s;
 }
 
+/// `times` the derivative of sigmoid, sigmoid(x) sigmoid(-x) = e / (1 + e)^2 with e = exp(-|x|): without the difference
+/// 1 - sigmoid(x), in which large x would lose all digits. `times` is a power of two.
+ELBO_HD inline float sigmoid_slope(float x, float times = 1.0f) {
+  const float s = x * x;
+  float near = fma(-1.57381255e-5f, s, 0.000182227202f);
+  near = fma(near, s, -0.00146981154f);
+  near = fma(near, s, 0.0104151201f);
+  near = fma(near, s, -0.0624998659f);
+  near = fma(near, s, 0.25f);
+  const ExpNegParts p = exp_neg_parts(x);
+  const float scaled = (p.y + 1.0f) * p.power, e = scaled * two_to_minus_100;
+  const float u = e * (2.0f + e);
+  // e / (1 + u), but not rounded three times: e - e u / (1 + u).
+  const float far = fma(-scaled, u / (1.0f + u), scaled);
+  return abs(x) < 1.1f ? near * times : far * (two_to_minus_100 * times);
+}
+
+/// x sigmoid(x), and its derivative, in float64: each is a product of many. 150 stands for all that is larger, infinity
+/// too: times exp(-150) it is 0.
+ELBO_HD inline double wide_exp_neg_abs(float x) {
+  const ExpNegParts p = exp_neg_parts(x);
+  return (1.0 + static_cast<double>(p.y)) * (static_cast<double>(p.power) * 0x1p-100);
+}
+ELBO_HD inline float silu(float x) {
+  const double e = wide_exp_neg_abs(x);
+  const float left = x < -150.0f ? -150.0f : x;
+  return static_cast<float>((x < 0.0f ? static_cast<double>(left) * e : static_cast<double>(x)) / (1.0 + e));
+}
+ELBO_HD inline float silu_slope(float x) {
+  const float a = abs(x);
+  const double e = wide_exp_neg_abs(x), w = (static_cast<double>(a > 150.0f ? 150.0f : a) - 1.0) - e;
+  const double v = e * w / ((1.0 + e) * (1.0 + e));
+  return static_cast<float>(x < 0.0f ? -v : 1.0 + v);
+}
+
 ELBO_HD inline float tanh(float x) {
   const float a = abs(x), s = x * x;
   float p = fma(-0.00569229666f, s, 0.0206281673f);
@@ -187,25 +242,34 @@ ELBO_HD inline float tanh(float x) {
   return a < 0.625f ? (x == 0.0f ? x : small) : (x == x ? large : x);
 }
 
-/// The error function: x P(x^2) for |x| < 1, else 1 - exp(-Q(|x|)).
-ELBO_HD inline float erf(float x) {
-  const float a = abs(x), s = x * x;
-  float p = fma(7.80690389e-05f, s, -0.00079978531f);
-  p = fma(p, s, 0.0051871622f);
-  p = fma(p, s, -0.0268533472f);
-  p = fma(p, s, 0.112835787f);
-  p = fma(p, s, -0.37612626f);
-  p = fma(p, s, 0.128379166f);
-  const float small = fma(p, x, x);
-  const float t = a < 4.0f ? a : 4.0f;  // erf(4) rounds to 1
-  float q = fma(-0.000186367382f, t, 0.00294757425f);
-  q = fma(q, t, -0.0218378324f);
-  q = fma(q, t, 0.103106447f);
-  q = fma(q, t, 0.63814503f);
-  q = fma(q, t, 1.12708914f);
-  q = fma(q, t, 0.000341522304f);
-  const float large = copysign(1.0f - exp_neg_abs(q), x);
-  return a < 1.0f ? (x == 0.0f ? x : small) : (x == x ? large : x);
+/// What gelu is made of: the standard normal distribution at |x|. `at` is |x|, or a number so large that the tail
+/// behind it is 0 in x's dtype, so that infinity gives no NaN; NaN stays NaN.
+struct NormalParts {
+  double at, tail, density;  // P(Z > at), and the density there
+};
+/// In float64, which holds the square of x without rounding: an error in the exponent would grow with it. The tail is
+/// exp(-x^2 / 2) M(x), M a polynomial in 1 / (1 + 0.3 x) with a relative error of 2^-28.
+ELBO_HD inline NormalParts normal_parts(float x) {
+  const float a = abs(x);
+  const double at = a > 16.0f ? 16.0f : a;
+  const double exponent = -0.5 * at * at;
+  const float shifted = fma(static_cast<float>(exponent), 1.44269504f, round_float);
+  const float r = static_cast<float>(exponent - static_cast<double>(shifted - round_float) * 0.69314718055994531);
+  const float power = from_bits((bits_of(shifted) - bits_of(round_float) + (127u + 100u)) << 23);  // of 2, times 2^100
+  const double e =
+      (1.0 + static_cast<double>(fma(r * r, exp_quotient(r), r))) * (static_cast<double>(power) * 0x1p-100);
+  const double t = 1.0 / (1.0 + 0.3 * at);
+  double m = -0.020416568971048813 * t + 0.11122731837165825;
+  m = m * t - 0.22512241633876588;
+  m = m * t + 0.18723221887757123;
+  m = m * t - 0.075159345864605253;
+  m = m * t + 0.093508382343558443;
+  m = m * t + 0.079491707215513632;
+  m = m * t + 0.109932715558999;
+  m = m * t + 0.11962424015933154;
+  m = m * t + 0.11968152776825188;
+  m = m * t + 2.1924512640227829e-7;
+  return {at, m * e, 0.39894228040143267794 * e};
 }
 
 // ---- trigonometry --------------------------------------------------------------------------------------------------
@@ -312,13 +376,35 @@ ELBO_HD inline double expm1(double x) { return ELBO_PLATFORM(expm1)(x); }
 ELBO_HD inline double log(double x) { return ELBO_PLATFORM(log)(x); }
 ELBO_HD inline double log1p(double x) { return ELBO_PLATFORM(log1p)(x); }
 ELBO_HD inline double tanh(double x) { return ELBO_PLATFORM(tanh)(x); }
-ELBO_HD inline double erf(double x) { return ELBO_PLATFORM(erf)(x); }
 ELBO_HD inline double sin(double x) { return ELBO_PLATFORM(sin)(x); }
 ELBO_HD inline double cos(double x) { return ELBO_PLATFORM(cos)(x); }
+ELBO_HD inline double exp_neg_abs(double x) { return exp(-abs(x)); }
 ELBO_HD inline double log1p_exp_neg_abs(double x) { return log1p(exp(-abs(x))); }
 ELBO_HD inline double sigmoid(double x) {
   const double e = exp(-abs(x));
   return (x < 0.0 ? e : 1.0) / (1.0 + e);
+}
+ELBO_HD inline double expm1_minus_x(double x) {
+  const double r = x * x * (0.5 + x * (1.0 / 6 + x * (1.0 / 24 + x * (1.0 / 120 + x * (1.0 / 720)))));
+  const double far = expm1(x);
+  return abs(x) < 0.001 ? r : (far < static_cast<double>(infinity) ? far - x : far);
+}
+ELBO_HD inline double sigmoid_slope(double x, double times = 1.0) {
+  const double e = exp(-abs(x));
+  return times * (e / ((1.0 + e) * (1.0 + e)));
+}
+ELBO_HD inline double silu(double x) {
+  const double far = x < -1000.0 ? -1000.0 : x;
+  return (x < 0.0 ? far : x) * sigmoid(x);
+}
+ELBO_HD inline double silu_slope(double x) {
+  const double e = exp(-abs(x)), a = abs(x), w = ((a > 1000.0 ? 1000.0 : a) - 1.0) - e;
+  const double v = e * w / ((1.0 + e) * (1.0 + e));
+  return x < 0.0 ? -v : 1.0 + v;
+}
+ELBO_HD inline NormalParts normal_parts(double x) {
+  const double a = abs(x), at = a > 40.0 ? 40.0 : a;
+  return {at, 0.5 * ELBO_PLATFORM(erfc)(at * 0.70710678118654752440), 0.39894228040143267794 * exp(-0.5 * at * at)};
 }
 ELBO_HD inline double sin2pi(double u) { return ELBO_PLATFORM(sin)(6.283185307179586477 * u); }
 ELBO_HD inline double cos2pi(double u) { return ELBO_PLATFORM(cos)(6.283185307179586477 * u); }

@@ -38,6 +38,7 @@ const std::map<std::string, Formula1>& unary_formulas() {
       {"gelu", [](double x, double, double) { return x * std::erfc(-x / std::sqrt(2.0)) / 2; }},
       {"add_scalar", [](double x, double c, double) { return x + c; }},
       {"mul_scalar", [](double x, double c, double) { return x * c; }},
+      {"div_scalar", [](double x, double c, double) { return x / c; }},
       {"pow", [](double x, double exponent, double) { return std::pow(x, exponent); }},
       {"leaky_relu", [](double x, double slope, double) { return x > 0 ? x : slope * x; }},
       {"elu", [](double x, double alpha, double) { return x > 0 ? x : alpha * (std::exp(x) - 1); }},
@@ -281,7 +282,7 @@ void add_operators(Table& table) {
        [](double a, double b) { return a + 2.5 * b; }},
       {"mul_scalar", "b * c", [](Tensors in) { return in[0] + in[1] * 2.5; },
        [](double a, double b) { return a + 2.5 * b; }},
-      {"mul_scalar", "b / c", [](Tensors in) { return in[0] + in[1] / 2.5; },
+      {"div_scalar", "b / c", [](Tensors in) { return in[0] + in[1] / 2.5; },
        [](double a, double b) { return a + b / 2.5; }},
       {"div", "c / b", [](Tensors in) { return in[0] + 2.5 / in[1]; }, [](double a, double b) { return a + 2.5 / b; }},
   };

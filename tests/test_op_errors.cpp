@@ -70,7 +70,10 @@ TEST_CASE("errors: axes", "[errors]") {
   CHECK(message<IndexError>([&] { sum(x, {2}); }) == "[sum] axis 2 is out of range for shape [2, 3]");
   CHECK(message<IndexError>([&] { softmax(x, -3); }) == "[softmax] axis -3 is out of range for shape [2, 3]");
   CHECK(message<ShapeError>([&] { mean(x, {1, -1}); }) == "[mean] axis 1 of shape [2, 3] is named twice");
-  CHECK(message<IndexError>([&] { argmax(tensor(1), 0); }) == "[argmax] axis 0 is out of range for shape []");
+  CHECK(message<IndexError>([&] { argmax(tensor(1), 1); }) == "[argmax] axis 1 is out of range for shape []");
+  CHECK(message<ShapeError>([&] {
+          concatenate({tensor(1)}, 0);
+        }) == "[concatenate] expected at least 1 dimension, found a scalar");
   CHECK(message<ShapeError>([&] { permute(x, {0}); }) == "[permute] expected 2 axes for shape [2, 3], found 1");
   CHECK(message<ShapeError>([&] { permute(x, {0, -2}); }) == "[permute] axis -2 of shape [2, 3] is named twice");
   CHECK(message<IndexError>([&] { transpose(x, 0, 2); }) == "[transpose] axis 2 is out of range for shape [2, 3]");

@@ -70,8 +70,14 @@ inline void check_optional(const char* op, const char* what, const Tensor& x, co
   check_shape(op, what, shape, parameter.shape());
 }
 
-/// The axes in ascending order, each in [0, rank); all of them for an empty list. Throws IndexError outside, ShapeError
-/// for an axis named twice.
+/// The axis to reduce along, in [0, rank). A scalar is one number along its axis 0 or -1, as in PyTorch; the answer
+/// then is 0. Throws IndexError outside.
+inline int resolve_axis(const char* op, const Shape& shape, int axis) {
+  return shape.rank() == 0 && (axis == 0 || axis == -1) ? 0 : shape.axis(axis, op);
+}
+
+/// The axes in ascending order, each in [0, rank); all of them for an empty list; of a scalar, which may name one,
+/// none. Throws IndexError outside, ShapeError for an axis named twice.
 std::vector<int> resolve_axes(const char* op, const Shape& shape, const Axes& axes);
 
 /// A parameter that may be undefined, as an array.

@@ -26,9 +26,9 @@ Tensor logical_not(const Tensor& x) {
 
 Tensor argmax(const Tensor& x, int axis, bool keepdim) {
   ops::check_floating("argmax", x);
-  int dim = x.shape().axis(axis, "argmax");
-  ELBO_CHECK(x.shape()[dim] > 0, ShapeError, "[argmax] expected at least one element along axis ", axis,
-             ", found shape ", x.shape());
+  int dim = ops::resolve_axis("argmax", x.shape(), axis);
+  ELBO_CHECK(x.shape().rank() == 0 || x.shape()[dim] > 0, ShapeError,
+             "[argmax] expected at least one element along axis ", axis, ", found shape ", x.shape());
   Array y = kernels::argmax(x.array(), dim);
   return record_constant("argmax", {x}, keepdim ? y : y.reshape(x.shape().without(dim)));
 }

@@ -5,21 +5,6 @@
 namespace elbo {
 namespace {
 
-/// The gradient before the activation, from the one behind it and the output y.
-Array activation_grad(Activation activation, const Array& y, const Array& g) {
-  switch (activation) {
-    case Activation::none:
-      return g;
-    case Activation::relu:
-      return kernels::unary_grad(UnaryOp::relu, {}, y, g);
-    case Activation::sigmoid:
-      return kernels::unary_grad(UnaryOp::sigmoid, {}, y, g);
-    case Activation::tanh:
-      return kernels::unary_grad(UnaryOp::tanh, {}, y, g);
-  }
-  return g;
-}
-
 void check_linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   ops::check_floating_pair("linear", x, weight);
   ops::check_rank("linear", "weight", 2, weight.shape());
@@ -33,6 +18,11 @@ void check_linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activation activation) {
   check_linear(x, weight, bias);
+  const bool recorded =
+      grad_enabled() && (x.requires_grad() || weight.requires_grad() || (bias.defined() && bias.requires_grad()));
+  // Their gradients read what they are applied to, which a fused product does not keep.
+  if (recorded && activation == Activation::sigmoid) return sigmoid(linear(x, weight, bias));
+  if (recorded && activation == Activation::tanh) return tanh(linear(x, weight, bias));
   const Shape& shape = x.shape();
   std::int64_t in = weight.shape()[1], out = weight.shape()[0], rows = 1;
   for (int i = 0; i < shape.rank() - 1; ++i) rows *= shape[i];
@@ -41,8 +31,9 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activat
   return record(
       "linear", {x, weight, bias}, y.reshape(shape.with(shape.rank() - 1, out)),
       [activation, shape, rows, in, out, X = save_if(weight.requires_grad(), x), W = save_if(x.requires_grad(), weight),
-       Y = save_if(activation != Activation::none, y)](const Array& g, const Needs& need) {
-        Array gy = activation_grad(activation, Y(), g.reshape({rows, out}));
+       Y = save_if(activation == Activation::relu, y)](const Array& g, const Needs& need) {
+        Array gy = g.reshape({rows, out});
+        if (activation == Activation::relu) gy = kernels::unary_grad(UnaryOp::relu, {}, Y(), gy);
         Grads grads(3);
         if (need[0]) grads[0] = kernels::matmul(gy, W()).reshape(shape);
         if (need[1]) grads[1] = kernels::matmul_tn(gy, X().reshape({rows, in}));

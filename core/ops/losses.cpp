@@ -7,13 +7,13 @@ namespace {
 
 /// The sum of `count` elements, or their mean.
 Array sum_or_mean(const Array& sum, Reduction reduction, std::int64_t count, double sign = 1) {
-  double factor = reduction == Reduction::mean ? sign / static_cast<double>(count) : sign;
-  return factor == 1 ? sum : kernels::scale(sum, factor);
+  double divisor = reduction == Reduction::mean ? sign * static_cast<double>(count) : sign;
+  return divisor == 1 ? sum : kernels::divide(sum, divisor);
 }
 
 /// The gradient of one element's loss: of the elements' shape for none, else a single number for all of them.
 Array element_grad(const Array& g, Reduction reduction, std::int64_t count) {
-  return reduction == Reduction::mean ? kernels::scale(g, 1 / static_cast<double>(count)) : g;
+  return reduction == Reduction::mean ? kernels::divide(g, static_cast<double>(count)) : g;
 }
 
 Tensor pair_loss(BinaryOp op, const char* name, const char* second, const Tensor& a, const Tensor& b,
@@ -61,18 +61,20 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels, Reduction reduc
   std::int64_t n = logits.shape()[0], classes = logits.shape()[1];
   ops::check_shape(op, "labels", {n}, labels.shape());
   Array log_p = kernels::softmax(SoftmaxKind::log_softmax, logits.array(), 1);
-  Array hot = kernels::one_hot(labels.array(), classes, logits.dtype());
+  Array is_label = kernels::cast(kernels::one_hot(labels.array(), classes, logits.dtype()), DType::uint8);
   // Picked, not multiplied: log p of another class may be -infinity.
   Array zero = Array::zeros({}, log_p.options());
-  Array picked = kernels::where(kernels::cast(hot, DType::uint8), log_p, zero, log_p.shape());
+  Array picked = kernels::where(is_label, log_p, zero, log_p.shape());
   Array rows = kernels::sum_to(picked, {n, 1}).reshape({n});
   Array y =
       reduction == Reduction::none ? kernels::scale(rows, -1) : sum_or_mean(kernels::sum_all(rows), reduction, n, -1);
-  return record(op, {logits}, y, [reduction, n, L = save(log_p), H = save(hot)](const Array& g, const Needs&) {
-    Array p = kernels::unary(UnaryOp::exp, L());
+  return record(op, {logits}, y, [reduction, n, L = save(log_p), M = save(is_label)](const Array& g, const Needs&) {
+    // p, less 1 at the label: exp(log p) - 1, which is what ELU computes below 0, without the cancelling.
+    const Shape& shape = L().shape();
+    Array p = kernels::where(M(), kernels::unary(UnaryOp::elu, L(), 1), kernels::unary(UnaryOp::exp, L()), shape);
     Array scaled = element_grad(g, reduction, n);
     if (reduction == Reduction::none) scaled = scaled.reshape({n, 1});
-    return Grads{kernels::binary(BinaryOp::mul, kernels::sub(p, H()), scaled, p.shape())};
+    return Grads{kernels::binary(BinaryOp::mul, p, scaled, shape)};
   });
 }
 

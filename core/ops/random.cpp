@@ -47,7 +47,7 @@ Tensor dropout(const Tensor& x, double p, bool training, Generator* generator) {
   ELBO_CHECK(p >= 0 && p < 1, ValueError, "[dropout] expected a probability in [0, 1), found ", p);
   if (!training || p == 0) return x;
   Array kept = draw("dropout", RandomKind::bernoulli, x.shape(), x.array().options(), generator, 1 - p);
-  Array mask = kernels::scale(kept, 1 / (1 - p));
+  Array mask = kernels::divide(kept, 1 - p);
   return record("dropout", {x}, kernels::mul(x.array(), mask),
                 [M = save(mask)](const Array& g, const Needs&) { return Grads{kernels::mul(g, M())}; });
 }

@@ -8,12 +8,13 @@ namespace elbo {
 
 std::vector<int> ops::resolve_axes(const char* op, const Shape& shape, const Axes& axes) {
   std::vector<int> out;
-  for (int axis : axes) out.push_back(shape.axis(axis, op));
+  for (int axis : axes) out.push_back(resolve_axis(op, shape, axis));
   if (axes.empty())
     for (int i = 0; i < shape.rank(); ++i) out.push_back(i);
   std::sort(out.begin(), out.end());
   auto twice = std::adjacent_find(out.begin(), out.end());
   ELBO_CHECK(twice == out.end(), ShapeError, "[", op, "] axis ", *twice, " of shape ", shape, " is named twice");
+  if (shape.rank() == 0) out.clear();
   return out;
 }
 
@@ -39,12 +40,12 @@ struct Plan {
   }
 };
 
-/// sum(x) * factor.
-Tensor scaled_sum(const char* name, const Tensor& x, const Plan& plan, double factor) {
+/// sum(x) / divisor.
+Tensor divided_sum(const char* name, const Tensor& x, const Plan& plan, double divisor) {
   Array y = kernels::reduce(ReduceOp::sum, x.array(), plan.axes).reshape(plan.out);
-  if (factor != 1) y = kernels::scale(y, factor);
-  return record(name, {x}, y, [in = plan.in, kept = plan.kept, factor](const Array& g, const Needs&) {
-    return Grads{kernels::expand((factor == 1 ? g : kernels::scale(g, factor)).reshape(kept), in)};
+  if (divisor != 1) y = kernels::divide(y, divisor);
+  return record(name, {x}, y, [in = plan.in, kept = plan.kept, divisor](const Array& g, const Needs&) {
+    return Grads{kernels::expand((divisor == 1 ? g : kernels::divide(g, divisor)).reshape(kept), in)};
   });
 }
 
@@ -67,13 +68,13 @@ Tensor extremum(ReduceOp op, const char* name, const Tensor& x, const Axes& axes
 
 Tensor sum(const Tensor& x) { return sum(x, {}); }
 Tensor sum(const Tensor& x, const Axes& axes, bool keepdim) {
-  return scaled_sum("sum", x, Plan("sum", x, axes, keepdim), 1);
+  return divided_sum("sum", x, Plan("sum", x, axes, keepdim), 1);
 }
 
 Tensor mean(const Tensor& x) { return mean(x, {}); }
 Tensor mean(const Tensor& x, const Axes& axes, bool keepdim) {
   Plan plan("mean", x, axes, keepdim);
-  return scaled_sum("mean", x, plan, 1 / static_cast<double>(plan.count));
+  return divided_sum("mean", x, plan, static_cast<double>(plan.count));
 }
 
 Tensor var(const Tensor& x, double correction) { return var(x, Axes{}, correction); }
@@ -83,13 +84,17 @@ Tensor var(const Tensor& x, std::initializer_list<int> axes, double correction, 
 Tensor var(const Tensor& x, const Axes& axes, double correction, bool keepdim) {
   Plan plan("var", x, axes, keepdim);
   double n = static_cast<double>(plan.count), degrees = std::max(n - correction, 0.0);
-  Array mean = kernels::scale(kernels::reduce(ReduceOp::sum, x.array(), plan.axes), 1 / n);
-  Array centred = kernels::binary(BinaryOp::sub, x.array(), mean, plan.in);
+  const auto centre = [&](const Array& values) {
+    Array mean = kernels::divide(kernels::reduce(ReduceOp::sum, values, plan.axes), n);
+    return kernels::binary(BinaryOp::sub, values, mean, plan.in);
+  };
+  // Twice: the mean of large numbers is rounded, which leaves a mean in what should have none.
+  Array centred = centre(centre(x.array()));
   Array squares = kernels::unary(UnaryOp::square, centred);
-  Array y = kernels::scale(kernels::reduce(ReduceOp::sum, squares, plan.axes), 1 / degrees);
+  Array y = kernels::divide(kernels::reduce(ReduceOp::sum, squares, plan.axes), degrees);
   return record("var", {x}, y.reshape(plan.out),
                 [D = save(centred), kept = plan.kept, degrees](const Array& g, const Needs&) {
-                  Array scaled = kernels::scale(g, 2 / degrees).reshape(kept);
+                  Array scaled = kernels::divide(g, degrees / 2).reshape(kept);
                   return Grads{kernels::binary(BinaryOp::mul, D(), scaled, D().shape())};
                 });
 }

@@ -94,25 +94,36 @@ Tensor concatenate(std::span<const Tensor> parts, int axis) {
   const char* op = "concatenate";
   ELBO_CHECK(!parts.empty(), ShapeError, "[", op, "] expected at least one tensor, found none");
   ops::check_defined(op, parts[0]);
-  const Shape& first = parts[0].shape();
+  // PyTorch's rule: [0] holds nothing, and goes with any shape.
+  const Shape nothing{0};
+  const auto like = std::find_if(parts.begin(), parts.end(),
+                                 [&](const Tensor& part) { return part.defined() && part.shape() != nothing; });
+  const Shape& first = (like == parts.end() ? parts.front() : *like).shape();
+  ELBO_CHECK(first.rank() > 0, ShapeError, "[", op, "] expected at least 1 dimension, found a scalar");
   int dim = first.axis(axis, op);
   std::vector<Array> arrays;
-  std::vector<std::int64_t> sizes;
+  std::vector<Shape> shapes;
   for (const Tensor& part : parts) {
     ops::check_pair(op, parts[0], part);
     const Shape& shape = part.shape();
+    shapes.push_back(shape);
+    if (shape == nothing) continue;
     ELBO_CHECK(shape.rank() == first.rank() && shape.with(dim, first[dim]) == first, ShapeError, "[", op,
                "] sizes differ outside axis ", dim, ": ", first, " and ", shape);
     arrays.push_back(part.array());
-    sizes.push_back(shape[dim]);
   }
-  return record(op, parts, kernels::concatenate(arrays, dim), [dim, sizes](const Array& g, const Needs& need) {
-    Grads grads(sizes.size());
-    std::int64_t begin = 0;
-    for (std::size_t i = 0; i < sizes.size(); begin += sizes[i++])
-      if (need[i]) grads[i] = rows(g, dim, begin, begin + sizes[i]);
-    return grads;
-  });
+  if (arrays.empty()) arrays.push_back(parts[0].array());
+  return record(op, parts, kernels::concatenate(arrays, dim),
+                [dim, nothing, shapes](const Array& g, const Needs& need) {
+                  Grads grads(shapes.size());
+                  std::int64_t begin = 0;
+                  for (std::size_t i = 0; i < shapes.size(); ++i) {
+                    const std::int64_t end = begin + (shapes[i] == nothing ? 0 : shapes[i][dim]);
+                    if (need[i]) grads[i] = rows(g, dim, begin, end).reshape(shapes[i]);
+                    begin = end;
+                  }
+                  return grads;
+                });
 }
 
 Tensor concatenate(std::initializer_list<Tensor> parts, int axis) {

@@ -1,4 +1,5 @@
 #include "../autograd.h"
+#include "../functors.h"
 #include "../kernels.h"
 #include "checks.h"
 
@@ -7,7 +8,7 @@ namespace {
 
 Tensor softmax_op(SoftmaxKind kind, const char* name, const Tensor& x, int axis) {
   ops::check_floating(name, x);
-  int dim = x.shape().axis(axis, name);
+  int dim = ops::resolve_axis(name, x.shape(), axis);
   Array y = kernels::softmax(kind, x.array(), dim);
   return record(name, {x}, y, [kind, dim, Y = save(y)](const Array& g, const Needs&) {
     return Grads{kernels::softmax_grad(kind, Y(), g, dim)};
@@ -21,12 +22,19 @@ Tensor log_softmax(const Tensor& x, int axis) { return softmax_op(SoftmaxKind::l
 
 Tensor logsumexp(const Tensor& x, int axis, bool keepdim) {
   ops::check_floating("logsumexp", x);
-  int dim = x.shape().axis(axis, "logsumexp");
+  int dim = ops::resolve_axis("logsumexp", x.shape(), axis);
   Array y = kernels::logsumexp(x.array(), dim);
   return record("logsumexp", {x}, keepdim ? y : y.reshape(x.shape().without(dim)),
-                [dim, X = save(x)](const Array& g, const Needs&) {
-                  Array p = kernels::softmax(SoftmaxKind::softmax, X(), dim);
-                  return Grads{kernels::binary(BinaryOp::mul, p, g.reshape(p.shape().with(dim, 1)), p.shape())};
+                [dim, X = save(x), Y = save(y)](const Array& g, const Needs&) {
+                  const Shape &shape = X().shape(), &kept = Y().shape();
+                  // softmax(x) is exp(x - y), without the rounding of y. Where y is infinite only the latter is 0 for
+                  // finite x.
+                  Array infinite =
+                      kernels::compare(CompareOp::eq, Y(), Array::full({}, math::infinity, Y().options()), kept);
+                  Array finite_p = kernels::softmax(SoftmaxKind::softmax, X(), dim);
+                  Array p = kernels::unary(UnaryOp::exp, kernels::binary(BinaryOp::sub, X(), Y(), shape));
+                  p = kernels::where(infinite, p, finite_p, shape);
+                  return Grads{kernels::binary(BinaryOp::mul, p, g.reshape(kept), shape)};
                 });
 }
 

@@ -26,7 +26,7 @@ const std::vector<Unary>& unary_ops() {
 bool exact_in_double(UnaryOp op) {
   using enum UnaryOp;
   return op == neg || op == square || op == sqrt || op == abs || op == relu || op == add_scalar || op == mul_scalar ||
-         op == leaky_relu || op == clamp;
+         op == div_scalar || op == leaky_relu || op == clamp;
 }
 template <class T>
 bool exact(UnaryOp op) {
