@@ -9,36 +9,62 @@ namespace elbo::detail {
 
 using nlohmann::json;
 
+namespace {
+
+/// Looks through JSON for names that come twice in an object, of which the parser would keep the last, and for deep
+/// nesting; notes the names of the outermost object. The parser's own callback would do, but takes time that grows with
+/// the square of the number of entries.
+class Check final : public json::json_sax_t {
+ public:
+  Check(const std::string& where, std::size_t max_depth) : where_(where), max_depth_(max_depth) {}
+  std::vector<std::string> names;
+
+  bool start_object(std::size_t) override { return enter(); }
+  bool start_array(std::size_t) override { return enter(); }
+  bool end_object() override { return leave(); }
+  bool end_array() override { return leave(); }
+  bool key(std::string& name) override {
+    ELBO_CHECK(keys_.back().insert(name).second, FormatError, where_, ": expected each name once, found ",
+               in_quotes(name), " twice");
+    if (keys_.size() == 1) names.push_back(name);
+    return true;
+  }
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(std::int64_t) override { return true; }
+  bool number_unsigned(std::uint64_t) override { return true; }
+  bool number_float(double, const std::string&) override { return true; }
+  bool string(std::string&) override { return true; }
+  bool binary(json::binary_t&) override { return true; }
+  bool parse_error(std::size_t, const std::string&, const json::exception&) override { return false; }
+
+ private:
+  bool enter() {
+    ELBO_CHECK(keys_.size() < max_depth_, FormatError, where_, ": expected at most ", max_depth_,
+               " levels of nesting, found more");
+    keys_.emplace_back();
+    return true;
+  }
+  bool leave() {
+    keys_.pop_back();
+    return true;
+  }
+
+  const std::string& where_;
+  std::size_t max_depth_;
+  std::vector<std::set<std::string>> keys_;
+};
+
+}  // namespace
+
 json parse_json(std::string_view text, const std::string& where, std::size_t max_depth,
                 std::vector<std::string>* names) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
-  std::vector<std::set<std::string>> keys;
-  auto look = [&](int, json::parse_event_t event, json& parsed) {
-    switch (event) {
-      case json::parse_event_t::object_start:
-      case json::parse_event_t::array_start:
-        ELBO_CHECK(keys.size() < max_depth, FormatError, where, ": expected at most ", max_depth,
-                   " levels of nesting, found more");
-        keys.emplace_back();
-        break;
-      case json::parse_event_t::object_end:
-      case json::parse_event_t::array_end:
-        keys.pop_back();
-        break;
-      case json::parse_event_t::key: {
-        const std::string name = parsed.get<std::string>();
-        ELBO_CHECK(keys.back().insert(name).second, FormatError, where, ": expected each name once, found ",
-                   in_quotes(name), " twice");
-        if (names && keys.size() == 1) names->push_back(name);
-        break;
-      }
-      case json::parse_event_t::value:
-        break;
-    }
-    return true;
-  };
+  Check check(where, max_depth);
+  json::sax_parse(text, &check);  // what is no JSON is said below
+  if (names) *names = std::move(check.names);
   try {
-    return json::parse(text, look);
+    return json::parse(text);
   } catch (const json::parse_error& error) {
     fail<FormatError>(where, ": expected JSON, found something else at byte ", error.byte);
   } catch (const json::exception&) {

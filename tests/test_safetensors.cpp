@@ -1,6 +1,7 @@
 #include <elbo/core/file.h>
 #include <elbo/core/safetensors.h>
 
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -192,6 +193,29 @@ TEST_CASE("safetensors: overlaps, holes and names given twice are refused", "[sa
   CHECK_THAT(complaint(two("a", "[0,4]", "[4,8]"), data), Contains("expected each name once, found 'a' twice"));
   CHECK_THAT(complaint(R"({"a":{"dtype":"U8","dtype":"U8","shape":[8],"data_offsets":[0,8]}})", data),
              Contains("found 'dtype' twice"));
+}
+
+TEST_CASE("safetensors: a file of 40,000 arrays is read in time that grows with their number", "[safetensors]") {
+  // By a rule that looks at all arrays for each one, four times as many take sixteen times as long, here 7 s.
+  TempDir dir;
+  const auto seconds = [&](int count) {
+    NamedArrays arrays;
+    for (int i = 0; i < count; ++i) arrays.emplace_back("layer." + std::to_string(i), Array::full({}, i));
+    save_safetensors(dir / "many", arrays);
+    double best = 1e9;
+    for (int i = 0; i < 3; ++i) {
+      const auto begin = std::chrono::steady_clock::now();
+      const SafetensorsFile file = load_safetensors(dir / "many");
+      best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+      REQUIRE(file.arrays.size() == arrays.size());
+      REQUIRE(file.arrays.back().first == arrays.back().first);
+      REQUIRE(file.arrays.back().second.item() == count - 1);
+    }
+    return best;
+  };
+  const double few = seconds(10000), many = seconds(40000);
+  INFO(few << " s for 10,000, " << many << " s for 40,000");
+  CHECK(many < 9 * few);
 }
 
 TEST_CASE("safetensors: a truncated or damaged file loads or throws, never more", "[safetensors]") {
