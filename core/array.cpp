@@ -1,10 +1,22 @@
 #include "array.h"
 
+#include <cmath>
 #include <cstring>
 
+#include "called_op_detail.h"
+#include "checked_size_detail.h"
+#include "whole_number_detail.h"
+
 namespace elbo {
+namespace {
+
+using detail::CalledOp;
+
+}  // namespace
 
 Array Array::empty(const Shape& shape, TensorOptions options) {
+  const CalledOp called("empty");
+  detail::checked_mul(shape.numel(), static_cast<std::int64_t>(size_of(options.dtype)));
   Array out;
   out.shape_ = shape;
   out.numel_ = shape.numel();
@@ -14,12 +26,15 @@ Array Array::empty(const Shape& shape, TensorOptions options) {
 }
 
 Array Array::full(const Shape& shape, double value, TensorOptions options) {
+  const CalledOp called("full");
+  detail::check_holds(options.dtype, value);  // before there is memory for it
   Array out = empty(shape, options);
   out.fill(value);
   return out;
 }
 
 Array Array::from_host(const void* values, std::int64_t count, const Shape& shape, DType dtype, Device device) {
+  const CalledOp called("from");
   ELBO_CHECK(count == shape.numel(), ShapeError, "[from] shape ", shape, " holds ", shape.numel(), " elements, found ",
              count);
   Array out = empty(shape, {dtype, device});
@@ -30,20 +45,32 @@ Array Array::from_host(const void* values, std::int64_t count, const Shape& shap
   return out;
 }
 
+void Array::check_defined(const char* op) const {
+  ELBO_CHECK(defined(), AutogradError, "[", CalledOp::name_or(op), "] expected an array, found an undefined one");
+}
+
+void Array::check_type(const char* op, DType wanted) const {
+  check_defined(op);
+  ELBO_CHECK(dtype_ == wanted, DTypeError, "[", op, "] the array is ", dtype_, ", asked for ", wanted);
+}
+
 void Array::check_host(DType wanted) const {
+  check_defined("values");
   ELBO_CHECK(device() == elbo::cpu, DeviceError, "[values] the array lies on ", device(), ": copy it with to(cpu)");
-  ELBO_CHECK(dtype_ == wanted, DTypeError, "[values] the array is ", dtype_, ", asked for ", wanted);
+  check_type("values", wanted);
 }
 
 Array Array::reshape(const Shape& shape) const {
-  ELBO_CHECK(shape.numel() == numel_, ShapeError, "[reshape] ", shape_, " to ", shape, ": ", numel_, " elements to ",
-             shape.numel());
+  check_defined("reshape");
+  ELBO_CHECK(shape.numel() == numel_, ShapeError, "[", CalledOp::name_or("reshape"), "] ", shape_, " to ", shape, ": ",
+             numel_, " elements to ", shape.numel());
   Array out = *this;
   out.shape_ = shape;
   return out;
 }
 
 Array Array::slice(std::int64_t begin, std::int64_t end) const {
+  check_defined("slice");
   ELBO_CHECK(shape_.rank() > 0, ShapeError, "[slice] a scalar has no rows");
   ELBO_CHECK(0 <= begin && begin <= end && end <= shape_[0], IndexError, "[slice] rows [", begin, ", ", end,
              ") are out of range for shape ", shape_);
@@ -55,20 +82,23 @@ Array Array::slice(std::int64_t begin, std::int64_t end) const {
 }
 
 Array Array::copy() const {
-  if (!defined()) return {};
+  check_defined("copy");
   Array out = empty(shape_, options());
   out.assign(*this);
   return out;
 }
 
 Array Array::to(Device device) const {
-  if (!defined() || device == this->device()) return *this;
+  check_defined("to");
+  if (device == this->device()) return *this;
   Array out = empty(shape_, {dtype_, device});
   out.assign(*this);
   return out;
 }
 
 void Array::assign(const Array& source) {
+  check_defined("assign");
+  source.check_defined("assign");
   ELBO_CHECK(source.shape_ == shape_, ShapeError, "[assign] expected shape ", shape_, ", found ", source.shape_);
   ELBO_CHECK(source.dtype_ == dtype_, DTypeError, "[assign] expected ", dtype_, ", found ", source.dtype_);
   if (numel_ == 0) return;
@@ -86,6 +116,9 @@ void Array::assign(const Array& source) {
 }
 
 void Array::fill(double value) {
+  const CalledOp called("fill");
+  check_defined("fill");
+  detail::check_holds(dtype_, value);
   if (numel_ > 0) detail::check(backend(device()).fill(queue(device()), mutable_view(), value), "fill");
 }
 
@@ -96,7 +129,8 @@ void Array::copy_to_host(void* out) const {
 }
 
 double Array::item() const {
-  ELBO_CHECK(defined() && numel_ == 1, ShapeError, "[item] expected one element, found shape ", shape_);
+  check_defined("item");
+  ELBO_CHECK(numel_ == 1, ShapeError, "[item] expected one element, found shape ", shape_);
   std::byte bytes[8];
   copy_to_host(bytes);
   switch (dtype_) {
@@ -115,7 +149,10 @@ double Array::item() const {
     case DType::int64: {
       std::int64_t value;
       std::memcpy(&value, bytes, sizeof value);
-      return static_cast<double>(value);
+      const double number = static_cast<double>(value);
+      ELBO_CHECK(number < 0x1p63 && static_cast<std::int64_t>(number) == value, ValueError,
+                 "[item] expected a number that a double can hold, found ", value, ": read it with to_vector");
+      return number;
     }
   }
   return 0;

@@ -23,12 +23,14 @@ struct TensorOptions {
 /// gradients. Copying an Array shares its storage; reshape and slices along dimension 0 are views of it.
 class Array {
  public:
-  /// An array that is not there: `defined()` is false.
+  /// An array that is not there, as a gradient is before backward(): `defined()` is false, there is no element to see,
+  /// and what would read, write, view or copy it throws AutogradError.
   Array() = default;
 
-  /// Uninitialised memory.
+  /// Uninitialised memory. Throws OutOfMemory, or ShapeError where the bytes cannot even be counted.
   static Array empty(const Shape& shape, TensorOptions options = {});
   static Array zeros(const Shape& shape, TensorOptions options = {}) { return full(shape, 0, options); }
+  /// Throws ValueError where an integer type cannot hold `value`.
   static Array full(const Shape& shape, double value, TensorOptions options = {});
   /// A copy of `values`, in row-major order. Throws ShapeError unless their count is the shape's.
   template <class T>
@@ -86,12 +88,12 @@ class Array {
   Array to(Device device) const;
   /// Writes `source`, of the same shape, dtype and on any device, into this array. A write in place.
   void assign(const Array& source);
-  /// Sets every element. A write in place.
+  /// Sets every element. A write in place. Throws ValueError where an integer type cannot hold `value`.
   void fill(double value);
   /// All elements, copied to the host. Throws DTypeError for another type.
   template <class T>
   std::vector<T> to_vector() const {
-    ELBO_CHECK(dtype_ == dtype_of<T>, DTypeError, "[to_vector] the array is ", dtype_, ", asked for ", dtype_of<T>);
+    check_type("to_vector", dtype_of<T>);
     std::vector<T> out(static_cast<std::size_t>(numel_));
     copy_to_host(out.data());
     return out;
@@ -104,6 +106,8 @@ class Array {
 
  private:
   static Array from_host(const void* values, std::int64_t count, const Shape& shape, DType dtype, Device device);
+  void check_defined(const char* op) const;
+  void check_type(const char* op, DType wanted) const;
   void check_host(DType wanted) const;
   void copy_to_host(void* out) const;
 

@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "called_op_detail.h"
 #include "kernels.h"
 
 namespace elbo {
@@ -55,6 +56,7 @@ std::vector<Node*> reachable(const Pending& roots) {
 }
 
 Grads apply_rule(const Node& node, const Array& g) {
+  const detail::CalledOp called(node.name);
   Grads grads;
   try {
     grads = node.rule(g, Needs(node));
@@ -167,6 +169,7 @@ Tensor record_constant(const char* name, std::initializer_list<Tensor> inputs, A
 }
 
 void Tensor::backward(bool retain_graph) {
+  const detail::CalledOp called("backward");
   ELBO_CHECK(numel() == 1, AutogradError, "[backward] expected a single number, found shape ", shape(),
              ": pass its gradient");
   backward(Array::full(shape(), 1, array().options()), retain_graph);
@@ -183,6 +186,8 @@ void backward(std::span<const Tensor> tensors, std::span<const Array> gradients,
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const Tensor& tensor = tensors[i];
     const Array& gradient = gradients[i];
+    ELBO_CHECK(tensor.defined() && gradient.defined(), AutogradError, "[backward] expected a ",
+               tensor.defined() ? "gradient" : "tensor", ", found an undefined one");
     if (!tensor.requires_grad()) continue;
     ELBO_CHECK(gradient.shape() == tensor.shape() && gradient.dtype() == tensor.dtype() &&
                    gradient.device() == tensor.device(),

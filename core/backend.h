@@ -48,6 +48,7 @@ enum class StatusCode : int {
   out_of_memory,
   device_fault,
   unsupported,
+  value,   ///< a number outside its range
   index,   ///< an index outside its range
   capture  ///< not possible while a graph is recorded, or no graph could be made
 };
@@ -183,6 +184,8 @@ class Backend {
   virtual Status where(Queue queue, View out, ConstView condition, ConstView a, ConstView b) = 0;
   /// out = x in out's dtype: C++'s conversion, any two dtypes.
   virtual Status cast(Queue queue, View out, ConstView x) = 0;
+  /// StatusCode::value unless all elements of x, any dtype, are in [least, most]; NaN is not.
+  virtual Status check_range(Queue queue, ConstView x, double least, double most) = 0;
 
   // ---- along one axis: x is [outer, n, inner]
   /// out [outer, inner] = the sum, maximum or minimum over n. With n = 0: 0, -inf, +inf. NaN wins a maximum or minimum.

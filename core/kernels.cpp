@@ -70,6 +70,10 @@ Array cast(const Array& x, DType dtype) {
   return out;
 }
 
+void check_range(const Array& x, double least, double most) {
+  check(on(x).check_range(queue_of(x), x.view(), least, most), "check_range");
+}
+
 Array expand(const Array& x, const Shape& shape) {
   if (x.shape() == shape) return x;
   Array out = Array::empty(shape, x.options());
@@ -229,7 +233,7 @@ Array matmul(const Array& a, const Array& b, MatmulOptions options, const Array&
   args.k = options.transpose_a ? sa.back(1) : sa.back(0);
   args.n = options.transpose_b ? sb.back(1) : sb.back(0);
   const Shape& longer = sa.rank() >= sb.rank() ? sa : sb;
-  Shape shape = longer.with(longer.rank() - 2, args.m).with(longer.rank() - 1, args.n);
+  Shape shape = longer.without(longer.rank() - 1).with(longer.rank() - 2, args.m).insert(longer.rank() - 1, args.n);
   args.batch = 1;
   for (int i = 0; i < longer.rank() - 2; ++i) args.batch *= longer[i];
   args.stride_a = sa.rank() > 2 ? args.m * args.k : 0;

@@ -31,7 +31,11 @@ Array compare(CompareOp op, const Array& a, const Array& b, const Shape& shape);
 /// total (float64) += x (floating), in place; of one shape.
 void accumulate_(Array& total, const Array& x);
 Array where(const Array& condition, const Array& a, const Array& b, const Shape& shape);
+/// As C++ converts: where an integer type cannot hold a number, anything; see check_range.
 Array cast(const Array& x, DType dtype);
+/// Throws ValueError unless all elements are in [least, most]; NaN is not. On a GPU the next call that waits for it
+/// does.
+void check_range(const Array& x, double least, double most);
 /// x repeated to `shape`, which it broadcasts to.
 Array expand(const Array& x, const Shape& shape);
 /// The sum of x over the dimensions that broadcasting `shape` to x's shape repeated: expand's gradient.

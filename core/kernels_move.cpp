@@ -46,12 +46,12 @@ void copy_box(const Array& like, const Shape& box, Strided to, ConstStrided from
 }  // namespace
 
 Array permute(const Array& x, std::span<const int> dims) {
-  Steps steps = steps_of(x.shape()), permuted{};
-  Shape shape = x.shape();
+  Steps steps = steps_of(x.shape()), permuted{}, sizes{};
   for (std::size_t i = 0; i < dims.size(); ++i) {
-    shape = shape.with(static_cast<int>(i), x.shape()[dims[i]]);
+    sizes[i] = x.shape()[dims[i]];
     permuted[i] = steps[static_cast<std::size_t>(dims[i])];
   }
+  const Shape shape(std::span<const std::int64_t>(sizes).first(dims.size()));
   Array out = Array::empty(shape, x.options());
   ConstStrided from{x.raw(), {}};
   std::copy(permuted.begin(), permuted.end(), from.steps);

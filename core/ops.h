@@ -64,14 +64,14 @@ inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
 inline Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }
 inline Tensor operator*(const Tensor& a, const Tensor& b) { return mul(a, b); }
 inline Tensor operator/(const Tensor& a, const Tensor& b) { return div(a, b); }
-inline Tensor operator+(const Tensor& x, double c) { return add_scalar(x, c); }
-inline Tensor operator+(double c, const Tensor& x) { return add_scalar(x, c); }
-inline Tensor operator-(const Tensor& x, double c) { return add_scalar(x, -c); }
-inline Tensor operator-(double c, const Tensor& x) { return add_scalar(neg(x), c); }
-inline Tensor operator*(const Tensor& x, double c) { return mul_scalar(x, c); }
-inline Tensor operator*(double c, const Tensor& x) { return mul_scalar(x, c); }
-inline Tensor operator/(const Tensor& x, double c) { return div_scalar(x, c); }
-inline Tensor operator/(double c, const Tensor& x) { return div(full({}, c, x.array().options()), x); }
+Tensor operator+(const Tensor& x, double c);
+Tensor operator+(double c, const Tensor& x);
+Tensor operator-(const Tensor& x, double c);
+Tensor operator-(double c, const Tensor& x);
+Tensor operator*(const Tensor& x, double c);
+Tensor operator*(double c, const Tensor& x);
+Tensor operator/(const Tensor& x, double c);
+Tensor operator/(double c, const Tensor& x);
 
 // ---- without gradients: comparisons of any dtype, to uint8; they throw AutogradError for operands that require one
 Tensor eq(const Tensor& a, const Tensor& b);

@@ -3,24 +3,33 @@
 #include <algorithm>
 #include <ostream>
 
+#include "called_op_detail.h"
 #include "errors.h"
 
 namespace elbo {
+namespace {
+
+const char* called() { return detail::CalledOp::name_or("shape"); }
+
+}  // namespace
 
 Shape::Shape(std::initializer_list<std::int64_t> sizes) : Shape(std::span(sizes.begin(), sizes.size())) {}
 
 Shape::Shape(std::span<const std::int64_t> sizes) {
-  ELBO_CHECK(sizes.size() <= max_rank, ShapeError, "[shape] at most ", max_rank, " dimensions, found ", sizes.size());
-  for (std::int64_t size : sizes) {
-    ELBO_CHECK(size >= 0, ShapeError, "[shape] negative size ", size, " in dimension ", rank_);
-    sizes_[static_cast<std::size_t>(rank_++)] = size;
-  }
+  ELBO_CHECK(sizes.size() <= max_rank, ShapeError, "[", called(), "] expected at most ", max_rank,
+             " dimensions, found ", sizes.size());
+  for (std::int64_t size : sizes) sizes_[static_cast<std::size_t>(rank_++)] = size;
+  check();
+}
+
+void Shape::check() const {
   std::int64_t limit = std::int64_t{1} << 62;
-  for (std::int64_t size : sizes) {
-    if (size == 0) return;
-    limit /= size;
+  for (int i = 0; i < rank_; ++i) {
+    const std::int64_t size = (*this)[i];
+    ELBO_CHECK(size >= 0, ShapeError, "[", called(), "] negative size ", size, " in dimension ", i);
+    if (size > 0) limit /= size;
+    ELBO_CHECK(limit > 0, ShapeError, "[", called(), "] ", *this, " has more than 2^62 elements");
   }
-  ELBO_CHECK(limit > 0, ShapeError, "[shape] ", *this, " has more than 2^62 elements");
 }
 
 int Shape::axis(int dim, const char* op) const {
@@ -31,6 +40,7 @@ int Shape::axis(int dim, const char* op) const {
 Shape Shape::with(int dim, std::int64_t size) const {
   Shape out = *this;
   out.sizes_[static_cast<std::size_t>(dim)] = size;
+  out.check();
   return out;
 }
 
@@ -42,11 +52,12 @@ Shape Shape::without(int dim) const {
 }
 
 Shape Shape::insert(int dim, std::int64_t size) const {
-  ELBO_CHECK(rank_ < max_rank, ShapeError, "[shape] ", *this, " has ", max_rank, " dimensions already");
+  ELBO_CHECK(rank_ < max_rank, ShapeError, "[", called(), "] ", *this, " has ", max_rank, " dimensions already");
   Shape out = *this;
   out.rank_ = rank_ + 1;
   for (int i = rank_; i > dim; --i) out.sizes_[static_cast<std::size_t>(i)] = (*this)[i - 1];
   out.sizes_[static_cast<std::size_t>(dim)] = size;
+  out.check();
   return out;
 }
 

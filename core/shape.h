@@ -15,7 +15,8 @@ class Shape {
   static constexpr int max_rank = 8;
 
   constexpr Shape() = default;
-  /// Throws ShapeError for more than 8 dimensions, a negative size, or a product above 2^62.
+  /// Throws ShapeError for more than 8 dimensions, a negative size, or a product of the sizes that are not 0 above
+  /// 2^62: neither numel() nor a step from one element to another can overflow.
   Shape(std::initializer_list<std::int64_t> sizes);
   explicit Shape(std::span<const std::int64_t> sizes);
 
@@ -39,7 +40,8 @@ class Shape {
   constexpr std::int64_t back(int from_end = 0) const { return (*this)[rank_ - 1 - from_end]; }
   /// Axis in [0, rank) for an axis in [-rank, rank). Throws IndexError outside that, naming `op`.
   int axis(int dim, const char* op) const;
-  /// This shape with dimension `dim` (0 <= dim < rank) of another size, removed, or inserted before it.
+  /// This shape with dimension `dim` (0 <= dim < rank) of another size, removed, or inserted before it. Throws as the
+  /// constructor does.
   Shape with(int dim, std::int64_t size) const;
   Shape without(int dim) const;
   Shape insert(int dim, std::int64_t size) const;
@@ -47,6 +49,9 @@ class Shape {
   std::string to_string() const;
 
  private:
+  /// Throws unless this is a shape that the constructor would make.
+  void check() const;
+
   std::array<std::int64_t, max_rank> sizes_{};
   int rank_ = 0;
 };

@@ -3,6 +3,7 @@
 #include <array>
 #include <mutex>
 
+#include "called_op_detail.h"
 #include "cpu/cpu_backend.h"
 #include "cuda_loader_detail.h"
 #include "errors.h"
@@ -10,15 +11,15 @@
 namespace elbo {
 namespace {
 
-// The backend registry: one backend a device, made at first use and living as long as the program.
+// The backend registry: one backend a device, made at first use and never destroyed. A tensor may be a global variable,
+// which goes after all that was made later than itself.
 
 Backend& cpu_backend() {
-  static const std::unique_ptr<Backend> instance = cpu_kernels::make_cpu_backend();
-  return *instance;
+  static Backend& instance = *cpu_kernels::make_cpu_backend().release();
+  return instance;
 }
 
-/// The plugin owns its backends and never destroys them: when a program's last objects go, the driver may have gone
-/// before them.
+/// The plugin owns its backends, and the driver may be gone before the program's last objects.
 Backend& cuda_backend(int index) {
   static std::array<std::atomic<Backend*>, detail::max_cuda_devices> opened{};
   static std::mutex opening;
@@ -47,6 +48,8 @@ void synchronize(Device device) { detail::check(backend(device).synchronize(queu
 namespace detail {
 
 void check(Status status, const char* op) {
+  if (status.ok()) return;
+  op = CalledOp::name_or(op);
   switch (status.code) {
     case StatusCode::ok:
       return;
@@ -54,6 +57,8 @@ void check(Status status, const char* op) {
       fail<OutOfMemory>("[", op, "] ", status.message);
     case StatusCode::index:
       fail<IndexError>("[", op, "] ", status.message);
+    case StatusCode::value:
+      fail<ValueError>("[", op, "] ", status.message);
     case StatusCode::unsupported:
       fail<DeviceError>("[", op, "] ", status.message);
     case StatusCode::device_fault:

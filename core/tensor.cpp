@@ -3,12 +3,23 @@
 #include <ostream>
 
 #include "autograd.h"
+#include "called_op_detail.h"
+#include "whole_number_detail.h"
 
 namespace elbo {
 
-Tensor::Tensor(Array array, bool requires_grad) : impl_(std::make_shared<Impl>()) {
-  impl_->array = std::move(array);
+using detail::CalledOp;
+
+Tensor::Tensor(Array array, bool requires_grad) {
+  if (array.defined()) {
+    impl_ = std::make_shared<Impl>();
+    impl_->array = std::move(array);
+  }
   if (requires_grad) requires_grad_();
+}
+
+void Tensor::fail_undefined() {
+  fail<AutogradError>("[", CalledOp::name_or("tensor"), "] expected a tensor, found an undefined one");
 }
 
 Tensor& Tensor::requires_grad_(bool wanted) {
@@ -61,13 +72,17 @@ void NestedList::append_to(std::vector<double>& values) const {
 }
 
 Tensor tensor(const NestedList& values, TensorOptions options) {
+  const CalledOp called("tensor");
   std::vector<double> flat;
   Shape shape = values.shape();
   values.append_to(flat);
   Array out = Array::empty(shape, {options.dtype, cpu});
   auto store = [&]<class T>(T) {
     auto to = out.mutable_values<T>();
-    for (std::size_t i = 0; i < flat.size(); ++i) to[i] = static_cast<T>(flat[i]);
+    for (std::size_t i = 0; i < flat.size(); ++i) {
+      detail::check_holds(options.dtype, flat[i]);
+      to[i] = static_cast<T>(flat[i]);
+    }
   };
   switch (options.dtype) {
     case DType::float32:
@@ -90,14 +105,22 @@ Tensor tensor(std::initializer_list<NestedList> values, TensorOptions options) {
   return tensor(NestedList(values), options);
 }
 
-Tensor zeros(const Shape& shape, TensorOptions options) { return Tensor(Array::zeros(shape, options)); }
-Tensor ones(const Shape& shape, TensorOptions options) { return Tensor(Array::full(shape, 1, options)); }
+Tensor zeros(const Shape& shape, TensorOptions options) {
+  const CalledOp called("zeros");
+  return Tensor(Array::zeros(shape, options));
+}
+Tensor ones(const Shape& shape, TensorOptions options) {
+  const CalledOp called("ones");
+  return Tensor(Array::full(shape, 1, options));
+}
 Tensor full(const Shape& shape, double value, TensorOptions options) {
   return Tensor(Array::full(shape, value, options));
 }
 
 Tensor arange(std::int64_t n, TensorOptions options) {
+  const CalledOp called("arange");
   ELBO_CHECK(n >= 0, ShapeError, "[arange] expected n >= 0, found ", n);
+  if (n > 0) detail::check_holds(options.dtype, static_cast<double>(n - 1));
   Array out = Array::empty({n}, {DType::int64, cpu});
   auto to = out.mutable_values<std::int64_t>();
   for (std::int64_t i = 0; i < n; ++i) to[static_cast<std::size_t>(i)] = i;

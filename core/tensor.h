@@ -17,12 +17,13 @@ struct Node;
 /// order: `backward()` itself is not recorded.
 class Tensor {
  public:
-  /// A tensor that is not there: `defined()` is false.
+  /// A tensor that is not there: `defined()` is false, and every other method and op throws AutogradError.
   Tensor() = default;
-  /// A leaf holding `array`. Throws DTypeError if a gradient is asked for of something not floating.
+  /// A leaf holding `array`; of an undefined array, a tensor that is not there. Throws DTypeError if a gradient is
+  /// asked for of something not floating.
   Tensor(Array array, bool requires_grad = false);  // NOLINT(google-explicit-constructor): an array is a constant
 
-  bool defined() const { return impl_ != nullptr; }
+  bool defined() const { return impl_ && impl_->array.defined(); }
   const Array& array() const { return impl().array; }
   /// The array, to write in place, as an optimiser does; see Array::mutable_values and Array::assign.
   Array& mutable_array() { return impl().array; }
@@ -66,9 +67,10 @@ class Tensor {
     std::shared_ptr<detail::Node> node;
   };
   Impl& impl() const {
-    if (!impl_) fail<AutogradError>("[tensor] used before it was given a value");
+    if (!defined()) fail_undefined();
     return *impl_;
   }
+  [[noreturn]] static void fail_undefined();
   std::shared_ptr<Impl> impl_;
 };
 
@@ -96,7 +98,7 @@ class NestedList {
 };
 
 /// A leaf from nested braces, or a scalar: `tensor({{1, 2}, {3, 4}}, {.dtype = DType::float64})`. Throws ShapeError for
-/// ragged braces.
+/// ragged braces, ValueError for a number that an integer type cannot hold.
 Tensor tensor(const NestedList& values, TensorOptions options = {});
 /// Two braces deep, as matrices are written; picks this over a list of lists of one number each.
 Tensor tensor(std::initializer_list<NestedList> values, TensorOptions options = {});
@@ -107,8 +109,9 @@ Tensor tensor(std::span<const T> values, const Shape& shape, Device device = cpu
 }
 Tensor zeros(const Shape& shape, TensorOptions options = {});
 Tensor ones(const Shape& shape, TensorOptions options = {});
+/// Throws ValueError where an integer type cannot hold `value`.
 Tensor full(const Shape& shape, double value, TensorOptions options = {});
-/// 0, 1, ..., n - 1.
+/// 0, 1, ..., n - 1. Throws ValueError where uint8 cannot hold them.
 Tensor arange(std::int64_t n, TensorOptions options = {});
 
 /// While one lives, ops on this thread record nothing.

@@ -6,13 +6,15 @@ namespace elbo::cuda {
 
 class Blas;
 
-/// The first index outside its range that a kernel met, in memory that host and device share. A kernel that meets one
-/// reports it, uses 0 in its place, and goes on.
-struct IndexFault {
-  int found;           ///< 0 or 1
+/// The first index or number outside its range that a kernel met, in memory that host and device share. A kernel that
+/// meets one reports it, uses 0 in place of an index, and goes on.
+struct DataFault {
+  int found;           ///< 0, 1 for an index, 2 for a number
   std::int64_t index;  ///< what was there
-  std::int64_t place;  ///< where among the indices
-  std::int64_t limit;  ///< expected: 0 to limit - 1
+  std::int64_t place;  ///< where in its array
+  std::int64_t limit;  ///< of an index: 0 to limit - 1 was expected
+  double value;        ///< the number that was there
+  double least, most;  ///< what was expected of it
 };
 
 /// What kernels work with: one device, one stream.
@@ -20,7 +22,7 @@ struct Context {
   cudaStream_t stream;
   Pool& pool;
   Blas& blas;
-  IndexFault* index_fault;
+  DataFault* data_fault;
   unsigned* tickets;  ///< `ticket_count` zeros on the device, for last_block(): a kernel in flight uses one at a time
   int multiprocessors;
 };
@@ -49,8 +51,8 @@ class Workspace {
   void* data_;
 };
 
-/// Throws Failure(index) for what a kernel reported, and forgets it. The stream must be idle.
-void check_index_fault(const Context& context);
+/// Throws Failure(index or value) for what a kernel reported, and forgets it. The stream must be idle.
+void check_data_fault(const Context& context);
 
 /// Calls fn(T{}) with the element type of a floating dtype.
 template <class Fn>

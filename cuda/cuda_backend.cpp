@@ -1,5 +1,6 @@
 #include "cuda_backend.h"
 
+#include <sstream>
 #include <string>
 
 #include "blas.h"
@@ -26,16 +27,16 @@ class Mailbox {
  public:
   Mailbox() {
     void* memory = nullptr;
-    check(cudaHostAlloc(&memory, sizeof(IndexFault), cudaHostAllocMapped), "cudaHostAlloc");
-    fault_ = ::new (memory) IndexFault{};
+    check(cudaHostAlloc(&memory, sizeof(DataFault), cudaHostAllocMapped), "cudaHostAlloc");
+    fault_ = ::new (memory) DataFault{};
   }
   ~Mailbox() { cudaFreeHost(fault_); }
   Mailbox(const Mailbox&) = delete;
   Mailbox& operator=(const Mailbox&) = delete;
-  IndexFault* get() const { return fault_; }
+  DataFault* get() const { return fault_; }
 
  private:
-  IndexFault* fault_ = nullptr;
+  DataFault* fault_ = nullptr;
 };
 
 /// Makes a device the current one of this thread.
@@ -141,6 +142,9 @@ class Implementation final : public CudaBackend {
   Status cast(Queue, View out, ConstView x) override {
     return run([&] { cuda::cast(context_, out, x); });
   }
+  Status check_range(Queue, ConstView x, double least, double most) override {
+    return run([&] { cuda::check_range(context_, x, least, most); });
+  }
 
   Status reduce(Queue, ReduceOp op, View out, ConstView x) override {
     return run([&] { cuda::reduce(context_, op, out, x); });
@@ -242,7 +246,7 @@ class Implementation final : public CudaBackend {
   }
   void wait() {
     check(cudaStreamSynchronize(context_.stream), "cudaStreamSynchronize");
-    check_index_fault(context_);
+    check_data_fault(context_);
   }
 
   int index_;
@@ -294,14 +298,19 @@ Status Implementation::end_capture(Queue, void** graph) {
 
 }  // namespace
 
-void check_index_fault(const Context& context) {
-  IndexFault& fault = *context.index_fault;
+void check_data_fault(const Context& context) {
+  DataFault& fault = *context.data_fault;
   if (fault.found == 0) return;
-  const IndexFault seen = fault;
+  const DataFault seen = fault;
   fault = {};
-  throw Failure(StatusCode::index, "index " + std::to_string(seen.index) + " at position " +
-                                       std::to_string(seen.place) + " is outside [0, " + std::to_string(seen.limit) +
-                                       ")");
+  std::ostringstream message;
+  if (seen.found == 1) {
+    message << "index " << seen.index << " at position " << seen.place << " is outside [0, " << seen.limit << ")";
+    throw Failure(StatusCode::index, message.str());
+  }
+  message << "expected numbers in [" << seen.least << ", " << seen.most << "], found " << seen.value << " at position "
+          << seen.place;
+  throw Failure(StatusCode::value, message.str());
 }
 
 std::unique_ptr<CudaBackend> make_cuda_backend(int index) { return std::make_unique<Implementation>(index); }

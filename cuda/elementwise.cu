@@ -103,6 +103,13 @@ __global__ void cast_kernel(To* out, const From* x, int64_t n, bool whole) {
   store(out, first, n, whole, result);
 }
 
+template <class T>
+__global__ void check_range_kernel(const T* x, int64_t n, double least, double most, DataFault* fault) {
+  const int64_t first = per_thread * thread_index();
+  for (int64_t i = first; i < n && i < first + per_thread; ++i)
+    check_number(static_cast<double>(x[i]), i, least, most, fault);
+}
+
 }  // namespace
 
 void fill(const Context& context, View out, double value) {
@@ -132,6 +139,14 @@ void cast(const Context& context, View out, ConstView x) {
       const From* from = static_cast<const From*>(x.data);
       launch(context.stream, cast_kernel<To, From>, pack_blocks(n), block_threads, 0, to, from, n, aligned(to, from));
     });
+  });
+}
+
+void check_range(const Context& context, ConstView x, double least, double most) {
+  const int64_t n = x.shape.numel();
+  for_any(x.dtype, [&]<class T>(T) {
+    launch(context.stream, check_range_kernel<T>, pack_blocks(n), block_threads, 0, static_cast<const T*>(x.data), n,
+           least, most, context.data_fault);
   });
 }
 

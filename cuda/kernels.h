@@ -16,6 +16,7 @@ void fill(const Context&, View out, double value);
 void unary(const Context&, UnaryOp op, View out, ConstView x, double p0, double p1);
 void unary_grad(const Context&, UnaryOp op, View gx, ConstView x, ConstView y, ConstView g, double p0, double p1);
 void cast(const Context&, View out, ConstView x);
+void check_range(const Context&, ConstView x, double least, double most);
 void accumulate(const Context&, View total, ConstView x);
 
 // broadcast.cu

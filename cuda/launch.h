@@ -76,10 +76,17 @@ __device__ inline bool last_block(unsigned* ticket) {
 
 /// For kernels: `index`, or 0 where it is outside [0, limit), which is reported.
 __device__ inline std::int64_t checked_index(std::int64_t index, std::int64_t place, std::int64_t limit,
-                                             IndexFault* fault) {
+                                             DataFault* fault) {
   if (index >= 0 && index < limit) return index;
   if (atomicCAS(&fault->found, 0, 1) == 0) fault->index = index, fault->place = place, fault->limit = limit;
   return 0;
+}
+
+/// For kernels: reports a number outside [least, most].
+__device__ inline void check_number(double value, std::int64_t place, double least, double most, DataFault* fault) {
+  if (value >= least && value <= most) return;
+  if (atomicCAS(&fault->found, 0, 2) != 0) return;
+  fault->value = value, fault->place = place, fault->least = least, fault->most = most;
 }
 
 }  // namespace elbo::cuda

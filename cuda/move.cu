@@ -108,20 +108,20 @@ void copy_lines(const Context& context, Box box, int64_t size, void* to, const v
 // ---- rows at indices -----------------------------------------------------------------------------------------------
 
 /// Where nothing is moved, indices are still looked at.
-__global__ void check_kernel(const int64_t* indices, int64_t k, int64_t limit, IndexFault* fault) {
+__global__ void check_kernel(const int64_t* indices, int64_t k, int64_t limit, DataFault* fault) {
   const int64_t i = thread_index();
   if (i < k) checked_index(indices[i], i, limit, fault);
 }
 void check_indices(const Context& context, const ConstView& indices, int64_t limit) {
   const int64_t k = indices.shape.numel();
   launch(context.stream, check_kernel, blocks_for(k), block_threads, 0, static_cast<const int64_t*>(indices.data), k,
-         limit, context.index_fault);
+         limit, context.data_fault);
 }
 
 /// One unit of out [outer, k, inner] a thread.
 template <class T>
 __global__ void gather_kernel(T* out, const T* x, const int64_t* indices, int64_t total, int64_t n, int64_t k,
-                              int64_t inner, IndexFault* fault) {
+                              int64_t inner, DataFault* fault) {
   const int64_t i = thread_index();
   if (i >= total) return;
   const int64_t row = divide(i, inner), outer = divide(row, k), place = row - outer * k;
@@ -136,7 +136,7 @@ constexpr unsigned warp = 32;
 /// sums of index::scatter_add_column, by output instead of by input.
 template <class T>
 __global__ void scatter_add_kernel(T* gx, const T* g, const int64_t* indices, int64_t outer, int64_t n, int64_t k,
-                                   int64_t inner, IndexFault* fault) {
+                                   int64_t inner, DataFault* fault) {
   const int64_t strips = (inner + warp - 1) / warp, item = thread_index() / warp;
   if (item >= outer * n * strips) return;
   const unsigned lane = threadIdx.x % warp;
@@ -160,7 +160,7 @@ __global__ void scatter_add_kernel(T* gx, const T* g, const int64_t* indices, in
 }
 
 template <class T>
-__global__ void one_hot_kernel(T* out, const int64_t* labels, int64_t total, int64_t classes, IndexFault* fault) {
+__global__ void one_hot_kernel(T* out, const int64_t* labels, int64_t total, int64_t classes, DataFault* fault) {
   const int64_t i = thread_index();
   if (i >= total) return;
   const int64_t row = divide(i, classes);
@@ -173,7 +173,7 @@ struct Pictures {
   const uint8_t* bytes;
   const int64_t* indices;
   int64_t count, size, total;  // how many, bytes of each, elements of the output
-  IndexFault* fault;
+  DataFault* fault;
 };
 
 /// Byte i of the pictures at the indices, one after the other.
@@ -234,7 +234,7 @@ void gather(const Context& context, View out, ConstView x, ConstView indices) {
     const int64_t inner = row / static_cast<int64_t>(sizeof(T)), total = x.shape[0] * k * inner;
     launch(context.stream, gather_kernel<T>, blocks_for(total), block_threads, 0, static_cast<T*>(out.data),
            static_cast<const T*>(x.data), static_cast<const int64_t*>(indices.data), total, n, k, inner,
-           context.index_fault);
+           context.data_fault);
   });
 }
 
@@ -245,7 +245,7 @@ void scatter_add(const Context& context, View gx, ConstView g, ConstView indices
     const int64_t warps = outer * n * ((inner + warp - 1) / warp);
     launch(context.stream, scatter_add_kernel<T>, blocks_for(warps, block_threads / warp), block_threads, 0,
            static_cast<T*>(gx.data), static_cast<const T*>(g.data), static_cast<const int64_t*>(indices.data), outer, n,
-           k, inner, context.index_fault);
+           k, inner, context.data_fault);
   });
 }
 
@@ -254,7 +254,7 @@ void one_hot(const Context& context, View out, ConstView labels) {
   if (total == 0) return check_indices(context, labels, classes);
   for_floating(out.dtype, [&]<class T>(T) {
     launch(context.stream, one_hot_kernel<T>, blocks_for(total), block_threads, 0, static_cast<T*>(out.data),
-           static_cast<const int64_t*>(labels.data), total, classes, context.index_fault);
+           static_cast<const int64_t*>(labels.data), total, classes, context.data_fault);
   });
 }
 
@@ -266,7 +266,7 @@ void gather_pictures(const Context& context, View out, ConstView pictures, Const
                    pictures.shape[0],
                    k == 0 ? 0 : total / k,
                    total,
-                   context.index_fault};
+                   context.data_fault};
   if (total == 0 || p.count == 0) check_indices(context, indices, p.count);
   const RandomArgs drawn = draws ? *draws : RandomArgs{};
   const unsigned blocks = pack_blocks(total);

@@ -71,9 +71,8 @@ TEST_CASE("errors: axes", "[errors]") {
   CHECK(message<IndexError>([&] { softmax(x, -3); }) == "[softmax] axis -3 is out of range for shape [2, 3]");
   CHECK(message<ShapeError>([&] { mean(x, {1, -1}); }) == "[mean] axis 1 of shape [2, 3] is named twice");
   CHECK(message<IndexError>([&] { argmax(tensor(1), 1); }) == "[argmax] axis 1 is out of range for shape []");
-  CHECK(message<ShapeError>([&] {
-          concatenate({tensor(1)}, 0);
-        }) == "[concatenate] expected at least 1 dimension, found a scalar");
+  CHECK(message<ShapeError>([&] { concatenate({tensor(1)}, 0); }) ==
+        "[concatenate] expected at least 1 dimension, found a scalar");
   CHECK(message<ShapeError>([&] { permute(x, {0}); }) == "[permute] expected 2 axes for shape [2, 3], found 1");
   CHECK(message<ShapeError>([&] { permute(x, {0, -2}); }) == "[permute] axis -2 of shape [2, 3] is named twice");
   CHECK(message<IndexError>([&] { transpose(x, 0, 2); }) == "[transpose] axis 2 is out of range for shape [2, 3]");
@@ -160,7 +159,7 @@ TEST_CASE("errors: shapes", "[errors]") {
   CHECK(message<ShapeError>([&] {
           reshape(zeros({0}), {0, -1});
         }) == "[reshape] [0] to [0, 1]: no size in place of -1 (dimension 1) gives 0 elements");
-  CHECK(message<ShapeError>([&] { reshape(x, {-1, -1}); }) == "[shape] negative size -1 in dimension 1");
+  CHECK(message<ShapeError>([&] { reshape(x, {-1, -1}); }) == "[reshape] negative size -1 in dimension 1");
   CHECK(message<ShapeError>([&] { concatenate({}, 0); }) == "[concatenate] expected at least one tensor, found none");
   CHECK(message<ShapeError>([&] {
           concatenate({x, zeros({2, 4})}, 0);

@@ -32,6 +32,8 @@ Status run(const Fn& fn) noexcept {
     return {};
   } catch (const std::bad_alloc&) {
     return failure(StatusCode::out_of_memory, "no memory left on the CPU for scratch space");
+  } catch (const ValueError& error) {
+    return failure(StatusCode::value, error.what());
   } catch (const IndexError& error) {
     return failure(StatusCode::index, error.what());
   } catch (const std::exception& error) {
@@ -109,6 +111,10 @@ class CpuBackend final : public Backend {
   }
   Status cast(Queue, View out, ConstView x) override {
     return run([&] { cpu_kernels::cast(context_, out, x); });
+  }
+
+  Status check_range(Queue, ConstView x, double least, double most) override {
+    return run([&] { cpu_kernels::check_range(x, least, most); });
   }
 
   Status reduce(Queue, ReduceOp op, View out, ConstView x) override {

@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <atomic>
 
+#include "../errors.h"
 #include "../index_kernels.h"
 #include "../parallel_for.h"
 #include "kernels.h"
@@ -149,6 +151,41 @@ void cast(const Context& context, View out, ConstView x) {
   parallel_for(out.shape.numel(), element_grain, [&](int64_t begin, int64_t end) {
     fn(end - begin, at(out.data, begin, out.dtype), at(x.data, begin, x.dtype));
   });
+}
+
+namespace {
+
+/// The first element of x outside [least, most], or n.
+template <class T>
+int64_t first_outside(const T* x, int64_t n, double least, double most) {
+  const auto inside = [&](T value) {
+    return static_cast<double>(value) >= least && static_cast<double>(value) <= most;
+  };
+  std::atomic<int64_t> first{n};
+  parallel_for(n, 4 * element_grain, [&](int64_t begin, int64_t end) {
+    bool all = true;
+    for (int64_t i = begin; i < end; ++i) all &= inside(x[i]);
+    if (all) return;
+    const int64_t found = std::find_if_not(x + begin, x + end, inside) - x;
+    for (int64_t before = first; found < before && !first.compare_exchange_weak(before, found);) {
+    }
+  });
+  return first;
+}
+
+}  // namespace
+
+void check_range(ConstView x, double least, double most) {
+  const auto check = [&]<class T>(T) {
+    const T* values = static_cast<const T*>(x.data);
+    const int64_t n = x.shape.numel(), first = first_outside(values, n, least, most);
+    ELBO_CHECK(first == n, ValueError, "expected numbers in [", least, ", ", most, "], found ", +values[first],
+               " at position ", first);
+  };
+  if (x.dtype == DType::float32) return check(float{});
+  if (x.dtype == DType::float64) return check(double{});
+  if (x.dtype == DType::uint8) return check(std::uint8_t{});
+  check(int64_t{});
 }
 
 void accumulate(const Context&, View total, ConstView x) {

@@ -12,7 +12,8 @@
 #include "variant/softmax.h"
 
 /// The CPU's kernels as free functions: what they compute stands at Backend's functions of the same names. They may
-/// throw std::bad_alloc, and IndexError where StatusCode::index is spoken of; outputs are then untouched.
+/// throw std::bad_alloc, and IndexError or ValueError where StatusCode::index or value is spoken of; outputs are then
+/// untouched.
 ///
 /// Contract: no bit of a result depends on the number of threads. Work is cut by output, or into pieces whose size
 /// depends on the shape alone, and the pieces' results are combined in order.
@@ -45,6 +46,7 @@ void binary_grad(const Context&, BinaryOp op, int side, View out, ConstView a, C
 void compare(const Context&, CompareOp op, View out, ConstView a, ConstView b);
 void where(const Context&, View out, ConstView condition, ConstView a, ConstView b);
 void cast(const Context&, View out, ConstView x);
+void check_range(ConstView x, double least, double most);
 void accumulate(const Context&, View total, ConstView x);
 
 // reduce.cpp

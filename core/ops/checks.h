@@ -3,38 +3,46 @@
 #include <initializer_list>
 #include <vector>
 
+#include "../called_op_detail.h"
+#include "../kernels.h"
 #include "../ops.h"
 
-/// The argument checks that ops share. `op` is the op's name, put in front of every message.
+/// The argument checks that ops share. `op` is the op's name, put in front of every message; for an op that is part of
+/// another, that one's.
 namespace elbo::ops {
+
+using detail::CalledOp;
+
+/// The name for a message.
+inline const char* called(const char* op) { return CalledOp::name_or(op); }
 
 /// Throws AutogradError for a tensor that was never given a value.
 inline void check_defined(const char* op, const Tensor& x) {
-  ELBO_CHECK(x.defined(), AutogradError, "[", op, "] expected a tensor, found an undefined one");
+  ELBO_CHECK(x.defined(), AutogradError, "[", called(op), "] expected a tensor, found an undefined one");
 }
 
 /// Throws DTypeError unless x is float32 or float64.
 inline void check_floating(const char* op, const Tensor& x) {
   check_defined(op, x);
-  ELBO_CHECK(is_floating(x.dtype()), DTypeError, "[", op, "] expected float32 or float64, found ", x.dtype());
+  ELBO_CHECK(is_floating(x.dtype()), DTypeError, "[", called(op), "] expected float32 or float64, found ", x.dtype());
 }
 
 /// The same for the dtype of a tensor yet to be made.
 inline void check_floating(const char* op, DType dtype) {
-  ELBO_CHECK(is_floating(dtype), DTypeError, "[", op, "] expected float32 or float64, found ", dtype);
+  ELBO_CHECK(is_floating(dtype), DTypeError, "[", called(op), "] expected float32 or float64, found ", dtype);
 }
 
 /// Throws DeviceError unless both lie on one device.
 inline void check_same_device(const char* op, const Tensor& a, const Tensor& b) {
-  ELBO_CHECK(a.device() == b.device(), DeviceError, "[", op, "] expected operands on one device, found ", a.device(),
-             " and ", b.device());
+  ELBO_CHECK(a.device() == b.device(), DeviceError, "[", called(op), "] expected operands on one device, found ",
+             a.device(), " and ", b.device());
 }
 
 /// Throws DTypeError or DeviceError unless a and b can be computed with each other.
 inline void check_pair(const char* op, const Tensor& a, const Tensor& b) {
   check_defined(op, a);
   check_defined(op, b);
-  ELBO_CHECK(a.dtype() == b.dtype(), DTypeError, "[", op, "] expected operands of one dtype, found ", a.dtype(),
+  ELBO_CHECK(a.dtype() == b.dtype(), DTypeError, "[", called(op), "] expected operands of one dtype, found ", a.dtype(),
              " and ", b.dtype());
   check_same_device(op, a, b);
 }
@@ -48,17 +56,23 @@ inline void check_floating_pair(const char* op, const Tensor& a, const Tensor& b
 /// Throws DTypeError unless x is int64.
 inline void check_int64(const char* op, const char* what, const Tensor& x) {
   check_defined(op, x);
-  ELBO_CHECK(x.dtype() == DType::int64, DTypeError, "[", op, "] expected ", what, " of int64, found ", x.dtype());
+  ELBO_CHECK(x.dtype() == DType::int64, DTypeError, "[", called(op), "] expected ", what, " of int64, found ",
+             x.dtype());
 }
+
+/// Throws ValueError unless all elements are in [least, most]; NaN is not. On a GPU the next call that waits for it
+/// does.
+inline void check_range(const Tensor& x, double least, double most) { kernels::check_range(x.array(), least, most); }
 
 /// Throws ShapeError unless the shapes are equal.
 inline void check_shape(const char* op, const char* what, const Shape& expected, const Shape& found) {
-  ELBO_CHECK(found == expected, ShapeError, "[", op, "] expected ", what, " of shape ", expected, ", found ", found);
+  ELBO_CHECK(found == expected, ShapeError, "[", called(op), "] expected ", what, " of shape ", expected, ", found ",
+             found);
 }
 
 /// Throws ShapeError unless a shape has so many dimensions.
 inline void check_rank(const char* op, const char* what, int expected, const Shape& found) {
-  ELBO_CHECK(found.rank() == expected, ShapeError, "[", op, "] expected ", what, " with ", expected,
+  ELBO_CHECK(found.rank() == expected, ShapeError, "[", called(op), "] expected ", what, " with ", expected,
              " dimensions, found shape ", found);
 }
 

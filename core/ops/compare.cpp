@@ -7,6 +7,7 @@ namespace elbo {
 namespace {
 
 Tensor compare_op(CompareOp op, const char* name, const Tensor& a, const Tensor& b) {
+  const ops::CalledOp called(name);
   ops::check_pair(name, a, b);
   Shape shape = broadcast(a.shape(), b.shape(), name);
   return record_constant(name, {a, b}, kernels::compare(op, a.array(), b.array(), shape));
@@ -19,12 +20,14 @@ Tensor compare_op(CompareOp op, const char* name, const Tensor& a, const Tensor&
 ELBO_COMPARE_OPS(ELBO_DEFINE_COMPARE)
 
 Tensor logical_not(const Tensor& x) {
+  const ops::CalledOp called("logical_not");
   ops::check_defined("logical_not", x);
   Array zero = Array::zeros({}, x.array().options());
   return record_constant("logical_not", {x}, kernels::compare(CompareOp::eq, x.array(), zero, x.shape()));
 }
 
 Tensor argmax(const Tensor& x, int axis, bool keepdim) {
+  const ops::CalledOp called("argmax");
   ops::check_floating("argmax", x);
   int dim = ops::resolve_axis("argmax", x.shape(), axis);
   ELBO_CHECK(x.shape().rank() == 0 || x.shape()[dim] > 0, ShapeError,
@@ -34,8 +37,13 @@ Tensor argmax(const Tensor& x, int axis, bool keepdim) {
 }
 
 Tensor cast(const Tensor& x, DType dtype) {
+  const ops::CalledOp called("cast");
   ops::check_defined("cast", x);
   if (x.dtype() == dtype) return x;
+  // What C++ leaves open: numbers that the integer type cannot hold.
+  const bool narrower = dtype == DType::uint8 || (dtype == DType::int64 && is_floating(x.dtype()));
+  if (narrower)
+    ops::check_range(x, dtype == DType::uint8 ? 0 : -0x1p63, dtype == DType::uint8 ? 255 : 0x1.fffffffffffffp62);
   Array y = kernels::cast(x.array(), dtype);
   if (!is_floating(x.dtype()) || !is_floating(dtype)) return record_constant("cast", {x}, y);
   return record("cast", {x}, y,

@@ -1,6 +1,7 @@
 #include <array>
 
 #include "../autograd.h"
+#include "../checked_size_detail.h"
 #include "../kernels.h"
 #include "checks.h"
 
@@ -26,7 +27,25 @@ void check_operands(const char* op, const Tensor& x, const Tensor& weight, const
   ops::check_optional(op, "a bias", x, bias, {w[1 - channel_dim]});
 }
 
-/// The bookkeeping of a convolution from x [n, c_in, h, w] to y [n, c_out, out_h, out_w].
+/// How far a kernel of `taps` elements can move over `size` pixels: size + 2 padding - dilation (taps - 1) - 1.
+std::int64_t room(std::int64_t size, std::int64_t taps, std::int64_t padding, std::int64_t dilation) {
+  const std::int64_t padded = detail::checked_add(size, detail::checked_mul(2, padding));
+  return detail::checked_sub(padded, detail::checked_add(detail::checked_mul(dilation, taps - 1), 1));
+}
+
+/// What a kernel works with, in memory and in numbers, is a small multiple of a padded picture and of a matrix of
+/// columns: neither may be so large that this multiple could not be counted.
+void check_extent(const Conv2dArgs& a) {
+  const Shape padded{a.n, a.c_in, a.h + 2 * a.pad_h, a.w + 2 * a.pad_w};
+  const Shape columns{a.c_in, a.kh, a.kw, a.out_h, a.out_w};
+  constexpr std::int64_t multiple = 1 << 12;
+  for (const Shape& each : {padded, columns})
+    for (std::int64_t elements = multiple; const std::int64_t size : each)
+      elements = detail::checked_mul(elements, std::max<std::int64_t>(size, 1));
+}
+
+/// The bookkeeping of a convolution from x [n, c_in, h, w] to y [n, c_out, out_h, out_w]. A stride or a dilation that
+/// is never walked, however long, is none: all numbers are within the padded picture.
 Conv2dArgs conv_args(const Shape& x, const Shape& weight, Size2 out, DType dtype, Size2 stride, Size2 padding,
                      Size2 dilation) {
   Conv2dArgs args{};
@@ -34,9 +53,11 @@ Conv2dArgs conv_args(const Shape& x, const Shape& weight, Size2 out, DType dtype
   args.n = x[0], args.c_in = x[1], args.h = x[2], args.w = x[3];
   args.c_out = weight[0], args.kh = weight[2], args.kw = weight[3];
   args.out_h = out.h, args.out_w = out.w;
-  args.stride_h = stride.h, args.stride_w = stride.w;
   args.pad_h = padding.h, args.pad_w = padding.w;
-  args.dilation_h = dilation.h, args.dilation_w = dilation.w;
+  args.dilation_h = args.kh == 1 ? 1 : dilation.h, args.dilation_w = args.kw == 1 ? 1 : dilation.w;
+  args.stride_h = std::min(stride.h, room(args.h, args.kh, padding.h, args.dilation_h) + 1);
+  args.stride_w = std::min(stride.w, room(args.w, args.kw, padding.w, args.dilation_w) + 1);
+  check_extent(args);
   return args;
 }
 
@@ -49,17 +70,17 @@ Array channel_sums(const Array& g) {
 }  // namespace
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options) {
+  const ops::CalledOp called("conv2d");
   check_operands("conv2d", x, weight, bias, 1);
   check_size("conv2d", "stride", options.stride, 1);
   check_size("conv2d", "padding", options.padding, 0);
   check_size("conv2d", "dilation", options.dilation, 1);
   const Shape &sx = x.shape(), &sw = weight.shape();
-  // How far the kernel can move.
-  Size2 room{sx[2] + 2 * options.padding.h - options.dilation.h * (sw[2] - 1) - 1,
-             sx[3] + 2 * options.padding.w - options.dilation.w * (sw[3] - 1) - 1};
-  ELBO_CHECK(room.h >= 0 && room.w >= 0, ShapeError, "[conv2d] the kernel is larger than the padded picture: x ", sx,
+  const Size2 steps{room(sx[2], sw[2], options.padding.h, options.dilation.h),
+                    room(sx[3], sw[3], options.padding.w, options.dilation.w)};
+  ELBO_CHECK(steps.h >= 0 && steps.w >= 0, ShapeError, "[conv2d] the kernel is larger than the padded picture: x ", sx,
              ", weight ", sw, ", padding ", show(options.padding), ", dilation ", show(options.dilation));
-  Size2 out{room.h / options.stride.h + 1, room.w / options.stride.w + 1};
+  const Size2 out{steps.h / options.stride.h + 1, steps.w / options.stride.w + 1};
   Conv2dArgs args = conv_args(sx, sw, out, x.dtype(), options.stride, options.padding, options.dilation);
   Array y = kernels::conv2d(args, x.array(), weight.array(), ops::array_or_none(bias));
   return record("conv2d", {x, weight, bias}, y,
@@ -73,11 +94,25 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
                 });
 }
 
+namespace {
+
+/// (size - 1) stride - 2 padding + dilation (taps - 1) + extra + 1, what a transposed convolution makes of `size`
+/// pixels.
+std::int64_t transposed_size(std::int64_t size, std::int64_t taps, std::int64_t stride, std::int64_t padding,
+                             std::int64_t extra, std::int64_t dilation) {
+  const std::int64_t spread = detail::checked_mul(size - 1, stride), kernel = detail::checked_mul(dilation, taps - 1);
+  const std::int64_t whole = detail::checked_add(detail::checked_add(spread, kernel), detail::checked_add(extra, 1));
+  return detail::checked_sub(whole, detail::checked_mul(2, padding));
+}
+
+}  // namespace
+
 // A transposed convolution is the data gradient of the convolution from y to x: the roles of the two are swapped in
 // everything below.
 Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
                         const ConvTranspose2dOptions& options) {
   const char* op = "conv_transpose2d";
+  const ops::CalledOp called(op);
   check_operands(op, x, weight, bias, 0);
   const auto& [stride, padding, extra, dilation] = options;
   check_size(op, "stride", stride, 1);
@@ -88,8 +123,8 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bia
              "] expected output_padding below stride or dilation, found ", show(extra), " for stride ", show(stride),
              " and dilation ", show(dilation));
   const Shape &sx = x.shape(), &sw = weight.shape();
-  Size2 out{(sx[2] - 1) * stride.h - 2 * padding.h + dilation.h * (sw[2] - 1) + extra.h + 1,
-            (sx[3] - 1) * stride.w - 2 * padding.w + dilation.w * (sw[3] - 1) + extra.w + 1};
+  const Size2 out{transposed_size(sx[2], sw[2], stride.h, padding.h, extra.h, dilation.h),
+                  transposed_size(sx[3], sw[3], stride.w, padding.w, extra.w, dilation.w)};
   ELBO_CHECK(sx[2] > 0 && sx[3] > 0 && out.h > 0 && out.w > 0, ShapeError, "[", op,
              "] expected an output of at least 1 x 1, found ", show(out), " for x ", sx, ", weight ", sw);
   Conv2dArgs args = conv_args({sx[0], sw[1], out.h, out.w}, sw, {sx[2], sx[3]}, x.dtype(), stride, padding, dilation);

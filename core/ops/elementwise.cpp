@@ -10,6 +10,7 @@ namespace {
 enum class Saves { none, x, y };
 
 Tensor unary_op(UnaryOp op, const char* name, Saves saves, const Tensor& x, double p0 = 0, double p1 = 0) {
+  const ops::CalledOp called(name);
   ops::check_floating(name, x);
   Array y = kernels::unary(op, x.array(), p0, p1);
   return record(
@@ -33,6 +34,7 @@ Tensor sum_op(BinaryOp op, const char* name, const Tensor& a, const Tensor& b, A
 }
 
 Tensor binary_op(BinaryOp op, const char* name, const Tensor& a, const Tensor& b) {
+  const ops::CalledOp called(name);
   ops::check_floating_pair(name, a, b);
   Shape shape = broadcast(a.shape(), b.shape(), name);
   Array y = kernels::binary(op, a.array(), b.array(), shape);
@@ -68,5 +70,38 @@ ELBO_UNARY_OPS(ELBO_DEFINE)
 ELBO_UNARY_OPS_1(ELBO_DEFINE_1)
 ELBO_UNARY_OPS_2(ELBO_DEFINE_2)
 ELBO_BINARY_OPS(ELBO_DEFINE_BINARY)
+
+// With a number: what is wrong is said of the operator that was written, not of what it is made of.
+
+Tensor operator+(const Tensor& x, double c) {
+  const ops::CalledOp called("add");
+  return add_scalar(x, c);
+}
+Tensor operator+(double c, const Tensor& x) { return x + c; }
+
+Tensor operator-(const Tensor& x, double c) {
+  const ops::CalledOp called("sub");
+  return add_scalar(x, -c);
+}
+Tensor operator-(double c, const Tensor& x) {
+  const ops::CalledOp called("sub");
+  return add_scalar(neg(x), c);
+}
+
+Tensor operator*(const Tensor& x, double c) {
+  const ops::CalledOp called("mul");
+  return mul_scalar(x, c);
+}
+Tensor operator*(double c, const Tensor& x) { return x * c; }
+
+Tensor operator/(const Tensor& x, double c) {
+  const ops::CalledOp called("div");
+  return div_scalar(x, c);
+}
+Tensor operator/(double c, const Tensor& x) {
+  const ops::CalledOp called("div");
+  ops::check_floating("div", x);
+  return div(full({}, c, x.array().options()), x);
+}
 
 }  // namespace elbo

@@ -6,6 +6,7 @@ namespace elbo {
 
 Tensor index_select(const Tensor& x, int axis, const Tensor& indices) {
   const char* op = "index_select";
+  const ops::CalledOp called(op);
   ops::check_defined(op, x);
   ops::check_int64(op, "indices", indices);
   ops::check_same_device(op, x, indices);
@@ -18,6 +19,7 @@ Tensor index_select(const Tensor& x, int axis, const Tensor& indices) {
 }
 
 Tensor one_hot(const Tensor& labels, std::int64_t classes, DType dtype) {
+  const ops::CalledOp called("one_hot");
   ops::check_int64("one_hot", "labels", labels);
   ops::check_floating("one_hot", dtype);
   ELBO_CHECK(classes > 0, ValueError, "[one_hot] expected at least one class, found ", classes);

@@ -18,8 +18,10 @@ Array element_grad(const Array& g, Reduction reduction, std::int64_t count) {
 
 Tensor pair_loss(BinaryOp op, const char* name, const char* second, const Tensor& a, const Tensor& b,
                  Reduction reduction) {
+  const ops::CalledOp called(name);
   ops::check_floating_pair(name, a, b);
   ops::check_shape(name, second, a.shape(), b.shape());
+  if (op == BinaryOp::bce) ops::check_range(a, 0, 1);
   Array y = reduction == Reduction::none
                 ? kernels::binary(op, a.array(), b.array())
                 : sum_or_mean(kernels::binary_sum(op, a.array(), b.array()), reduction, a.numel());
@@ -54,6 +56,7 @@ Tensor gaussian_kl(const Tensor& mu, const Tensor& logvar, Reduction reduction) 
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels, Reduction reduction) {
   const char* op = "cross_entropy";
+  const ops::CalledOp called(op);
   ops::check_floating(op, logits);
   ops::check_int64(op, "labels", labels);
   ops::check_same_device(op, logits, labels);

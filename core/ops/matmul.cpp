@@ -31,6 +31,7 @@ Array as_rows(const Array& x) {
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
+  const ops::CalledOp called("matmul");
   ops::check_floating_pair("matmul", a, b);
   const Shape &sa = a.shape(), &sb = b.shape();
   ELBO_CHECK(sa.rank() >= 2 && sb.rank() >= 2, ShapeError, "[matmul] expected at least 2 dimensions each, found a ", sa,

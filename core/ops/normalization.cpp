@@ -87,6 +87,7 @@ Tensor batch_norm_inference(const Tensor& x, const Tensor& weight, const Tensor&
 
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Tensor& running_mean, Tensor& running_var,
                   bool training, double momentum, double eps) {
+  const ops::CalledOp called("batch_norm");
   check_batch_norm(x, weight, bias, running_mean, running_var, training);
   std::int64_t n = x.shape()[0], channels = x.shape()[1], each = n;
   Shape shape = Shape{1, channels};  // what [C] broadcasts as
@@ -112,6 +113,7 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Ten
 Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight, const Tensor& bias,
                   double eps) {
   const char* op = "layer_norm";
+  const ops::CalledOp called(op);
   ops::check_floating(op, x);
   const Shape& shape = x.shape();
   int lead = shape.rank() - normalized_shape.rank();

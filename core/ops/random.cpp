@@ -7,7 +7,7 @@ namespace elbo {
 
 Generator& ops::choose_generator(const char* op, Generator* generator, Device device) {
   if (!generator) return default_generator(device);
-  ELBO_CHECK(generator->device() == device, DeviceError, "[", op, "] expected a generator on ", device,
+  ELBO_CHECK(generator->device() == device, DeviceError, "[", called(op), "] expected a generator on ", device,
              ", found one on ", generator->device());
   return *generator;
 }
@@ -16,6 +16,7 @@ namespace {
 
 Array draw(const char* op, RandomKind kind, const Shape& shape, TensorOptions options, Generator* generator,
            double p = 0.5) {
+  const ops::CalledOp called(op);
   ops::check_floating(op, options.dtype);
   return kernels::random(kind, shape, options.dtype, ops::choose_generator(op, generator, options.device), p);
 }
@@ -36,13 +37,16 @@ Tensor bernoulli(double p, const Shape& shape, TensorOptions options, Generator*
 }
 
 Tensor bernoulli(const Tensor& probs, Generator* generator) {
+  const ops::CalledOp called("bernoulli");
   ops::check_floating("bernoulli", probs);
+  ops::check_range(probs, 0, 1);
   Array uniform = draw("bernoulli", RandomKind::uniform, probs.shape(), probs.array().options(), generator);
   Array below = kernels::compare(CompareOp::lt, uniform, probs.array(), probs.shape());
   return record_constant("bernoulli", {probs}, kernels::cast(below, probs.dtype()));
 }
 
 Tensor dropout(const Tensor& x, double p, bool training, Generator* generator) {
+  const ops::CalledOp called("dropout");
   ops::check_floating("dropout", x);
   ELBO_CHECK(p >= 0 && p < 1, ValueError, "[dropout] expected a probability in [0, 1), found ", p);
   if (!training || p == 0) return x;

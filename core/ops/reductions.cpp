@@ -51,6 +51,7 @@ Tensor divided_sum(const char* name, const Tensor& x, const Plan& plan, double d
 
 /// max or min. The elements that tie share the gradient equally.
 Tensor extremum(ReduceOp op, const char* name, const Tensor& x, const Axes& axes, bool keepdim) {
+  const ops::CalledOp called(name);
   Plan plan(name, x, axes, keepdim);
   ELBO_CHECK(plan.count > 0 || plan.kept.numel() == 0, ShapeError, "[", name,
              "] expected at least one element, found shape ", plan.in);
@@ -68,11 +69,13 @@ Tensor extremum(ReduceOp op, const char* name, const Tensor& x, const Axes& axes
 
 Tensor sum(const Tensor& x) { return sum(x, {}); }
 Tensor sum(const Tensor& x, const Axes& axes, bool keepdim) {
+  const ops::CalledOp called("sum");
   return divided_sum("sum", x, Plan("sum", x, axes, keepdim), 1);
 }
 
 Tensor mean(const Tensor& x) { return mean(x, {}); }
 Tensor mean(const Tensor& x, const Axes& axes, bool keepdim) {
+  const ops::CalledOp called("mean");
   Plan plan("mean", x, axes, keepdim);
   return divided_sum("mean", x, plan, static_cast<double>(plan.count));
 }
@@ -82,6 +85,7 @@ Tensor var(const Tensor& x, std::initializer_list<int> axes, double correction, 
   return var(x, Axes(axes), correction, keepdim);
 }
 Tensor var(const Tensor& x, const Axes& axes, double correction, bool keepdim) {
+  const ops::CalledOp called("var");
   Plan plan("var", x, axes, keepdim);
   double n = static_cast<double>(plan.count), degrees = std::max(n - correction, 0.0);
   const auto centre = [&](const Array& values) {

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "../autograd.h"
+#include "../checked_size_detail.h"
 #include "../kernels.h"
 #include "checks.h"
 
@@ -38,12 +39,14 @@ Array rows(const Array& x, int axis, std::int64_t begin, std::int64_t end) {
 }  // namespace
 
 Tensor reshape(const Tensor& x, const Shape& shape) {
+  const ops::CalledOp called("reshape");
   ops::check_defined("reshape", x);
   return record("reshape", {x}, x.array().reshape(shape),
                 [from = x.shape()](const Array& g, const Needs&) { return Grads{g.reshape(from)}; });
 }
 
 Tensor reshape(const Tensor& x, std::initializer_list<std::int64_t> sizes) {
+  const ops::CalledOp called("reshape");
   ops::check_defined("reshape", x);
   std::vector<std::int64_t> known(sizes);
   auto wild = std::find(known.begin(), known.end(), -1);
@@ -58,16 +61,18 @@ Tensor reshape(const Tensor& x, std::initializer_list<std::int64_t> sizes) {
 }
 
 Tensor flatten(const Tensor& x, int start) {
+  const ops::CalledOp called("flatten");
   ops::check_defined("flatten", x);
   const Shape& shape = x.shape();
   if (shape.rank() == 0) return reshape(x, Shape{1});
   int first = shape.axis(start, "flatten");
-  Shape out = shape;
-  for (int i = shape.rank() - 1; i > first; --i) out = out.with(i - 1, out[i - 1] * out[i]).without(i);
-  return reshape(x, out);
+  std::int64_t rest = 1;
+  for (int i = first; i < shape.rank(); ++i) rest *= shape[i];
+  return reshape(x, Shape(std::span(shape.begin(), static_cast<std::size_t>(first))).insert(first, rest));
 }
 
 Tensor transpose(const Tensor& x, int axis_a, int axis_b) {
+  const ops::CalledOp called("transpose");
   ops::check_defined("transpose", x);
   std::vector<int> dims(static_cast<std::size_t>(x.shape().rank()));
   std::iota(dims.begin(), dims.end(), 0);
@@ -77,6 +82,7 @@ Tensor transpose(const Tensor& x, int axis_a, int axis_b) {
 }
 
 Tensor permute(const Tensor& x, const std::vector<int>& dims) {
+  const ops::CalledOp called("permute");
   ops::check_defined("permute", x);
   ELBO_CHECK(static_cast<int>(dims.size()) == x.shape().rank(), ShapeError, "[permute] expected ", x.shape().rank(),
              " axes for shape ", x.shape(), ", found ", dims.size());
@@ -92,6 +98,7 @@ Tensor permute(const Tensor& x, const std::vector<int>& dims) {
 
 Tensor concatenate(std::span<const Tensor> parts, int axis) {
   const char* op = "concatenate";
+  const ops::CalledOp called(op);
   ELBO_CHECK(!parts.empty(), ShapeError, "[", op, "] expected at least one tensor, found none");
   ops::check_defined(op, parts[0]);
   // PyTorch's rule: [0] holds nothing, and goes with any shape.
@@ -108,7 +115,7 @@ Tensor concatenate(std::span<const Tensor> parts, int axis) {
     const Shape& shape = part.shape();
     shapes.push_back(shape);
     if (shape == nothing) continue;
-    ELBO_CHECK(shape.rank() == first.rank() && shape.with(dim, first[dim]) == first, ShapeError, "[", op,
+    ELBO_CHECK(shape.rank() == first.rank() && shape.without(dim) == first.without(dim), ShapeError, "[", op,
                "] sizes differ outside axis ", dim, ": ", first, " and ", shape);
     arrays.push_back(part.array());
   }
@@ -131,6 +138,7 @@ Tensor concatenate(std::initializer_list<Tensor> parts, int axis) {
 }
 
 Tensor slice(const Tensor& x, int axis, std::int64_t begin, std::int64_t end, std::int64_t step) {
+  const ops::CalledOp called("slice");
   ops::check_defined("slice", x);
   const Shape& shape = x.shape();
   int dim = shape.axis(axis, "slice");
@@ -138,6 +146,7 @@ Tensor slice(const Tensor& x, int axis, std::int64_t begin, std::int64_t end, st
   std::int64_t n = shape[dim];
   begin = std::clamp(begin < 0 ? begin + n : begin, std::int64_t{0}, n);
   end = std::clamp(end < 0 ? end + n : end, begin, n);
+  step = std::min(step, std::max<std::int64_t>(n, 1));  // a longer one leads beyond the end all the same
   Index starts = filled(0), steps = every;
   starts[static_cast<std::size_t>(dim)] = begin;
   steps[static_cast<std::size_t>(dim)] = step;
@@ -150,6 +159,7 @@ Tensor slice(const Tensor& x, int axis, std::int64_t begin, std::int64_t end, st
 
 Tensor pad(const Tensor& x, const std::vector<std::int64_t>& before, const std::vector<std::int64_t>& after,
            double value) {
+  const ops::CalledOp called("pad");
   ops::check_defined("pad", x);
   Shape shape = x.shape();
   std::size_t rank = static_cast<std::size_t>(shape.rank());
@@ -160,7 +170,8 @@ Tensor pad(const Tensor& x, const std::vector<std::int64_t>& before, const std::
     ELBO_CHECK(before[i] >= 0 && after[i] >= 0, ValueError, "[pad] expected sizes of at least 0, found ", before[i],
                " and ", after[i], " for axis ", i);
     starts[i] = before[i];
-    shape = shape.with(static_cast<int>(i), before[i] + shape[static_cast<int>(i)] + after[i]);
+    const std::int64_t size = detail::checked_add(before[i], shape[static_cast<int>(i)]);
+    shape = shape.with(static_cast<int>(i), detail::checked_add(size, after[i]));
   }
   return record("pad", {x}, kernels::unslice(x.array(), shape, starts, every, value),
                 [from = x.shape(), starts](const Array& g, const Needs&) {

@@ -7,6 +7,7 @@ namespace elbo {
 namespace {
 
 Tensor softmax_op(SoftmaxKind kind, const char* name, const Tensor& x, int axis) {
+  const ops::CalledOp called(name);
   ops::check_floating(name, x);
   int dim = ops::resolve_axis(name, x.shape(), axis);
   Array y = kernels::softmax(kind, x.array(), dim);
@@ -21,6 +22,7 @@ Tensor softmax(const Tensor& x, int axis) { return softmax_op(SoftmaxKind::softm
 Tensor log_softmax(const Tensor& x, int axis) { return softmax_op(SoftmaxKind::log_softmax, "log_softmax", x, axis); }
 
 Tensor logsumexp(const Tensor& x, int axis, bool keepdim) {
+  const ops::CalledOp called("logsumexp");
   ops::check_floating("logsumexp", x);
   int dim = ops::resolve_axis("logsumexp", x.shape(), axis);
   Array y = kernels::logsumexp(x.array(), dim);

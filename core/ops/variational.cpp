@@ -7,6 +7,7 @@ namespace elbo {
 
 Tensor reparameterize(const Tensor& mu, const Tensor& logvar, Generator* generator) {
   const char* op = "reparameterize";
+  const ops::CalledOp called(op);
   ops::check_floating_pair(op, mu, logvar);
   ops::check_shape(op, "logvar", mu.shape(), logvar.shape());
   const auto [z, noise] =

@@ -5,6 +5,7 @@
 namespace elbo {
 
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
+  const ops::CalledOp called("where");
   ops::check_defined("where", condition);
   ELBO_CHECK(condition.dtype() == DType::uint8, DTypeError, "[where] expected a condition of uint8, found ",
              condition.dtype());

@@ -239,3 +239,27 @@ TEST_CASE("moves on the GPU: one launch each", "[cuda][move]") {
   one_launch([&] { kernels::one_hot(indices, 4, DType::float32); });
   one_launch([&] { kernels::gather_pictures(pictures, indices, 1, 0, &generator); });
 }
+
+TEST_CASE("numbers outside their range on the GPU are reported when it is waited for", "[cuda][move]") {
+  for_types([]<class T>(T) {
+    for (int64_t place : {0, 3, 1026}) {
+      std::vector<T> numbers(1027, T(1));
+      numbers[static_cast<std::size_t>(place)] = T(200);
+      const Array x = Array::from(numbers, {1027}, gpu);
+      INFO(name(dtype_of<T>) << " at " << place);
+      CHECK_NOTHROW(kernels::check_range(x, 0, 200));
+      CHECK_NOTHROW(synchronize(gpu));
+      CHECK_NOTHROW(kernels::check_range(x, 0, 199));
+      CHECK_THROWS_WITH(synchronize(gpu), Catch::Contains("expected numbers in [0, 199], found 200 at position " +
+                                                          std::to_string(place)));
+      CHECK_NOTHROW(synchronize(gpu));
+      CHECK_NOTHROW(kernels::check_range(x, 2, 300));
+      CHECK_THROWS_AS(x.to(cpu), ValueError);
+    }
+  });
+  const Array nan = Array::full({5}, NAN, {DType::float32, gpu});
+  CHECK_NOTHROW(kernels::check_range(nan, -inf, inf));
+  CHECK_THROWS_AS(synchronize(gpu), ValueError);
+  CHECK_NOTHROW(kernels::check_range(Array::empty({0}, {DType::float32, gpu}), 0, 0));
+  CHECK_NOTHROW(synchronize(gpu));
+}

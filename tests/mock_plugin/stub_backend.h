@@ -17,6 +17,7 @@ class StubBackend : public Backend {
   Status compare(Queue, CompareOp, View, ConstView, ConstView) override { return none(); }
   Status where(Queue, View, ConstView, ConstView, ConstView) override { return none(); }
   Status cast(Queue, View, ConstView) override { return none(); }
+  Status check_range(Queue, ConstView, double, double) override { return none(); }
   Status reduce(Queue, ReduceOp, View, ConstView) override { return none(); }
   Status sum_groups(Queue, View, ConstView) override { return none(); }
   Status argmax(Queue, View, ConstView) override { return none(); }
