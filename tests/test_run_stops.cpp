@@ -163,7 +163,7 @@ TEST_CASE("a run is trained by one process at a time, and read by all", "[runs]"
 
 TEST_CASE("a folder in which a run was being made when it was killed is as good as empty", "[runs]") {
   TempDir dir;
-  for (const std::string& name : std::vector<std::string>{"", "lock", "config.json.tmp4711-0"}) {
+  for (const std::string& name : std::vector<std::string>{"", "lock", ".config.json.elbo-tmp-4711-0"}) {
     INFO(name);
     const std::filesystem::path folder = dir / ("run" + name);
     std::filesystem::create_directory(folder);
