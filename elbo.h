@@ -40,6 +40,7 @@
 #include "models/conv_vae.h"
 #include "models/cvae.h"
 #include "models/evaluate.h"
+#include "models/health.h"
 #include "models/latent.h"
 #include "models/metrics.h"
 #include "models/model.h"

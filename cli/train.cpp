@@ -1,4 +1,5 @@
 #include <elbo/datasets/split.h>
+#include <elbo/models/health.h>
 #include <elbo/models/trainer.h>
 #include <elbo/viz/run_pictures.h>
 
@@ -95,6 +96,7 @@ int train(const TrainArgs& args) {
   models::Run run = resumed ? resumed->run : models::Run::create(args.out, config);
   if (config.to_json() != run.config().to_json()) run.set_config(config);
   report_skipped(data);
+  if (!resumed) print_warnings(models::Health(config).of_pictures(data));
   try {
     return train(args, config, run, trainer, *model, to_show);
   } catch (const Error& error) {

@@ -1,5 +1,6 @@
 #include "training.h"
 
+#include <elbo/models/health.h>
 #include <elbo/viz/report_facts.h>
 
 #include <signal.h>
@@ -70,6 +71,10 @@ void print_head(const models::RunConfig& config, const models::Model& model, con
   std::fflush(stdout);
 }
 
+void print_warnings(const std::vector<std::string>& warnings) {
+  for (const std::string& text : warnings) std::cerr << "elbo train: warning: " << text << std::endl;
+}
+
 models::FitResult fit_with_progress(const TrainArgs& args, const models::Run& run, models::Trainer& trainer,
                                     models::Model& model, const StopSignals& signals) {
   Progress progress(args.json ? std::cerr : std::cout, progress_options(args.json ? 2 : 1));
@@ -81,8 +86,10 @@ models::FitResult fit_with_progress(const TrainArgs& args, const models::Run& ru
   callbacks.on_step = [&](const models::Trainer& t, std::int64_t samples) {
     if (progress.due()) progress.step(samples, t.running_losses().loss);
   };
+  models::Health health(run.config());
   callbacks.on_epoch = [&](const models::EpochRecord& record, bool best) {
     progress.epoch_done(summary_of(record, best));
+    print_warnings(health.after_epoch(trainer, record));
   };
   callbacks.should_stop = [&] { return signals.caught() != 0; };
   models::FitResult result;

@@ -9,6 +9,8 @@ namespace elbo::cli {
 
 /// The model, the data and the settings, above the table.
 void print_head(const models::RunConfig& config, const models::Model& model, const models::Trainer& trainer);
+/// Each on a line of standard error.
+void print_warnings(const std::vector<std::string>& warnings);
 /// Trains the run and shows it; with `--json` progress goes to standard error. A signal stops it.
 models::FitResult fit_with_progress(const TrainArgs& args, const models::Run& run, models::Trainer& trainer,
                                     models::Model& model, const StopSignals& signals);
