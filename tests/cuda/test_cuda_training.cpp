@@ -196,6 +196,28 @@ TEST_CASE("training on the GPU: a run that stopped goes on to the same bits", "[
   check_same(fit_in(dir / "stopped"), expected);
 }
 
+TEST_CASE("training on the GPU: a run that stopped between any two steps goes on to the same bits",
+          "[cuda][training]") {
+  TempDir dir;
+  const NamedArrays expected = fit_in(dir / "whole");
+  for (std::int64_t steps : {3, 7, 8}) {  // seven steps an epoch, then its validation
+    INFO("stopped after every " << steps << " steps");
+    const std::filesystem::path folder = dir / ("stopped" + std::to_string(steps));
+    int stops = 0;
+    for (bool stopped = true; stopped; stops += stopped) {
+      stopped = false;
+      std::int64_t asked = 0;
+      try {
+        train(folder, config_of("vae"), data(), {.should_stop = [&] { return stopped = asked++ == steps; }});
+      } catch (const IoError&) {
+        CHECK(stopped);  // before the first epoch was over: there is no model to open
+      }
+    }
+    CHECK(stops >= 3);
+    check_same(Run::open(folder).read_checkpoint()->state, expected);
+  }
+}
+
 TEST_CASE("(in a process of its own) a training that meets a fault of the GPU", "[.cuda_fault_in_training]") {
   const std::filesystem::path folder = std::getenv("ELBO_TEST_FOLDER");
   try {
