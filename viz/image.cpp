@@ -40,12 +40,6 @@ int fitting_scale(const std::vector<std::string>& labels, int width, int scale) 
   return scale;
 }
 
-/// The longest beginning of `text` that is at most `width` pixels wide.
-std::string_view cut(std::string_view text, int width, int scale) {
-  while (!text.empty() && text_width(text, scale) > width) text.remove_suffix(1);
-  return text;
-}
-
 void check_labels(const char* what, std::size_t found, int expected) {
   ELBO_CHECK(found == 0 || found == static_cast<std::size_t>(expected), ShapeError, "[grid] ", found, " ", what,
              ": expected none or ", expected);
@@ -104,14 +98,14 @@ void draw_labels(Image& out, const Layout& layout, const GridOptions& options) {
   const int column_scale = fitting_scale(options.column_labels, layout.cell_width, scale);
   const int caption_scale = fitting_scale(options.captions, layout.cell_width, scale);
   const auto centred = [&](std::string_view text, int column, int y, int size) {
-    const std::string_view shown = cut(text, layout.cell_width, size);
+    const std::string shown = detail::fitted(text, layout.cell_width, 7.0 * size);
     const int x = layout.x(column, options.gap) + (layout.cell_width - text_width(shown, size)) / 2;
     draw_text(out, x, y, shown, color, size);
   };
   // Above a picture, the text's two rows below the baseline already set it off.
   const int above = layout.top - text_height(column_scale);
-  draw_text(out, layout.left, options.gap + 2 * scale, cut(options.title, out.width - layout.left, scale), color,
-            scale);
+  draw_text(out, layout.left, options.gap + 2 * scale,
+            detail::fitted(options.title, out.width - layout.left, 7.0 * scale), color, scale);
   for (std::size_t i = 0; i < options.column_labels.size(); ++i)
     centred(options.column_labels[i], static_cast<int>(i), above, column_scale);
   const int picture_height = layout.cell_height - (options.captions.empty() ? 0 : layout.line);
@@ -177,28 +171,11 @@ Image grid(std::span<const float> data, int count, int channels, int height, int
 }
 
 void draw_text(Image& image, int x, int y, std::string_view text, Color color, int scale) {
-  for (char character : text) {
-    const detail::Glyph& glyph = detail::glyph(character);
-    const auto [begin, end] = detail::extent(glyph);
-    const int width = (end - begin) * scale;
-    for (int j = 0; j < text_height(scale); ++j)
-      for (int i = 0; i < width; ++i) {
-        const bool inked = glyph[static_cast<std::size_t>(j / scale)] & (0b10000 >> (begin + i / scale));
-        const bool inside = x + i >= 0 && x + i < image.width && y + j >= 0 && y + j < image.height;
-        if (!inked || !inside) continue;
-        for (int c = 0; c < image.channels; ++c) image.at(x + i, y + j, c) = color[static_cast<std::size_t>(c)];
-      }
-    x += width + scale;
-  }
+  detail::draw_glyphs(image, x, y + 7 * scale, text, color, 7.0 * scale);
 }
 
 int text_width(std::string_view text, int scale) {
-  int width = 0;
-  for (char character : text) {
-    const auto [begin, end] = detail::extent(detail::glyph(character));
-    width += (end - begin + 1) * scale;
-  }
-  return std::max(0, width - scale);  // no space after the last
+  return static_cast<int>(std::min(std::ceil(detail::advance(text, 7.0 * scale)), 1e9));
 }
 
 int text_height(int scale) { return 9 * scale; }

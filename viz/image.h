@@ -62,8 +62,9 @@ Image grid(std::span<const Image> images, int columns, const GridOptions& option
 Image grid(std::span<const float> data, int count, int channels, int height, int width, int columns,
            const GridOptions& options = {});
 
-/// Draws one line of text whose upper left corner is (x, y), in a font of our own, 7 * scale pixels above its
-/// baseline and 2 * scale below. ASCII only: other characters are drawn as `?`. What leaves the picture is cut.
+/// Draws one line of UTF-8 whose upper left corner is (x, y), its capitals 7 * scale pixels high, 2 * scale below them
+/// for what hangs down; accents on capitals rise above y. Edges are smooth. The font has Latin, Greek, Cyrillic,
+/// punctuation and some signs; a character that it lacks is a box. What leaves the picture is cut.
 void draw_text(Image& image, int x, int y, std::string_view text, Color color, int scale = 1);
 
 /// The width in pixels that `draw_text` needs, and its height.

@@ -1,33 +1,35 @@
 #include "svg_writer.h"
 
 #include "../core/errors.h"
+#include "../core/text.h"
 #include "axis.h"
+#include "font.h"
 #include "svg.h"
 
 namespace elbo::viz {
 
 std::string escape_xml(std::string_view text) {
   std::string out;
-  for (char character : text) switch (character) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        // XML allows no control characters, not even escaped ones.
-        if (static_cast<unsigned char>(character) >= 0x20 || character == '\t' || character == '\n') out += character;
-    }
+  while (!text.empty()) {
+    const Character next = first_character(text);
+    const std::string_view bytes = text.substr(0, next.bytes);
+    text.remove_prefix(next.bytes);
+    // XML allows no control characters, not even escaped ones, and nothing but UTF-8.
+    if (!next.valid || next.code == 0xFFFE || next.code == 0xFFFF)
+      out += "\uFFFD";
+    else if (next.code == '&')
+      out += "&amp;";
+    else if (next.code == '<')
+      out += "&lt;";
+    else if (next.code == '>')
+      out += "&gt;";
+    else if (next.code == '"')
+      out += "&quot;";
+    else if (next.code == '\'')
+      out += "&#39;";
+    else if (next.code >= 0x20 || next.code == '\t' || next.code == '\n')
+      out += bytes;
+  }
   return out;
 }
 
@@ -52,13 +54,8 @@ std::string number(double value) {
 }
 
 double guess_width(std::string_view text, double size) {
-  double width = 0;
-  for (char character : text) {
-    if ((static_cast<unsigned char>(character) & 0xC0) == 0x80) continue;  // the rest of a UTF-8 character
-    const bool narrow = std::string_view("iljtfr.,:;'|!()[] ").find(character) != std::string_view::npos;
-    width += narrow ? 0.36 : character >= 'A' && character <= 'Z' ? 0.70 : 0.60;
-  }
-  return width * size;
+  constexpr double capitals = 0.729;  // of the size, in DejaVu Sans
+  return advance(text, capitals * size);
 }
 
 SvgWriter::SvgWriter(int width, int height, std::string_view title) {

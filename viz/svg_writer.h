@@ -8,7 +8,7 @@ namespace elbo::viz::detail {
 /// A coordinate or length: two decimals at most.
 std::string number(double value);
 
-/// A guess at the width of `text` in a sans-serif font of that size; no font is at hand to measure.
+/// A guess at the width of `text` in the reader's sans-serif font of that size: that of DejaVu Sans, a wide one.
 double guess_width(std::string_view text, double size);
 
 enum class Anchor { start, middle, end };
