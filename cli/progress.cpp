@@ -40,16 +40,21 @@ std::string padded(const std::string& text, std::size_t width) {
   return std::string(width > text.size() ? width - text.size() : 0, ' ') + text;
 }
 
-/// A loss with two decimals, or where it is small, with four.
-std::string nats(double value) {
+/// A loss with two decimals, or where it is small, with four; with as many digits as fit into `width` and an exponent
+/// where it would not fit, or would look like 0.
+std::string nats(double value, int width = 12) {
   if (!std::isfinite(value)) return std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
   char buffer[350];  // the longest double has 309 digits before the point
-  std::snprintf(buffer, sizeof buffer, std::abs(value) < 1 && value != 0 ? "%.4f" : "%.2f", value);
+  const double size = std::abs(value);
+  const int length = std::snprintf(buffer, sizeof buffer, size < 1 && value != 0 ? "%.4f" : "%.2f", value);
+  if (length <= width && (value == 0 || size >= 0.001)) return buffer;
+  for (int digits = 3; digits >= 0; --digits)
+    if (std::snprintf(buffer, sizeof buffer, "%.*e", digits, value) <= width) break;
   return buffer;
 }
 
 std::string columns(const Losses& losses) {
-  return padded(nats(losses.loss), 9) + padded(nats(losses.reconstruction), 11) + padded(nats(losses.kl), 9);
+  return padded(nats(losses.loss, 8), 9) + padded(nats(losses.reconstruction, 10), 11) + padded(nats(losses.kl, 8), 9);
 }
 
 }  // namespace

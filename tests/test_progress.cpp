@@ -223,3 +223,24 @@ TEST_CASE("durations", "[progress]") {
   CHECK(format_duration(NAN) == "-:--");
   CHECK(format_duration(-1) == "-:--");
 }
+
+TEST_CASE("losses of any size stay apart and do not look like others", "[progress]") {
+  for (double value : {0.0, 1e-9, -1e-9, 5e-5, 0.25, 309.125, 99999.99, 123456.7, 123456789.1, -123456789.1, 1e30,
+                       -1e30, 1e308, -1e308, 5e-324, double(NAN), double(INFINITY), -double(INFINITY)}) {
+    for (int width : {8, 10, 12}) {
+      const std::string text = nats(value, width);
+      INFO(text);
+      CHECK(text.size() <= static_cast<std::size_t>(width));
+      const double shown = std::strtod(text.c_str(), nullptr);
+      if (std::isnan(value)) CHECK(std::isnan(shown));
+      if (std::isinf(value)) CHECK(shown == value);
+      if (std::isfinite(value) && std::isfinite(shown)) CHECK(std::abs(shown - value) <= 0.06 * std::abs(value));
+      if (std::isfinite(value)) CHECK((shown == 0) == (value == 0));
+    }
+    const std::string row = columns({value, value, value});
+    CHECK(row.size() == 29);
+    CHECK(row[0] == ' ');
+    CHECK(row[9] == ' ');
+    CHECK(row[20] == ' ');
+  }
+}
