@@ -8,13 +8,6 @@ namespace elbo::cli {
 
 using Command = std::function<int()>;
 
-/// A command throws one of the library's errors for bad input, which ends with status 2. What goes wrong once the work
-/// is under way is a fault and ends with status 1: it is thrown as this. Errors of devices are faults too.
-class Fault : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
 void add_train(CLI::App& app, Command& run);
 void add_eval(CLI::App& app, Command& run);
 void add_sample(CLI::App& app, Command& run);

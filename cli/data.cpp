@@ -112,6 +112,8 @@ Halves read(const DataArgs& args) {
   Halves out{models::load_data(args.data, Split::train), {}};
   try {
     out.test = models::load_data(args.data, Split::test);
+  } catch (const SystemFault&) {
+    throw;
   } catch (const IoError&) {
     if (args.data.dataset != "idx" && args.data.dataset != "folder") throw;
   }
@@ -215,12 +217,13 @@ int data(const DataArgs& args) {
                ": expected --dataset beside it, to say what it is");
     return list_all(args);
   }
-  if (!args.preview.empty()) check_output(args.preview);
   DataArgs used = args;
+  if (!args.preview.empty()) used.preview = checked_output("--preview", args.preview, args.json);
   if (args.grey) used.data.load.channels = 1;
   const std::string dir = datasets::find_data_dir(args.data.dataset, args.data.dir).string();
   const Halves halves = read(used);
-  if (!args.preview.empty()) viz::write_png(args.preview, preview_of(halves.train));
+  if (!args.preview.empty()) viz::write_png(used.preview, preview_of(halves.train));
+  if (is_stdout(used.preview)) return 0;
   if (args.json)
     print_json_of(args, halves, dir);
   else

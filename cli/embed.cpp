@@ -129,14 +129,21 @@ fs::path default_out(const EmbedArgs& args) {
   return args.runs.front() / (name + ".svg");
 }
 
+/// The table's file: where it is not named it lies beside the figure, which only a regular file has a place for.
+fs::path csv_file(const EmbedArgs& args, const fs::path& out) {
+  if (std::error_code error; args.csv.empty() && fs::exists(out, error) && !fs::is_regular_file(out, error)) return {};
+  const fs::path csv = args.csv.empty() ? fs::path(out).replace_extension(".csv") : args.csv;
+  const fs::path checked = checked_output("--csv", csv, args.json);
+  ELBO_CHECK(out != checked, ValueError, "--out ", out.string(), ": expected another file than --csv ", csv.string());
+  return checked;
+}
+
 int embed(const EmbedArgs& args) {
   RunArgs both = args;
   if (!args.model_b.empty()) both.runs.push_back(args.model_b);
   const std::vector<Trained> runs = open_trained(both);
-  const fs::path out = args.out.empty() ? default_out(args) : args.out;
-  const fs::path csv = args.csv.empty() ? fs::path(out).replace_extension(".csv") : args.csv;
-  ELBO_CHECK(out != csv, ValueError, "--out ", out.string(), ": expected a name that does not end in .csv, or --csv");
-  for (const fs::path& file : {out, csv}) check_output(file);
+  const fs::path out = checked_output("--out", args.out.empty() ? default_out(args) : args.out, args.json);
+  const fs::path csv = csv_file(args, out);
   for (const Trained& trained : runs)
     ELBO_CHECK(trained.model->config().latent >= 2, ValueError, trained.run.folder().string(),
                ": expected at least two latent dimensions, found ", trained.model->config().latent);
@@ -149,11 +156,14 @@ int embed(const EmbedArgs& args) {
     for (const Trained& trained : runs) all.push_back(embed_codes(args, trained, pictures, status));
   }
   const std::string svg = svg_of(args, runs, pictures, all), rows = csv_of(pictures, all);
+  std::vector<fs::path> files = {out};
+  if (!csv.empty()) files.push_back(csv);
   write_file_atomically(out, svg);
-  write_file_atomically(csv, rows);
+  if (!csv.empty()) write_file_atomically(csv, rows);
+  if (is_stdout(out) || is_stdout(csv)) return 0;
   if (!args.json) {
     print_text(runs, all);
-    std::printf("%s\n%s\n", out.c_str(), csv.c_str());
+    for (const fs::path& file : files) std::printf("%s\n", file.c_str());
     print_device(runs.front());
     return 0;
   }
@@ -164,7 +174,7 @@ int embed(const EmbedArgs& args) {
   json["device"] = runs[0].model->device().to_string();
   json.update(json_of(runs[0], all[0]));
   if (runs.size() > 1) json["model_b"] = json_of(runs[1], all[1]);
-  json["files"] = {out.string(), csv.string()};
+  for (const fs::path& file : files) json["files"].push_back(file.string());
   print_json(json);
   return 0;
 }
@@ -203,9 +213,12 @@ void add_embed(CLI::App& app, Command& run) {
   command->add_option("--count", args->count, "The first N pictures of it (default: all)")
       ->check(at_least(2))
       ->type_name("N");
-  command->add_option("--out", args->out, "The SVG file to write (default: embedding-METHOD.svg in the run folder)")
+  command
+      ->add_option("--out", args->out,
+                   "The SVG file to write, - for standard output (default: embedding-METHOD.svg in the run folder)")
       ->type_name("FILE");
-  command->add_option("--csv", args->csv, "The table to write (default: beside the SVG file)")->type_name("FILE");
+  command->add_option("--csv", args->csv, "The table to write, - for standard output (default: beside the SVG file)")
+      ->type_name("FILE");
   add_common(*command, *args);
   command->final_callback([args, &run] { run = [args] { return embed(*args); }; });
 }

@@ -12,7 +12,9 @@ namespace elbo::cli {
 namespace fs = std::filesystem;
 
 void add_figure_options(CLI::App& command, FigureArgs& args, const std::string& name) {
-  command.add_option("--out", args.out, "The PNG file to write (default: " + name + " in the first run's folder)")
+  command
+      .add_option("--out", args.out,
+                  "The PNG file to write, - for standard output (default: " + name + " in the first run's folder)")
       ->type_name("FILE");
   command.add_option("--title", args.title, "A line above the pictures")->type_name("TEXT");
   command.add_option("--scale", args.scale, "Each pixel becomes N x N (default: what fits)")
@@ -117,9 +119,7 @@ std::string describe(const std::vector<Trained>& runs, const DrawnFrom& from) {
 }
 
 fs::path output_of(const FigureArgs& args, const std::string& name) {
-  fs::path file = args.out.empty() ? args.runs.front() / name : args.out;
-  check_output(file);
-  return file;
+  return checked_output("--out", args.out.empty() ? args.runs.front() / name : args.out, args.json);
 }
 
 nlohmann::ordered_json figure_json(const fs::path& file, const viz::Image& image, const std::vector<Trained>& runs) {

@@ -110,6 +110,8 @@ datasets::Dataset open_dataset(const Trained& trained, datasets::Split split, co
 TestPictures test_pictures(const std::function<datasets::Dataset(datasets::Split)>& read) {
   try {
     return {read(datasets::Split::test), datasets::Split::test};
+  } catch (const SystemFault&) {
+    throw;
   } catch (const IoError&) {
     return {read(datasets::Split::train), datasets::Split::train};
   }

@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "figure_options.h"
+#include "outputs.h"
 
 namespace elbo::cli {
 namespace {
@@ -83,6 +84,7 @@ int interpolate(const InterpolateArgs& args) {
                                     .scale = args.scale};
   Drawn drawn = draw(args, runs, options);
   viz::write_png(file, drawn.image);
+  if (is_stdout(file)) return 0;
   if (!args.json) {
     print_text(args, runs, drawn, file);
     print_device(runs.front());

@@ -2,8 +2,10 @@
 #include <elbo/core/text.h>
 
 #include <iostream>
+#include <new>
 
 #include "commands.h"
+#include "streams.h"
 
 namespace {
 
@@ -49,9 +51,19 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error) {
   return text.substr(0, text.find('\n'));
 }
 
-}  // namespace
+template <class... Types>
+bool is_any_of(const std::exception& error) {
+  return (dynamic_cast<const Types*>(&error) || ...);
+}
 
-int main(int argc, char** argv) {
+/// By the rule of docs/reliability.md: what other arguments or other files would mend is bad input, all else a fault.
+int status_of(const std::exception& error) {
+  using namespace elbo;
+  const bool mendable = is_any_of<IoError, FormatError, ValueError, ShapeError, DTypeError, IndexError>(error);
+  return mendable && !is_any_of<SystemFault>(error) ? bad_input : fault;
+}
+
+int run_program(int argc, char** argv) {
   CLI::App app{"Trains, evaluates and explains variational autoencoders.", "elbo"};
   app.set_version_flag("--version", "elbo " ELBO_VERSION);
   app.require_subcommand(1);
@@ -81,17 +93,19 @@ int main(int argc, char** argv) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
     return complain(given(app), explain(app, error), bad_input);
-  } catch (const elbo::cli::Fault& error) {
-    return complain(given(app), error.what(), fault);
-  } catch (const elbo::OutOfMemory& error) {
-    return complain(given(app), error.what(), fault);
-  } catch (const elbo::DeviceError& error) {
-    return complain(given(app), error.what(), fault);
-  } catch (const elbo::CudaError& error) {
-    return complain(given(app), error.what(), fault);
-  } catch (const elbo::Error& error) {
-    return complain(given(app), error.what(), bad_input);
+  } catch (const std::bad_alloc&) {
+    return complain(given(app), "no memory left", fault);
   } catch (const std::exception& error) {
-    return complain(given(app), error.what(), fault);
+    return complain(given(app), error.what(), status_of(error));
   }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  elbo::cli::prepare_streams();
+  const int status = run_program(argc, argv);
+  const std::string problem = elbo::cli::output_problem();
+  if (problem.empty() || status != 0) return status;
+  return complain(nullptr, "cannot write standard output: " + problem, fault);
 }

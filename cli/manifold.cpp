@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "figure_options.h"
+#include "outputs.h"
 
 namespace elbo::cli {
 namespace {
@@ -29,6 +30,7 @@ int manifold(const ManifoldArgs& args) {
                                .scale = args.scale};
   viz::Image image = viz::manifold_figure(model, options);
   viz::write_png(file, image);
+  if (is_stdout(file)) return 0;
   if (!args.json) {
     std::printf("%s: what %s decodes on a grid of %lld x %lld codes\n", file.c_str(), runs[0].name.c_str(),
                 static_cast<long long>(args.n), static_cast<long long>(args.n));

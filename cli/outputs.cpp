@@ -1,24 +1,40 @@
 #include "outputs.h"
 
 #include <elbo/core/errors.h>
+#include <elbo/core/file.h>
 #include <elbo/viz/report_facts.h>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <system_error>
 
 namespace elbo::cli {
 
 namespace fs = std::filesystem;
 
-void check_output(const fs::path& file) {
+bool is_stdout(const fs::path& file) { return descriptor_of(file) == STDOUT_FILENO; }
+
+fs::path checked_output(const std::string& option, const fs::path& given, bool json) {
+  const fs::path file = given == "-" ? fs::path("/dev/stdout") : given;
+  if (is_stdout(file)) {
+    ELBO_CHECK(!json, ValueError, option, " ", given.string(), ": expected a file, --json goes to standard output");
+    return file;
+  }
   std::error_code error;
   const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
   ELBO_CHECK(fs::is_directory(folder, error), IoError, file.string(), ": cannot be written, ", folder.string(),
              " is not a folder");
   ELBO_CHECK(!fs::is_directory(file, error), IoError, file.string(), ": expected a file to write, found a folder");
+  const bool may = faccessat(AT_FDCWD, (fs::exists(file, error) ? file : folder).c_str(), W_OK, AT_EACCESS) == 0;
+  ELBO_CHECK(may, IoError, file.string(), ": cannot be written: ", std::strerror(errno));
+  return file;
 }
 
 std::string csv_cell(std::string_view text) {

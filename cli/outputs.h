@@ -8,9 +8,12 @@
 /// What the commands that measure and tell have in common: the files they write and what they say while they work.
 namespace elbo::cli {
 
-/// Says early, before the work, that `file` cannot be written: throws IoError where its folder is not there, or where
-/// it is a folder itself.
-void check_output(const std::filesystem::path& file);
+/// The file that `option` names: `-` is standard output, that is /dev/stdout. Says early, before the work, that it
+/// cannot be written: throws IoError where its folder is not there or may not be written to, or where it is a folder
+/// itself, ValueError for standard output where `json` goes there.
+std::filesystem::path checked_output(const std::string& option, const std::filesystem::path& file, bool json);
+/// Whether a file is standard output by some name: then nothing else may be printed there.
+bool is_stdout(const std::filesystem::path& file);
 
 /// A cell of a CSV file (RFC 4180): in quotes where it holds a comma, a quote or a line's end.
 std::string csv_cell(std::string_view text);

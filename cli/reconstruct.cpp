@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "figure_options.h"
+#include "outputs.h"
 
 namespace elbo::cli {
 namespace {
@@ -90,6 +91,7 @@ int reconstruct(const ReconstructArgs& args) {
   for (const viz::Row& row : rows)
     errors.push_back(viz::reconstruction_error(row.model, chosen.pictures, chosen.indices, chosen.label));
   viz::write_png(file, image);
+  if (is_stdout(file)) return 0;
   if (args.json) {
     print_json(json_of(args, runs, chosen, errors, image, file));
   } else {

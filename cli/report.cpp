@@ -1,3 +1,4 @@
+#include <elbo/core/file.h>
 #include <elbo/viz/report.h>
 
 #include <cstdio>
@@ -28,6 +29,8 @@ struct Pictures {
 Pictures pictures_of(const Trained& trained, const fs::path& dir) {
   try {
     return {test_pictures([&](datasets::Split half) { return open_dataset(trained, half, dir); }), ""};
+  } catch (const SystemFault&) {
+    throw;
   } catch (const IoError& error) {
     // The folder that --data names is a mistake where nothing lies in it; a folder of long ago may be gone.
     if (!dir.empty()) throw;
@@ -37,8 +40,8 @@ Pictures pictures_of(const Trained& trained, const fs::path& dir) {
 
 int report(const ReportArgs& args) {
   const std::vector<Trained> runs = open_trained(args);
-  const fs::path out = args.out.empty() ? args.runs.front() / "report.html" : args.out;
-  check_output(out);
+  const fs::path out =
+      checked_output("--out", args.out.empty() ? args.runs.front() / "report.html" : args.out, args.json);
   std::vector<Pictures> pictures;
   pictures.reserve(runs.size());
   for (const Trained& trained : runs) pictures.push_back(pictures_of(trained, args.data));
@@ -52,15 +55,18 @@ int report(const ReportArgs& args) {
   }
   viz::ReportOptions options = args.options;
   options.tsne = !args.no_tsne;
+  std::string page;
   {
     Status status;
     options.on_stage = [&](std::string_view doing) { status.show(std::string(doing)); };
-    viz::write_report(out, parts, options);
+    page = viz::report(parts, options);
   }
+  write_file_atomically(out, page);
+  if (is_stdout(out)) return 0;
   if (args.json) {
     nlohmann::ordered_json json;
     json["file"] = out.string();
-    json["bytes"] = fs::file_size(out);
+    json["bytes"] = page.size();
     json["device"] = runs.front().model->device().to_string();
     for (const Trained& trained : runs)
       json["runs"].push_back({{"run", trained.run.folder().string()}, {"name", trained.name}});
@@ -68,7 +74,7 @@ int report(const ReportArgs& args) {
   } else {
     std::printf("%s: one page about %s, complete in itself (%.1f MB)\n", out.c_str(),
                 counted(static_cast<std::int64_t>(runs.size()), "run", "runs").c_str(),
-                static_cast<double>(fs::file_size(out)) / 1e6);
+                static_cast<double>(page.size()) / 1e6);
     print_device(runs.front());
   }
   return 0;
@@ -84,7 +90,9 @@ void add_report(CLI::App& app, Command& run) {
       "Several runs on one page:\n  elbo report runs/vae runs/cvae --out comparison.html");
   add_runs(*command, *args);
   add_data(*command, *args, false);
-  command->add_option("--out", args->out, "The HTML file to write (default: report.html in the first run's folder)")
+  command
+      ->add_option("--out", args->out,
+                   "The HTML file to write, - for standard output (default: report.html in the first run's folder)")
       ->type_name("FILE");
   command->add_option("--title", args->options.title, "Of the page (default: the runs' names)")->type_name("TEXT");
   command->add_flag("--no-tsne", args->no_tsne, "Leave out t-SNE, which takes the most time");

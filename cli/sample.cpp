@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "figure_options.h"
+#include "outputs.h"
 
 namespace elbo::cli {
 namespace {
@@ -48,6 +49,7 @@ int sample(const SampleArgs& args) {
   viz::FigureSize size = viz::sample_figure_size(rows, options);
   viz::Image image = viz::sample_figure(rows, options);
   viz::write_png(file, image);
+  if (is_stdout(file)) return 0;
   if (!args.json) {
     print_text(args, runs, options, from, size, file);
     return 0;

@@ -267,8 +267,8 @@ int score(const ScoreArgs& args) {
   ELBO_CHECK(args.odd_data.empty() || !args.odd_dataset.empty(), ValueError,
              "--odd-data: expected --odd-dataset beside it, to say what it holds");
   const Trained trained = std::move(open_trained(args).front());
-  const fs::path file = args.out.empty() ? args.runs.front() / "scores.csv" : args.out;
-  check_output(file);
+  const fs::path file =
+      checked_output("--out", args.out.empty() ? args.runs.front() / "scores.csv" : args.out, args.json);
   std::vector<Scored> all = args.input.empty() ? score_dataset(args, trained) : score_input(args, trained);
   // Throws where all pictures are of one kind, before anything is written.
   if (args.has_odd()) auroc_of(all);
@@ -276,6 +276,7 @@ int score(const ScoreArgs& args) {
     std::stable_sort(all.begin(), all.end(),
                      [](const Scored& a, const Scored& b) { return a.losses.loss > b.losses.loss; });
   write_file_atomically(file, csv_of(args, all));
+  if (is_stdout(file)) return 0;
   if (args.json)
     print_result(args, trained, all, file);
   else
@@ -328,7 +329,9 @@ void add_score(CLI::App& app, Command& run) {
       ->capture_default_str();
   add_seed(*command, args->seed, "Of the draws");
   command->add_flag("--sort", args->sort, "The highest scores first");
-  command->add_option("--out", args->out, "The CSV file to write (default: scores.csv in the run folder)")
+  command
+      ->add_option("--out", args->out,
+                   "The CSV file to write, - for standard output (default: scores.csv in the run folder)")
       ->type_name("FILE");
   add_common(*command, *args);
   command->final_callback([args, &run] { run = [args] { return score(*args); }; });

@@ -45,6 +45,23 @@ void print_result(const models::Run& run, const models::Model& model) {
   print_json(out);
 }
 
+/// The training is over and its model kept: pictures that cannot be drawn are no fault.
+void draw_pictures(const models::Run& run, Device device, const datasets::Dataset& to_show) {
+  try {
+    viz::write_run_pictures(run, *models::load(run.folder(), device), to_show);
+  } catch (const std::exception& error) {
+    std::cerr << "elbo train: note: not all pictures of the run are drawn: " << error.what() << "\n";
+  }
+}
+
+void print_files(const models::Run& run) {
+  std::printf("Run folder: %s\n ", run.folder().c_str());
+  for (const char* name :
+       {"config.json", "history.jsonl", "model.safetensors", "samples.png", "reconstructions.png", "loss.svg"})
+    if (std::error_code error; std::filesystem::is_regular_file(run / name, error)) std::printf(" %s", name);
+  std::printf("\n");
+}
+
 /// Trains, and draws pictures of what came of it.
 int train(const TrainArgs& args, const models::RunConfig& config, const models::Run& run, models::Trainer& trainer,
           models::Model& model, const datasets::Dataset& to_show) {
@@ -55,18 +72,17 @@ int train(const TrainArgs& args, const models::RunConfig& config, const models::
   const models::FitResult result = fit_with_progress(args, run, trainer, model, signals);
   if (signals.caught() != 0) return stopped(args, trainer, result, signals.caught());
   if (!args.json) print_end(trainer, result);
-  viz::write_run_pictures(run, *models::load(run.folder(), config.train.device), to_show);
+  draw_pictures(run, config.train.device, to_show);
   if (args.json) {
     print_result(run, model);
     return 0;
   }
-  std::printf(
-      "Run folder: %s\n  config.json history.jsonl model.safetensors samples.png reconstructions.png loss.svg\n",
-      run.folder().c_str());
+  print_files(run);
   return 0;
 }
 
 int train(const TrainArgs& args) {
+  ELBO_CHECK(args.out != "-", ValueError, "--out -: expected a folder for the run");
   std::optional<Resumed> resumed;
   if (args.resume) resumed = resume(args);
   models::RunConfig config = resumed ? resumed->config : config_of(args);
@@ -97,11 +113,7 @@ int train(const TrainArgs& args) {
   if (config.to_json() != run.config().to_json()) run.set_config(config);
   report_skipped(data);
   if (!resumed) print_warnings(models::Health(config).of_pictures(data));
-  try {
-    return train(args, config, run, trainer, *model, to_show);
-  } catch (const Error& error) {
-    throw Fault(error.what());
-  }
+  return train(args, config, run, trainer, *model, to_show);
 }
 
 void add_sizes(CLI::App& command, const char* name, std::vector<std::int64_t>& sizes, const char* what) {

@@ -97,7 +97,7 @@ models::FitResult fit_with_progress(const TrainArgs& args, const models::Run& ru
     result = models::fit(run, trainer, model, callbacks);
   } catch (const models::DivergedError& error) {
     progress.finish();
-    throw Fault(error.what() + std::string(": ") + resume_command(args) + " --lr ...");
+    throw models::DivergedError(error.what() + std::string(": ") + resume_command(args) + " --lr ...");
   }
   progress.finish();
   if (!trainer.graph_note().empty())

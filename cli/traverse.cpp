@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "figure_options.h"
+#include "outputs.h"
 
 namespace elbo::cli {
 namespace {
@@ -50,6 +51,7 @@ int traverse(const TraverseArgs& args) {
   viz::Image image = args.origin ? viz::traversal_figure(model, zeros({1, latent}), options)
                                  : viz::traversal_figure(model, pictures_of(runs, args), args.picture, options);
   viz::write_png(file, image);
+  if (is_stdout(file)) return 0;
   if (!args.json) {
     std::string around =
         args.origin ? "the origin" : "the code of " + args.split + " picture " + std::to_string(args.picture);

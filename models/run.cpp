@@ -55,7 +55,7 @@ bool holds_nothing(const fs::path& folder) {
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().string();
-    if (name != "lock" && !name.starts_with("config.json.tmp") && !name.starts_with(".config.json.")) return false;
+    if (name != "lock" && !is_temporary_name(name)) return false;
   }
   return !error;
 }
@@ -74,9 +74,7 @@ Run Run::create(const fs::path& folder, const RunConfig& config) {
   std::error_code ignored;
   const bool existed = fs::exists(folder, ignored);
   if (existed) check_empty(folder);
-  std::error_code error;
-  fs::create_directories(folder, error);
-  ELBO_CHECK(!error, IoError, folder.string(), ": cannot make the run folder: ", error.message());
+  make_folders(folder);
   Run run(folder, config);
   try {
     run.lock_ = std::make_shared<RunLock>(folder);
@@ -109,6 +107,7 @@ Run Run::open_to_train(const fs::path& folder) {
   auto lock = std::make_shared<RunLock>(folder);
   Run run = open(folder);  // as the one that had the lock before left it
   run.lock_ = std::move(lock);
+  for (const fs::path& place : {folder, folder / "checkpoint"}) remove_dead_temporaries(place);
   return run;
 }
 
@@ -156,9 +155,7 @@ void Run::write_model(const NamedArrays& state_dict) const {
 }
 
 void Run::write_checkpoint(const NamedArrays& state) const {
-  std::error_code error;
-  fs::create_directories(folder_ / "checkpoint", error);
-  ELBO_CHECK(!error, IoError, (folder_ / "checkpoint").string(), ": cannot make the folder: ", error.message());
+  make_folders(folder_ / "checkpoint");
   save_safetensors(folder_ / "checkpoint" / "state.safetensors", state,
                    {{"elbo", ELBO_VERSION}, {"kernels", backend(config_.train.device).description()}});
 }

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "../core/errors.h"
+#include "../core/io_errors_detail.h"
 
 namespace elbo::models {
 
@@ -69,8 +70,8 @@ bool is_named(int file, const fs::path& path) {
 RunLock::RunLock(const fs::path& folder) : path_(folder / "lock") {
   while (true) {
     file_ = open_lock(path_, O_RDWR | O_CREAT);
-    ELBO_CHECK(file_ >= 0, IoError, "cannot write ", path_.string(), ": ",
-               errno == ELOOP ? "expected a regular file" : std::strerror(errno));
+    ELBO_CHECK(file_ >= 0 || errno != ELOOP, IoError, "cannot write ", path_.string(), ": expected a regular file");
+    if (file_ < 0) detail::fail_io("cannot write " + path_.string(), errno);
     if (!lock_patiently(file_)) {
       const int reason = errno;
       const std::string who = reason == EWOULDBLOCK ? text_in(file_) : "";
