@@ -131,7 +131,9 @@ fs::path default_out(const EmbedArgs& args) {
 
 /// The table's file: where it is not named it lies beside the figure, which only a regular file has a place for.
 fs::path csv_file(const EmbedArgs& args, const fs::path& out) {
-  if (std::error_code error; args.csv.empty() && fs::exists(out, error) && !fs::is_regular_file(out, error)) return {};
+  std::error_code error;
+  const bool has_place = descriptor_of(out) < 0 && (!fs::exists(out, error) || fs::is_regular_file(out, error));
+  if (args.csv.empty() && !has_place) return {};
   const fs::path csv = args.csv.empty() ? fs::path(out).replace_extension(".csv") : args.csv;
   const fs::path checked = checked_output("--csv", csv, args.json);
   ELBO_CHECK(out != checked, ValueError, "--out ", out.string(), ": expected another file than --csv ", csv.string());

@@ -23,8 +23,10 @@ void prepare_streams() {
 std::string output_problem() {
   errno = 0;
   const bool flushed = std::fflush(stdout) == 0;
-  const int reason = errno;
+  int reason = errno;
   if (flushed && !std::ferror(stdout) && std::cout) return "";
+  // It failed earlier, and the reason is gone: it will fail again.
+  if (flushed && write(STDOUT_FILENO, "\n", 1) < 0) reason = errno;
   if (reason == EBADF) return "it is closed";
   return reason != 0 ? std::strerror(reason) : "not all of it arrived";
 }

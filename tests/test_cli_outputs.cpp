@@ -101,7 +101,7 @@ TEST_CASE("standard output as the file to write gets nothing else", "[cli][outpu
       CHECK(ended.out == read_file(file));
       CHECK(ended.err.empty());
     }
-    CHECK_FALSE(fs::exists("-"));
+    for (const char* name : {"-", "/dev/stdout.csv", "/dev/fd/1.csv"}) CHECK_FALSE(fs::exists(name));
     check_refused(run_elbo(with(with(command, "-"), "--json")), {command.back() + " -: ", "--json"});
     // After what is there already, as the shell's >> has it.
     const Ended twice = in_shell(joined(with(command, "-")) + " >>" + shell_quoted(file.string()));
