@@ -2,6 +2,8 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 
+#include "options.h"
+
 /// The commands of the `elbo` program. Each declares its options on a subcommand and sets `run`, which does the work
 /// and returns the exit status once the options are parsed.
 namespace elbo::cli {
@@ -24,10 +26,5 @@ void add_doctor(CLI::App& app, Command& run);
 
 /// Adds `--threads` and applies it when parsed.
 void add_threads(CLI::App& app);
-
-/// Option checks with messages that say what was expected and what was found.
-CLI::Validator at_least(std::int64_t least);
-CLI::Validator positive();
-CLI::Validator not_negative();
 
 }  // namespace elbo::cli

@@ -241,19 +241,24 @@ void add_data(CLI::App& app, Command& run) {
       "Example:\n  elbo data\n  elbo data --dataset fashion-mnist --preview classes.png\n"
       "  elbo data --dataset folder --data ~/pictures --size 32");
   command->add_option("--dataset", args->data.dataset, "Which (default: a list of them all, and where each was found)")
-      ->check(CLI::IsMember(datasets::known_datasets()))
+      ->check(one_of(datasets::known_datasets()))
       ->type_name("NAME");
   command->add_option("--data", args->data.dir, "The folder with its files (default: the usual places)")
+      ->check(only_with("--dataset"))
+      ->check(not_for("--dataset", {"shapes"}))
       ->type_name("DIR");
-  command->add_option("--size", args->data.load.size, "folder: side of the square pictures, in pixels")
+  command->add_option("--size", args->data.load.size, "Side of the square pictures, in pixels")
       ->check(at_least(1))
+      ->check(only_for("--dataset", {"folder"}))
       ->type_name("N")
       ->capture_default_str();
-  command->add_flag("--grey", args->grey, "folder: grey pictures instead of RGB");
-  command->add_option("--count", args->data.load.count, "shapes: how many to draw (default: 40,000, and 5,000 to test)")
+  command->add_flag("--grey", args->grey, "Grey pictures instead of RGB")->check(only_for("--dataset", {"folder"}));
+  command->add_option("--count", args->data.load.count, "How many to draw (default: 40,000, and 5,000 to test)")
+      ->check(only_for("--dataset", {"shapes"}))
       ->check(at_least(1))
       ->type_name("N");
   command->add_option("--preview", args->preview, "A PNG file to write, with pictures of each class")
+      ->check(only_with("--dataset"))
       ->type_name("FILE");
   add_json(*command, args->json);
   add_threads(*command);

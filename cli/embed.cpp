@@ -182,15 +182,17 @@ int embed(const EmbedArgs& args) {
 }
 
 void add_tsne_options(CLI::App& command, models::TsneOptions& tsne) {
-  command.add_option("--perplexity", tsne.perplexity, "tsne: about how many neighbours count")
+  command.add_option("--perplexity", tsne.perplexity, "About how many neighbours count")
+      ->check(only_for("--method", {"tsne"}))
       ->check(positive())
       ->type_name("X")
       ->capture_default_str();
-  command.add_option("--iterations", tsne.iterations, "tsne: steps of gradient descent")
+  command.add_option("--iterations", tsne.iterations, "Steps of gradient descent")
+      ->check(only_for("--method", {"tsne"}))
       ->check(at_least(1))
       ->type_name("N")
       ->capture_default_str();
-  add_seed(command, tsne.seed, "tsne: of its first places");
+  add_seed(command, tsne.seed, "Of the first places")->check(only_for("--method", {"tsne"}));
 }
 
 }  // namespace
@@ -207,8 +209,7 @@ void add_embed(CLI::App& app, Command& run) {
   command
       ->add_option("--method", args->method,
                    "first2: the first two dimensions as they are; pca: principal components; tsne: t-SNE")
-      ->check(CLI::IsMember({"first2", "pca", "tsne"}))
-      ->type_name("")
+      ->check(one_of({"first2", "pca", "tsne"}))
       ->capture_default_str();
   add_tsne_options(*command, args->tsne);
   add_data(*command, *args, true);

@@ -68,7 +68,9 @@ void add_eval(CLI::App& app, Command& run) {
   add_run(*command, *args);
   add_data(*command, *args, true);
   add_codes(*command, args->codes);
-  add_seed(*command, args->seed, "Of the draws");
+  add_seed(*command, args->seed, "Of the draws")
+      ->check(not_for("--codes", {"mean"}))
+      ->check(not_for("--model", {"ae"}));
   add_common(*command, *args);
   command->final_callback([args, &run] { run = [args] { return eval(*args); }; });
 }

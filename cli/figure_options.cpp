@@ -18,22 +18,13 @@ void add_figure_options(CLI::App& command, FigureArgs& args, const std::string& 
       ->type_name("FILE");
   command.add_option("--title", args.title, "A line above the pictures")->type_name("TEXT");
   command.add_option("--scale", args.scale, "Each pixel becomes N x N (default: what fits)")
-      ->check(at_least(1))
+      ->check(between(1, 1000))
       ->type_name("N");
   add_common(command, args);
 }
 
 void add_label(CLI::App& command, FigureArgs& args, const std::string& what) {
   command.add_option("--label", args.label, what)->type_name("NAME|N");
-}
-
-CLI::Option* add_list(CLI::App& command, const std::string& name, std::vector<std::int64_t>& values,
-                      const std::string& what) {
-  return command.add_option(name, values, what)
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->check(at_least(0))
-      ->type_name("N,N...");
 }
 
 std::vector<viz::Row> rows_of(const std::vector<Trained>& runs) {

@@ -19,9 +19,6 @@ struct FigureArgs : RunArgs {
 /// `--out`, by default `name` in the first run's folder, `--title`, `--scale`, and what all commands on runs have.
 void add_figure_options(CLI::App& command, FigureArgs& args, const std::string& name);
 void add_label(CLI::App& command, FigureArgs& args, const std::string& what);
-/// Numbers separated by commas, in one argument.
-CLI::Option* add_list(CLI::App& command, const std::string& name, std::vector<std::int64_t>& values,
-                      const std::string& what);
 
 /// The models with the names their rows carry.
 std::vector<viz::Row> rows_of(const std::vector<Trained>& runs);

@@ -23,17 +23,21 @@ void add_run(CLI::App& command, RunArgs& args) {
   command.add_option("run", args.runs.front(), "The run folder")->required()->type_name("RUN");
 }
 
-void add_data(CLI::App& command, RunArgs& args, bool split) {
-  command.add_option("--data", args.data, "The folder with the dataset's files (default: where it was trained)")
-      ->type_name("DIR");
-  if (!split) return;
-  command.add_option("--split", args.split, "Which half of the dataset: test or train")
-      ->check(CLI::IsMember({"test", "train"}))
-      ->type_name("")
-      ->capture_default_str();
+std::vector<CLI::Option*> add_data(CLI::App& command, RunArgs& args, bool split) {
+  std::vector<CLI::Option*> out;
+  out.push_back(
+      command.add_option("--data", args.data, "The folder with the dataset's files (default: where it was trained)")
+          ->check(not_for("--dataset", {"shapes"}))
+          ->type_name("DIR"));
+  if (!split) return out;
+  out.push_back(command.add_option("--split", args.split, "Which half of the dataset: test or train")
+                    ->check(one_of({"test", "train"}))
+                    ->capture_default_str());
+  return out;
 }
 
 void add_common(CLI::App& command, RunArgs& args) {
+  args.command = &command;
   add_device(command, args.device);
   add_json(command, args.json);
   add_threads(command);
@@ -64,10 +68,10 @@ void print_device(const Trained& trained) {
   std::printf("Computed on %s\n", described(trained.model->device()).c_str());
 }
 
-void add_codes(CLI::App& command, std::string& codes) {
-  command.add_option("--codes", codes, "sampled: drawn from q(z|x); mean: the posterior means")
-      ->check(CLI::IsMember({"sampled", "mean"}))
-      ->type_name("")
+CLI::Option* add_codes(CLI::App& command, std::string& codes) {
+  return command.add_option("--codes", codes, "sampled: drawn from q(z|x); mean: the posterior means")
+      ->check(one_of({"sampled", "mean"}))
+      ->check(not_for("--model", {"ae"}))
       ->capture_default_str();
 }
 
@@ -75,9 +79,23 @@ models::Codes codes_of(const std::string& codes) {
   return codes == "mean" ? models::Codes::mean : models::Codes::sampled;
 }
 
-void add_seed(CLI::App& command, std::uint64_t& seed, const std::string& of_what) {
-  command.add_option("--seed", seed, of_what)->type_name("N")->capture_default_str();
+CLI::Option* add_seed(CLI::App& command, std::uint64_t& seed, const std::string& of_what) {
+  return command.add_option("--seed", seed, of_what)->check(any_seed())->type_name("N")->capture_default_str();
 }
+
+namespace {
+
+/// What decides which options have an effect on runs.
+Settings settings_of(const std::vector<Trained>& runs) {
+  Settings out;
+  for (const Trained& trained : runs) {
+    out["--model"].push_back(trained.run.config().model.model);
+    out["--dataset"].push_back(trained.run.config().data.dataset);
+  }
+  return out;
+}
+
+}  // namespace
 
 std::vector<Trained> open_trained(const RunArgs& args) {
   const Device device = device_of(args.device);
@@ -90,6 +108,7 @@ std::vector<Trained> open_trained(const RunArgs& args) {
     ELBO_CHECK(found == first, ValueError, folder.string(), ": expected a model of pictures ", first, ", as ",
                args.runs.front().string(), " is, found one of ", found);
   }
+  check_effects(*args.command, settings_of(out));
   for (std::size_t i = 0; i < out.size(); ++i) {
     if (times[out[i].name] == 1) continue;
     out[i].name = models::folder_name(args.runs[i] / "..") + "/" + out[i].name;

@@ -18,6 +18,7 @@ struct RunArgs {
   std::filesystem::path data;
   std::string split = "test", device = "auto";
   bool json = false;
+  const CLI::App* command = nullptr;  ///< which knows what was given
 
   datasets::Split half() const { return split == "train" ? datasets::Split::train : datasets::Split::test; }
 };
@@ -26,13 +27,14 @@ struct RunArgs {
 void add_runs(CLI::App& command, RunArgs& args);
 void add_run(CLI::App& command, RunArgs& args);
 /// `--data`, and with `split` `--split`.
-void add_data(CLI::App& command, RunArgs& args, bool split);
+/// Returns both, for what they have no effect with.
+std::vector<CLI::Option*> add_data(CLI::App& command, RunArgs& args, bool split);
 /// `--device`, `--json` and `--threads`.
 void add_common(CLI::App& command, RunArgs& args);
 /// `--codes`, sampled or mean, for codes_of.
-void add_codes(CLI::App& command, std::string& codes);
+CLI::Option* add_codes(CLI::App& command, std::string& codes);
 models::Codes codes_of(const std::string& codes);
-void add_seed(CLI::App& command, std::uint64_t& seed, const std::string& of_what);
+CLI::Option* add_seed(CLI::App& command, std::uint64_t& seed, const std::string& of_what);
 
 /// Adds `--device`, for device_of.
 CLI::Option* add_device(CLI::App& command, std::string& device);

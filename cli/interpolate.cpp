@@ -17,7 +17,6 @@ struct InterpolateArgs : FigureArgs {
 
 void check(const InterpolateArgs& args) {
   std::size_t given = args.pictures.size();
-  ELBO_CHECK(given == 0 || args.from != "prior", ValueError, "--pictures: --from prior draws codes, not pictures");
   ELBO_CHECK(given % 2 == 0, ValueError, "--pictures: expected pairs A,B or A,B,C,D and so on, found ", given,
              " pictures");
   ELBO_CHECK(given == 0 || args.rows == 0 || given == static_cast<std::size_t>(args.rows) * 2, ValueError, "--rows ",
@@ -120,10 +119,10 @@ void add_interpolate(CLI::App& app, Command& run) {
       ->add_option("--from", args->from,
                    "pictures: between posterior means; codes: between draws from q(z|x); prior: between draws from the "
                    "prior")
-      ->check(CLI::IsMember({"pictures", "codes", "prior"}))
-      ->type_name("")
+      ->check(one_of({"pictures", "codes", "prior"}))
       ->capture_default_str();
-  add_list(*command, "--pictures", args->pictures, "Pairs of pictures A,B,C,D (default: at random, of two classes)");
+  add_list(*command, "--pictures", args->pictures, "Pairs of pictures A,B,C,D (default: at random, of two classes)")
+      ->check(not_for("--from", {"prior"}));
   command->add_option("--rows", args->rows, "Pairs to walk between (default: 1, or those of --pictures)")
       ->check(at_least(1))
       ->type_name("N");
@@ -135,7 +134,8 @@ void add_interpolate(CLI::App& app, Command& run) {
             "The class to decode, where a model takes labels (default: the first picture's; with --from prior each in "
             "turn)");
   add_seed(*command, args->seed, "Of what is drawn at random");
-  add_data(*command, *args, true);
+  const std::vector<CLI::Option*> data = add_data(*command, *args, true);
+  data.back()->check(not_for("--from", {"prior"}));
   add_figure_options(*command, *args, file_name);
   command->final_callback([args, &run] { run = [args] { return interpolate(*args); }; });
 }

@@ -1,9 +1,10 @@
 #include <elbo/core/errors.h>
-#include <elbo/core/text.h>
 
+#include <algorithm>
 #include <iostream>
 #include <new>
 
+#include "arguments.h"
 #include "commands.h"
 #include "streams.h"
 
@@ -12,7 +13,7 @@ namespace {
 constexpr int bad_input = 2, fault = 1;
 
 int complain(const CLI::App* command, const std::string& message, int status) {
-  std::cerr << (command ? "elbo " + command->get_name() : "elbo") << ": " << elbo::printable(message) << "\n";
+  std::cerr << (command ? "elbo " + command->get_name() : "elbo") << ": " << message << "\n";
   return status;
 }
 
@@ -22,30 +23,23 @@ const CLI::App* given(const CLI::App& app) {
   return commands.empty() ? nullptr : commands.front();
 }
 
-bool has_command(const CLI::App& app, const std::string& name) {
-  auto commands = app.get_subcommands([&](const CLI::App* command) { return command->get_name() == name; });
-  return !commands.empty();
-}
-
-/// "train, eval or doctor".
-std::string commands_of(const CLI::App& app) {
-  std::string out;
-  auto commands = app.get_subcommands([](const CLI::App*) { return true; });
-  for (std::size_t i = 0; i < commands.size(); ++i) {
-    if (i > 0) out += i + 1 < commands.size() ? ", " : " or ";
-    out += commands[i]->get_name();
-  }
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> out;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    out.push_back(command->get_name());
   return out;
 }
 
+bool has_command(const CLI::App& app, const std::string& name) {
+  const std::vector<std::string> names = command_names(app);
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+/// "train, eval or doctor".
+std::string commands_of(const CLI::App& app) { return elbo::cli::either(command_names(app)); }
+
 /// One line for an option that could not be parsed.
 std::string explain(const CLI::App& app, const CLI::ParseError& error) {
-  if (dynamic_cast<const CLI::ExtrasError*>(&error)) {
-    std::string text = error.what();
-    std::size_t colon = text.find(": ");
-    return "unknown option or argument" + (colon == std::string::npos ? "" : ": " + text.substr(colon + 2)) +
-           " (--help lists what there is)";
-  }
   std::string text = error.what();
   if (text == "A subcommand is required") return "expected a command: " + commands_of(app) + " (--help describes them)";
   return text.substr(0, text.find('\n'));
@@ -83,11 +77,20 @@ int run_program(int argc, char** argv) {
   elbo::cli::add_data(app, run);
   elbo::cli::add_doctor(app, run);
   if (argc > 1 && argv[1][0] != '-' && !has_command(app, argv[1])) {
-    return complain(nullptr, "unknown command " + elbo::in_quotes(argv[1]) + ": expected " + commands_of(app),
-                    bad_input);
+    const std::string close = elbo::cli::suggestion(argv[1], command_names(app));
+    return complain(
+        nullptr,
+        "unknown command '" + std::string(argv[1]) + "'" + (close.empty() ? ": expected " + commands_of(app) : close),
+        bad_input);
+  }
+  if (argc > 1 && argv[1][0] != '-') {
+    const CLI::App* command = app.get_subcommand(argv[1]);
+    if (const auto problem = elbo::cli::argument_problem(*command, {argv + 2, argv + argc}))
+      return complain(command, *problem, bad_input);
   }
   try {
     app.parse(argc, argv);
+    elbo::cli::check_effects(*given(app));
     return run();
   } catch (const CLI::Success& help) {
     return app.exit(help);

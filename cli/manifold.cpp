@@ -58,8 +58,11 @@ void add_manifold(CLI::App& app, Command& run) {
       ->check(at_least(2))
       ->type_name("N")
       ->capture_default_str();
-  command->add_option("--low", args->low, "The lowest value of both dimensions")->type_name("X")->capture_default_str();
-  command->add_option("--high", args->high, "The highest")->type_name("X")->capture_default_str();
+  command->add_option("--low", args->low, "The lowest value of both dimensions")
+      ->check(any_number())
+      ->type_name("X")
+      ->capture_default_str();
+  command->add_option("--high", args->high, "The highest")->check(any_number())->type_name("X")->capture_default_str();
   add_label(*command, *args, "The class to decode, where the model takes labels");
   add_figure_options(*command, *args, file_name);
   command->final_callback([args, &run] { run = [args] { return manifold(*args); }; });

@@ -1,4 +1,10 @@
+#include "options.h"
+
+#include <elbo/core/errors.h>
 #include <elbo/core/parallel_for.h>
+
+#include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include "commands.h"
@@ -6,38 +12,212 @@
 namespace elbo::cli {
 namespace {
 
+/// Reads all of `text` as a number: neither blanks, nor a plus, nor another base, nor what does not fit. CLI11 reads
+/// with strtoll, which takes 0x10 and 010, and makes the largest number of what is larger.
+template <class Number>
+bool reads_as(const std::string& text, Number& value) {
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || rest != end) return false;
+  if constexpr (std::is_floating_point_v<Number>) return std::isfinite(value);
+  const std::size_t digits = text.find_first_of("0123456789");
+  return digits != std::string::npos && (text[digits] != '0' || digits + 1 == text.size());
+}
+
 /// A check of a number; `what` says what is expected.
 template <class Number, class Test>
 CLI::Validator number_check(const std::string& what, Test test) {
   return {[what, test](std::string& text) {
             Number value{};
-            bool fits = CLI::detail::lexical_cast(text, value) && test(value);
-            return fits ? std::string() : "expected " + what + ", found " + text;
+            bool fits = reads_as(text, value) && test(value);
+            return fits ? std::string() : "expected " + what + ", found " + (text.empty() ? "nothing" : text);
           },
           ""};
 }
 
+// CLI11 keeps an option's validators and their names: the names of those that check nothing hold the table's lines.
+
+constexpr const char* choices_kind = "choices";
+constexpr const char *only_kind = "only", *not_kind = "not";
+
+std::vector<std::string> split(const std::string& text, char at) {
+  std::vector<std::string> out;
+  for (std::size_t from = 0; from < text.size();) {
+    const std::size_t to = std::min(text.find(at, from), text.size());
+    out.push_back(text.substr(from, to - from));
+    from = to + 1;
+  }
+  return out;
+}
+
+std::string joined(const std::vector<std::string>& words, const std::string& between_words,
+                   const std::string& before_last) {
+  std::string out;
+  for (std::size_t i = 0; i < words.size(); ++i)
+    out += (i == 0 ? "" : i + 1 < words.size() ? between_words : before_last) + words[i];
+  return out;
+}
+
+CLI::Validator line(const std::string& kind, const std::string& subject, const std::vector<std::string>& values) {
+  return {[](std::string&) { return std::string(); }, "", kind + " " + subject + " " + joined(values, "|", "|")};
+}
+
+std::vector<std::vector<std::string>> lines_of(const CLI::Option& option) {
+  std::vector<std::vector<std::string>> out;
+  try {
+    // Reads alone; there is no such function of constant options.
+    for (int i = 0;; ++i) {
+      std::vector<std::string> words = split(const_cast<CLI::Option&>(option).get_validator(i)->get_name(), ' ');
+      if (words.size() >= 2) out.push_back(words);
+    }
+  } catch (const CLI::OptionNotFound&) {
+    return out;
+  }
+}
+
+bool same_value(const std::string& a, const std::string& b) {
+  double x = 0, y = 0;
+  return a == b || (reads_as(a, x) && reads_as(b, y) && x == y);
+}
+
+bool contains(const std::vector<std::string>& values, const std::string& value) {
+  return std::any_of(values.begin(), values.end(), [&](const std::string& one) { return same_value(one, value); });
+}
+
+/// Whether the option has an effect where the setting has one of these values.
+bool holds(const Condition& condition, const std::vector<std::string>& found) {
+  return std::any_of(found.begin(), found.end(),
+                     [&](const std::string& value) { return contains(condition.values, value) == condition.only; });
+}
+
+const OptionFacts* named(const std::vector<OptionFacts>& options, const std::string& name) {
+  for (const OptionFacts& option : options)
+    if (option.name == name) return &option;
+  return nullptr;
+}
+
 }  // namespace
 
-CLI::Validator at_least(std::int64_t least) {
-  return number_check<std::int64_t>("a whole number of at least " + std::to_string(least),
-                                    [least](std::int64_t value) { return value >= least; });
+std::string either(const std::vector<std::string>& words) { return joined(words, ", ", " or "); }
+
+CLI::Validator between(std::int64_t least, std::int64_t most) {
+  std::string what = "a whole number from " + std::to_string(least) + " to " + std::to_string(most);
+  if (most == std::numeric_limits<std::int64_t>::max()) what = "a whole number of at least " + std::to_string(least);
+  return number_check<std::int64_t>(what, [=](std::int64_t value) { return value >= least && value <= most; });
+}
+
+CLI::Validator at_least(std::int64_t least) { return between(least, std::numeric_limits<std::int64_t>::max()); }
+
+CLI::Validator any_seed() {
+  return number_check<std::uint64_t>(
+      "a whole number from 0 to " + std::to_string(std::numeric_limits<std::uint64_t>::max()),
+      [](std::uint64_t) { return true; });
+}
+
+CLI::Validator any_number() {
+  return number_check<double>("a number", [](double) { return true; });
 }
 
 CLI::Validator positive() {
-  return number_check<double>("a number above 0", [](double value) { return std::isfinite(value) && value > 0; });
+  return number_check<double>("a number above 0", [](double value) { return value > 0; });
 }
 
 CLI::Validator not_negative() {
-  return number_check<double>("a number of at least 0",
-                              [](double value) { return std::isfinite(value) && value >= 0; });
+  return number_check<double>("a number of at least 0", [](double value) { return value >= 0; });
+}
+
+CLI::Validator one_of(const std::vector<std::string>& choices) {
+  return line(choices_kind, "-", choices).operation([choices](std::string& text) {
+    if (std::find(choices.begin(), choices.end(), text) != choices.end()) return std::string();
+    return "expected " + either(choices) + ", found " + text;
+  });
+}
+
+CLI::Option* add_list(CLI::App& command, const std::string& name, std::vector<std::int64_t>& values,
+                      const std::string& what, std::int64_t least) {
+  return command.add_option(name, values, what)
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(at_least(least))
+      ->type_name("N,N...");
+}
+
+CLI::Validator only_for(const std::string& setting, const std::vector<std::string>& values) {
+  return line(only_kind, setting, values);
+}
+
+CLI::Validator not_for(const std::string& setting, const std::vector<std::string>& values) {
+  return line(not_kind, setting, values);
+}
+
+CLI::Validator only_with(const std::string& option) { return line(only_kind, option, {}); }
+
+CLI::Validator not_with(const std::string& option) { return line(not_kind, option, {}); }
+
+std::string Condition::text() const {
+  const std::string which = only ? "only " : "not ";
+  return which + (values.empty() ? "with " + setting : "for " + setting + " " + either(values));
+}
+
+std::vector<OptionFacts> options_of(const CLI::App& command) {
+  std::vector<OptionFacts> out;
+  for (const CLI::Option* option : command.get_options()) {
+    OptionFacts facts;
+    facts.positional = option->get_positional();
+    facts.name = facts.positional ? option->get_name(true) : "--" + option->get_lnames().front();
+    if (!facts.positional && !option->get_snames().empty()) facts.short_name = "-" + option->get_snames().front();
+    facts.description = option->get_description();
+    facts.default_text = option->get_default_str();
+    facts.required = option->get_required();
+    facts.given = option->count();
+    facts.list = option->get_delimiter() != '\0';
+    const bool takes_values = option->get_items_expected_max() > 0;
+    facts.many = takes_values && !facts.list && option->get_items_expected_max() > 1 && option->get_allow_extra_args();
+    for (const std::vector<std::string>& words : lines_of(*option)) {
+      const std::vector<std::string> values = words.size() > 2 ? split(words[2], '|') : std::vector<std::string>();
+      if (words[0] == choices_kind)
+        facts.choices = values;
+      else
+        facts.conditions.push_back({words[0] == only_kind, words[1], values});
+    }
+    if (takes_values) facts.type = facts.choices.empty() ? option->get_type_name() : joined(facts.choices, "|", "|");
+    out.push_back(std::move(facts));
+  }
+  return out;
+}
+
+void check_effects(const CLI::App& command, const Settings& found) {
+  const std::vector<OptionFacts> options = options_of(command);
+  if (const OptionFacts* resume = named(options, "--resume"); resume && resume->given > 0) return;
+  const auto values_of = [&](const std::string& setting) -> std::vector<std::string> {
+    if (const auto known = found.find(setting); known != found.end()) return known->second;
+    const CLI::Option* option = command.get_option_no_throw(setting);
+    if (!option) return {};
+    const std::string value = option->count() > 0 ? option->results().front() : option->get_default_str();
+    // Which device that is, is not known yet.
+    return setting == "--device" ? std::vector<std::string>() : std::vector{value};
+  };
+  for (const OptionFacts& option : options) {
+    if (option.given == 0) continue;
+    for (const Condition& condition : option.conditions) {
+      const OptionFacts* other = named(options, condition.setting);
+      if (condition.values.empty()) {
+        ELBO_CHECK((other && other->given > 0) == condition.only, ValueError, option.name, ": ", condition.text(),
+                   condition.only ? ", which is not given" : ", which is given");
+        continue;
+      }
+      const std::vector<std::string> values = values_of(condition.setting);
+      if (values.empty() || holds(condition, values)) continue;
+      fail<ValueError>(option.name, ": ", condition.text(), ", found ",
+                       values.front().empty() ? "none" : joined(values, ", ", " and "));
+    }
+  }
 }
 
 void add_threads(CLI::App& app) {
   app.add_option_function<int>(
          "--threads", [](int n) { set_num_threads(n); }, "Threads to compute with (default: all processors)")
-      ->check(number_check<std::int64_t>("a whole number from 1 to 1024",
-                                         [](std::int64_t n) { return n >= 1 && n <= 1024; }))
+      ->check(between(1, 1024))
       ->type_name("N");
 }
 

@@ -109,22 +109,22 @@ void add_reconstruct(CLI::App& app, Command& run) {
       "Example:\n  elbo reconstruct runs/vae runs/ae --indices 0,5,9\n"
       "  elbo reconstruct runs/vae --input mine.png yours.jpg --out mine-again.png");
   add_runs(*command, *args);
-  CLI::Option* indices = add_list(*command, "--indices", args->indices, "Which pictures of the dataset, from 0");
-  CLI::Option* count = command->add_option("--count", args->count, "So many, spread over the dataset")
-                           ->check(at_least(1))
-                           ->type_name("N")
-                           ->capture_default_str()
-                           ->excludes(indices);
+  add_list(*command, "--indices", args->indices, "Which pictures of the dataset, from 0");
+  command->add_option("--count", args->count, "So many, spread over the dataset")
+      ->check(at_least(1))
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(not_with("--indices"));
   command->add_option("--input", args->input, "Picture files of your own instead, cut and scaled to the model's size")
       ->type_name("FILE...")
-      ->excludes(indices)
-      ->excludes(count);
+      ->check(not_with("--indices"))
+      ->check(not_with("--count"));
   command->add_option("--columns", args->columns, "Pictures side by side")
       ->check(at_least(1))
       ->type_name("N")
       ->capture_default_str();
   add_label(*command, *args, "The class to take the pictures for, where a model takes labels (default: their own)");
-  add_data(*command, *args, true);
+  for (CLI::Option* option : add_data(*command, *args, true)) option->check(not_with("--input"));
   add_figure_options(*command, *args, file_name);
   command->final_callback([args, &run] { run = [args] { return reconstruct(*args); }; });
 }

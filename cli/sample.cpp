@@ -90,7 +90,7 @@ void add_sample(CLI::App& app, Command& run) {
       ->capture_default_str();
   add_label(*command, *args, "Only pictures of this class (default: all classes)");
   add_seed(*command, args->seed, "Of the codes");
-  add_data(*command, *args, false);
+  for (CLI::Option* option : add_data(*command, *args, false)) option->check(only_for("--model", {"ae"}));
   add_figure_options(*command, *args, file_name);
   command->final_callback([args, &run] { run = [args] { return sample(*args); }; });
 }

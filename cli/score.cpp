@@ -264,8 +264,6 @@ void print_result(const ScoreArgs& args, const Trained& trained, const std::vect
 }
 
 int score(const ScoreArgs& args) {
-  ELBO_CHECK(args.odd_data.empty() || !args.odd_dataset.empty(), ValueError,
-             "--odd-data: expected --odd-dataset beside it, to say what it holds");
   const Trained trained = std::move(open_trained(args).front());
   const fs::path file =
       checked_output("--out", args.out.empty() ? args.runs.front() / "scores.csv" : args.out, args.json);
@@ -285,23 +283,21 @@ int score(const ScoreArgs& args) {
 }
 
 void add_odd_options(CLI::App& command, ScoreArgs& args) {
-  CLI::Option* input =
-      command
-          .add_option("--input", args.input, "Picture files of your own instead, cut and scaled to the model's size")
-          ->type_name("FILE...");
-  CLI::Option* odd =
-      command
-          .add_option("--odd", args.odd, "Classes of the dataset that count as odd, by name or number: adds the AUROC")
-          ->delimiter(',')
-          ->allow_extra_args(false)
-          ->type_name("LABEL,...")
-          ->excludes(input);
+  command.add_option("--input", args.input, "Picture files of your own instead, cut and scaled to the model's size")
+      ->type_name("FILE...");
+  command.add_option("--odd", args.odd, "Classes of the dataset that count as odd, by name or number: adds the AUROC")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->type_name("LABEL,...")
+      ->check(not_with("--input"));
   command.add_option("--odd-dataset", args.odd_dataset, "A second dataset whose pictures are all odd")
-      ->check(CLI::IsMember(datasets::known_datasets()))
+      ->check(one_of(datasets::known_datasets()))
       ->type_name("NAME")
-      ->excludes(input)
-      ->excludes(odd);
+      ->check(not_with("--input"))
+      ->check(not_with("--odd"));
   command.add_option("--odd-data", args.odd_data, "The folder with its files (default: the usual places)")
+      ->check(only_with("--odd-dataset"))
+      ->check(not_for("--odd-dataset", {"shapes"}))
       ->type_name("DIR");
   command
       .add_option("--label", args.label,
@@ -320,14 +316,18 @@ void add_score(CLI::App& app, Command& run) {
       "  elbo score runs/mnist --odd 8,9 --sort --out scores.csv\n"
       "  elbo score runs/mnist --input mine.png yours.jpg");
   add_run(*command, *args);
-  add_data(*command, *args, true);
+  for (CLI::Option* option : add_data(*command, *args, true)) option->check(not_with("--input"));
   add_odd_options(*command, *args);
   add_codes(*command, args->codes);
   command->add_option("--samples", args->samples, "Draws to average over (with seeds from --seed on)")
       ->check(at_least(1))
+      ->check(not_for("--codes", {"mean"}))
+      ->check(not_for("--model", {"ae"}))
       ->type_name("K")
       ->capture_default_str();
-  add_seed(*command, args->seed, "Of the draws");
+  add_seed(*command, args->seed, "Of the draws")
+      ->check(not_for("--codes", {"mean"}))
+      ->check(not_for("--model", {"ae"}));
   command->add_flag("--sort", args->sort, "The highest scores first");
   command
       ->add_option("--out", args->out,

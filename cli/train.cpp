@@ -116,45 +116,65 @@ int train(const TrainArgs& args) {
   return train(args, config, run, trainer, *model, to_show);
 }
 
-void add_sizes(CLI::App& command, const char* name, std::vector<std::int64_t>& sizes, const char* what) {
-  CLI::Option* option = command.add_option(name, sizes, what)->delimiter(',')->check(at_least(1))->type_name("N,N...");
+CLI::Option* add_sizes(CLI::App& command, const char* name, std::vector<std::int64_t>& sizes, const char* what) {
+  CLI::Option* option = add_list(command, name, sizes, what, 1);
   if (!sizes.empty()) option->capture_default_str();
+  return option;
+}
+
+void add_pixels(CLI::App& command, std::array<double, 2>& pixels) {
+  command
+      .add_option_function<std::vector<double>>(
+          "--pixels",
+          [&pixels](const std::vector<double>& values) {
+            if (values.size() != 2)
+              throw CLI::ValidationError("--pixels", "expected LOW,HIGH, found " + std::to_string(values.size()));
+            pixels = {values[0], values[1]};
+          },
+          "What black and white become, such as 0,1 or -1,1")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(any_number())
+      ->default_str("0,1")
+      ->type_name("LOW,HIGH");
 }
 
 void add_model_options(CLI::App& command, TrainArgs& args) {
   models::ModelConfig& m = args.config.model;
+  const CLI::Validator conv = only_for("--model", {"conv-vae"});
   command.add_option("--model", m.model, "ae, vae, cvae (takes labels) or conv-vae")
-      ->check(CLI::IsMember(models::known_models()))
-      ->type_name("")
+      ->check(one_of(models::known_models()))
       ->capture_default_str();
-  add_sizes(command, "--hidden", m.hidden, "Hidden layer sizes of the encoder, mirrored in the decoder");
+  add_sizes(command, "--hidden", m.hidden, "Hidden layer sizes of the encoder, mirrored in the decoder")
+      ->check(not_for("--model", {"conv-vae"}));
   add_sizes(command, "--channels", m.channels,
-            "conv-vae: channels of the encoder's convolutions, each of which halves the picture");
+            "Channels of the encoder's convolutions, each of which halves the picture")
+      ->check(conv);
   add_sizes(command, "--decoder-channels", m.decoder_channels,
-            "conv-vae: channels of the decoder (default: the encoder's last, halved at each step)");
-  command.add_option("--kernel", m.kernel, "conv-vae: of the encoder's convolutions, 3 or 4")
-      ->check(CLI::IsMember({3, 4}))
-      ->type_name("")
+            "Channels of the decoder (default: the encoder's last, halved at each step)")
+      ->check(conv);
+  command.add_option("--kernel", m.kernel, "Of the encoder's convolutions")
+      ->check(conv)
+      ->check(one_of({"3", "4"}))
       ->capture_default_str();
-  command.add_flag("--no-decoder-relu", args.no_decoder_relu, "conv-vae: no ReLU after the decoder's linear layer");
+  command.add_flag("--no-decoder-relu", args.no_decoder_relu, "No ReLU after the decoder's linear layer")->check(conv);
   command.add_option("--latent", m.latent, "Latent dimensions")
       ->check(at_least(1))
       ->type_name("N")
       ->capture_default_str();
-  command.add_option("--likelihood", args.likelihood, "bernoulli or gaussian (with --variance)")
-      ->check(CLI::IsMember({"bernoulli", "gaussian"}))
-      ->type_name("")
+  command.add_option("--likelihood", args.likelihood, "Of a pixel, given the code")
+      ->check(one_of({"bernoulli", "gaussian"}))
       ->capture_default_str();
   command.add_option("--variance", m.variance, "Of the gaussian likelihood; 0.5 makes it the summed squared error")
       ->check(positive())
+      ->check(only_for("--likelihood", {"gaussian"}))
       ->type_name("X")
       ->capture_default_str();
-  command.add_option("--pixels", m.pixels, "What black and white become, such as 0,1 or -1,1")
-      ->delimiter(',')
-      ->type_name("LOW,HIGH")
-      ->capture_default_str();
-  command.add_flag("--allow-range-mismatch", m.allow_range_mismatch,
-                   "Train on pixels outside what the decoder's sigmoid can give");
+  add_pixels(command, m.pixels);
+  command
+      .add_flag("--allow-range-mismatch", m.allow_range_mismatch,
+                "Train on pixels outside what the decoder's sigmoid can give")
+      ->check(only_with("--pixels"));
 }
 
 void add_data_options(CLI::App& command, models::DataOptions& data, bool& grey) {
@@ -162,17 +182,19 @@ void add_data_options(CLI::App& command, models::DataOptions& data, bool& grey) 
       .add_option("--dataset", data.dataset,
                   "mnist, fashion-mnist, cifar10, cifar100, svhn, shapes (drawn, no files), idx or folder (pictures of "
                   "your own)")
-      ->check(CLI::IsMember(datasets::known_datasets()))
-      ->type_name("")
+      ->check(one_of(datasets::known_datasets()))
       ->capture_default_str();
   command.add_option("--data", data.dir, "The folder with the dataset's files (default: the usual places)")
+      ->check(not_for("--dataset", {"shapes"}))
       ->type_name("DIR");
-  command.add_option("--size", data.load.size, "folder: side of the square pictures, in pixels")
+  command.add_option("--size", data.load.size, "Side of the square pictures, in pixels")
       ->check(at_least(1))
+      ->check(only_for("--dataset", {"folder"}))
       ->type_name("N")
       ->capture_default_str();
-  command.add_flag("--grey", grey, "folder: grey pictures instead of RGB");
-  command.add_option("--count", data.load.count, "shapes: how many to draw (default: 40,000, and 5,000 to test)")
+  command.add_flag("--grey", grey, "Grey pictures instead of RGB")->check(only_for("--dataset", {"folder"}));
+  command.add_option("--count", data.load.count, "How many to draw (default: 40,000, and 5,000 to test)")
+      ->check(only_for("--dataset", {"shapes"}))
       ->check(at_least(1))
       ->type_name("N");
 }
@@ -180,10 +202,12 @@ void add_data_options(CLI::App& command, models::DataOptions& data, bool& grey) 
 void add_training_options(CLI::App& command, TrainArgs& args) {
   models::TrainOptions& t = args.config.train;
   command.add_option("--beta", t.beta, "Weight of the KL divergence")
+      ->check(not_for("--model", {"ae"}))
       ->check(not_negative())
       ->type_name("X")
       ->capture_default_str();
   command.add_option("--warmup", t.warmup, "Epochs over which that weight grows from 0")
+      ->check(not_for("--model", {"ae"}))
       ->check(not_negative())
       ->type_name("X")
       ->capture_default_str();
@@ -202,6 +226,7 @@ void add_training_options(CLI::App& command, TrainArgs& args) {
       ->type_name("X")
       ->capture_default_str();
   command.add_option("--patience", t.patience, "Stop after so many epochs without a better validation loss; 0: never")
+      ->check(not_for("--val-size", {"0"}))
       ->check(at_least(0))
       ->type_name("N")
       ->capture_default_str();
@@ -221,11 +246,11 @@ void add_device_options(CLI::App& command, TrainArgs& args) {
   command
       .add_option("--precision", args.precision,
                   "Of matrix products and convolutions: float32; on a GPU also tf32 or bf16, faster and less exact")
-      ->check(CLI::IsMember({"float32", "tf32", "bf16"}))
-      ->type_name("")
+      ->check(one_of({"float32", "tf32", "bf16"}))
       ->capture_default_str();
   command.add_flag("--graph,!--no-graph", args.graph,
-                   "On a GPU, replay steps as graphs (the default), or launch each kernel");
+                   "On a GPU, replay steps as graphs (the default), or launch each kernel")
+      ->check(only_for("--device", {"cuda"}));
 }
 
 }  // namespace

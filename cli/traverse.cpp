@@ -86,31 +86,34 @@ void add_traverse(CLI::App& app, Command& run) {
       "Example:\n  elbo traverse runs/vae --picture 7\n  elbo traverse runs/vae --dims 0,3,7 --values -3,0,3 --origin");
   add_run(*command, *args);
   add_list(*command, "--dims", args->dims, "Which dimensions, from 0 (default: 10 evenly spaced)");
-  CLI::Option* values = command->add_option("--values", args->values, "Which values each takes")
-                            ->delimiter(',')
-                            ->allow_extra_args(false)
-                            ->type_name("X,X...");
-  command->add_option("--low", args->low, "Without --values: the lowest")
+  command->add_option("--values", args->values, "Which values each takes")
+      ->check(any_number())
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->type_name("X,X...");
+  command->add_option("--low", args->low, "The lowest of them")
+      ->check(any_number())
       ->type_name("X")
       ->capture_default_str()
-      ->excludes(values);
-  command->add_option("--high", args->high, "Without --values: the highest")
+      ->check(not_with("--values"));
+  command->add_option("--high", args->high, "The highest")
+      ->check(any_number())
       ->type_name("X")
       ->capture_default_str()
-      ->excludes(values);
-  command->add_option("--steps", args->steps, "Without --values: how many, evenly spaced")
+      ->check(not_with("--values"));
+  command->add_option("--steps", args->steps, "How many, evenly spaced")
       ->check(at_least(2))
       ->type_name("N")
       ->capture_default_str()
-      ->excludes(values);
-  CLI::Option* picture =
-      command->add_option("--picture", args->picture, "Around the code of this picture, shown beside")
-          ->check(at_least(0))
-          ->type_name("N")
-          ->capture_default_str();
-  command->add_flag("--origin", args->origin, "Around the origin of the latent space instead")->excludes(picture);
+      ->check(not_with("--values"));
+  command->add_option("--picture", args->picture, "Around the code of this picture, shown beside")
+      ->check(at_least(0))
+      ->type_name("N")
+      ->capture_default_str();
+  command->add_flag("--origin", args->origin, "Around the origin of the latent space instead")
+      ->check(not_with("--picture"));
   add_label(*command, *args, "The class to decode, where the model takes labels (default: the picture's)");
-  add_data(*command, *args, true);
+  for (CLI::Option* option : add_data(*command, *args, true)) option->check(not_with("--origin"));
   add_figure_options(*command, *args, file_name);
   command->final_callback([args, &run] { run = [args] { return traverse(*args); }; });
 }
