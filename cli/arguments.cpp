@@ -62,7 +62,9 @@ class Scan {
       return;
     }
     if (end < word.size()) return value(*option, word.substr(is_long ? end + 1 : end));
-    const auto is_name = [&](const std::string& next) { return next.starts_with("--") || find(next); };
+    const auto is_name = [&](const std::string& next) {
+      return next.starts_with("--") || (!next.empty() && find(next));
+    };
     const std::string expected = option->name + ": expected " + option->type + ", found ";
     if (at_ + 1 == words.size()) return complain(expected + "nothing");
     if (is_name(words[at_ + 1])) return complain(expected + "the option " + words[at_ + 1]);
@@ -74,7 +76,7 @@ class Scan {
     const std::string expected = option.name + ": expected " + option.type + ", found ";
     if (text.empty()) complain(expected + "an empty text");
     if (option.list && (text.starts_with(',') || text.ends_with(',') || text.find(",,") != std::string::npos))
-      complain(expected + text + ", with an empty part");
+      complain(expected + "'" + text + "', with an empty part");
   }
 
   void positional(const std::string& word) {

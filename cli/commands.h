@@ -23,6 +23,10 @@ void add_info(CLI::App& app, Command& run);
 void add_report(CLI::App& app, Command& run);
 void add_data(CLI::App& app, Command& run);
 void add_doctor(CLI::App& app, Command& run);
+/// `help` and `version`.
+void add_help(CLI::App& app, Command& run);
+void add_completion(CLI::App& app, Command& run);
+void add_man(CLI::App& app, Command& run);
 
 /// Adds `--threads` and applies it when parsed.
 void add_threads(CLI::App& app);

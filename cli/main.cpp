@@ -1,11 +1,12 @@
 #include <elbo/core/errors.h>
 
-#include <algorithm>
 #include <iostream>
 #include <new>
+#include <optional>
 
 #include "arguments.h"
 #include "commands.h"
+#include "help.h"
 #include "streams.h"
 
 namespace {
@@ -23,25 +24,19 @@ const CLI::App* given(const CLI::App& app) {
   return commands.empty() ? nullptr : commands.front();
 }
 
-std::vector<std::string> command_names(const CLI::App& app) {
-  std::vector<std::string> out;
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
-    out.push_back(command->get_name());
-  return out;
+/// What is wrong with the words of the command line before any option is read, and the command they are for.
+std::pair<const CLI::App*, std::optional<std::string>> problem(const CLI::App& app,
+                                                               const std::vector<std::string>& words) {
+  if (words.empty()) return {nullptr, {}};
+  if (words[0].starts_with('-')) return {nullptr, elbo::cli::argument_problem(app, words)};
+  const CLI::App& command = elbo::cli::command_named(app, words[0]);
+  return {&command, elbo::cli::argument_problem(command, {words.begin() + 1, words.end()})};
 }
-
-bool has_command(const CLI::App& app, const std::string& name) {
-  const std::vector<std::string> names = command_names(app);
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-/// "train, eval or doctor".
-std::string commands_of(const CLI::App& app) { return elbo::cli::either(command_names(app)); }
 
 /// One line for an option that could not be parsed.
-std::string explain(const CLI::App& app, const CLI::ParseError& error) {
+std::string explain(const CLI::ParseError& error) {
   std::string text = error.what();
-  if (text == "A subcommand is required") return "expected a command: " + commands_of(app) + " (--help describes them)";
+  if (text == "A subcommand is required") return "expected a command ('elbo help' lists them)";
   return text.substr(0, text.find('\n'));
 }
 
@@ -61,7 +56,7 @@ int run_program(int argc, char** argv) {
   CLI::App app{"Trains, evaluates and explains variational autoencoders.", "elbo"};
   app.set_version_flag("--version", "elbo " ELBO_VERSION);
   app.require_subcommand(1);
-  app.get_formatter()->column_width(34);
+  app.formatter(std::make_shared<elbo::cli::HelpFormatter>());
   elbo::cli::Command run;
   elbo::cli::add_train(app, run);
   elbo::cli::add_eval(app, run);
@@ -76,26 +71,19 @@ int run_program(int argc, char** argv) {
   elbo::cli::add_report(app, run);
   elbo::cli::add_data(app, run);
   elbo::cli::add_doctor(app, run);
-  if (argc > 1 && argv[1][0] != '-' && !has_command(app, argv[1])) {
-    const std::string close = elbo::cli::suggestion(argv[1], command_names(app));
-    return complain(
-        nullptr,
-        "unknown command '" + std::string(argv[1]) + "'" + (close.empty() ? ": expected " + commands_of(app) : close),
-        bad_input);
-  }
-  if (argc > 1 && argv[1][0] != '-') {
-    const CLI::App* command = app.get_subcommand(argv[1]);
-    if (const auto problem = elbo::cli::argument_problem(*command, {argv + 2, argv + argc}))
-      return complain(command, *problem, bad_input);
-  }
+  elbo::cli::add_help(app, run);
+  elbo::cli::add_completion(app, run);
+  elbo::cli::add_man(app, run);
   try {
+    if (const auto [command, wrong] = problem(app, {argv + 1, argv + argc}); wrong)
+      return complain(command, *wrong, bad_input);
     app.parse(argc, argv);
     elbo::cli::check_effects(*given(app));
     return run();
   } catch (const CLI::Success& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    return complain(given(app), explain(app, error), bad_input);
+    return complain(given(app), explain(error), bad_input);
   } catch (const std::bad_alloc&) {
     return complain(given(app), "no memory left", fault);
   } catch (const std::exception& error) {

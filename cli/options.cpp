@@ -156,7 +156,7 @@ CLI::Validator not_with(const std::string& option) { return line(not_kind, optio
 
 std::string Condition::text() const {
   const std::string which = only ? "only " : "not ";
-  return which + (values.empty() ? "with " + setting : "for " + setting + " " + either(values));
+  return which + (values.empty() ? "with " + shown : "for " + shown + " " + either(values));
 }
 
 std::vector<OptionFacts> options_of(const CLI::App& command) {
@@ -178,7 +178,8 @@ std::vector<OptionFacts> options_of(const CLI::App& command) {
       if (words[0] == choices_kind)
         facts.choices = values;
       else
-        facts.conditions.push_back({words[0] == only_kind, words[1], values});
+        facts.conditions.push_back({words[0] == only_kind, words[1], values,
+                                    command.get_option_no_throw(words[1]) ? words[1] : words[1].substr(2)});
     }
     if (takes_values) facts.type = facts.choices.empty() ? option->get_type_name() : joined(facts.choices, "|", "|");
     out.push_back(std::move(facts));
@@ -203,13 +204,13 @@ void check_effects(const CLI::App& command, const Settings& found) {
       const OptionFacts* other = named(options, condition.setting);
       if (condition.values.empty()) {
         ELBO_CHECK((other && other->given > 0) == condition.only, ValueError, option.name, ": ", condition.text(),
-                   condition.only ? ", which is not given" : ", which is given");
+                   condition.only ? ", which is not given" : "");
         continue;
       }
       const std::vector<std::string> values = values_of(condition.setting);
       if (values.empty() || holds(condition, values)) continue;
-      fail<ValueError>(option.name, ": ", condition.text(), ", found ",
-                       values.front().empty() ? "none" : joined(values, ", ", " and "));
+      const std::string value = values.front().empty() ? "none" : joined(values, ", ", " and ");
+      fail<ValueError>(option.name, ": ", condition.text(), condition.only ? ", found " + value : "");
     }
   }
 }

@@ -40,6 +40,7 @@ struct Condition {
   bool only = true;
   std::string setting;
   std::vector<std::string> values;  ///< empty: that the option is given
+  std::string shown;                ///< the setting in messages: "--model", or "model" of a run
 
   /// "only for --model conv-vae", "not with --input".
   std::string text() const;
