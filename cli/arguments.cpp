@@ -23,6 +23,10 @@ std::size_t distance(const std::string& a, const std::string& b) {
   return d[a.size()][b.size()];
 }
 
+bool contains(const std::vector<std::string>& words, const std::string& word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
 class Scan {
  public:
   explicit Scan(const CLI::App& command) : options_(options_of(command)) {}
@@ -46,7 +50,8 @@ class Scan {
 
   const OptionFacts* find(const std::string& name) const {
     for (const OptionFacts& one : options_)
-      if (!one.positional && (one.name == name || one.short_name == name)) return &one;
+      if (!one.positional && (one.name == name || one.short_name == name || contains(one.other_names, name)))
+        return &one;
     return nullptr;
   }
 

@@ -49,6 +49,7 @@ void append_bash(std::string& out, const CLI::App& app, const CLI::App& command)
       continue;
     }
     names += (names.empty() ? "" : " ") + option.name;
+    for (const std::string& other : option.other_names) names += " " + other;
     if (option.flag()) continue;
     const std::string pattern = option.short_name.empty() ? option.name : option.name + "|" + option.short_name;
     if (!choices.empty())
@@ -147,6 +148,7 @@ std::string fish(const CLI::App& app) {
       }
       out += seen + "-l " + option.name.substr(2);
       if (!option.short_name.empty()) out += " -s " + option.short_name.substr(1);
+      for (const std::string& other : option.other_names) out += " -l " + other.substr(2);
       if (!option.flag()) out += is_file(option) ? " -r -F" : " -x";
       out += values + " -d " + fish_quoted(option.description) + "\n";
     }

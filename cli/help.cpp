@@ -52,7 +52,8 @@ std::string sentence(const OptionFacts& option) {
 }
 
 std::string title_of(const OptionFacts& option) {
-  const std::string name = option.short_name.empty() ? option.name : option.short_name + ", " + option.name;
+  std::string name = option.short_name.empty() ? option.name : option.short_name + ", " + option.name;
+  for (const std::string& other : option.other_names) name += ", " + other;
   return option.positional ? option.type : option_title(name, option.type);
 }
 

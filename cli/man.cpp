@@ -31,7 +31,9 @@ void append_options(std::string& out, const std::vector<OptionFacts>& options, b
       out += italic(option.type);
     } else {
       if (!option.short_name.empty()) out += bold(option.short_name) + ", ";
-      out += bold(option.name) + (option.flag() ? "" : " " + italic(option.type));
+      out += bold(option.name);
+      for (const std::string& other : option.other_names) out += ", " + bold(other);
+      out += (option.flag() ? "" : " " + italic(option.type));
     }
     const std::string notes = notes_of(option);
     out += "\n" + roff(option.description) + ".\n" + (notes.empty() ? "" : "[" + roff(notes) + "]\n");

@@ -165,6 +165,9 @@ std::vector<OptionFacts> options_of(const CLI::App& command) {
     OptionFacts facts;
     facts.positional = option->get_positional();
     facts.name = facts.positional ? option->get_name(true) : "--" + option->get_lnames().front();
+    if (!facts.positional)
+      for (std::size_t i = 1; i < option->get_lnames().size(); ++i)
+        facts.other_names.push_back("--" + option->get_lnames()[i]);
     if (!facts.positional && !option->get_snames().empty()) facts.short_name = "-" + option->get_snames().front();
     facts.description = option->get_description();
     facts.default_text = option->get_default_str();

@@ -48,9 +48,10 @@ struct Condition {
 
 /// An option as the table has it.
 struct OptionFacts {
-  std::string name;        ///< "--size", or a positional argument's name
-  std::string short_name;  ///< "-n", or empty
-  std::string type;        ///< what stands for its value; empty for a flag
+  std::string name;                      ///< "--size", or a positional argument's name
+  std::vector<std::string> other_names;  ///< "--no-graph" beside "--graph"
+  std::string short_name;                ///< "-n", or empty
+  std::string type;                      ///< what stands for its value; empty for a flag
   std::string description, default_text;
   std::vector<std::string> choices;
   std::vector<Condition> conditions;

@@ -248,8 +248,9 @@ void add_device_options(CLI::App& command, TrainArgs& args) {
                   "Of matrix products and convolutions: float32; on a GPU also tf32 or bf16, faster and less exact")
       ->check(one_of({"float32", "tf32", "bf16"}))
       ->capture_default_str();
-  command.add_flag("--graph,!--no-graph", args.graph,
-                   "On a GPU, replay steps as graphs (the default), or launch each kernel")
+  command
+      .add_flag("--graph,!--no-graph", args.graph,
+                "On a GPU, replay steps as graphs (the default), or launch each kernel")
       ->check(only_for("--device", {"cuda"}));
 }
 

@@ -2,8 +2,11 @@
 
 #include <atomic>
 #include <charconv>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
+#include <string>
 #include <string_view>
 #include <thread>
 
@@ -17,7 +20,6 @@
 #else
 #include <unistd.h>
 
-#include <mutex>
 #include <system_error>
 #include <vector>
 #endif
@@ -31,17 +33,22 @@ constexpr int max_threads = 1024;
 std::atomic<int> chosen_threads{0};  // 0: not chosen yet
 thread_local bool inside = false;    // this thread is running a range of some parallel_for
 
-// The thread count in an environment variable, 0 if it isn't set. OpenMP's may be a list, one number per nesting level.
-int threads_from(const char* variable, bool list) {
+// The thread count in an environment variable, 0 if it isn't set. OpenMP's may be a list, one number per nesting level;
+// it is meant for other programs too, so that nonsense there is said, once, and left out.
+int threads_from(const char* variable, bool openmp) {
   const char* value = std::getenv(variable);
   if (!value || !*value) return 0;
   std::string_view text = value;
-  if (list) text = text.substr(0, text.find(','));
+  if (openmp) text = text.substr(0, text.find(','));
   int n = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
-  ELBO_CHECK(error == std::errc() && end == text.data() + text.size() && n >= 1 && n <= max_threads, ValueError, "[",
-             variable, "] expected a number of threads from 1 to ", max_threads, ", found \"", value, "\"");
-  return n;
+  if (error == std::errc() && end == text.data() + text.size() && n >= 1 && n <= max_threads) return n;
+  const std::string problem = detail::concat("expected a number of threads from 1 to ", max_threads, ", found \"",
+                                             std::string_view(value).substr(0, 80), "\"");
+  ELBO_CHECK(openmp, ValueError, "[", variable, "] ", problem);
+  static std::once_flag said;
+  std::call_once(said, [&] { std::fprintf(stderr, "elbo: note: %s is left out: %s\n", variable, problem.c_str()); });
+  return 0;
 }
 
 int processors() {

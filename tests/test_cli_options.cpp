@@ -1,0 +1,271 @@
+// The command line itself: every option of every command with values that are none, options without effect, help,
+// completions and manual pages, all read from the program's own table.
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "catch.h"
+#include "program.h"
+
+namespace fs = std::filesystem;
+using Catch::Contains;
+
+namespace {
+
+struct Option {
+  std::string name, type;  ///< "--size", "N"; no type for a flag
+};
+
+const std::vector<std::string>& commands() {
+  static const std::vector<std::string> all = {"train",    "eval",  "sample",  "reconstruct", "interpolate", "traverse",
+                                               "manifold", "embed", "score",   "info",        "report",      "data",
+                                               "doctor",   "help",  "version", "completion",  "man"};
+  return all;
+}
+
+/// The options that a command's help lists: lines such as "  -n, --size N   ...".
+std::vector<Option> options_of(const std::string& command) {
+  std::vector<Option> out;
+  std::istringstream lines(run_elbo({"help", command}, "COLUMNS=200").out);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("  -")) continue;
+    const std::size_t at = line.find("--"), end = std::min(line.find("  ", at), line.size());
+    const std::string title = line.substr(at, end - at);
+    const std::size_t space = title.find(' ');
+    out.push_back(
+        {title.substr(0, std::min(title.find(','), space)),
+         title.find(", --") != std::string::npos || space == std::string::npos ? "" : title.substr(space + 1)});
+  }
+  return out;
+}
+
+bool takes_run(const std::string& command) {
+  return run_elbo({"help", command}).out.find("RUN") != std::string::npos && command != "train";
+}
+
+/// The command with the option, and what it requires besides.
+std::vector<std::string> with(const std::string& command, const Option& option, const std::string& value) {
+  std::vector<std::string> args = {command};
+  if (takes_run(command)) args.push_back("no-such-run");
+  if (command == "train" && option.name != "--out") args.insert(args.end(), {"--out", "no-such-folder/run"});
+  args.insert(args.end(), {option.name, value});
+  return args;
+}
+
+}  // namespace
+
+TEST_CASE("a number that is none is refused by every option that takes one, by name", "[cli][options]") {
+  const std::set<std::string> whole = {"N", "K", "N,N..."};
+  const std::set<std::string> numbers = {"N", "K", "X", "S", "N,N...", "X,X...", "LOW,HIGH"};
+  const std::vector<std::string> bad_number = {"nan", "inf", "1e400", "0x10", "1_000", "3x",
+                                               "x",   " 3",  "+3",    "-",    "3 "};
+  const std::vector<std::string> bad_whole = {"1e3", "2.5", "99999999999999999999", "-99999999999999999999",
+                                              "010", "-1"};
+  int tried = 0;
+  for (const std::string& command : commands()) {
+    const std::vector<Option> options = options_of(command);
+    for (const Option& option : options) {
+      if (!numbers.contains(option.type)) continue;
+      ++tried;
+      std::vector<std::string> values = bad_number;
+      if (whole.contains(option.type)) values.insert(values.end(), bad_whole.begin(), bad_whole.end());
+      // Of many alike options each gets some of the values, all of them all.
+      for (std::size_t i = static_cast<std::size_t>(tried) % 3; i < values.size(); i += 3) {
+        INFO(command << " " << option.name << " '" << values[i] << "'");
+        check_refused(run_elbo(with(command, option, values[i])),
+                      {"elbo " + command + ": " + option.name + ": expected ", values[i]});
+      }
+    }
+  }
+  CHECK(tried > 40);
+  CHECK_FALSE(fs::exists("no-such-folder"));
+}
+
+TEST_CASE("an option without a value, with an empty one, given twice or unknown is refused by name", "[cli][options]") {
+  int tried = 0;
+  for (const std::string& command : commands()) {
+    if (command == "help" || command == "version") continue;
+    for (const Option& option : options_of(command)) {
+      if (option.name == "--help") continue;
+      INFO(command << " " << option.name);
+      ++tried;
+      const std::string begin = "elbo " + command + ": " + option.name + ": ";
+      if (option.type.empty()) {
+        check_refused(run_elbo({command, option.name + "=3"}), {begin + "takes no value, found '=3'"});
+        check_refused(run_elbo({command, option.name, option.name}), {begin + "given twice"});
+        continue;
+      }
+      check_refused(run_elbo({command, option.name}), {begin + "expected", "found nothing"});
+      check_refused(run_elbo({command, option.name, "--json"}), {begin + "expected", "found the option --json"});
+      check_refused(run_elbo({command, option.name + "="}), {begin + "expected", "found an empty text"});
+      check_refused(run_elbo({command, option.name, ""}), {begin + "expected", "found an empty text"});
+      if (option.type.find("...") == std::string::npos || option.type.find(',') != std::string::npos)
+        check_refused(run_elbo({command, option.name, "3", option.name, "4"}), {begin + "given twice"});
+      if (option.type.find(',') != std::string::npos)
+        for (const char* list : {"3,", ",3", "3,,3", ","})
+          check_refused(run_elbo({command, option.name, list}), {begin + "expected", "an empty part"});
+    }
+    check_refused(run_elbo({command, "--no-such-thing", "3"}), {"unknown option --no-such-thing", "--help"});
+  }
+  CHECK(tried > 80);
+  check_refused(run_elbo({"train", "--epoch", "3", "--out", "x"}), {"unknown option --epoch: did you mean --epochs?"});
+  check_refused(run_elbo({"train", "--bacth-size=3", "--out", "x"}),
+                {"unknown option --bacth-size: did you mean --batch-size?"});
+  check_refused(run_elbo({"train", "--pixels", "0", "--out", "x"}), {"--pixels", "LOW,HIGH", "found 1"});
+  check_refused(run_elbo({"trian"}), {"unknown command 'trian': did you mean train?"});
+  check_refused(run_elbo({"help", "trian"}), {"unknown command 'trian': did you mean train?"});
+  check_refused(run_elbo({"fly"}), {"unknown command 'fly': expected train, eval"});
+  check_refused(run_elbo({"--bogus"}), {"unknown option --bogus"});
+  check_refused(run_elbo({"eval", "one", "two"}), {"unexpected argument 'two'"});
+  check_refused(run_elbo({"train", "--out", ""}), {"--out", "empty"});
+}
+
+TEST_CASE("options without effect are refused by name", "[cli][options]") {
+  struct Case {
+    std::vector<std::string> options;
+    std::string message;
+  };
+  const std::vector<Case> train = {
+      {{"--channels", "3"}, "--channels: only for --model conv-vae, found vae"},
+      {{"--decoder-channels", "3"}, "--decoder-channels: only for --model conv-vae, found vae"},
+      {{"--model", "ae", "--kernel", "3"}, "--kernel: only for --model conv-vae, found ae"},
+      {{"--no-decoder-relu"}, "--no-decoder-relu: only for --model conv-vae, found vae"},
+      {{"--model", "conv-vae", "--hidden", "3"}, "--hidden: not for --model conv-vae"},
+      {{"--dataset", "mnist", "--size", "3"}, "--size: only for --dataset folder, found mnist"},
+      {{"--dataset", "mnist", "--grey"}, "--grey: only for --dataset folder, found mnist"},
+      {{"--dataset", "mnist", "--count", "3"}, "--count: only for --dataset shapes, found mnist"},
+      {{"--dataset", "shapes", "--data", "x"}, "--data: not for --dataset shapes"},
+      {{"--model", "ae", "--beta", "1"}, "--beta: not for --model ae"},
+      {{"--model", "ae", "--warmup", "1"}, "--warmup: not for --model ae"},
+      {{"--variance", "1"}, "--variance: only for --likelihood gaussian, found bernoulli"},
+      {{"--allow-range-mismatch"}, "--allow-range-mismatch: only with --pixels"},
+      {{"--val-size", "0.0", "--patience", "3"}, "--patience: not for --val-size 0"},
+      {{"--dataset", "shapes", "--no-graph"}, "--graph: only for --device cuda, found cpu"},
+  };
+  TempDir dir;
+  for (const Case& one : train) {
+    INFO(one.message);
+    std::vector<std::string> args = {"train", "--out", (dir / "run").string()};
+    args.insert(args.end(), one.options.begin(), one.options.end());
+    check_refused(run_elbo(args), {"elbo train: " + one.message});
+    CHECK_FALSE(fs::exists(dir / "run"));
+  }
+  const std::vector<Case> others = {
+      {{"data", "--size", "3"}, "--size: only for --dataset folder, found none"},
+      {{"data", "--grey"}, "--grey: only for --dataset folder, found none"},
+      {{"data", "--dataset", "mnist", "--count", "3"}, "--count: only for --dataset shapes, found mnist"},
+      {{"data", "--preview", "x.png"}, "--preview: only with --dataset"},
+      {{"data", "--dataset", "shapes", "--data", "x"}, "--data: not for --dataset shapes"},
+      {{"embed", "r", "--perplexity", "3"}, "--perplexity: only for --method tsne, found pca"},
+      {{"embed", "r", "--iterations", "3"}, "--iterations: only for --method tsne, found pca"},
+      {{"embed", "r", "--method", "first2", "--seed", "3"}, "--seed: only for --method tsne, found first2"},
+      {{"eval", "r", "--codes", "mean", "--seed", "3"}, "--seed: not for --codes mean"},
+      {{"score", "r", "--codes", "mean", "--samples", "3"}, "--samples: not for --codes mean"},
+      {{"score", "r", "--odd-data", "x"}, "--odd-data: only with --odd-dataset"},
+      {{"score", "r", "--odd-dataset", "shapes", "--odd-data", "x"}, "--odd-data: not for --odd-dataset shapes"},
+      {{"score", "r", "--input", "x", "--split", "train"}, "--split: not with --input"},
+      {{"reconstruct", "r", "--input", "x", "--data", "y"}, "--data: not with --input"},
+      {{"reconstruct", "r", "--count", "3", "--indices", "4"}, "--count: not with --indices"},
+      {{"interpolate", "r", "--from", "prior", "--pictures", "0,1"}, "--pictures: not for --from prior"},
+      {{"interpolate", "r", "--from", "prior", "--split", "train"}, "--split: not for --from prior"},
+      {{"traverse", "r", "--origin", "--split", "train"}, "--split: not with --origin"},
+      {{"traverse", "r", "--origin", "--picture", "3"}, "--origin: not with --picture"},
+      {{"traverse", "r", "--values", "-1,1", "--low", "-3"}, "--low: not with --values"},
+  };
+  for (const Case& one : others) {
+    INFO(one.message);
+    check_refused(run_elbo(one.options), {"elbo " + one.options[0] + ": " + one.message});
+  }
+  // What a run was trained with decides too.
+  for (const char* model : {"ae", "vae"})
+    REQUIRE(run_elbo({"train", "--dataset", "shapes", "--count", "60", "--hidden", "4", "--latent", "2", "--epochs",
+                      "1", "--model", model, "--out", (dir / model).string()})
+                .status == 0);
+  const std::string ae = (dir / "ae").string(), vae = (dir / "vae").string();
+  check_refused(run_elbo({"eval", ae, "--codes", "mean"}), {"elbo eval: --codes: not for model ae"});
+  check_refused(run_elbo({"eval", ae, "--seed", "3"}), {"elbo eval: --seed: not for model ae"});
+  check_refused(run_elbo({"eval", vae, "--data", "x"}), {"elbo eval: --data: not for dataset shapes"});
+  check_refused(run_elbo({"score", ae, "--samples", "3"}), {"elbo score: --samples: not for model ae"});
+  check_refused(run_elbo({"sample", vae, "--data", "x"}),
+                {"elbo sample: --data: not for dataset shapes; only for model ae"});
+  CHECK(run_elbo({"eval", vae, "--codes", "mean"}).status == 0);
+}
+
+TEST_CASE("variables of the environment that hold nonsense are errors, OpenMP's a note", "[cli][options]") {
+  const Ended noted = run_elbo({"doctor"}, "OMP_NUM_THREADS=abc");
+  CHECK(noted.status == 0);
+  CHECK(noted.err ==
+        "elbo: note: OMP_NUM_THREADS is left out: expected a number of threads from 1 to 1024, found \"abc\"\n");
+  CHECK(run_elbo({"doctor"}, "OMP_NUM_THREADS=2").err.empty());
+  CHECK(run_elbo({"doctor", "--threads", "1"}, "OMP_NUM_THREADS=abc").err.empty());
+  check_refused(run_elbo({"doctor"}, "ELBO_NUM_THREADS=abc"), {"ELBO_NUM_THREADS", "\"abc\""});
+  const Ended isa = run_elbo({"doctor"}, "ELBO_ISA=v9");
+  CHECK(isa.status != 0);
+  CHECK_THAT(isa.err, Contains("ELBO_ISA") && Contains("v9"));
+}
+
+TEST_CASE("help is as wide as the terminal", "[cli][help]") {
+  for (int width : {60, 80, 120}) {
+    for (const std::string& command : commands()) {
+      const Ended help = run_elbo({"help", command}, "COLUMNS=" + std::to_string(width));
+      INFO(command << " at " << width);
+      CHECK(help.status == 0);
+      CHECK(help.err.empty());
+      CHECK(help.out == run_elbo({command, "--help"}, "COLUMNS=" + std::to_string(width)).out);
+      std::istringstream lines(help.out.substr(0, help.out.find("Example")));
+      for (std::string line; std::getline(lines, line);) {
+        INFO(line);
+        CHECK((line.size() <= static_cast<std::size_t>(width) || line.find("  ") == 0));
+        CHECK(line.size() <= static_cast<std::size_t>(std::max(width, 80)));
+      }
+    }
+  }
+  CHECK(run_elbo({"help"}).out == run_elbo({"--help"}).out);
+  CHECK(run_elbo({"version"}).out == run_elbo({"--version"}).out);
+  CHECK_THAT(run_elbo({"help", "train"}).out, Contains("only for --model conv-vae") && Contains("default: vae"));
+}
+
+TEST_CASE("bash completes commands, options and values", "[cli][help]") {
+  TempDir dir;
+  write_file(dir / "elbo.bash", run_elbo({"completion", "bash"}).out);
+  const auto completed = [&](const std::string& words) {
+    const std::string script =
+        "set -u; source " + shell_quoted((dir / "elbo.bash").string()) + "; COMP_WORDS=(" + words +
+        "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _elbo; printf '%s ' \"${COMPREPLY[@]:-}\" > " +
+        shell_quoted((dir / "out").string());
+    INFO(words);
+    REQUIRE(std::system(("bash -c " + shell_quoted(script)).c_str()) == 0);
+    return read_file(dir / "out");
+  };
+  CHECK(completed("elbo tra") == "train traverse ");
+  CHECK(completed("elbo train --ep") == "--epochs ");
+  CHECK(completed("elbo train --model ''") == "ae vae cvae conv-vae ");
+  CHECK(completed("elbo train --model c") == "cvae conv-vae ");
+  CHECK(completed("elbo eval run --split t") == "test train ");
+  CHECK(completed("elbo train --epochs ''") == " ");
+  CHECK(completed("elbo help tra") == "train traverse ");
+  CHECK(completed("elbo completion ''") == "bash zsh fish ");
+  CHECK(completed("elbo eval " + (dir / "elbo.b").string()) == (dir / "elbo.bash").string() + " ");
+  for (const char* shell : {"zsh", "fish"}) {
+    write_file(dir / shell, run_elbo({"completion", shell}).out);
+    CHECK_THAT(read_file(dir / shell), Contains("conv-vae") && Contains("checkpoint-every"));
+    if (std::system(("command -v " + std::string(shell) + " > /dev/null").c_str()) == 0)
+      CHECK(std::system((std::string(shell) + " -n " + shell_quoted((dir / shell).string())).c_str()) == 0);
+  }
+}
+
+TEST_CASE("there is a manual page for each command, which groff takes without a warning", "[cli][help]") {
+  TempDir dir;
+  REQUIRE(run_elbo({"man", "--out", dir.path().string()}).status == 0);
+  CHECK(read_file(dir / "elbo.1") == run_elbo({"man"}).out);
+  CHECK(read_file(dir / "elbo-train.1") == run_elbo({"man", "train"}).out);
+  CHECK_THAT(read_file(dir / "elbo-train.1"), Contains("\\fB\\-\\-epochs\\fR \\fIN\\fR"));
+  check_refused(run_elbo({"man", "trian"}), {"did you mean train?"});
+  if (std::system("command -v groff > /dev/null") != 0) return;
+  for (const std::string& command : commands()) {
+    INFO(command);
+    const std::string page = shell_quoted((dir / ("elbo-" + command + ".1")).string());
+    CHECK(std::system(("groff -man -ww -z " + page + " 2> " + shell_quoted((dir / "warnings").string())).c_str()) == 0);
+    CHECK(read_file(dir / "warnings").empty());
+  }
+}
