@@ -35,7 +35,7 @@ std::string replaced(std::string text, const std::string& what, const std::strin
 }
 
 /// In single quotes for bash and zsh, which know no escapes there.
-std::string quoted(const std::string& text) { return "'" + replaced(text, "'", "'\\''") + "'"; }
+std::string in_quotes(const std::string& text) { return "'" + replaced(text, "'", "'\\''") + "'"; }
 
 // ---- bash ----
 
@@ -49,17 +49,17 @@ void append_bash(std::string& out, const CLI::App& app, const CLI::App& command)
       continue;
     }
     names += (names.empty() ? "" : " ") + option.name;
-    for (const std::string& other : option.other_names) names += " " + other;
+    for (const std::string& one : option.other_names) names += " " + one;
     if (option.flag()) continue;
     const std::string pattern = option.short_name.empty() ? option.name : option.name + "|" + option.short_name;
     if (!choices.empty())
-      out += "        " + pattern + ") values=" + quoted(words(choices)) + " ;;\n";
+      out += "        " + pattern + ") values=" + in_quotes(words(choices)) + " ;;\n";
     else
       (is_file(option) ? files : other) += (is_file(option) ? files : other).empty() ? pattern : "|" + pattern;
   }
   if (!files.empty()) out += "        " + files + ") mapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); return ;;\n";
   if (!other.empty()) out += "        " + other + ") return ;;\n";
-  out += "        *) options=" + quoted(names) + "\n           positional=" + quoted(positional) + " ;;\n";
+  out += "        *) options=" + in_quotes(names) + "\n           positional=" + in_quotes(positional) + " ;;\n";
   out += "      esac ;;\n";
 }
 
@@ -71,7 +71,7 @@ std::string bash(const CLI::App& app) {
       "  COMPREPLY=()\n"
       "  if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
       "    values=" +
-      quoted(words(command_words(app)) + " --help --version") +
+      in_quotes(words(command_words(app)) + " --help --version") +
       "\n    mapfile -t COMPREPLY < <(compgen -W \"$values\" -- \"$cur\")\n    return\n  fi\n"
       "  case ${COMP_WORDS[1]} in\n";
   for (const CLI::App* command : commands_of(app)) append_bash(out, app, *command);
@@ -109,7 +109,7 @@ std::string zsh(const CLI::App& app) {
       "#compdef elbo\n# Completions of elbo for zsh, by 'elbo completion zsh'.\n_elbo() {\n  local -a commands\n  "
       "commands=(\n";
   for (const CLI::App* command : commands_of(app))
-    out += "    " + quoted(command->get_name() + ":" + zsh_text(command->get_description())) + "\n";
+    out += "    " + in_quotes(command->get_name() + ":" + zsh_text(command->get_description())) + "\n";
   out +=
       "  )\n  if (( CURRENT == 2 )); then\n    _describe command commands\n    return\n  fi\n"
       "  local command=$words[2]\n  shift words\n  (( CURRENT-- ))\n  case $command in\n";
@@ -119,7 +119,7 @@ std::string zsh(const CLI::App& app) {
       const std::string spec = option.positional ? (option.many ? "*" : "1") + zsh_action(app, option)
                                                  : option.name + "[" + zsh_text(option.description) + "]" +
                                                        (option.flag() ? "" : zsh_action(app, option));
-      out += " \\\n        " + quoted(spec);
+      out += " \\\n        " + in_quotes(spec);
     }
     out += " ;;\n";
   }

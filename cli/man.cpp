@@ -10,7 +10,16 @@ namespace {
 /// Text as roff takes it.
 std::string roff(const std::string& text) {
   std::string out = text.starts_with('.') || text.starts_with('\'') ? "\\&" : "";
-  for (char c : text) out += c == '\\' ? std::string("\\e") : c == '-' ? std::string("\\-") : std::string(1, c);
+  for (char c : text) {
+    if (c == '\\')
+      out += "\\e";
+    else if (c == '-')
+      out += "\\-";
+    else if (c == '~')
+      out += "\\(ti";
+    else
+      out += c;
+  }
   return out;
 }
 

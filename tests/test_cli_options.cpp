@@ -269,3 +269,38 @@ TEST_CASE("there is a manual page for each command, which groff takes without a 
     CHECK(read_file(dir / "warnings").empty());
   }
 }
+
+TEST_CASE("quickstart links the program into ~/.local/bin, over nothing but its own link", "[cli][help]") {
+  TempDir dir;
+  const fs::path home = dir / "home", link = home / ".local/bin/elbo", program = dir / "tree/build/cli/elbo";
+  fs::create_directories(home);
+  fs::create_directories(program.parent_path());
+  write_file(program, "#!/bin/sh\n");
+  fs::permissions(program, fs::perms::owner_all);
+  const auto linked = [&](const fs::path& on_path) {
+    const std::string script = "set -euo pipefail; source <(sed -n '/^link_program() /,/^}/p' " +
+                               shell_quoted(ELBO_SOURCE_DIR "/scripts/quickstart") +
+                               "); root=" + shell_quoted((dir / "tree").string()) +
+                               "; HOME=" + shell_quoted(home.string()) + "; PATH=" + shell_quoted(on_path.string()) +
+                               ":/usr/bin:/bin; link_program > " + shell_quoted((dir / "out").string());
+    REQUIRE(std::system(("bash -c " + shell_quoted(script)).c_str()) == 0);
+    return read_file(dir / "out");
+  };
+  const std::string exports = "export PATH=" + program.parent_path().string() + ":$PATH";
+  CHECK_THAT(linked("/nowhere"), Contains(exports));
+  CHECK_FALSE(fs::exists(home / ".local"));  // a folder that nobody uses is not made
+  CHECK_THAT(linked(link.parent_path()), Contains(link.string()));
+  CHECK(fs::read_symlink(link) == program);
+  fs::remove(link);
+  fs::create_symlink("/elsewhere/build/cli/elbo", link);  // of another checkout
+  CHECK_THAT(linked(link.parent_path()), Contains(link.string()));
+  CHECK(fs::read_symlink(link) == program);
+  fs::remove(link);
+  fs::create_symlink("/elsewhere/tool", link);
+  CHECK_THAT(linked(link.parent_path()), Contains(exports));
+  CHECK(fs::read_symlink(link) == "/elsewhere/tool");
+  fs::remove(link);
+  write_file(link, "mine");
+  CHECK_THAT(linked(link.parent_path()), Contains(exports));
+  CHECK(read_file(link) == "mine");
+}
