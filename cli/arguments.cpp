@@ -1,5 +1,7 @@
 #include "arguments.h"
 
+#include <elbo/core/text.h>
+
 #include <algorithm>
 #include <numeric>
 #include <set>
@@ -63,7 +65,7 @@ class Scan {
     if (!option) return unknown(is_long ? name : word);
     if (!given_.insert(option->name).second && !option->many) return complain(option->name + ": given twice");
     if (option->flag()) {
-      if (end < word.size()) complain(option->name + ": takes no value, found '" + word.substr(end) + "'");
+      if (end < word.size()) complain(option->name + ": takes no value, found " + in_quotes(word.substr(end)));
       return;
     }
     if (end < word.size()) return value(*option, word.substr(is_long ? end + 1 : end));
@@ -72,7 +74,7 @@ class Scan {
     };
     const std::string expected = option->name + ": expected " + option->type + ", found ";
     if (at_ + 1 == words.size()) return complain(expected + "nothing");
-    if (is_name(words[at_ + 1])) return complain(expected + "the option " + words[at_ + 1]);
+    if (is_name(words[at_ + 1])) return complain(expected + "the option " + printable(words[at_ + 1], 80));
     do value(*option, words[++at_]);
     while (option->many && at_ + 1 < words.size() && !is_option(words[at_ + 1]));
   }
@@ -81,7 +83,7 @@ class Scan {
     const std::string expected = option.name + ": expected " + option.type + ", found ";
     if (text.empty()) complain(expected + "an empty text");
     if (option.list && (text.starts_with(',') || text.ends_with(',') || text.find(",,") != std::string::npos))
-      complain(expected + "'" + text + "', with an empty part");
+      complain(expected + in_quotes(text) + ", with an empty part");
   }
 
   void positional(const std::string& word) {
@@ -90,7 +92,7 @@ class Scan {
       if (word.empty()) complain(one.name + ": expected " + one.type + ", found an empty text");
       return;
     }
-    complain("unexpected argument '" + word + "' (--help says what is expected)");
+    complain("unexpected argument " + in_quotes(word) + " (--help says what is expected)");
   }
 
   void unknown(const std::string& name) {
@@ -98,7 +100,7 @@ class Scan {
     for (const OptionFacts& one : options_)
       if (!one.positional) names.push_back(one.name);
     const std::string close = suggestion(name, names);
-    complain("unknown option " + name + (close.empty() ? " (--help lists what there is)" : close));
+    complain("unknown option " + printable(name, 80) + (close.empty() ? " (--help lists what there is)" : close));
   }
 
   void complain(const std::string& message) {

@@ -2,6 +2,7 @@
 
 #include <elbo/core/errors.h>
 #include <elbo/core/file.h>
+#include <elbo/core/text.h>
 
 #include <algorithm>
 #include <charconv>
@@ -70,7 +71,7 @@ const CLI::App& command_named(const CLI::App& app, const std::string& name) {
     names.push_back(command->get_name());
   }
   const std::string close = suggestion(name, names);
-  fail<ValueError>("unknown command '", name, "'", close.empty() ? ": expected " + either(names) : close);
+  fail<ValueError>("unknown command ", in_quotes(name), close.empty() ? ": expected " + either(names) : close);
 }
 
 std::string full_name(const CLI::App& command) {

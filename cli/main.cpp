@@ -1,4 +1,5 @@
 #include <elbo/core/errors.h>
+#include <elbo/core/text.h>
 
 #include <iostream>
 #include <new>
@@ -14,7 +15,7 @@ namespace {
 constexpr int bad_input = 2, fault = 1;
 
 int complain(const CLI::App* command, const std::string& message, int status) {
-  std::cerr << (command ? "elbo " + command->get_name() : "elbo") << ": " << message << "\n";
+  std::cerr << (command ? "elbo " + command->get_name() : "elbo") << ": " << elbo::printable(message) << "\n";
   return status;
 }
 

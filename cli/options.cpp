@@ -2,6 +2,7 @@
 
 #include <elbo/core/errors.h>
 #include <elbo/core/parallel_for.h>
+#include <elbo/core/text.h>
 
 #include <algorithm>
 #include <charconv>
@@ -30,7 +31,8 @@ CLI::Validator number_check(const std::string& what, Test test) {
   return {[what, test](std::string& text) {
             Number value{};
             bool fits = reads_as(text, value) && test(value);
-            return fits ? std::string() : "expected " + what + ", found " + (text.empty() ? "nothing" : text);
+            return fits ? std::string()
+                        : "expected " + what + ", found " + (text.empty() ? "nothing" : printable(text, 80));
           },
           ""};
 }
@@ -129,7 +131,7 @@ CLI::Validator not_negative() {
 CLI::Validator one_of(const std::vector<std::string>& choices) {
   return line(choices_kind, "-", choices).operation([choices](std::string& text) {
     if (std::find(choices.begin(), choices.end(), text) != choices.end()) return std::string();
-    return "expected " + either(choices) + ", found " + text;
+    return "expected " + either(choices) + ", found " + printable(text, 80);
   });
 }
 
