@@ -199,9 +199,7 @@ void check_effects(const CLI::App& command, const Settings& found) {
     if (const auto known = found.find(setting); known != found.end()) return known->second;
     const CLI::Option* option = command.get_option_no_throw(setting);
     if (!option) return {};
-    const std::string value = option->count() > 0 ? option->results().front() : option->get_default_str();
-    // Which device that is, is not known yet.
-    return setting == "--device" ? std::vector<std::string>() : std::vector{value};
+    return {option->count() > 0 ? option->results().front() : option->get_default_str()};
   };
   for (const OptionFacts& option : options) {
     if (option.given == 0) continue;

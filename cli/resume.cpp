@@ -132,7 +132,6 @@ models::RunConfig settings_of(const TrainArgs& args) {
 models::RunConfig config_of(const TrainArgs& args) {
   models::RunConfig out = settings_of(args);
   out.train.device = device_of(args.device);
-  check_effects(*args.command, {{"--device", {out.train.device == cpu ? "cpu" : "cuda"}}});
   return out;
 }
 

@@ -251,7 +251,7 @@ void add_device_options(CLI::App& command, TrainArgs& args) {
   command
       .add_flag("--graph,!--no-graph", args.graph,
                 "On a GPU, replay steps as graphs (the default), or launch each kernel")
-      ->check(only_for("--device", {"cuda"}));
+      ->check(not_for("--device", {"cpu"}));
 }
 
 }  // namespace
