@@ -190,6 +190,7 @@ std::unique_ptr<Model> load(const fs::path& folder, Device device) {
   std::unique_ptr<Model> model = make(expected.config);
   try {
     model->load_state_dict(load_safetensors(weights).arrays);
+    nn::detail::check_finite(model->state_dict());  // only here: a double may be finite and a float not
   } catch (const ShapeError& error) {
     fail<FormatError>(weights.string(), ": ", error.what());
   } catch (const ValueError& error) {

@@ -6,6 +6,7 @@
 
 #include "../core/kernels.h"
 #include "../datasets/split.h"
+#include "../nn/strict_load.h"
 #include "checkpoint_detail.h"
 #include "evaluate.h"
 #include "objective.h"
@@ -266,6 +267,7 @@ void Trainer::load_state(const NamedArrays& state) {
                "', found ", array.defined() ? array.shape().to_string() : "none");
   }
   try {
+    nn::detail::check_finite(model);
     model_.load_state_dict(model);
     optimizer_.load_state(optimizer);
   } catch (const Error& error) {

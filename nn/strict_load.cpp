@@ -1,5 +1,6 @@
 #include "strict_load.h"
 
+#include <cmath>
 #include <unordered_map>
 
 #include "../core/kernels.h"
@@ -95,6 +96,25 @@ void load_strictly(const std::string& what, NamedArrays targets, const NamedArra
   }
   for (std::size_t i = 0; i < targets.size(); ++i)
     if (targets[i].second.raw() != ready[i].raw()) targets[i].second.assign(ready[i]);
+}
+
+namespace {
+
+template <class T>
+void check_finite(const std::string& name, std::span<const T> values) {
+  for (std::size_t i = 0; i < values.size(); ++i)
+    ELBO_CHECK(std::isfinite(values[i]), ValueError, printable(name, 80), ": expected finite numbers, found ",
+               values[i], " at element ", i);
+}
+
+}  // namespace
+
+void check_finite(const NamedArrays& arrays) {
+  for (const auto& [name, array] : arrays) {
+    const Array host = array.to(cpu);
+    if (host.dtype() == DType::float32) check_finite(name, host.values<float>());
+    if (host.dtype() == DType::float64) check_finite(name, host.values<double>());
+  }
 }
 
 }  // namespace elbo::nn::detail

@@ -17,4 +17,7 @@ std::string differences(const std::vector<ArrayInfo>& targets, const std::vector
 void load_strictly(const std::string& what, NamedArrays targets, const NamedArrays& sources,
                    const std::map<std::string, std::string>& rename = {});
 
+/// Throws ValueError naming the first array with a number that is NaN or infinite, its place and the number.
+void check_finite(const NamedArrays& arrays);
+
 }  // namespace elbo::nn::detail

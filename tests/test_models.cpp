@@ -284,6 +284,32 @@ TEST_CASE("a run folder gives its model back") {
   CHECK(Run::open(dir / "run").config().to_json() == config.to_json());
 }
 
+TEST_CASE("weights that are NaN or infinite are refused, with their file and name") {
+  TempDir dir;
+  auto model = small_model();
+  RunConfig config;
+  config.model = model->config();
+  Run run = Run::create(dir / "run", config);
+  const NamedArrays good = model->state_dict();
+  for (double bad : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
+    NamedArrays weights = good;
+    auto& [name, array] = weights.back();
+    array = array.copy();
+    array.slice(1, 2).fill(bad);
+    run.write_model(weights);
+    INFO(bad);
+    CHECK_THROWS_WITH(load(dir / "run"), Catch::Contains("model.safetensors: " + name + ": expected finite numbers") &&
+                                             Catch::Contains("at element "));
+    CHECK_THROWS_AS(load(dir / "run"), FormatError);
+  }
+  NamedArrays wide = good;  // finite as a double, and not as the float that the model has
+  wide.back().second = Array::full(wide.back().second.shape(), 1e300, {DType::float64});
+  run.write_model(wide);
+  CHECK_THROWS_WITH(load(dir / "run"), Catch::Contains("expected finite numbers, found inf"));
+  run.write_model(good);
+  CHECK_NOTHROW(load(dir / "run"));
+}
+
 TEST_CASE("every field of a config survives the round trip, and a run of the first version can still be read") {
   RunConfig config;
   config.model = {.model = "conv-vae",
