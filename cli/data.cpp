@@ -92,30 +92,45 @@ Moments moments_of(const Dataset& data) {
   return out;
 }
 
-std::vector<std::int64_t> class_counts(const Dataset& data) {
+/// How many of the pictures from `begin` to `end` are of each class.
+std::vector<std::int64_t> class_counts(const Dataset& data, std::int64_t begin, std::int64_t end) {
   std::vector<std::int64_t> out(static_cast<std::size_t>(data.classes()));
-  for (std::int64_t label : data.labels) {
-    const auto at = static_cast<std::size_t>(label);
+  for (std::int64_t i = begin; i < end && !data.labels.empty(); ++i) {
+    const auto at = static_cast<std::size_t>(data.labels[static_cast<std::size_t>(i)]);
     if (at >= out.size()) out.resize(at + 1);
     ++out[at];
   }
   return out;
 }
 
-/// What was read: `idx` pairs may lack the test half.
+std::vector<std::int64_t> class_counts(const Dataset& data) { return class_counts(data, 0, data.size()); }
+
+/// What was read: `idx` pairs and folders may lack the test half.
 struct Halves {
   Dataset train;
   std::optional<Dataset> test;
+  std::string no_test;               ///< why it is not there
+  std::vector<std::string> skipped;  ///< of both
+
+  std::int64_t train_count() const { return train.size() - train.val_count; }
+  std::string test_count() const { return test ? counted(test->size(), "picture", "pictures") : "none"; }
 };
 
 Halves read(const DataArgs& args) {
-  Halves out{models::load_data(args.data, Split::train), {}};
+  Halves out{models::load_data(args.data, Split::train), {}, "", {}};
+  DataNotes notes("data");
+  for (const std::string& note : out.train.notes) notes.say(note);
+  out.skipped = out.train.skipped;
   try {
     out.test = models::load_data(args.data, Split::test);
+    for (const std::string& note : out.test->notes) notes.say(note);
+    out.skipped.insert(out.skipped.end(), out.test->skipped.begin(), out.test->skipped.end());
   } catch (const SystemFault&) {
     throw;
-  } catch (const IoError&) {
+  } catch (const IoError& error) {
     if (args.data.dataset != "idx" && args.data.dataset != "folder") throw;
+    out.no_test = error.what();
+    notes.say(out.no_test);
   }
   return out;
 }
@@ -154,13 +169,55 @@ std::string list_of(const std::vector<double>& values) {
   return out;
 }
 
+/// The pictures of a class in each half.
+struct ClassCounts {
+  std::string name;
+  std::int64_t train = 0, val = 0, test = 0;
+};
+
+std::vector<ClassCounts> classes_of(const Halves& data) {
+  const Dataset& train = data.train;
+  const std::vector<std::int64_t> counts[] = {class_counts(train, 0, data.train_count()),
+                                              class_counts(train, data.train_count(), train.size()),
+                                              data.test ? class_counts(*data.test) : std::vector<std::int64_t>()};
+  std::vector<ClassCounts> out(std::max({counts[0].size(), counts[1].size(), counts[2].size()}));
+  for (std::size_t c = 0; c < out.size(); ++c) {
+    const auto count = [&](std::size_t half) { return c < counts[half].size() ? counts[half][c] : 0; };
+    out[c] = {viz::class_name(train.class_names, static_cast<std::int64_t>(c)), count(0), count(1), count(2)};
+  }
+  return out;
+}
+
+void print_classes(const Halves& data) {
+  const std::vector<ClassCounts> classes = classes_of(data);
+  const bool val = data.train.val_count > 0;
+  if (classes.empty()) {
+    std::printf("  classes         none\n");
+    return;
+  }
+  std::printf("\n  %5s  %-24s %10s%s %10s\n", "label", "class", "training", val ? " validation" : "", "test");
+  for (std::size_t c = 0; c < classes.size(); ++c) {
+    std::printf("  %5zu  %-24s %10s", c, classes[c].name.c_str(), viz::thousands(classes[c].train).c_str());
+    if (val) std::printf(" %10s", viz::thousands(classes[c].val).c_str());
+    std::printf(" %10s\n", viz::thousands(classes[c].test).c_str());
+  }
+}
+
+std::string halves_text(const std::string& halves) {
+  return halves == name(datasets::SplitRule::hash) ? "by a hash of each path, about one in ten to test"
+                                                   : "the folders " + halves;
+}
+
 void print_text(const DataArgs& args, const Halves& data, const std::string& dir) {
   const Dataset& train = data.train;
   const Moments moments = moments_of(train);
   std::printf("%s\n", train.name.c_str());
   std::printf("  from            %s\n", dir.empty() ? "drawn, no files" : dir.c_str());
-  std::printf("  training        %s\n", counted(train.size(), "picture", "pictures").c_str());
-  std::printf("  test            %s\n", data.test ? counted(data.test->size(), "picture", "pictures").c_str() : "none");
+  if (!train.halves.empty()) std::printf("  halves          %s\n", halves_text(train.halves).c_str());
+  std::printf("  training        %s\n", counted(data.train_count(), "picture", "pictures").c_str());
+  if (train.val_count > 0)
+    std::printf("  validation      %s\n", counted(train.val_count, "picture", "pictures").c_str());
+  std::printf("  test            %s\n", data.test_count().c_str());
   std::printf("  pictures        %lld x %lld pixels, %s\n", static_cast<long long>(train.height()),
               static_cast<long long>(train.width()), train.channels() == 1 ? "grey" : "RGB");
   std::printf("  pixel mean      %s (of the training pictures, 0 to 1)\n", list_of(moments.mean).c_str());
@@ -168,20 +225,12 @@ void print_text(const DataArgs& args, const Halves& data, const std::string& dir
   std::string factors;
   for (const std::string& name : train.factor_names) factors += (factors.empty() ? "" : ", ") + name;
   if (!factors.empty()) std::printf("  factors         %s\n", factors.c_str());
-  const std::vector<std::int64_t> in_train = class_counts(train);
-  const std::vector<std::int64_t> in_test = data.test ? class_counts(*data.test) : std::vector<std::int64_t>();
-  if (in_train.empty()) std::printf("  classes         none\n");
-  if (!in_train.empty()) std::printf("\n  %5s  %-24s %10s %10s\n", "label", "class", "training", "test");
-  for (std::size_t c = 0; c < std::max(in_train.size(), in_test.size()); ++c)
-    std::printf("  %5zu  %-24s %10s %10s\n", c,
-                viz::class_name(train.class_names, static_cast<std::int64_t>(c)).c_str(),
-                viz::thousands(c < in_train.size() ? in_train[c] : 0).c_str(),
-                viz::thousands(c < in_test.size() ? in_test[c] : 0).c_str());
-  if (!train.skipped.empty()) {
+  print_classes(data);
+  if (!data.skipped.empty()) {
     std::printf("\n%s could not be read and %s left out:\n",
-                counted(static_cast<std::int64_t>(train.skipped.size()), "file", "files").c_str(),
-                train.skipped.size() == 1 ? "is" : "are");
-    for (const std::string& one : train.skipped) std::printf("  %s\n", one.c_str());
+                counted(static_cast<std::int64_t>(data.skipped.size()), "picture", "pictures").c_str(),
+                data.skipped.size() == 1 ? "is" : "are");
+    for (const std::string& one : data.skipped) std::printf("  %s\n", one.c_str());
   }
   if (!args.preview.empty()) std::printf("\n%s\n", args.preview.c_str());
 }
@@ -192,21 +241,20 @@ void print_json_of(const DataArgs& args, const Halves& data, const std::string& 
   ordered_json out;
   out["dataset"] = train.name;
   out["dir"] = dir.empty() ? ordered_json() : ordered_json(dir);
-  out["train"] = train.size();
+  out["halves"] = train.halves.empty() ? ordered_json() : ordered_json(train.halves);
+  out["train"] = data.train_count();
+  out["val"] = train.val_count;
   out["test"] = data.test ? ordered_json(data.test->size()) : ordered_json();
   out["picture"] = {train.channels(), train.height(), train.width()};
   out["mean"] = moments.mean;
   out["std"] = moments.std;
   out["classes"] = ordered_json::array();
-  const std::vector<std::int64_t> in_train = class_counts(train);
-  const std::vector<std::int64_t> in_test = data.test ? class_counts(*data.test) : std::vector<std::int64_t>();
-  for (std::size_t c = 0; c < std::max(in_train.size(), in_test.size()); ++c)
-    out["classes"].push_back({{"label", c},
-                              {"name", viz::class_name(train.class_names, static_cast<std::int64_t>(c))},
-                              {"train", c < in_train.size() ? in_train[c] : 0},
-                              {"test", c < in_test.size() ? in_test[c] : 0}});
+  std::int64_t label = 0;
+  for (const ClassCounts& one : classes_of(data))
+    out["classes"].push_back(
+        {{"label", label++}, {"name", one.name}, {"train", one.train}, {"val", one.val}, {"test", one.test}});
   out["factors"] = train.factor_names;
-  out["skipped"] = train.skipped;
+  out["skipped"] = data.skipped;
   if (!args.preview.empty()) out["preview"] = args.preview.string();
   print_json(out);
 }

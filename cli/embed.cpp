@@ -149,7 +149,7 @@ int embed(const EmbedArgs& args) {
   for (const Trained& trained : runs)
     ELBO_CHECK(trained.model->config().latent >= 2, ValueError, trained.run.folder().string(),
                ": expected at least two latent dimensions, found ", trained.model->config().latent);
-  datasets::Dataset pictures = open_dataset(runs[0], args.half(), args.data);
+  datasets::Dataset pictures = open_dataset(runs, args.half(), args);
   if (args.count > 0) pictures = pictures.first(args.count);
   ELBO_CHECK(pictures.size() >= 2, ValueError, "embed: expected at least two pictures, found ", pictures.size());
   std::vector<Embedded> all;
@@ -173,6 +173,7 @@ int embed(const EmbedArgs& args) {
   json["method"] = args.method;
   json["split"] = args.split;
   json["count"] = pictures.size();
+  json["skipped"] = args.notes->skipped();
   json["device"] = runs[0].model->device().to_string();
   json.update(json_of(runs[0], all[0]));
   if (runs.size() > 1) json["model_b"] = json_of(runs[1], all[1]);

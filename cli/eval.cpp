@@ -35,7 +35,7 @@ void print_table(const EvalArgs& args, const Trained& trained, const models::Eva
 int eval(const EvalArgs& args) {
   const Trained trained = std::move(open_trained(args).front());
   const models::RunConfig& config = trained.run.config();
-  datasets::Dataset dataset = open_dataset(trained, args.half(), args.data);
+  datasets::Dataset dataset = open_dataset(trained, args.half(), args);
   models::Evaluation e = models::evaluate(
       *trained.model, dataset, {.codes = codes_of(args.codes), .beta = config.train.beta, .seed = args.seed});
   if (!args.json) {
@@ -45,6 +45,7 @@ int eval(const EvalArgs& args) {
   nlohmann::ordered_json out;
   out["split"] = args.split;
   out["count"] = e.count;
+  out["skipped"] = args.notes->skipped();
   out["loss"] = e.losses.loss;
   out["reconstruction"] = e.losses.reconstruction;
   out["kl"] = e.losses.kl;

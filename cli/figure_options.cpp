@@ -55,14 +55,8 @@ std::optional<std::int64_t> needed_label(const Trained& trained, const std::stri
   return text.empty() ? std::nullopt : std::optional(parse_label(trained, text));
 }
 
-std::vector<std::string> class_names_of(const std::vector<Trained>& runs) {
-  for (const Trained& trained : runs)
-    if (!trained.run.config().data.class_names.empty()) return trained.run.config().data.class_names;
-  return {};
-}
-
 datasets::Dataset pictures_of(const std::vector<Trained>& runs, const FigureArgs& args) {
-  return open_dataset(runs.front(), args.half(), args.data);
+  return open_dataset(runs, args.half(), args);
 }
 
 datasets::Dataset read_input(const Trained& trained, const std::vector<fs::path>& files) {
@@ -87,7 +81,7 @@ DrawnFrom drawn_from(const std::vector<Trained>& runs, const FigureArgs& args) {
       out.fitted.push_back(0);
       continue;
     }
-    datasets::Dataset pictures = open_dataset(trained, datasets::Split::train, args.data).first(most);
+    datasets::Dataset pictures = open_dataset(trained, datasets::Split::train, args).first(most);
     out.codes.push_back(models::fit_codes(*trained.model, pictures));
     out.fitted.push_back(pictures.size());
   }
@@ -113,12 +107,14 @@ fs::path output_of(const FigureArgs& args, const std::string& name) {
   return checked_output("--out", args.out.empty() ? args.runs.front() / name : args.out, args.json);
 }
 
-nlohmann::ordered_json figure_json(const fs::path& file, const viz::Image& image, const std::vector<Trained>& runs) {
+nlohmann::ordered_json figure_json(const FigureArgs& args, const fs::path& file, const viz::Image& image,
+                                   const std::vector<Trained>& runs) {
   nlohmann::ordered_json out;
   out["file"] = file.string();
   out["width"] = image.width;
   out["height"] = image.height;
   out["device"] = runs.front().model->device().to_string();
+  if (args.notes) out["skipped"] = args.notes->skipped();
   for (const Trained& trained : runs) {
     nlohmann::ordered_json run;
     run["run"] = trained.run.folder().string();

@@ -27,9 +27,7 @@ std::vector<viz::Row> rows_of(const std::vector<Trained>& runs);
 std::optional<std::int64_t> label_of(const std::vector<Trained>& runs, const std::string& text);
 /// The same for one model that needs a label: throws ValueError where it was not given.
 std::optional<std::int64_t> needed_label(const Trained& trained, const std::string& text);
-/// The names of the classes, by the first run that has any.
-std::vector<std::string> class_names_of(const std::vector<Trained>& runs);
-/// The half of the first run's dataset that `--split` names.
+/// The half of the first run's dataset that `--split` names, see open_dataset.
 datasets::Dataset pictures_of(const std::vector<Trained>& runs, const FigureArgs& args);
 
 /// Picture files of the user's own, in the size that the model takes, without labels.
@@ -48,8 +46,9 @@ std::string describe(const std::vector<Trained>& runs, const DrawnFrom& from);
 /// The file to write: `--out`, or `name` in the first run's folder. Throws IoError, before the work, where it cannot be
 /// written.
 std::filesystem::path output_of(const FigureArgs& args, const std::string& name);
-/// The beginning of a command's JSON object: file, its size, the device, and the runs with their models and names.
-nlohmann::ordered_json figure_json(const std::filesystem::path& file, const viz::Image& image,
+/// The beginning of a command's JSON object: file, its size, the device, the pictures that were left out, and the runs
+/// with their models and names.
+nlohmann::ordered_json figure_json(const FigureArgs& args, const std::filesystem::path& file, const viz::Image& image,
                                    const std::vector<Trained>& runs);
 /// "one, two and three".
 std::string names_of(const std::vector<Trained>& runs);

@@ -1,14 +1,17 @@
 #include "inputs.h"
 
 #include <elbo/core/text.h>
+#include <elbo/viz/figures.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdio>
 #include <iostream>
 #include <map>
 
 #include "commands.h"
+#include "outputs.h"
 
 namespace elbo::cli {
 
@@ -24,6 +27,7 @@ void add_run(CLI::App& command, RunArgs& args) {
 }
 
 std::vector<CLI::Option*> add_data(CLI::App& command, RunArgs& args, bool split) {
+  args.notes = std::make_shared<DataNotes>(command.get_name());
   std::vector<CLI::Option*> out;
   out.push_back(
       command.add_option("--data", args.data, "The folder with the dataset's files (default: where it was trained)")
@@ -116,23 +120,109 @@ std::vector<Trained> open_trained(const RunArgs& args) {
   return out;
 }
 
-datasets::Dataset open_dataset(const Trained& trained, datasets::Split split, const fs::path& data_dir) {
-  models::DataOptions options = trained.run.config().data;
-  if (!data_dir.empty()) options.dir = data_dir;
+void DataNotes::say(const std::string& note) {
+  if (said_.insert(note).second) std::cerr << "elbo " << command_ << ": note: " << printable(note) << "\n";
+}
+
+void DataNotes::add(const datasets::Dataset& data) {
+  constexpr std::size_t shown = 5;
+  for (const std::string& note : data.notes) say(note);
+  std::vector<std::string> fresh;
+  for (const std::string& one : data.skipped)
+    if (said_.insert(one).second) fresh.push_back(one);
+  if (fresh.empty()) return;
+  std::cerr << "elbo " << command_
+            << ": note: " << counted(static_cast<std::int64_t>(fresh.size()), "picture", "pictures")
+            << " could not be read and " << (fresh.size() == 1 ? "is" : "are") << " left out\n";
+  for (std::size_t i = 0; i < std::min(shown, fresh.size()); ++i) std::cerr << "  " << printable(fresh[i]) << "\n";
+  if (fresh.size() > shown) std::cerr << "  ... ('elbo data' lists all)\n";
+  skipped_.insert(skipped_.end(), fresh.begin(), fresh.end());
+}
+
+namespace {
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string out;
+  for (const std::string& name : names) out += (out.empty() ? "" : ", ") + printable(name);
+  return out.empty() ? "numbers" : out;
+}
+
+/// The first run whose model takes labels, or the first.
+const Trained& labelled(std::span<const Trained* const> runs) {
+  for (const Trained* one : runs)
+    if (one->model->is_conditional()) return *one;
+  return *runs.front();
+}
+
+void check_same_classes(std::span<const Trained* const> runs) {
+  const Trained& first = labelled(runs);
+  const std::vector<std::string>& names = first.run.config().data.class_names;
+  for (const Trained* one : runs) {
+    const std::vector<std::string>& others = one->run.config().data.class_names;
+    ELBO_CHECK(!one->model->is_conditional() || others == names, ValueError, one->run.folder().string(),
+               ": expected a model of the same classes in the same order as ", first.run.folder().string(), " (",
+               listed(names), "), found ", listed(others));
+  }
+}
+
+void check_known_classes(const Trained& trained, const datasets::Dataset& data, const fs::path& dir) {
+  if (!trained.model->is_conditional()) return;
+  const models::RunConfig& config = trained.run.config();
+  for (std::int64_t label : data.labels)
+    ELBO_CHECK(label < config.model.classes, ValueError, dir.string(), ": the model ", trained.run.folder().string(),
+               " knows the classes ", listed(config.data.class_names), ", found pictures of another, ",
+               printable(viz::class_name(data.class_names, label)));
+}
+
+datasets::Dataset open_for(std::span<const Trained* const> runs, datasets::Split split, const RunArgs& args) {
+  const Trained& first = *runs.front();
+  check_same_classes(runs);
+  models::DataOptions options = first.run.config().data;
+  if (!args.data.empty()) options.dir = args.data;
+  options.class_names = labelled(runs).run.config().data.class_names;
   datasets::Dataset data = models::load_data(options, split);
   Shape picture{data.channels(), data.height(), data.width()};
-  ELBO_CHECK(picture == trained.model->config().picture, ValueError, options.dir.string(), ": the model ",
-             trained.run.folder().string(), " takes pictures ", trained.model->config().picture, ", found ", picture);
+  ELBO_CHECK(picture == first.model->config().picture, ValueError, options.dir.string(), ": the model ",
+             first.run.folder().string(), " takes pictures ", first.model->config().picture, ", found ", picture);
+  for (const Trained* one : runs) check_known_classes(*one, data, options.dir);
+  if (args.notes) args.notes->add(data);
   return data;
 }
 
-TestPictures test_pictures(const std::function<datasets::Dataset(datasets::Split)>& read) {
+std::vector<const Trained*> pointers(const std::vector<Trained>& runs) {
+  std::vector<const Trained*> out;
+  for (const Trained& one : runs) out.push_back(&one);
+  return out;
+}
+
+}  // namespace
+
+datasets::Dataset open_dataset(const std::vector<Trained>& runs, datasets::Split split, const RunArgs& args) {
+  return open_for(pointers(runs), split, args);
+}
+
+datasets::Dataset open_dataset(const Trained& trained, datasets::Split split, const RunArgs& args) {
+  return open_for(std::array{&trained}, split, args);
+}
+
+std::vector<std::string> class_names_of(const std::vector<Trained>& runs) {
+  const std::vector<const Trained*> all = pointers(runs);
+  check_same_classes(all);
+  if (const Trained& one = labelled(all); one.model->is_conditional()) return one.run.config().data.class_names;
+  for (const Trained& one : runs)
+    if (!one.run.config().data.class_names.empty()) return one.run.config().data.class_names;
+  return {};
+}
+
+TestPictures test_pictures(const std::function<datasets::Dataset(datasets::Split)>& read, DataNotes& notes) {
   try {
     return {read(datasets::Split::test), datasets::Split::test};
   } catch (const SystemFault&) {
     throw;
-  } catch (const IoError&) {
-    return {read(datasets::Split::train), datasets::Split::train};
+  } catch (const IoError& error) {
+    TestPictures out{read(datasets::Split::train), datasets::Split::train};
+    notes.say(std::string("pictures to train on stand in for pictures to test: ") + error.what());
+    return out;
   }
 }
 

@@ -5,12 +5,33 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <span>
 
 /// What the commands on trained models have in common.
 namespace elbo::cli {
 
 using models::Trained;
+
+/// What a command says on standard error of the data it opened, each thing once.
+class DataNotes {
+ public:
+  explicit DataNotes(std::string command) : command_(std::move(command)) {}
+
+  /// A line after "elbo COMMAND: note: ".
+  void say(const std::string& note);
+  /// The notes of a dataset, and how many pictures were left out, with the first five.
+  void add(const datasets::Dataset& data);
+  /// All that were left out, for JSON.
+  const std::vector<std::string>& skipped() const { return skipped_; }
+
+ private:
+  std::string command_;
+  std::set<std::string> said_;
+  std::vector<std::string> skipped_;
+};
 
 /// What they take on the command line.
 struct RunArgs {
@@ -19,6 +40,7 @@ struct RunArgs {
   std::string split = "test", device = "auto";
   bool json = false;
   const CLI::App* command = nullptr;  ///< which knows what was given
+  std::shared_ptr<DataNotes> notes;   ///< where there is `--data`
 
   datasets::Split half() const { return split == "train" ? datasets::Split::train : datasets::Split::test; }
 };
@@ -50,18 +72,24 @@ void print_device(const Trained& trained);
 /// equal names get their parent folders' names in front.
 std::vector<Trained> open_trained(const RunArgs& args);
 
-/// The pictures a run was trained on, or its test half; `data_dir` overrides where they are.
-datasets::Dataset open_dataset(const Trained& trained, datasets::Split split,
-                               const std::filesystem::path& data_dir = {});
+/// The pictures that the first of the runs was trained on, or their test half; `--data` overrides where they are. Their
+/// labels are numbered as the models that take labels number them. Throws ValueError for a class that one of these does
+/// not know, and where they number them in different ways.
+datasets::Dataset open_dataset(const std::vector<Trained>& runs, datasets::Split split, const RunArgs& args);
+/// The same for one of them.
+datasets::Dataset open_dataset(const Trained& trained, datasets::Split split, const RunArgs& args);
+/// The class names of the models that take labels; of the first run that has some, where none does. Throws ValueError
+/// where they number them in different ways.
+std::vector<std::string> class_names_of(const std::vector<Trained>& runs);
 
 /// The pictures to show and to measure a model on.
 struct TestPictures {
   datasets::Dataset data;
   datasets::Split split;
 };
-/// The test half or, where the dataset has none, the training half. Throws what `read` does, IoError where neither is
-/// there.
-TestPictures test_pictures(const std::function<datasets::Dataset(datasets::Split)>& read);
+/// The test half or, where the dataset has none, the training half, which is said. Throws what `read` does, IoError
+/// where neither is there.
+TestPictures test_pictures(const std::function<datasets::Dataset(datasets::Split)>& read, DataNotes& notes);
 
 /// "0 to 2, cat, dog, cow": what stands for a class.
 std::string classes_text(const std::vector<std::string>& names, std::int64_t classes);

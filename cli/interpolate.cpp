@@ -89,7 +89,7 @@ int interpolate(const InterpolateArgs& args) {
     print_device(runs.front());
     return 0;
   }
-  nlohmann::ordered_json out = figure_json(file, drawn.image, runs);
+  nlohmann::ordered_json out = figure_json(args, file, drawn.image, runs);
   out["from"] = args.from;
   out["rows"] = drawn.pairs * static_cast<std::int64_t>(runs.size());
   out["columns"] = args.steps;

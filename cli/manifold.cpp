@@ -38,7 +38,7 @@ int manifold(const ManifoldArgs& args) {
     print_device(runs[0]);
     return 0;
   }
-  nlohmann::ordered_json out = figure_json(file, image, runs);
+  nlohmann::ordered_json out = figure_json(args, file, image, runs);
   out["rows"] = out["columns"] = args.n;
   out["low"] = args.low;
   out["high"] = args.high;

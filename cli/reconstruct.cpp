@@ -58,7 +58,7 @@ void print_text(const ReconstructArgs& args, const std::vector<Trained>& runs, c
 nlohmann::ordered_json json_of(const ReconstructArgs& args, const std::vector<Trained>& runs, const Chosen& chosen,
                                const std::vector<double>& errors, const viz::Image& image,
                                const std::filesystem::path& file) {
-  nlohmann::ordered_json out = figure_json(file, image, runs);
+  nlohmann::ordered_json out = figure_json(args, file, image, runs);
   for (std::size_t i = 0; i < runs.size(); ++i) out["runs"][i]["mse"] = errors[i];
   std::int64_t count = static_cast<std::int64_t>(chosen.indices.size()), columns = std::min(args.columns, count);
   out["rows"] = (count + columns - 1) / columns * (static_cast<std::int64_t>(runs.size()) + 1);

@@ -26,14 +26,14 @@ struct Pictures {
 };
 
 /// None where the files are gone.
-Pictures pictures_of(const Trained& trained, const fs::path& dir) {
+Pictures pictures_of(const Trained& trained, const ReportArgs& args) {
   try {
-    return {test_pictures([&](datasets::Split half) { return open_dataset(trained, half, dir); }), ""};
+    return {test_pictures([&](datasets::Split half) { return open_dataset(trained, half, args); }, *args.notes), ""};
   } catch (const SystemFault&) {
     throw;
   } catch (const IoError& error) {
     // The folder that --data names is a mistake where nothing lies in it; a folder of long ago may be gone.
-    if (!dir.empty()) throw;
+    if (!args.data.empty()) throw;
     return {std::nullopt, error.what()};
   }
 }
@@ -44,7 +44,7 @@ int report(const ReportArgs& args) {
       checked_output("--out", args.out.empty() ? args.runs.front() / "report.html" : args.out, args.json);
   std::vector<Pictures> pictures;
   pictures.reserve(runs.size());
-  for (const Trained& trained : runs) pictures.push_back(pictures_of(trained, args.data));
+  for (const Trained& trained : runs) pictures.push_back(pictures_of(trained, args));
   std::vector<viz::ReportRun> parts;
   for (std::size_t i = 0; i < runs.size(); ++i) {
     const std::optional<TestPictures>& found = pictures[i].found;
@@ -67,6 +67,7 @@ int report(const ReportArgs& args) {
     nlohmann::ordered_json json;
     json["file"] = out.string();
     json["bytes"] = page.size();
+    json["skipped"] = args.notes->skipped();
     json["device"] = runs.front().model->device().to_string();
     for (const Trained& trained : runs)
       json["runs"].push_back({{"run", trained.run.folder().string()}, {"name", trained.name}});

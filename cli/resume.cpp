@@ -1,6 +1,8 @@
 #include "resume.h"
 
 #include <elbo/datasets/split.h>
+#include <elbo/models/trained.h>
+#include <elbo/viz/figures.h>
 
 #include <algorithm>
 #include <cctype>
@@ -60,8 +62,9 @@ constexpr Kept kept[] = {
 /// What may be given when a run goes on: the settings that may change, and what is no setting of the run. (The
 /// validation size is compared when the pictures are there.)
 constexpr const char* free_options[] = {
-    "--epochs", "--lr",       "--patience", "--checkpoint-every", "--device", "--graph", "--precision", "--threads",
-    "--data",   "--val-size", "--out",      "--resume",           "--json"};
+    "--epochs",    "--lr",      "--patience", "--checkpoint-every",    "--device",   "--graph",
+    "--precision", "--threads", "--data",     "--accept-changed-data", "--val-size", "--out",
+    "--resume",    "--json"};
 
 [[noreturn]] void refuse(const std::string& option, const std::string& has, const std::string& found) {
   fail<ValueError>(option, ": the run has ", has, ", found ", found,
@@ -158,9 +161,22 @@ Resumed resume(const TrainArgs& args) {
   return out;
 }
 
-void refuse_other_val_size(const TrainArgs& args, const models::RunConfig& config, std::int64_t pictures) {
+void refuse_other_data(const TrainArgs& args, const Resumed& resumed, models::RunConfig& config,
+                       const datasets::Dataset& data) {
+  const std::string found = data.identity();
+  if (!args.accept_changed_data)
+    models::check_data(
+        resumed.run, found,
+        "; --accept-changed-data goes on with it, though losses then no longer compare with those before");
+  ELBO_CHECK(!config.model.classes || data.classes() <= config.model.classes, ValueError, args.out.string(),
+             ": expected the classes that the model takes (",
+             classes_text(config.data.class_names, config.model.classes),
+             "), found another one: ", viz::class_name(data.class_names, config.model.classes));
+  config.data.identity = found;
+  config.data.class_names = data.class_names;
+  if (data.val_count > 0) config.train.val_size = static_cast<double>(data.val_count);
   if (!args.given("--val-size")) return;
-  const auto asked = static_cast<double>(datasets::resolve_val_size(args.val_size, pictures));
+  const auto asked = static_cast<double>(datasets::resolve_val_size(args.val_size, data.size()));
   if (asked != config.train.val_size) refuse("--val-size", text(config.train.val_size), text(asked));
 }
 

@@ -19,8 +19,10 @@ struct Resumed {
 /// Opens the run in `--out`. Throws ValueError naming an option that differs from what the run keeps, IoError where it
 /// is trained already, DeviceError where its device is not there.
 Resumed resume(const TrainArgs& args);
-/// `--val-size` of a dataset of so many pictures is kept too. Throws ValueError where it differs.
-void refuse_other_val_size(const TrainArgs& args, const models::RunConfig& config, std::int64_t pictures);
+/// The data is kept too, unless `--accept-changed-data` is there: then the config is given its new identity and
+/// classes. So is `--val-size`. Throws ValueError where they differ.
+void refuse_other_data(const TrainArgs& args, const Resumed& resumed, models::RunConfig& config,
+                       const datasets::Dataset& data);
 /// Says on standard error what a resumed run should know before it goes on.
 void warn_of_other_kernels(const models::Run& run);
 /// The command line that goes on with the run.

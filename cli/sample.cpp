@@ -54,7 +54,7 @@ int sample(const SampleArgs& args) {
     print_text(args, runs, options, from, size, file);
     return 0;
   }
-  nlohmann::ordered_json out = figure_json(file, image, runs);
+  nlohmann::ordered_json out = figure_json(args, file, image, runs);
   for (std::size_t i = 0; i < runs.size(); ++i) {
     out["runs"][i]["codes"] = from.fitted[i] > 0 ? "fitted" : "prior";
     if (from.fitted[i] > 0) out["runs"][i]["fitted_pictures"] = from.fitted[i];

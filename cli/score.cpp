@@ -101,10 +101,12 @@ datasets::Dataset read_odd(const ScoreArgs& args, const Trained& trained) {
   models::DataOptions options = trained.run.config().data;
   options.dataset = args.odd_dataset;
   options.dir = args.odd_data;
+  options.class_names.clear();  // its classes are its own
   datasets::Dataset out = models::load_data(options, args.half());
   const Shape &wanted = trained.model->config().picture, found{out.channels(), out.height(), out.width()};
   ELBO_CHECK(found == wanted, ValueError, "--odd-dataset ", args.odd_dataset, ": the model ",
              trained.run.folder().string(), " takes pictures ", wanted, ", found ", found);
+  args.notes->add(out);
   return out;
 }
 
@@ -117,7 +119,7 @@ std::vector<Scored> score_dataset(const ScoreArgs& args, const Trained& trained)
     odd_label = needed_label(trained, args.label);
     strange = read_odd(args, trained);
   }
-  const datasets::Dataset pictures = open_dataset(trained, args.half(), args.data);
+  const datasets::Dataset pictures = open_dataset(trained, args.half(), args);
   const std::vector<std::int64_t> odd = odd_labels(args, pictures);
   Status status;
   std::vector<Scored> out;
@@ -237,6 +239,7 @@ void print_result(const ScoreArgs& args, const Trained& trained, const std::vect
   out["run"] = trained.run.folder().string();
   out["count"] = all.size();
   if (args.input.empty()) out["split"] = args.split;
+  out["skipped"] = args.notes->skipped();
   out["codes"] = args.codes;
   out["samples"] = args.samples;
   out["device"] = trained.model->device().to_string();

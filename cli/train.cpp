@@ -18,19 +18,19 @@ namespace {
 /// What the options leave out, from each other and from the data.
 models::RunConfig completed(models::RunConfig config, const std::string& val_size, const datasets::Dataset& data) {
   config = models::completed(std::move(config), data);
+  if (data.val_count > 0) return config;
   config.train.val_size = static_cast<double>(datasets::resolve_val_size(val_size, data.size()));
   return config;
 }
 
-void report_skipped(const datasets::Dataset& data) {
-  constexpr std::size_t shown = 5;
-  if (data.skipped.empty()) return;
-  std::cerr << "elbo train: note: " << data.skipped.size() << " files could not be read and are left out\n";
-  for (std::size_t i = 0; i < std::min(shown, data.skipped.size()); ++i) std::cerr << "  " << data.skipped[i] << "\n";
-  if (data.skipped.size() > shown) std::cerr << "  ... ('elbo data' lists all)\n";
+/// Which of its pictures a dataset keeps to validate on is not for the options to say. Throws ValueError for
+/// `--val-size`.
+void refuse_val_size(const TrainArgs& args, const datasets::Dataset& data) {
+  ELBO_CHECK(data.val_count == 0 || !args.given("--val-size"), ValueError, "--val-size: ", data.name,
+             " has pictures to validate on (of ", data.halves, "), found ", args.val_size, " beside them");
 }
 
-void print_result(const models::Run& run, const models::Model& model) {
+void print_result(const models::Run& run, const models::Model& model, const DataNotes& notes) {
   nlohmann::ordered_json out;
   models::EpochRecord last = run.history().back();
   auto losses = [](const models::Losses& l) {
@@ -39,6 +39,7 @@ void print_result(const models::Run& run, const models::Model& model) {
   out["run"] = run.folder().string();
   out["parameters"] = model.num_parameters();
   out["device"] = model.device().to_string();
+  out["skipped"] = notes.skipped();
   out["epochs"] = last.epoch;
   out["train"] = losses(last.train);
   out["val"] = last.val ? losses(*last.val) : nlohmann::ordered_json();
@@ -64,7 +65,7 @@ void print_files(const models::Run& run) {
 
 /// Trains, and draws pictures of what came of it.
 int train(const TrainArgs& args, const models::RunConfig& config, const models::Run& run, models::Trainer& trainer,
-          models::Model& model, const datasets::Dataset& to_show) {
+          models::Model& model, const datasets::Dataset& to_show, const DataNotes& notes) {
   const StopSignals signals;
   if (!run.lock()->note().empty()) std::cerr << "elbo train: note: " << run.lock()->note() << "\n";
   if (!args.json) print_head(config, model, trainer);
@@ -74,7 +75,7 @@ int train(const TrainArgs& args, const models::RunConfig& config, const models::
   if (!args.json) print_end(trainer, result);
   draw_pictures(run, config.train.device, to_show);
   if (args.json) {
-    print_result(run, model);
+    print_result(run, model, notes);
     return 0;
   }
   print_files(run);
@@ -90,13 +91,19 @@ int train(const TrainArgs& args) {
   config.data.dir = datasets::find_data_dir(config.data.dataset, config.data.dir);
   if (!config.data.dir.empty()) config.data.dir = std::filesystem::absolute(config.data.dir);
   datasets::Dataset data = models::load_data(config.data, datasets::Split::train);
-  if (resumed)
-    refuse_other_val_size(args, config, data.size());
-  else
+  if (resumed) {
+    refuse_other_data(args, *resumed, config, data);
+  } else {
+    refuse_val_size(args, data);
     config = completed(std::move(config), args.val_size, data);
-  datasets::Dataset to_show = test_pictures([&](datasets::Split half) {
-                                return half == datasets::Split::test ? models::load_data(config.data, half) : data;
-                              }).data;
+  }
+  DataNotes notes("train");
+  notes.add(data);
+  const auto read = [&](datasets::Split half) {
+    return half == datasets::Split::test ? models::load_data(config.data, half) : data;
+  };
+  const datasets::Dataset to_show = test_pictures(read, notes).data;
+  notes.add(to_show);
   Generator init(config.train.seed, Stream::init);
   std::unique_ptr<models::Model> model = models::make(config.model, &init);
   config.model = model->config();
@@ -104,16 +111,15 @@ int train(const TrainArgs& args) {
   if (resumed && !resumed->nothing.empty()) {
     std::cerr << "elbo train: note: " << resumed->nothing << "\n";
     if (!resumed->is_over) {
-      if (args.json) print_result(resumed->run, *model);
+      if (args.json) print_result(resumed->run, *model, notes);
       return 0;
     }
   }
   // Last: what is refused leaves no folder behind.
   models::Run run = resumed ? resumed->run : models::Run::create(args.out, config);
   if (config.to_json() != run.config().to_json()) run.set_config(config);
-  report_skipped(data);
   if (!resumed) print_warnings(models::Health(config).of_pictures(data));
-  return train(args, config, run, trainer, *model, to_show);
+  return train(args, config, run, trainer, *model, to_show, notes);
 }
 
 CLI::Option* add_sizes(CLI::App& command, const char* name, std::vector<std::int64_t>& sizes, const char* what) {
@@ -266,9 +272,14 @@ void add_train(CLI::App& app, Command& run) {
       "  elbo train --resume --out runs/first\n  elbo train --resume --epochs 10 --out runs/first");
   add_data_options(*command, args->config.data, args->grey);
   command->add_option("--out", args->out, "The run folder to make")->required()->type_name("RUN");
-  command->add_flag("--resume", args->resume,
-                    "Go on with the run in --out, with the settings it has; --epochs, --lr, --patience, --device, "
-                    "--precision and the like may be others");
+  CLI::Option* resume =
+      command->add_flag("--resume", args->resume,
+                        "Go on with the run in --out, with the settings it has; --epochs, --lr, --patience, --device, "
+                        "--precision and the like may be others");
+  command
+      ->add_flag("--accept-changed-data", args->accept_changed_data,
+                 "With --resume: go on although the pictures or their classes are others than before")
+      ->needs(resume);
   add_model_options(*command, *args);
   add_training_options(*command, *args);
   add_device_options(*command, *args);

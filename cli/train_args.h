@@ -13,7 +13,7 @@ struct TrainArgs {
   std::filesystem::path out;
   std::string likelihood = "bernoulli", val_size = "0.1", device = "auto", precision = "float32";
   bool grey = false, no_decoder_relu = false, graph = true, json = false;
-  bool resume = false;
+  bool resume = false, accept_changed_data = false;
   const CLI::App* command = nullptr;  ///< which knows what was given
 
   /// Whether the option, such as `--epochs`, was given.

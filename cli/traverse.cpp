@@ -62,7 +62,7 @@ int traverse(const TraverseArgs& args) {
     print_device(runs.front());
     return 0;
   }
-  nlohmann::ordered_json out = figure_json(file, image, runs);
+  nlohmann::ordered_json out = figure_json(args, file, image, runs);
   out["rows"] = options.dims.size();
   out["columns"] = options.values.size();
   out["dims"] = options.dims;

@@ -48,6 +48,8 @@ constexpr Signature signatures[] = {
     {4, "JXL \r\n"sv, "a JPEG XL picture"},
     {0, "\xff\x0a"sv, "a JPEG XL picture"},
     {0, "8BPS"sv, "a Photoshop picture"},
+    {0, "<svg"sv, "an SVG drawing"},
+    {0, "<?xml"sv, "an XML file"},
     {0, "%PDF-"sv, "a PDF document"},
     {0, "\x89HDF\r\n\x1a\n"sv, "an HDF5 file"},
     {0, "\x93NUMPY"sv, "a NumPy array"},

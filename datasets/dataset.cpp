@@ -1,12 +1,15 @@
 #include "dataset.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <numeric>
+#include <set>
 #include <system_error>
 
 #include "../core/errors.h"
 #include "files_detail.h"
+#include "hash_detail.h"
 #include "readers_detail.h"
 
 namespace elbo::datasets {
@@ -59,6 +62,24 @@ std::int64_t Dataset::classes() const {
   return *std::max_element(labels.begin(), labels.end()) + 1;
 }
 
+std::string Dataset::identity() const {
+  Hash hash;
+  for (std::int64_t size : shape) hash.add(static_cast<std::uint64_t>(size));
+  hash.add(pictures);
+  std::set<std::int64_t> present;
+  for (std::int64_t label : labels) {
+    hash.add(static_cast<std::uint64_t>(label));
+    present.insert(label);
+  }
+  for (std::int64_t label : present)
+    if (label < static_cast<std::int64_t>(class_names.size())) hash.add(class_names[static_cast<std::size_t>(label)]);
+  hash.add(static_cast<std::uint64_t>(val_count));
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(hash.value()));
+  return detail::concat(size(), " pictures ", Shape{channels(), height(), width()}, ", ", present.size(),
+                        " classes, hash ", digits);
+}
+
 std::span<const std::uint8_t> Dataset::picture(std::int64_t i) const {
   ELBO_CHECK(i >= 0 && i < size(), IndexError, "[picture] ", i, " is out of range for ", size(), " pictures");
   const auto bytes = static_cast<std::size_t>(features());
@@ -80,6 +101,8 @@ Dataset Dataset::subset(std::span<const std::int64_t> indices) const {
   out.shape = {static_cast<std::int64_t>(indices.size()), channels(), height(), width()};
   out.class_names = class_names;
   out.skipped = skipped;
+  out.notes = notes;
+  out.halves = halves;
   out.factor_names = factor_names;
   out.pictures.reserve(indices.size() * static_cast<std::size_t>(features()));
   const auto width_of_factors = static_cast<std::ptrdiff_t>(factor_names.size());
@@ -112,6 +135,21 @@ Dataset load(const std::string& name, Split split, const fs::path& data_dir, con
   Dataset out = reader.read(reader, split, dir, options);
   out.name = name;
   return out;
+}
+
+const char* name(SplitRule rule) { return rule == SplitRule::hash ? "hash" : "tenth"; }
+
+void match_classes(Dataset& data, const std::vector<std::string>& names) {
+  if (names.empty() || data.class_names.empty() || names == data.class_names) return;
+  std::vector<std::string> all = names;
+  std::vector<std::int64_t> number_of;
+  for (const std::string& one : data.class_names) {
+    const auto found = std::find(all.begin(), all.end(), one);
+    number_of.push_back(found - all.begin());
+    if (found == all.end()) all.push_back(one);
+  }
+  for (std::int64_t& label : data.labels) label = number_of.at(static_cast<std::size_t>(label));
+  data.class_names = std::move(all);
 }
 
 fs::path find_data_dir(const std::string& name, const fs::path& explicit_dir) {

@@ -17,7 +17,10 @@ struct Dataset {
   std::vector<std::int64_t> labels;      ///< [count], or empty where there are none
   std::vector<std::string> class_names;  ///< the name of each label, or empty where they have none
 
-  std::vector<std::string> skipped;       ///< files that could not be read, each with the reason (`folder`)
+  std::vector<std::string> skipped;  ///< pictures that could not be read, each with the reason (`folder`)
+  std::vector<std::string> notes;    ///< what was read otherwise than one may think, a line each (`folder`)
+  std::string halves;                ///< what tells the halves apart: folders, a rule, or empty for their own files
+  std::int64_t val_count = 0;        ///< the last so many are there to validate on (`folder` with a half `val`)
   std::vector<std::string> factor_names;  ///< of what each picture was drawn from (`shapes`), or empty
   std::vector<std::int64_t> factors;      ///< [count, factor_names.size()], row-major
 
@@ -29,12 +32,16 @@ struct Dataset {
   std::int64_t features() const { return channels() * height() * width(); }
   /// The number of names, else the largest label plus one; 0 without labels.
   std::int64_t classes() const;
+  /// What tells these pictures, labels and class names from others: "60000 pictures [1, 28, 28], 10 classes, hash
+  /// 0123456789abcdef". The hash is of all their bytes, in their order; classes without pictures do not count.
+  std::string identity() const;
   /// The bytes of picture i, [channels, height, width]. Throws IndexError.
   std::span<const std::uint8_t> picture(std::int64_t i) const;
-  /// The first n pictures with their labels and factors, or all where there are fewer. Throws IndexError for n < 0.
+  /// The first n pictures with their labels and factors, or all where there are fewer; none of them is kept to validate
+  /// on. Throws IndexError for n < 0.
   Dataset first(std::int64_t n) const;
   /// The pictures of these indices in their order, with their labels and factors; an index may stand there more than
-  /// once. Throws IndexError for one that is not in [0, size()).
+  /// once; none of them is kept to validate on. Throws IndexError for one that is not in [0, size()).
   Dataset subset(std::span<const std::int64_t> indices) const;
 
   /// A copy of all pictures on a device: uint8 [count, channels, height, width].
@@ -45,11 +52,20 @@ struct Dataset {
 
 enum class Split { train, test };
 
+/// Which pictures of a `folder` without halves are kept to test: those whose path below it, with `/` between its parts,
+/// has a hash that 10 divides, so that a picture stays in its half whatever is added or taken away. Or every tenth of
+/// each class in the order of the paths, as runs have it that were made before there was a choice.
+enum class SplitRule { hash, tenth };
+
+/// `hash`, `tenth`.
+const char* name(SplitRule rule);
+
 /// What only some datasets ask for.
 struct LoadOptions {
   std::int64_t size = 64;     ///< `folder`: side of the square pictures, in pixels
   std::int64_t channels = 3;  ///< `folder`: 1 for grey, 3 for RGB
   std::int64_t count = 0;     ///< `shapes`: pictures in this half; 0 for the default (40,000 to train, 5,000 to test)
+  SplitRule split_rule = SplitRule::hash;  ///< `folder`
 };
 
 /// The names that load() takes.
@@ -71,22 +87,28 @@ std::vector<std::string> known_datasets();
 ///   `train` for Split::train, `t10k` or `test` for Split::test; the labels are the file whose name differs from it
 ///   only in `label` for `image` and `idx1` for `idx3` (and in `.gz`). Without that file there are no labels. Pictures
 ///   are uint8 [n, height, width], labels uint8 [n].
-/// - `folder`: PNG and JPEG pictures of your own (`.png`, `.jpg`, `.jpeg`), scaled and cropped to squares as
-/// read_picture()
-///   says. The classes are the sub-folders, in the order of their names; pictures that lie deeper belong to the
-///   outermost. There are none where a picture lies in the folder itself. If the folder has the sub-folders `train` and
-///   `test`, these are the halves; otherwise every tenth picture of a class, in the order of their paths, is in the
-///   test half. Files that cannot be read are left out and listed in `skipped`; other extensions, and names that begin
-///   with a dot, are passed over.
+/// - `folder`: PNG and JPEG pictures of your own, scaled and cropped to squares as read_picture() says. The classes are
+///   the sub-folders, in the order of their names; pictures that lie deeper belong to the outermost. There are none
+///   where a picture lies in the folder itself. Sub-folders named `train`, `val` (or `valid`, `validation`) and `test`,
+///   in upper or lower case, are halves, not classes, each with or without classes: Split::train is `train` and, behind
+///   it, `val`. Without them the split rule says which half a picture is in. Files that have the extension of a picture
+///   (`.png`, `.jpg`, `.jpeg`, `.jpe`, `.jfif`, and those of formats that are not read, such as `.webp` and `.tif`) but
+///   cannot be read are left out and listed in `skipped`; other extensions, and names that begin with a dot, are passed
+///   over. With SplitRule::tenth all is as it was before there was a choice: halves are `train` and `test` in just
+///   these letters where both are there, and the extensions are `.png`, `.jpg` and `.jpeg`.
 /// - `shapes`: squares, ellipses and hearts, 64 x 64, drawn by draw_shape() from factors that are drawn at random, none
 ///   twice and none in both halves; a larger `count` begins with the pictures of a smaller one. Labels are the shapes.
 ///   There is no folder.
 ///
-/// Throws ValueError for a name it does not know, for options that make no sense and for a folder with several
-/// candidates, IoError for a file that is not there or cannot be read and for a folder without a picture, FormatError
-/// for a file that is not what it should be.
+/// Throws ValueError for a name it does not know, for options that make no sense, for a folder with several candidates
+/// and for one that may be meant as a half or as a class, IoError for a file that is not there or cannot be read and
+/// for a folder without a picture, FormatError for a file that is not what it should be.
 Dataset load(const std::string& name, Split split, const std::filesystem::path& data_dir = {},
              const LoadOptions& options = {});
+
+/// Numbers the labels of a dataset by the names of its classes as `names` does; classes that are not among them follow
+/// behind, in their order. Labels without names stay as they are, and so do all where `names` is empty.
+void match_classes(Dataset& data, const std::vector<std::string>& names);
 
 /// The folder with a dataset's files: `explicit_dir` where it is not empty; otherwise the first of
 /// `$ELBO_DATA/<name>`, `data/<name>`, `~/.cache/elbo/<name>` (where `scripts/fetch-datasets` puts it),

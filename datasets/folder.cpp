@@ -3,11 +3,15 @@
 #include <cctype>
 #include <map>
 #include <new>
+#include <set>
+#include <span>
+#include <string_view>
 #include <system_error>
 
 #include "../core/errors.h"
 #include "../core/parallel_for.h"
 #include "files_detail.h"
+#include "hash_detail.h"
 #include "picture.h"
 #include "readers_detail.h"
 
@@ -18,13 +22,27 @@ namespace fs = std::filesystem;
 
 bool is_hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
 
-bool is_picture(const fs::path& path) {
-  std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
+/// The files that a rule reads, and those that seem to be pictures.
+constexpr std::string_view tenth_extensions[] = {".png", ".jpg", ".jpeg"};
+constexpr std::string_view extensions[] = {".png", ".jpg",  ".jpeg", ".jpe",  ".jfif", ".webp", ".bmp", ".dib",
+                                           ".tif", ".tiff", ".gif",  ".heic", ".heif", ".avif", ".jxl", ".jp2",
+                                           ".j2k", ".pbm",  ".pgm",  ".ppm",  ".pnm",  ".tga",  ".psd", ".svg",
+                                           ".ico", ".cr2",  ".nef",  ".arw",  ".dng",  ".raw",  ".exr", ".hdr"};
+
+bool has_extension(const fs::path& path, std::span<const std::string_view> known) {
+  return std::find(known.begin(), known.end(), lower(path.extension().string())) != known.end();
+}
+
+bool is_picture(const fs::path& path, SplitRule rule) {
   std::error_code ignored;
-  return (extension == ".png" || extension == ".jpg" || extension == ".jpeg") && !is_hidden(path) &&
-         fs::is_regular_file(path, ignored);
+  const bool named = rule == SplitRule::hash ? has_extension(path, extensions) : has_extension(path, tenth_extensions);
+  return named && !is_hidden(path) && fs::is_regular_file(path, ignored);
 }
 
 bool is_folder(const fs::path& path) {
@@ -35,19 +53,19 @@ bool is_folder(const fs::path& path) {
 /// Calls fn for each picture in a folder and those below, until it returns false. Links to folders below are not
 /// followed, so that this ends.
 template <class Fn>
-void for_pictures(const fs::path& dir, Fn&& fn) {
+void for_pictures(const fs::path& dir, SplitRule rule, Fn&& fn) {
   std::error_code error;
   fs::recursive_directory_iterator it(dir, fs::directory_options::skip_permission_denied, error);
   for (const fs::recursive_directory_iterator end; !error && it != end; it.increment(error)) {
     if (is_hidden(it->path())) it.disable_recursion_pending();
-    if (is_picture(it->path()) && !fn(it->path())) return;
+    if (is_picture(it->path(), rule) && !fn(it->path())) return;
   }
   ELBO_CHECK(!error, IoError, dir.string(), ": cannot read the folder: ", error.message());
 }
 
-std::vector<fs::path> sorted_pictures(const fs::path& dir) {
+std::vector<fs::path> sorted_pictures(const fs::path& dir, SplitRule rule) {
   std::vector<fs::path> out;
-  for_pictures(dir, [&](const fs::path& path) {
+  for_pictures(dir, rule, [&](const fs::path& path) {
     out.push_back(path);
     return true;
   });
@@ -55,54 +73,207 @@ std::vector<fs::path> sorted_pictures(const fs::path& dir) {
   return out;
 }
 
-/// The pictures of each class, by its name; those of all, under an empty name, where there are no classes.
-using Classes = std::map<std::string, std::vector<fs::path>>;
+/// What lies in a folder itself: the sub-folders in order of their names, those that begin with a dot left out.
+struct Content {
+  std::vector<fs::path> folders;
+  bool pictures = false;
+};
 
-Classes find_classes(const fs::path& dir) {
-  Classes out;
-  bool direct = false;
+Content content_of(const fs::path& dir, SplitRule rule = SplitRule::hash) {
+  Content out;
   std::error_code error;
   fs::directory_iterator it(dir, error);
   for (const fs::directory_iterator end; !error && it != end; it.increment(error)) {
-    direct = direct || is_picture(it->path());
-    if (!is_folder(it->path()) || is_hidden(it->path())) continue;
-    std::vector<fs::path> pictures = sorted_pictures(it->path());
-    if (!pictures.empty()) out[it->path().filename().string()] = std::move(pictures);
+    out.pictures = out.pictures || is_picture(it->path(), rule);
+    if (is_folder(it->path()) && !is_hidden(it->path())) out.folders.push_back(it->path());
   }
   ELBO_CHECK(!error, IoError, dir.string(), ": cannot read the folder: ", error.message());
-  if (direct) out = {{"", sorted_pictures(dir)}};
+  std::sort(out.folders.begin(), out.folders.end());
   return out;
 }
 
-/// The pictures of one half, and the names of the classes of both.
+std::string quoted_names(const std::vector<fs::path>& paths) {
+  std::vector<std::string> names;
+  for (const fs::path& path : paths) names.push_back("'" + path.filename().string() + "'");
+  return join(names);
+}
+
+/// The folders with a dataset's halves; all empty where there are none.
+struct Halves {
+  fs::path train, val, test;
+
+  bool any() const { return !train.empty() || !val.empty() || !test.empty(); }
+  bool one() const { return !train.empty() + !val.empty() + !test.empty() == 1; }
+  const fs::path& of(Split split) const { return split == Split::train ? train : test; }
+  /// Where a folder of that name belongs; null where it is none of them.
+  fs::path* find(const fs::path& folder) {
+    const std::string name = lower(folder.filename().string());
+    if (name == "train") return &train;
+    if (name == "test") return &test;
+    return name == "val" || name == "valid" || name == "validation" ? &val : nullptr;
+  }
+};
+
+/// As runs have them that keep SplitRule::tenth.
+Halves find_tenth_halves(const fs::path& dir) {
+  if (!is_folder(dir / "train") || !is_folder(dir / "test")) return {};
+  return {dir / "train", {}, dir / "test"};
+}
+
+/// The halves, and a note of what lies beside them.
+Halves find_halves(const fs::path& dir, std::vector<std::string>& notes) {
+  Halves out;
+  const Content content = content_of(dir);
+  std::vector<fs::path> beside, halves;
+  for (const fs::path& folder : content.folders) {
+    fs::path* half = out.find(folder);
+    if (!half) {
+      if (holds_pictures(folder)) beside.push_back(folder);
+      continue;
+    }
+    ELBO_CHECK(half->empty(), ValueError, dir.string(), ": expected one folder for each half, found ",
+               quoted_names({*half, folder}));
+    *half = folder;
+    halves.push_back(folder);
+  }
+  if (!out.any() || (beside.empty() && !content.pictures)) return out;
+  const std::string what = beside.empty() ? "pictures" : quoted_names(beside);
+  ELBO_CHECK(!out.one(), ValueError, dir.string(), ": expected halves or classes, found the half ",
+             quoted_names(halves), " beside ", what, ": rename it where it is a class, put them into a half where not");
+  notes.push_back(detail::concat(dir.string(), ": not used, beside the halves ", quoted_names(halves), ": ", what));
+  return out;
+}
+
+/// The pictures of each class, by its name; those of all, under an empty name, where there are no classes.
+using Classes = std::map<std::string, std::vector<fs::path>>;
+
+Classes find_classes(const fs::path& dir, SplitRule rule, std::vector<std::string>& notes) {
+  Classes out;
+  const Content content = content_of(dir, rule);
+  for (const fs::path& folder : content.folders) {
+    std::vector<fs::path> pictures = sorted_pictures(folder, rule);
+    if (!pictures.empty()) out[folder.filename().string()] = std::move(pictures);
+  }
+  if (!content.pictures) return out;
+  if (!out.empty())
+    notes.push_back(detail::concat(dir.string(), ": no classes: pictures lie in the folder itself, beside ", out.size(),
+                                   " sub-folders with pictures"));
+  return {{"", sorted_pictures(dir, rule)}};
+}
+
+/// The path below the dataset's folder, with `/` between its parts.
+std::string below(const fs::path& dir, const fs::path& path) {
+  const std::string whole = path.generic_string();
+  return whole.substr(whole.find_first_not_of('/', dir.generic_string().size()));
+}
+
+/// Whether the rule keeps the picture to test.
+bool is_tenth(const fs::path& dir, const fs::path& path) {
+  Hash hash;
+  hash.add(below(dir, path));
+  return hash.value() % 10 == 0;
+}
+
+/// The pictures of one half, and the names of the classes of all.
 struct Found {
   std::vector<fs::path> files;
   std::vector<std::int64_t> labels;
-  std::vector<std::string> class_names;
+  std::vector<std::string> class_names, passed_over, notes;
+  std::string halves;
+  std::size_t val_count = 0;  ///< the last so many files are of `val`
+
+  void add(const fs::path& file, const std::string& class_name) {
+    files.push_back(file);
+    const auto label = std::find(class_names.begin(), class_names.end(), class_name) - class_names.begin();
+    if (!class_names.empty()) labels.push_back(label);
+  }
 };
 
-Found find_half(const fs::path& dir, Split split) {
-  const bool halves = is_folder(dir / "train") && is_folder(dir / "test");
+std::vector<std::string> names_of(const std::vector<Classes>& halves) {
+  std::set<std::string> names;
+  for (const Classes& half : halves)
+    for (const auto& one : half) names.insert(one.first);
+  // Where one half has no classes, neither has another.
+  if (names.contains("")) return {};
+  return {names.begin(), names.end()};
+}
+
+Found find_in_halves(const fs::path& dir, const Halves& halves, SplitRule rule, Split split, Found out) {
+  const fs::path& mine = halves.of(split);
+  const char* half = split == Split::train ? "train" : "test";
+  ELBO_CHECK(!mine.empty(), IoError, dir.string(), ": expected pictures to ", half, " in a folder '", half, "' beside ",
+             quoted_names({halves.train.empty() ? halves.val.empty() ? halves.test : halves.val : halves.train}),
+             ", found none");
+  std::vector<Classes> all;
+  for (const fs::path& folder : {halves.train, halves.val, halves.test})
+    all.push_back(folder.empty() ? Classes() : find_classes(folder, rule, out.notes));
+  out.class_names = names_of(all);
+  for (const auto& [name, files] : all[split == Split::train ? 0 : 2])
+    for (const fs::path& file : files) out.add(file, name);
+  ELBO_CHECK(!out.files.empty(), IoError, mine.string(), ": expected PNG or JPEG pictures to ", half,
+             " there or below, found none");
+  const std::size_t before = out.files.size();
+  if (split == Split::train)
+    for (const auto& [name, files] : all[1])
+      for (const fs::path& file : files) out.add(file, name);
+  out.val_count = out.files.size() - before;
+  for (const fs::path& folder : {halves.train, halves.val, halves.test})
+    if (!folder.empty()) out.halves += (out.halves.empty() ? "" : ", ") + folder.filename().string();
+  return out;
+}
+
+void note_halves_below(const fs::path& dir, std::vector<std::string>& notes) {
+  for (const fs::path& folder : content_of(dir).folders) {
+    Halves below;
+    std::vector<fs::path> found;
+    for (const fs::path& one : content_of(folder).folders)
+      if (fs::path* half = below.find(one)) *half = one, found.push_back(one);
+    if (below.any() && !below.one())
+      notes.push_back(detail::concat(folder.string(), ": taken as a class, though there are ", quoted_names(found),
+                                     " in it: as halves with --data ", folder.string()));
+  }
+}
+
+Found find_by_rule(const fs::path& dir, SplitRule rule, Split split, Found out) {
   const bool train = split == Split::train;
-  const Classes mine = find_classes(halves ? dir / (train ? "train" : "test") : dir);
-  Classes all = mine;
-  if (halves) all.merge(find_classes(dir / (train ? "test" : "train")));
-  Found out;
-  // Where one half has no classes, neither has the other.
-  if (!all.contains(""))
-    for (const auto& one : all) out.class_names.push_back(one.first);
-  for (const auto& [name, files] : mine) {
-    const auto label = std::find(out.class_names.begin(), out.class_names.end(), name) - out.class_names.begin();
+  const Classes classes = find_classes(dir, rule, out.notes);
+  out.class_names = names_of({classes});
+  out.halves = name(rule);
+  std::size_t all = 0;
+  for (const auto& [name, files] : classes) {
+    all += files.size();
     for (std::size_t i = 0; i < files.size(); ++i) {
-      if (!halves && (i % 10 == 9) == train) continue;
-      out.files.push_back(files[i]);
-      if (!out.class_names.empty()) out.labels.push_back(label);
+      const bool test = rule == SplitRule::hash ? is_tenth(dir, files[i]) : i % 10 == 9;
+      if (test != train) out.add(files[i], name);
     }
   }
-  const char* why = halves || mine.empty() ? "" : "; every tenth of a class is one, and no class has ten";
-  ELBO_CHECK(!out.files.empty(), IoError, (halves ? dir / (train ? "train" : "test") : dir).string(),
-             ": expected PNG or JPEG pictures to ", train ? "train" : "test", " there or below, found none", why);
+  const std::string why = all == 0 ? ""
+                          : rule == SplitRule::tenth
+                              ? "; every tenth of a class is one, and no class has ten"
+                              : detail::concat("; about one in ten is kept to test, by the hash of its path, and ",
+                                               train ? "so is each of the " : "so is none of the ", all);
+  ELBO_CHECK(!out.files.empty(), IoError, dir.string(), ": expected PNG or JPEG pictures to ", train ? "train" : "test",
+             " there or below, found none", why);
   return out;
+}
+
+/// What only a newer rule reads: said once, with the training half.
+std::vector<std::string> passed_over_by_tenth(const fs::path& dir) {
+  std::vector<std::string> out;
+  for (const fs::path& path : sorted_pictures(dir, SplitRule::hash))
+    if (!is_picture(path, SplitRule::tenth))
+      out.push_back(path.string() + ": expected .png, .jpg or .jpeg, as the run has it, found another extension");
+  return out;
+}
+
+Found find_half(const fs::path& dir, SplitRule rule, Split split) {
+  Found out;
+  const bool tenth = rule == SplitRule::tenth;
+  if (tenth && split == Split::train) out.passed_over = passed_over_by_tenth(dir);
+  const Halves halves = tenth ? find_tenth_halves(dir) : find_halves(dir, out.notes);
+  if (halves.any()) return find_in_halves(dir, halves, rule, split, std::move(out));
+  if (!tenth) note_halves_below(dir, out.notes);
+  return find_by_rule(dir, rule, split, std::move(out));
 }
 
 }  // namespace
@@ -110,7 +281,7 @@ Found find_half(const fs::path& dir, Split split) {
 bool holds_pictures(const fs::path& dir) {
   bool any = false;
   if (!is_folder(dir)) return false;
-  for_pictures(dir, [&](const fs::path&) {
+  for_pictures(dir, SplitRule::hash, [&](const fs::path&) {
     any = true;
     return false;
   });
@@ -122,7 +293,7 @@ Dataset read_folder(const Reader&, Split split, const fs::path& dir, const LoadO
              "dataset folder: expected 1 or 3 channels, found ", options.channels);
   ELBO_CHECK(options.size >= 1 && options.size <= 4096, ValueError,
              "dataset folder: expected a size from 1 to 4096, found ", options.size);
-  const Found found = find_half(dir, split);
+  const Found found = find_half(dir, options.split_rule, split);
   const std::size_t count = found.files.size();
   const auto features = static_cast<std::size_t>(options.channels * options.size * options.size);
   Dataset out;
@@ -140,6 +311,8 @@ Dataset read_folder(const Reader&, Split split, const fs::path& dir, const LoadO
         faults[i] = error.what();
       }
   });
+  out.notes = found.notes;
+  out.halves = found.halves;
   std::size_t kept = 0;
   for (std::size_t i = 0; i < count; ++i) {
     if (!faults[i].empty()) {
@@ -149,10 +322,13 @@ Dataset read_folder(const Reader&, Split split, const fs::path& dir, const LoadO
     const auto from = out.pictures.begin() + static_cast<std::ptrdiff_t>(i * features);
     if (kept != i) std::copy_n(from, features, out.pictures.begin() + static_cast<std::ptrdiff_t>(kept * features));
     if (!found.labels.empty()) out.labels.push_back(found.labels[i]);
+    if (i >= count - found.val_count) ++out.val_count;
     ++kept;
   }
-  ELBO_CHECK(kept > 0, FormatError, dir.string(), ": expected at least one picture that can be read, found ", count,
+  ELBO_CHECK(static_cast<std::int64_t>(kept) > out.val_count, FormatError, dir.string(),
+             ": expected at least one picture that can be read, found ", count - found.val_count,
              " that cannot, among them ", out.skipped.front());
+  out.skipped.insert(out.skipped.end(), found.passed_over.begin(), found.passed_over.end());
   out.pictures.resize(kept * features);
   out.shape = {static_cast<std::int64_t>(kept), options.channels, options.size, options.size};
   out.class_names = found.class_names;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "../core/random_kinds.h"
+#include "dataset.h"
 
 namespace elbo::datasets {
 
@@ -31,5 +32,7 @@ struct Subsets {
 /// Parts 0 to n - 1 into `val_size` samples (a count) to validate on and the rest to train on, at random: a pure
 /// function of its arguments, in the stream Stream::split. Throws ValueError unless 0 <= val_size < n, or 0 = n.
 Subsets split(std::int64_t n, std::int64_t val_size, std::uint64_t seed);
+/// The same for the pictures of a dataset; where it has some to validate on, these, whose number `val_size` must be.
+Subsets split(const Dataset& dataset, std::int64_t val_size, std::uint64_t seed);
 
 }  // namespace elbo::datasets

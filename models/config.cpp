@@ -120,8 +120,10 @@ std::string RunConfig::to_json() const {
                   {"allow_range_mismatch", model.allow_range_mismatch}};
   std::vector<std::string> class_names;
   for (const std::string& name : data.class_names) class_names.push_back(to_utf8(name));
-  out["data"] = {{"dataset", to_utf8(data.dataset)}, {"dir", to_utf8(data.dir.string())}, {"size", data.load.size},
-                 {"channels", data.load.channels},   {"count", data.load.count},          {"class_names", class_names}};
+  out["data"] = {{"dataset", to_utf8(data.dataset)}, {"dir", to_utf8(data.dir.string())},
+                 {"size", data.load.size},           {"channels", data.load.channels},
+                 {"count", data.load.count},         {"split_rule", datasets::name(data.load.split_rule)},
+                 {"class_names", class_names},       {"identity", data.identity}};
   out["train"] = {{"epochs", train.epochs},
                   {"batch_size", train.batch_size},
                   {"drop_last", train.drop_last},
@@ -175,13 +177,17 @@ void read_model(const JsonFields& fields, ModelConfig& model) {
 }
 
 void read_data(const JsonFields& fields, DataOptions& data) {
-  std::string dir;
+  std::string dir, rule = name(datasets::SplitRule::tenth);  // what runs have that were made before there was a choice
   fields.read("dataset", data.dataset);
   fields.read("dir", dir);
   fields.read_if_there("size", data.load.size);
   fields.read_if_there("channels", data.load.channels);
   fields.read_if_there("count", data.load.count);
+  fields.read_if_there("split_rule", rule);
   fields.read_if_there("class_names", data.class_names);
+  fields.read_if_there("identity", data.identity);
+  if (rule != "hash" && rule != "tenth") fields.refuse("split_rule", "hash or tenth", in_quotes(rule));
+  data.load.split_rule = rule == "hash" ? datasets::SplitRule::hash : datasets::SplitRule::tenth;
   data.dir = dir;
 }
 
@@ -266,7 +272,9 @@ RunConfig RunConfig::from_json(std::string_view text, const std::string& where) 
 }
 
 datasets::Dataset load_data(const DataOptions& options, datasets::Split split) {
-  return datasets::load(options.dataset, split, options.dir, options.load);
+  datasets::Dataset out = datasets::load(options.dataset, split, options.dir, options.load);
+  datasets::match_classes(out, options.class_names);
+  return out;
 }
 
 }  // namespace elbo::models

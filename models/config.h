@@ -86,9 +86,11 @@ struct DataOptions {
   std::filesystem::path dir;                  ///< the folder with its files; empty to look in the usual places
   datasets::LoadOptions load;                 ///< what only some datasets ask for
   std::vector<std::string> class_names = {};  ///< of its labels, as they were when the model was trained
+  std::string identity = {};  ///< `datasets::Dataset::identity` of what it is trained on; empty: unknown
 };
 
-/// Reads one half of it. Throws what `datasets::load` does.
+/// Reads one half of it, its labels numbered by `class_names` (see `datasets::match_classes`). Throws what
+/// `datasets::load` does.
 datasets::Dataset load_data(const DataOptions& options, datasets::Split split);
 
 /// All that `config.json` of a run folder holds.

@@ -10,10 +10,12 @@ namespace elbo::models {
 namespace {
 
 /// Whether two configs ask for the same run; where the files of the dataset lie, how often checkpoints come and what
-/// settings it had once is no matter.
+/// settings it had once is no matter, and how the pictures were read is seen by them.
 bool same_run(RunConfig a, RunConfig b) {
   for (RunConfig* one : {&a, &b}) {
     one->data.dir.clear();
+    one->data.load.split_rule = {};
+    one->data.identity.clear();
     one->train.checkpoint_every = 0;
     one->stretches.clear();
   }
@@ -37,11 +39,19 @@ RunConfig completed(RunConfig config, const datasets::Dataset& data) {
   config.model.picture = {data.channels(), data.height(), data.width()};
   if (!data.name.empty()) config.data.dataset = data.name;
   config.data.class_names = data.class_names;
+  config.data.identity = data.identity();
+  if (data.val_count > 0) config.train.val_size = static_cast<double>(data.val_count);
   if (config.model.model == "cvae") {
     ELBO_CHECK(!data.labels.empty(), ValueError, "model cvae: it takes labels, found none in ", data.name);
     config.model.classes = data.classes();
   }
   return config;
+}
+
+void check_data(const Run& run, const std::string& found, const std::string& way_out) {
+  const std::string& known = run.config().data.identity;
+  ELBO_CHECK(known.empty() || found == known, ValueError, run.folder().string(),
+             ": expected the data that the run was trained on (", known, "), found other (", found, ")", way_out);
 }
 
 Trained train(const std::filesystem::path& folder, const RunConfig& config, const datasets::Dataset& data,
@@ -55,6 +65,7 @@ Trained train(const std::filesystem::path& folder, const RunConfig& config, cons
   std::error_code error;
   bool there = std::filesystem::exists(folder / "config.json", error);
   Run run = there ? Run::open_to_train(folder) : Run::create(folder, whole);
+  check_data(run, whole.data.identity);
   ELBO_CHECK(same_run(run.config(), whole), ValueError, folder.string(),
              ": expected a new folder, or one with a run of these settings, found one with others");
   fit(run, trainer, *model, callbacks);

@@ -17,14 +17,19 @@ struct Trained {
 /// model yet, DeviceError for a device that cannot be used.
 Trained open(const std::filesystem::path& folder, Device device = cpu);
 
-/// What a dataset says about the config of a model that trains on it: the size of its pictures, its name, its classes
-/// where the model takes labels. Throws ValueError for a conditional model and a dataset without labels.
+/// What a dataset says about the config of a model that trains on it: the size of its pictures, its name, its identity,
+/// its class names, the number of them where the model takes labels, and how many of its pictures are there to validate
+/// on, where they are told. Throws ValueError for a conditional model and a dataset without labels.
 RunConfig completed(RunConfig config, const datasets::Dataset& data);
+
+/// Throws ValueError where a run was trained on data of another identity than `found`, with both, and `way_out` behind.
+/// A run that keeps none passes.
+void check_data(const Run& run, const std::string& found, const std::string& way_out = "");
 
 /// All in one call: makes a model by the config, `completed` from `data`, trains it on `data`, keeps it in the run
 /// folder and opens that, on the device that the config trains on. It is made on the CPU, so that a seed stands for the
 /// same weights on every device. A folder that holds a run of the same config is gone on with, or left as it is where
-/// that run is over. Throws ValueError where it holds another run.
+/// that run is over. Throws ValueError where it holds another run, or one that was trained on other data.
 Trained train(const std::filesystem::path& folder, const RunConfig& config, const datasets::Dataset& data,
               const FitCallbacks& callbacks = {});
 

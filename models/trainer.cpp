@@ -56,7 +56,7 @@ Trainer::Trainer(Model& model, const datasets::Dataset& dataset, const TrainOpti
       draws_(options.seed, Stream::binarize, options.device),
       replays_(options.graph && options.device.type == DeviceType::cuda) {
   std::int64_t val_size = datasets::resolve_val_size(options.val_size, dataset.size());
-  datasets::Subsets subsets = datasets::split(dataset.size(), val_size, options.seed);
+  datasets::Subsets subsets = datasets::split(dataset, val_size, options.seed);
   train_ = std::move(subsets.train);
   val_ = std::move(subsets.val);
   pictures_ = dataset.pictures_array(options.device);

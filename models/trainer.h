@@ -25,9 +25,9 @@ namespace elbo::models {
 /// lies on the device: the pictures' indices, the learning rate, the KL weight, the random offsets.
 class Trainer {
  public:
-  /// Splits `dataset` into training and validation pictures by the seed, and moves the model to the options' device.
-  /// The model must outlive the trainer, and stay on that device; the dataset need not. Throws ValueError for options
-  /// that make no sense, or a dataset that does not fit model or options.
+  /// Splits `dataset` into training and validation pictures, as it says itself or by the seed, and moves the model to
+  /// the options' device. The model must outlive the trainer, and stay on that device; the dataset need not. Throws
+  /// ValueError for options that make no sense, or a dataset that does not fit model or options.
   Trainer(Model& model, const datasets::Dataset& dataset, const TrainOptions& options);
 
   std::int64_t train_count() const { return static_cast<std::int64_t>(train_.size()); }

@@ -331,12 +331,14 @@ TEST_CASE("every field of a config survives the round trip, and a run of the fir
   config.data = {.dataset = "folder",
                  .dir = "/x",
                  .load = {.size = 32, .channels = 1, .count = 9},
-                 .class_names = {"a", "b \"c\""}};
+                 .class_names = {"a", "b \"c\""},
+                 .identity = "9 pictures"};
   RunConfig again = RunConfig::from_json(config.to_json(), "config.json");
   CHECK(again.to_json() == config.to_json());
   CHECK(again.model.decoder_channels == config.model.decoder_channels);
   CHECK(again.model.pixels == config.model.pixels);
   CHECK(again.data.class_names == config.data.class_names);
+  CHECK(again.data.load.split_rule == datasets::SplitRule::hash);
   CHECK(again.train.device == config.train.device);
   CHECK(again.train.precision == Precision::bf16);
   CHECK_FALSE(again.train.graph);
@@ -348,6 +350,8 @@ TEST_CASE("every field of a config survives the round trip, and a run of the fir
     "device": "cpu"}})";
   const RunConfig old = RunConfig::from_json(first, "config.json");
   CHECK(old.model.latent == 20);
+  CHECK(old.data.load.split_rule == datasets::SplitRule::tenth);
+  CHECK(old.data.identity.empty());
   CHECK(old.train.precision == Precision::float32);
   CHECK(old.train.graph);
   CHECK_FALSE(old.train.binarize);

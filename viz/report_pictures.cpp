@@ -28,7 +28,10 @@ double reach_of(const models::CodeDistribution& codes) {
   return widest > 0 ? std::max(3 * widest, 1e-3) : 3;
 }
 
+/// Of what the model takes.
 std::vector<std::string> class_names_of(const Reported& run) { return run.run->run.config().data.class_names; }
+/// Of the pictures, which may have more.
+std::vector<std::string> picture_classes(const Reported& run) { return run.pictures()->class_names; }
 
 /// Runs of the same pictures, which can stand in one figure.
 std::vector<std::vector<const Reported*>> by_pictures(const std::vector<Reported>& runs) {
@@ -168,8 +171,8 @@ std::string trust_text(const Array& codes, const Embedding& embedding) {
 std::string embedding_figure(const Reported& run, const Encoded& encoded, const Embedding& embedding,
                              const std::string& what) {
   const EmbeddingPanel panel{"", embedding};
-  const std::string svg =
-      embedding_chart({&panel, 1}, encoded.labels, class_names_of(run), {.width = 520, .height = 460, .legend = false});
+  const std::string svg = embedding_chart({&panel, 1}, encoded.labels, picture_classes(run),
+                                          {.width = 520, .height = 460, .legend = false});
   return svg_figure(svg, what + " of the codes of " + run.name(),
                     what + " of the codes (posterior means) of " + run.half(encoded.codes.shape()[0]) +
                         trust_text(encoded.codes, embedding) + ".");
@@ -190,13 +193,13 @@ std::string class_legend(const Reported& run) {
   const datasets::Dataset& pictures = *run.pictures();
   if (pictures.labels.empty()) return "";
   const std::int64_t last = *std::max_element(pictures.labels.begin(), pictures.labels.end()) + 1;
-  const std::int64_t classes = std::max(last, static_cast<std::int64_t>(class_names_of(run).size()));
+  const std::int64_t classes = std::max(last, static_cast<std::int64_t>(picture_classes(run).size()));
   if (classes > max_legend_classes)
     return paragraph(std::to_string(classes) + " classes, a colour each; a legend of them would fill the page.");
   const std::vector<std::string> colors = class_colors(classes);
   std::vector<Key> keys;
   for (std::int64_t c = 0; c < classes; ++c)
-    keys.push_back({class_name(class_names_of(run), c), colors[static_cast<std::size_t>(c)]});
+    keys.push_back({class_name(picture_classes(run), c), colors[static_cast<std::size_t>(c)]});
   return legend(keys);
 }
 

@@ -1,0 +1,242 @@
+// Folders of pictures: what a run keeps of its classes, its split and its data, and what is said of what it does not
+// use.
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "picture_files.h"
+#include "program.h"
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A folder of pictures and runs on it.
+struct Place {
+  TempDir dir;
+
+  fs::path data(const std::string& name = "data") const { return dir / name; }
+  fs::path run(const std::string& name = "run") const { return dir / name; }
+  void add(const std::string& file, const std::string& content) const {
+    fs::create_directories((dir / file).parent_path());
+    write_file(dir / file, content);
+  }
+  /// Dark pictures of class b and bright ones of class c.
+  void add_classes(const std::string& folder, int count = 12) const {
+    for (int i = 0; i < count; ++i) {
+      add(folder + "/b/" + std::to_string(i) + ".png", grey(5 + i, 8, 8));
+      add(folder + "/c/" + std::to_string(i) + ".png", grey(240 + i, 8, 8));
+    }
+  }
+  std::vector<std::string> train(const std::string& model = "cvae", const std::string& name = "run",
+                                 const std::string& epochs = "1") const {
+    return {"train",        "--dataset", "folder",   "--data", data().string(), "--size", "8",     "--grey",
+            "--model",      model,       "--hidden", "16",     "--latent",      "2",      "--lr",  "0.02",
+            "--batch-size", "2",         "--epochs", epochs,   "--val-size",    "0",      "--out", run(name).string()};
+  }
+  Ended resume(std::vector<std::string> more = {}) const {
+    more.insert(more.begin(), {"train", "--resume", "--out", run().string()});
+    return run_elbo(more);
+  }
+};
+
+Ended done(const std::vector<std::string>& args) {
+  Ended ended = run_elbo(args);
+  INFO(ended.err);
+  REQUIRE(ended.status == 0);
+  return ended;
+}
+json json_of(std::vector<std::string> args) {
+  args.push_back("--json");
+  return json::parse(done(args).out);
+}
+std::int64_t count_of(const std::string& text, const std::string& word) {
+  std::int64_t out = 0;
+  for (std::size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) ++out;
+  return out;
+}
+void edit(const fs::path& file, const std::string& from, const std::string& to) {
+  std::string text = read_file(file);
+  const std::size_t at = text.find(from);
+  REQUIRE(at != std::string::npos);
+  write_file(file, text.replace(at, from.size(), to));
+}
+
+}  // namespace
+
+TEST_CASE("classes are matched by their names in every command", "[cli][folder]") {
+  Place place;
+  place.add_classes("data/train");
+  place.add_classes("data/test", 4);
+  done(place.train("cvae", "run", "12"));
+  const std::string run = place.run().string();
+  // c alone, and c before an a that has no pictures of its own.
+  fs::create_directories(place.dir / "c/test");
+  fs::copy(place.data() / "test/c", place.dir / "c/test/c", fs::copy_options::recursive);
+  const std::string only = (place.dir / "c").string();
+  const double both = json_of({"eval", run, "--codes", "mean"}).at("loss"),
+               c = json_of({"eval", run, "--codes", "mean", "--data", only}).at("loss");
+  CHECK(c < 1.5 * both);  // as b the bright pictures would cost many times as much
+  const std::string csv = (place.dir / "scores.csv").string();
+  done({"score", run, "--data", only, "--out", csv});
+  CHECK(read_file(csv).find("0,1,c,") != std::string::npos);
+  done({"embed", run, "--data", only, "--out", (place.dir / "e.svg").string(), "--csv", csv});
+  CHECK(read_file(csv).find("0,1,c,") != std::string::npos);
+  const json reconstructed = json_of({"reconstruct", run, "--data", only, "--out", (place.dir / "r.png").string()});
+  CHECK(reconstructed.at("labels")[0] == 1);
+  CHECK(reconstructed.at("runs")[0].at("mse").get<double>() < 0.01);
+  const json between =
+      json_of({"interpolate", run, "--data", only, "--pictures", "0,1", "--out", (place.dir / "i.png").string()});
+  CHECK(between.at("classes") == json({"c", "c"}));
+  done({"traverse", run, "--data", only, "--out", (place.dir / "t.png").string()});
+
+  // A class that the model does not know.
+  place.add("c/test/a/1.png", grey(100, 8, 8));
+  for (const char* command : {"eval", "score", "embed", "reconstruct", "traverse"})
+    check_refused(run_elbo({command, run, "--data", only}), {only, "knows the classes b, c", "another, a"});
+  check_refused(run_elbo({"report", run, "--data", only, "--no-tsne"}), {"knows the classes b, c", "another, a"});
+
+  // Models that take no labels keep the names that belong to the pictures.
+  done(place.train("vae", "plain", "12"));
+  const std::string plain = place.run("plain").string();
+  done({"score", plain, "--data", only, "--out", csv});
+  CHECK(read_file(csv).find("0,2,a,") != std::string::npos);
+  CHECK(read_file(csv).find("1,1,c,") != std::string::npos);
+  const std::string page = (place.dir / "page.html").string();
+  done({"report", plain, "--data", only, "--no-tsne", "--out", page});
+  CHECK(count_of(read_file(page), "</svg>a</li>") > 0);
+  // The first run says which pictures, one that takes labels how they are numbered.
+  check_refused(run_elbo({"reconstruct", plain, run, "--data", only}), {"knows the classes b, c", "another, a"});
+}
+
+TEST_CASE("models that number their classes in different ways stand in no figure together", "[cli][folder]") {
+  Place place;
+  place.add_classes("data/train", 3);
+  place.add_classes("data/test", 3);
+  done(place.train());
+  fs::rename(place.data() / "train/b", place.data() / "train/d");
+  fs::rename(place.data() / "test/b", place.data() / "test/d");
+  done(place.train("cvae", "other"));
+  const std::string run = place.run().string(), other = place.run("other").string();
+  for (const char* command : {"sample", "interpolate", "reconstruct"})
+    check_refused(run_elbo({command, run, other}), {"other", "same classes", "(b, c)", "found c, d"});
+  check_refused(run_elbo({"embed", run, "--model-b", other}), {"same classes"});
+}
+
+TEST_CASE("a run that goes on finds the data it was trained on, or says so", "[cli][folder]") {
+  Place place;
+  place.add_classes("data/train", 6);
+  place.add_classes("data/test", 2);
+  done(place.train());
+  const std::string before = json::parse(read_file(place.run() / "config.json")).at("data").at("identity");
+  CHECK(before.starts_with("12 pictures [1, 8, 8], 2 classes, hash "));
+  CHECK(place.resume({"--epochs", "2"}).status == 0);
+
+  // Added, changed, removed, and in another class.
+  place.add("data/train/b/7.png", grey(7, 8, 8));
+  check_refused(place.resume({"--epochs", "3"}), {"run", before, "13 pictures", "--accept-changed-data"});
+  fs::remove(place.data() / "train/b/7.png");
+  place.add("data/train/b/0.png", grey(6, 8, 8));
+  check_refused(place.resume({"--epochs", "3"}), {before, "--accept-changed-data"});
+  place.add("data/train/b/0.png", grey(5, 8, 8));
+  CHECK(place.resume({"--epochs", "3"}).status == 0);
+  fs::rename(place.data() / "train/b/5.png", place.data() / "train/c/50.png");
+  check_refused(place.resume({"--epochs", "4"}), {before, "--accept-changed-data"});
+  CHECK(json::parse(read_file(place.run() / "config.json")).at("data").at("identity") == before);
+
+  CHECK(place.resume({"--epochs", "4", "--accept-changed-data"}).status == 0);
+  CHECK(json::parse(read_file(place.run() / "config.json")).at("data").at("identity") != before);
+  CHECK(place.resume({"--epochs", "5"}).status == 0);
+  std::vector<std::string> fresh = place.train("vae", "new");
+  fresh.push_back("--accept-changed-data");
+  check_refused(run_elbo(fresh), {"--accept-changed-data", "--resume"});
+
+  // A class that the model does not take is named, whatever is accepted.
+  place.add("data/train/x/1.png", grey(1, 8, 8));
+  check_refused(place.resume({"--epochs", "6", "--accept-changed-data"}), {"b, c", "found another one: x"});
+  fs::remove_all(place.data() / "train/x");
+
+  // A run that was made before there was an identity is not checked, and keeps one from then on.
+  json config = json::parse(read_file(place.run() / "config.json"));
+  config["data"].erase("identity");
+  config["data"].erase("split_rule");
+  write_file(place.run() / "config.json", config.dump());
+  place.add("data/train/b/8.png", grey(8, 8, 8));
+  CHECK(place.resume({"--epochs", "6"}).status == 0);
+  config = json::parse(read_file(place.run() / "config.json"));
+  CHECK(config.at("data").at("split_rule") == "tenth");
+  CHECK(config.at("data").at("identity").get<std::string>().starts_with("13 pictures"));
+}
+
+TEST_CASE("a run keeps the rule that its folder was split by", "[cli][folder]") {
+  Place place;
+  for (int i = 0; i < 40; ++i) place.add("data/" + std::to_string(100 + i) + ".png", grey(i, 8, 8));
+  done(place.train("vae"));
+  const std::string run = place.run().string();
+  const auto test_count = [&] { return json_of({"eval", run}).at("count").get<int>(); };
+  const int hashed = test_count();
+  place.add("data/000.png", grey(1, 8, 8));
+  CHECK(std::abs(test_count() - hashed) <= 1);
+  edit(place.run() / "config.json", "\"split_rule\": \"hash\",", "");
+  CHECK(test_count() == 4);
+  edit(place.run() / "config.json", "\"count\": 0,", "\"count\": 0, \"split_rule\": \"fifth\",");
+  check_refused(run_elbo({"eval", run}), {"config.json", "split_rule", "hash or tenth", "'fifth'"});
+}
+
+TEST_CASE("the half to validate on is used, what is not used is said once", "[cli][folder]") {
+  Place place;
+  place.add_classes("data/Train", 6);
+  place.add_classes("data/Valid", 2);
+  place.add("data/extra/1.png", grey(1, 8, 8));
+  check_refused(run_elbo(place.train()), {"--val-size", "Train, Valid"});
+  std::vector<std::string> args = place.train();
+  args.push_back("--json");
+  args.erase(std::find(args.begin(), args.end(), "--val-size"), std::find(args.begin(), args.end(), "--out"));
+  const Ended ended = done(args);
+  CHECK(count_of(ended.err,
+                 "note: " + place.data().string() + ": not used, beside the halves 'Train', 'Valid': 'extra'\n") == 1);
+  CHECK(count_of(ended.err, "stand in for pictures to test") == 1);
+  CHECK_FALSE(json::parse(ended.out).at("val").is_null());
+  CHECK(json::parse(read_file(place.run() / "config.json")).at("train").at("val_size") == 4);
+  CHECK(place.resume({"--epochs", "2"}).status == 0);
+  check_refused(run_elbo({"eval", place.run().string()}),
+                {"expected pictures to test in a folder 'test' beside 'Train'"});
+
+  place.add_classes("data/TEST", 1);
+  const json data = json_of({"data", "--dataset", "folder", "--data", place.data().string(), "--size", "8"});
+  CHECK(data.at("halves") == "Train, Valid, TEST");
+  CHECK(data.at("train") == 12);
+  CHECK(data.at("val") == 4);
+  CHECK(data.at("test") == 2);
+  CHECK(data.at("classes")[1] == json({{"label", 1}, {"name", "c"}, {"train", 6}, {"val", 2}, {"test", 1}}));
+  const std::string text = done({"data", "--dataset", "folder", "--data", place.data().string()}).out;
+  CHECK_THAT(text, Catch::Contains("the folders Train, Valid, TEST") && Catch::Contains("validation      4 pictures"));
+}
+
+TEST_CASE("pictures that cannot be read are counted and listed by every command, of both halves", "[cli][folder]") {
+  Place place;
+  place.add_classes("data/train", 3);
+  place.add_classes("data/test", 2);
+  for (int i = 0; i < 6; ++i) place.add("data/train/b/x" + std::to_string(i) + ".webp", "RIFF\x20\0\0\0WEBPVP8 "s);
+  place.add("data/test/c/broken.png", "x");
+  place.add("data/test/c/readme.txt", "x");
+  std::vector<std::string> args = place.train();
+  args.push_back("--json");
+  const Ended trained = done(args);
+  CHECK_THAT(trained.err, Catch::Contains("note: 6 pictures could not be read and are left out") &&
+                              Catch::Contains("x4.webp: expected a PNG or JPEG picture, found a WebP picture") &&
+                              Catch::Contains("'elbo data' lists all") &&
+                              Catch::Contains("note: 1 picture could not be read and is left out"));
+  CHECK(count_of(trained.err, "x5.webp") == 0);
+  CHECK(json::parse(trained.out).at("skipped").size() == 7);
+  const std::string run = place.run().string(), out = (place.dir / "out").string();
+  for (const char* command : {"eval", "score", "embed", "reconstruct", "traverse", "interpolate", "report"}) {
+    INFO(command);
+    CHECK(json_of({command, run}).at("skipped").size() == 1);
+    CHECK(count_of(done({command, run}).err, "broken.png") == 1);
+  }
+  const std::vector<std::string> data{"data", "--dataset", "folder", "--data", place.data().string(), "--size", "8"};
+  CHECK(json_of(data).at("skipped").size() == 7);
+  CHECK_THAT(done(data).out, Catch::Contains("7 pictures could not be read") && Catch::Contains("x5.webp") &&
+                                 Catch::Contains("broken.png"));
+}
