@@ -71,7 +71,8 @@ Glyph glyph_of(char32_t code) {
 }
 
 void blend(Image& image, int x, int y, Color color, unsigned coverage) {
-  if (coverage == 0 || x < 0 || y < 0 || x >= image.width || y >= image.height) return;
+  constexpr unsigned least = 16;  // less than that cannot be seen, and may lie beside what was measured
+  if (coverage < least || x < 0 || y < 0 || x >= image.width || y >= image.height) return;
   for (int c = 0; c < image.channels; ++c) {
     const unsigned there = image.at(x, y, c), ink = color[static_cast<std::size_t>(c)];
     image.at(x, y, c) = static_cast<std::uint8_t>((there * (255 - coverage) + ink * coverage + 127) / 255);
