@@ -151,7 +151,7 @@ ELBO_HD inline float expm1(float x) {
 }
 
 /// exp(x) - 1 - x, which is about x^2 / 2 near 0. With m = exp(x / 2) - 1 it is m^2 + 2 (m - x / 2), a sum of positive
-/// terms: so for |x| < log(2), where the difference would cancel. Within 4 ulp.
+/// terms: so for |x| < log(2), where the difference would cancel. Within 5 ulp.
 ELBO_HD inline float expm1_minus_x(float x) {
   const float far = expm1(x), h = 0.5f * x, q = exp_quotient(h), m = fma(h * h, q, h);
   const float near = fma(m, m, 2.0f * (h * h) * q);
