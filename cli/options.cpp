@@ -173,6 +173,9 @@ std::vector<OptionFacts> options_of(const CLI::App& command) {
     if (!facts.positional && !option->get_snames().empty()) facts.short_name = "-" + option->get_snames().front();
     facts.description = option->get_description();
     facts.default_text = option->get_default_str();
+    // CLI11 writes a list as [400,200], which is not how one is given.
+    if (facts.default_text.starts_with('['))
+      facts.default_text = facts.default_text.substr(1, facts.default_text.size() - 2);
     facts.required = option->get_required();
     facts.given = option->count();
     facts.list = option->get_delimiter() != '\0';
