@@ -116,6 +116,7 @@ void print_cuda(const CudaReport& report) {
 
 int doctor(bool json) {
   const CudaReport& cuda = cuda_report();
+  num_threads();  // what the environment has wrong is said before anything else
   if (json) {
     print_json({{"elbo", ELBO_VERSION},
                 {"cpu_kernels", backend(cpu).description()},

@@ -188,7 +188,7 @@ TEST_CASE("run folders that cannot be are refused and left as they were") {
   check_refused(run_elbo(args), {"file", "expected a new folder", "found a file"});
   CHECK(read_file(place.dir / "file") == "mine");
   args[6] = (place.dir / "file/run").string();
-  check_refused(run_elbo(args), {"file/run"});
+  check_refused(run_elbo(args), {(place.dir / "file").string(), "File exists"});
   args[6] = place.data().string();
   check_refused(run_elbo(args), {"data", "new or empty"});
   args[6] = "/proc/elbo-run";

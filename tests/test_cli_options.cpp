@@ -186,8 +186,7 @@ TEST_CASE("options without effect are refused by name", "[cli][options]") {
   check_refused(run_elbo({"eval", ae, "--seed", "3"}), {"elbo eval: --seed: not for model ae"});
   check_refused(run_elbo({"eval", vae, "--data", "x"}), {"elbo eval: --data: not for dataset shapes"});
   check_refused(run_elbo({"score", ae, "--samples", "3"}), {"elbo score: --samples: not for model ae"});
-  check_refused(run_elbo({"sample", vae, "--data", "x"}),
-                {"elbo sample: --data: not for dataset shapes; only for model ae"});
+  check_refused(run_elbo({"sample", vae, "--data", "x"}), {"elbo sample: --data: not for dataset shapes"});
   CHECK(run_elbo({"eval", vae, "--codes", "mean"}).status == 0);
 }
 
@@ -222,7 +221,8 @@ TEST_CASE("help is as wide as the terminal", "[cli][help]") {
   }
   CHECK(run_elbo({"help"}).out == run_elbo({"--help"}).out);
   CHECK(run_elbo({"version"}).out == run_elbo({"--version"}).out);
-  CHECK_THAT(run_elbo({"help", "train"}).out, Contains("only for --model conv-vae") && Contains("default: vae"));
+  CHECK_THAT(run_elbo({"help", "train"}, "COLUMNS=160").out,
+             Contains("only for --model conv-vae") && Contains("default: vae"));
 }
 
 TEST_CASE("bash completes commands, options and values", "[cli][help]") {
