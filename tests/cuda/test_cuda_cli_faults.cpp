@@ -41,7 +41,7 @@ TEST_CASE("elbo train: a fault of the GPU ends it with status 1, and the run goe
   TempDir dir;
   REQUIRE(train(dir / "whole", "", "6").status == 0);
   // An epoch is two steps, and some launches to validate: that many are well into the run.
-  const Ended ended = train(dir / "faulty", "ELBO_EMULATOR_FAULT=220", "6");
+  const Ended ended = train(dir / "faulty", "ELBO_EMULATOR_FAULT=500", "6");
   check_fault(ended, "illegal");
   const models::Run run = models::Run::open(dir / "faulty");
   CHECK(!run.history().empty());

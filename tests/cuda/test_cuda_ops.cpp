@@ -72,10 +72,11 @@ TEST_CASE("op table on the GPU: what must be the CPU's bits", "[cuda][ops]") {
 }
 
 TEST_CASE("op table on the GPU: operands on two devices are refused by the op that was called", "[cuda][ops]") {
-  // A row that is written with an operator has the operator's name.
+  // A row that is written with an operator has the operator's name; batch_norm without affine leaves two operands out.
   for_each_case(
       [](const OpCase& c) {
-        return c.size == Size::small && c.inputs.size() > 1 && !c.variant.starts_with("operator");
+        const bool all_used = c.op != "batch_norm" || c.variant.find("affine") != std::string::npos;
+        return c.size == Size::small && c.inputs.size() > 1 && !c.variant.starts_with("operator") && all_used;
       },
       [](const OpCase& c) {
         for (std::size_t i = 0; i < c.inputs.size(); ++i) {
