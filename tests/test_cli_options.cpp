@@ -54,7 +54,7 @@ std::vector<std::string> with(const std::string& command, const Option& option, 
 
 }  // namespace
 
-TEST_CASE("a number that is none is refused by every option that takes one, by name", "[cli][options]") {
+TEST_CASE("a number that is none is refused by every option that takes one, by name", "[cli][options][unsanitized]") {
   const std::set<std::string> whole = {"N", "K", "N,N..."};
   const std::set<std::string> numbers = {"N", "K", "X", "S", "N,N...", "X,X...", "LOW,HIGH"};
   const std::vector<std::string> bad_number = {"nan", "inf", "1e400", "0x10", "1_000", "3x",
@@ -81,7 +81,8 @@ TEST_CASE("a number that is none is refused by every option that takes one, by n
   CHECK_FALSE(fs::exists("no-such-folder"));
 }
 
-TEST_CASE("an option without a value, with an empty one, given twice or unknown is refused by name", "[cli][options]") {
+TEST_CASE("an option without a value, with an empty one, given twice or unknown is refused by name",
+          "[cli][options][unsanitized]") {
   int tried = 0;
   for (const std::string& command : commands()) {
     if (command == "help" || command == "version") continue;
@@ -203,7 +204,7 @@ TEST_CASE("variables of the environment that hold nonsense are errors, OpenMP's 
   CHECK_THAT(isa.err, Contains("ELBO_ISA") && Contains("v9"));
 }
 
-TEST_CASE("help is as wide as the terminal", "[cli][help]") {
+TEST_CASE("help is as wide as the terminal", "[cli][help][unsanitized]") {
   for (int width : {60, 80, 120}) {
     for (const std::string& command : commands()) {
       const Ended help = run_elbo({"help", command}, "COLUMNS=" + std::to_string(width));

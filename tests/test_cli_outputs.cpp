@@ -60,7 +60,7 @@ std::string joined(const std::vector<std::string>& args) {
 
 }  // namespace
 
-TEST_CASE("a device, a pipe and a link as the file to write stay what they are", "[cli][outputs]") {
+TEST_CASE("a device, a pipe and a link as the file to write stay what they are", "[cli][outputs][unsanitized]") {
   TempDir dir;
   for (const std::vector<std::string>& command : writers()) {
     INFO(joined(command));
@@ -89,7 +89,7 @@ TEST_CASE("a device, a pipe and a link as the file to write stay what they are",
   }
 }
 
-TEST_CASE("standard output as the file to write gets nothing else", "[cli][outputs]") {
+TEST_CASE("standard output as the file to write gets nothing else", "[cli][outputs][unsanitized]") {
   TempDir dir;
   const fs::path file = dir / "file";
   for (const std::vector<std::string>& command : writers()) {
@@ -112,7 +112,7 @@ TEST_CASE("standard output as the file to write gets nothing else", "[cli][outpu
   check_refused(run_elbo({"train", "--dataset", "shapes", "--count", "40", "--out", "-"}), {"--out -: ", "folder"});
 }
 
-TEST_CASE("standard output that cannot be written is a fault that is said", "[cli][outputs]") {
+TEST_CASE("standard output that cannot be written is a fault that is said", "[cli][outputs][unsanitized]") {
   const std::string run = trained().string();
   const std::vector<std::string> commands = {"elbo --help",
                                              "elbo --version",
@@ -145,7 +145,7 @@ TEST_CASE("standard output that cannot be written is a fault that is said", "[cl
   }
 }
 
-TEST_CASE("a training whose output cannot be written is kept; a closed pipe ends it", "[cli][outputs]") {
+TEST_CASE("a training whose output cannot be written is kept; a closed pipe ends it", "[cli][outputs][unsanitized]") {
   TempDir dir;
   const std::string train =
       "elbo train --dataset shapes --count 40 --hidden 8 --latent 2 --epochs 3 --val-size 8 --out ";

@@ -41,7 +41,7 @@ struct Damage {
 }  // namespace
 
 TEST_CASE("exit statuses: files that are missing or damaged end every command that reads them with 2",
-          "[cli][statuses]") {
+          "[cli][statuses][unsanitized]") {
   TempDir dir;
   const fs::path whole = dir / "whole";
   REQUIRE(run_elbo(small(whole)).status == 0);

@@ -118,7 +118,7 @@ TEST_CASE("a training stopped by SIGINT or SIGTERM says how it goes on, and does
   }
 }
 
-TEST_CASE("a training stopped or killed at any instant goes on to the same bits", "[runs][bits]") {
+TEST_CASE("a training stopped or killed at any instant goes on to the same bits", "[runs][bits][unsanitized]") {
   TempDir dir;
   const std::vector<std::string> often = {"--checkpoint-every", "0.01", "--epochs", "25"};
   REQUIRE(run_elbo(training(dir / "whole", often)).status == 0);

@@ -224,7 +224,7 @@ TEST_CASE("a line of a history with anything wrong is named", "[config]") {
   CHECK(std::isnan(run.history()[0].train.loss));
 }
 
-TEST_CASE("elbo info describes a model that no memory could hold", "[config][cli]") {
+TEST_CASE("elbo info describes a model that no memory could hold", "[config][cli][unsanitized]") {
   TempDir dir;
   RunConfig config;
   config.model.hidden = {1000000000};

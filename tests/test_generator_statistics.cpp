@@ -189,7 +189,7 @@ constexpr std::uint64_t seeds[] = {0, 1, 2026, 0xffffffffffffffffu};
 
 }  // namespace
 
-TEST_CASE("generators: uniform numbers are uniform and unrelated", "[random][statistics]") {
+TEST_CASE("generators: uniform numbers are uniform and unrelated", "[random][statistics][unsanitized]") {
   for (std::uint64_t seed : seeds) {
     for (DType dtype : {DType::float32, DType::float64}) {
       Generator generator(seed);
@@ -290,7 +290,7 @@ Numbers good(std::uint64_t seed, std::int64_t count = many) {
 
 }  // namespace
 
-TEST_CASE("generators: bad uniform numbers are found out", "[random][statistics]") {
+TEST_CASE("generators: bad uniform numbers are found out", "[random][statistics][unsanitized]") {
   CHECK(alarms(test_uniform(good(1), 32)) == "none");
   // RANDU: its lowest bit is always set.
   CHECK_THAT(alarms(test_uniform(congruential(65539, 31, 1, many), 31)), Catch::Matchers::Contains("bit 31"));
