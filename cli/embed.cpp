@@ -135,7 +135,7 @@ fs::path csv_file(const EmbedArgs& args, const fs::path& out) {
   const bool has_place = descriptor_of(out) < 0 && (!fs::exists(out, error) || fs::is_regular_file(out, error));
   if (args.csv.empty() && !has_place) return {};
   const fs::path csv = args.csv.empty() ? fs::path(out).replace_extension(".csv") : args.csv;
-  const fs::path checked = checked_output("--csv", csv, args.json);
+  fs::path checked = checked_output("--csv", csv, args.json);
   ELBO_CHECK(out != checked, ValueError, "--out ", out.string(), ": expected another file than --csv ", csv.string());
   return checked;
 }

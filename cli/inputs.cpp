@@ -191,6 +191,7 @@ datasets::Dataset open_for(std::span<const Trained* const> runs, datasets::Split
 
 std::vector<const Trained*> pointers(const std::vector<Trained>& runs) {
   std::vector<const Trained*> out;
+  out.reserve(runs.size());
   for (const Trained& one : runs) out.push_back(&one);
   return out;
 }

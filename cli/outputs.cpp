@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 bool is_stdout(const fs::path& file) { return descriptor_of(file) == STDOUT_FILENO; }
 
 fs::path checked_output(const std::string& option, const fs::path& given, bool json) {
-  const fs::path file = given == "-" ? fs::path("/dev/stdout") : given;
+  fs::path file = given == "-" ? fs::path("/dev/stdout") : given;
   if (is_stdout(file)) {
     ELBO_CHECK(!json, ValueError, option, " ", given.string(), ": expected a file, --json goes to standard output");
     return file;
