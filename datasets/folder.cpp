@@ -94,6 +94,7 @@ Content content_of(const fs::path& dir, SplitRule rule = SplitRule::hash) {
 
 std::string quoted_names(const std::vector<fs::path>& paths) {
   std::vector<std::string> names;
+  names.reserve(paths.size());
   for (const fs::path& path : paths) names.push_back("'" + path.filename().string() + "'");
   return join(names);
 }

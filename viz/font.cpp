@@ -89,9 +89,9 @@ void draw_glyph(Image& image, double x, int y, int index, Color color, float sca
   std::vector<unsigned char> coverage(static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
   stbtt_MakeGlyphBitmapSubpixel(&font(), coverage.data(), width, height, width, scale, scale, shift, 0, index);
   const int from = static_cast<int>(whole) + left;
+  const unsigned char* ink = coverage.data();
   for (int j = 0; j < height; ++j)
-    for (int i = 0; i < width; ++i)
-      blend(image, from + i, y + top + j, color, coverage[static_cast<std::size_t>(j * width + i)]);
+    for (int i = 0; i < width; ++i) blend(image, from + i, y + top + j, color, *ink++);
 }
 
 /// Calls visit(character, glyph, where it begins, where it ends) for each while that returns true; returns how far it
