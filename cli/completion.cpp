@@ -34,9 +34,6 @@ std::string replaced(std::string text, const std::string& what, const std::strin
   return text;
 }
 
-/// In single quotes for bash and zsh, which know no escapes there.
-std::string in_quotes(const std::string& text) { return "'" + replaced(text, "'", "'\\''") + "'"; }
-
 // ---- bash ----
 
 void append_bash(std::string& out, const CLI::App& app, const CLI::App& command) {
@@ -53,13 +50,13 @@ void append_bash(std::string& out, const CLI::App& app, const CLI::App& command)
     if (option.flag()) continue;
     const std::string pattern = option.short_name.empty() ? option.name : option.name + "|" + option.short_name;
     if (!choices.empty())
-      out += "        " + pattern + ") values=" + in_quotes(words(choices)) + " ;;\n";
+      out += "        " + pattern + ") values=" + shell_word(words(choices)) + " ;;\n";
     else
       (is_file(option) ? files : other) += (is_file(option) ? files : other).empty() ? pattern : "|" + pattern;
   }
   if (!files.empty()) out += "        " + files + ") mapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); return ;;\n";
   if (!other.empty()) out += "        " + other + ") return ;;\n";
-  out += "        *) options=" + in_quotes(names) + "\n           positional=" + in_quotes(positional) + " ;;\n";
+  out += "        *) options=" + shell_word(names) + "\n           positional=" + shell_word(positional) + " ;;\n";
   out += "      esac ;;\n";
 }
 
@@ -71,7 +68,7 @@ std::string bash(const CLI::App& app) {
       "  COMPREPLY=()\n"
       "  if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
       "    values=" +
-      in_quotes(words(command_words(app)) + " --help --version") +
+      shell_word(words(command_words(app)) + " --help --version") +
       "\n    mapfile -t COMPREPLY < <(compgen -W \"$values\" -- \"$cur\")\n    return\n  fi\n"
       "  case ${COMP_WORDS[1]} in\n";
   for (const CLI::App* command : commands_of(app)) append_bash(out, app, *command);
@@ -109,7 +106,7 @@ std::string zsh(const CLI::App& app) {
       "#compdef elbo\n# Completions of elbo for zsh, by 'elbo completion zsh'.\n_elbo() {\n  local -a commands\n  "
       "commands=(\n";
   for (const CLI::App* command : commands_of(app))
-    out += "    " + in_quotes(command->get_name() + ":" + zsh_text(command->get_description())) + "\n";
+    out += "    " + shell_word(command->get_name() + ":" + zsh_text(command->get_description())) + "\n";
   out +=
       "  )\n  if (( CURRENT == 2 )); then\n    _describe command commands\n    return\n  fi\n"
       "  local command=$words[2]\n  shift words\n  (( CURRENT-- ))\n  case $command in\n";
@@ -119,7 +116,7 @@ std::string zsh(const CLI::App& app) {
       const std::string spec = option.positional ? (option.many ? "*" : "1") + zsh_action(app, option)
                                                  : option.name + "[" + zsh_text(option.description) + "]" +
                                                        (option.flag() ? "" : zsh_action(app, option));
-      out += " \\\n        " + in_quotes(spec);
+      out += " \\\n        " + shell_word(spec);
     }
     out += " ;;\n";
   }

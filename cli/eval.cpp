@@ -14,20 +14,21 @@ struct EvalArgs : RunArgs {
 void print_table(const EvalArgs& args, const Trained& trained, const models::Evaluation& e) {
   const models::RunConfig& config = trained.run.config();
   bool has_kl = config.model.model != "ae";
+  const auto text = [](double value, int decimals) { return models::loss_text(value, 10, decimals); };
   std::printf("%lld pictures of %s (%s), codes: %s, likelihood: %s, on %s\n", static_cast<long long>(e.count),
               config.data.dataset.c_str(), args.split.c_str(), has_kl ? args.codes.c_str() : "the encoder's own",
               models::name(config.model.likelihood), described(trained.model->device()).c_str());
   if (has_kl) {
-    std::printf("  loss            %10.4f  nats per sample (reconstruction + %g KL)\n", e.losses.loss,
+    std::printf("  loss            %10s  nats per sample (reconstruction + %g KL)\n", text(e.losses.loss, 4).c_str(),
                 config.train.beta);
   }
-  std::printf("  reconstruction  %10.4f  nats\n", e.losses.reconstruction);
-  if (has_kl) std::printf("  KL              %10.4f  nats\n", e.losses.kl);
+  std::printf("  reconstruction  %10s  nats\n", text(e.losses.reconstruction, 4).c_str());
+  if (has_kl) std::printf("  KL              %10s  nats\n", text(e.losses.kl, 4).c_str());
   if (e.constant != 0) {
-    std::printf("  constant        %10.4f  nats, of a Gaussian of variance %g; left out above\n", e.constant,
-                config.model.variance);
+    std::printf("  constant        %10s  nats, of a Gaussian of variance %g; left out above\n",
+                text(e.constant, 4).c_str(), config.model.variance);
   }
-  std::printf("  squared error   %10.6f  per pixel\n", e.mse);
+  std::printf("  squared error   %10s  per pixel\n", text(e.mse, 6).c_str());
   std::printf("  active units    %10lld  of %lld\n", static_cast<long long>(e.active_units),
               static_cast<long long>(config.model.latent));
 }

@@ -46,8 +46,9 @@ std::string size_text(std::uintmax_t bytes) {
 }
 
 void print_losses(const char* name, const models::Losses& l) {
-  std::printf("  %-12s loss %.4f, reconstruction %.4f, KL %.4f nats per picture\n", name, l.loss, l.reconstruction,
-              l.kl);
+  const auto text = [](double nats) { return models::loss_text(nats, 12, 4); };
+  std::printf("  %-12s loss %s, reconstruction %s, KL %s nats per picture\n", name, text(l.loss).c_str(),
+              text(l.reconstruction).c_str(), text(l.kl).c_str());
 }
 
 void print_training(const std::vector<models::EpochRecord>& history, const models::RunConfig& config) {

@@ -5,8 +5,10 @@
 #include <elbo/core/text.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 
 #include "commands.h"
 
@@ -99,6 +101,14 @@ const OptionFacts* named(const std::vector<OptionFacts>& options, const std::str
 }
 
 }  // namespace
+
+std::string shell_word(const std::string& word) {
+  const auto plain = [](unsigned char c) { return std::isalnum(c) || std::strchr("_./-+=:,@%", c); };
+  if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) return word;
+  std::string out = "'";
+  for (char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
 
 std::string either(const std::vector<std::string>& words) { return joined(words, ", ", " or "); }
 

@@ -32,6 +32,9 @@ CLI::Validator not_for(const std::string& setting, const std::vector<std::string
 CLI::Validator only_with(const std::string& option);
 CLI::Validator not_with(const std::string& option);
 
+/// The word as a shell reads it: itself, or in single quotes where it must be.
+std::string shell_word(const std::string& word);
+
 /// "a, b or c".
 std::string either(const std::vector<std::string>& words);
 

@@ -1,5 +1,6 @@
 #include "progress.h"
 
+#include <elbo/models/run.h>
 #include <elbo/viz/report_facts.h>
 
 #include <sys/ioctl.h>
@@ -36,25 +37,13 @@ std::string environment(const char* name) {
   return value ? value : "";
 }
 
-std::string padded(const std::string& text, std::size_t width) {
-  return std::string(width > text.size() ? width - text.size() : 0, ' ') + text;
-}
-
-/// A loss with two decimals, or where it is small, with four; with as many digits as fit into `width` and an exponent
-/// where it would not fit, or would look like 0.
-std::string nats(double value, int width = 12) {
-  if (!std::isfinite(value)) return std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
-  char buffer[350];  // the longest double has 309 digits before the point
-  const double size = std::abs(value);
-  const int length = std::snprintf(buffer, sizeof buffer, size < 1 && value != 0 ? "%.4f" : "%.2f", value);
-  if (length <= width && (value == 0 || size >= 0.001)) return buffer;
-  for (int digits = 3; digits >= 0; --digits)
-    if (std::snprintf(buffer, sizeof buffer, "%.*e", digits, value) <= width) break;
-  return buffer;
+std::string padded(const std::string& text, int width) {
+  return std::string(static_cast<std::size_t>(std::max(width - static_cast<int>(text.size()), 0)), ' ') + text;
 }
 
 std::string columns(const Losses& losses) {
-  return padded(nats(losses.loss, 8), 9) + padded(nats(losses.reconstruction, 10), 11) + padded(nats(losses.kl, 8), 9);
+  const auto column = [](double nats, int width) { return padded(models::loss_text(nats, width - 1), width); };
+  return column(losses.loss, 9) + column(losses.reconstruction, 11) + column(losses.kl, 9);
 }
 
 }  // namespace
@@ -138,7 +127,7 @@ std::string Progress::bar(std::int64_t samples_done, double running_loss, double
   const std::string head = "epoch " + std::to_string(epoch_) + "/" + std::to_string(total_epochs_);
   const std::string percent = padded(std::to_string(static_cast<int>(share * 100)), 3) + " %";
   std::string tail = "  " + padded(viz::thousands(std::llround(speed)), 7) + " pictures/s  " + format_duration(left) +
-                     " left  loss " + nats(running_loss);
+                     " left  loss " + models::loss_text(running_loss, 12);
   // During validation no samples pass; say so rather than stand still.
   if (share >= 1 && has_validation_) tail = "  validating";
 

@@ -5,9 +5,7 @@
 #include <elbo/viz/figures.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
-#include <cstring>
 #include <iostream>
 
 #include "commands.h"
@@ -112,14 +110,6 @@ std::string nothing_left(const models::Standing& standing, const models::TrainOp
   return trained + ", as many as asked for: more --epochs train on; nothing is changed";
 }
 
-std::string quoted(const std::string& word) {
-  const auto plain = [](unsigned char c) { return std::isalnum(c) || std::strchr("_./-+=:,@%", c); };
-  if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) return word;
-  std::string out = "'";
-  for (char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return out + "'";
-}
-
 }  // namespace
 
 models::RunConfig settings_of(const TrainArgs& args) {
@@ -181,7 +171,7 @@ void refuse_other_data(const TrainArgs& args, const Resumed& resumed, models::Ru
 }
 
 std::string resume_command(const TrainArgs& args) {
-  std::string out = quoted(program_invocation_name) + " train --resume --out " + quoted(args.out.string());
+  std::string out = shell_word(program_invocation_name) + " train --resume --out " + shell_word(args.out.string());
   if (args.given("--threads")) out += " --threads " + args.command->get_option("--threads")->as<std::string>();
   if (args.json) out += " --json";
   return out;

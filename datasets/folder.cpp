@@ -185,8 +185,8 @@ struct Found {
 
   void add(const fs::path& file, const std::string& class_name) {
     files.push_back(file);
-    const auto label = std::find(class_names.begin(), class_names.end(), class_name) - class_names.begin();
-    if (!class_names.empty()) labels.push_back(label);
+    if (class_names.empty()) return;
+    labels.push_back(std::lower_bound(class_names.begin(), class_names.end(), class_name) - class_names.begin());
   }
 };
 

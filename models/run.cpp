@@ -1,5 +1,8 @@
 #include "run.h"
 
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -69,6 +72,18 @@ void check_empty(const fs::path& folder) {
 }
 
 }  // namespace
+
+std::string loss_text(double nats, int width, int decimals) {
+  if (!std::isfinite(nats)) return std::isnan(nats) ? "nan" : nats > 0 ? "inf" : "-inf";
+  char text[350];  // the longest double has 309 digits before the point
+  const double size = std::abs(nats);
+  const int length =
+      std::snprintf(text, sizeof text, "%.*f", size < 1 && nats != 0 ? std::max(decimals, 4) : decimals, nats);
+  if (length <= width && (nats == 0 || size >= 0.001)) return text;
+  for (int digits = 3; digits >= 0; --digits)
+    if (std::snprintf(text, sizeof text, "%.*e", digits, nats) <= width) break;
+  return text;
+}
 
 Run Run::create(const fs::path& folder, const RunConfig& config) {
   std::error_code ignored;

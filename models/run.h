@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "../core/safetensors.h"
@@ -15,6 +16,11 @@ namespace elbo::models {
 struct Losses {
   double loss = 0, reconstruction = 0, kl = 0;
 };
+
+/// A loss for people to read, in at most `width` characters, at least 7: with so many decimals, below 1 with at least
+/// four, and with an exponent where that would not fit or would look like 0. `nan`, `inf` or `-inf` for what is no
+/// number.
+std::string loss_text(double nats, int width, int decimals = 2);
 
 /// One line of `history.jsonl`.
 struct EpochRecord {

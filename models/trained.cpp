@@ -84,7 +84,11 @@ FitCallbacks print_epochs(std::ostream& out, const std::string& name) {
 void print_results(std::ostream& out, std::span<const Trained> runs, const datasets::Dataset& test) {
   std::size_t width = 4;
   for (const Trained& one : runs) width = std::max(width, one.name.size());
-  auto name = [&](const std::string& text) { return formatted("%-*s", static_cast<int>(width), text.c_str()); };
+  const auto name = [&](const std::string& text) { return text + std::string(width - text.size(), ' '); };
+  const auto column = [](double value, std::size_t wide, int digits) {
+    const std::string text = loss_text(value, static_cast<int>(wide), digits);
+    return "  " + std::string(wide - text.size(), ' ') + text;
+  };
   out << name("") << formatted("  %26s  %10s  %26s  %8s\n", "training", "validation", "test", "error");
   out << name("")
       << formatted("  %8s %8s %8s  %10s  %8s %8s %8s  %8s\n", "loss", "reconst.", "KL", "loss", "loss", "reconst.",
@@ -95,11 +99,11 @@ void print_results(std::ostream& out, std::span<const Trained> runs, const datas
     // A loss per pixel is small.
     int digits = last.train.loss < 10 ? 4 : 2;
     auto losses = [&](const Losses& l) {
-      return formatted("  %8.*f %8.*f %8.*f", digits, l.loss, digits, l.reconstruction, digits, l.kl);
+      return column(l.loss, 8, digits) + column(l.reconstruction, 8, digits) + column(l.kl, 8, digits);
     };
     out << name(one.name) << losses(last.train);
-    out << (last.val ? formatted("  %10.*f", digits, last.val->loss) : formatted("  %10s", "-"));
-    out << losses(found.losses) << formatted("  %8.4f\n", found.mse);
+    out << (last.val ? column(last.val->loss, 10, digits) : formatted("  %10s", "-"));
+    out << losses(found.losses) << column(found.mse, 8, 4) << "\n";
   }
 }
 

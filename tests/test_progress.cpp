@@ -228,7 +228,7 @@ TEST_CASE("losses of any size stay apart and do not look like others", "[progres
   for (double value : {0.0, 1e-9, -1e-9, 5e-5, 0.25, 309.125, 99999.99, 123456.7, 123456789.1, -123456789.1, 1e30,
                        -1e30, 1e308, -1e308, 5e-324, double(NAN), double(INFINITY), -double(INFINITY)}) {
     for (int width : {8, 10, 12}) {
-      const std::string text = nats(value, width);
+      const std::string text = elbo::models::loss_text(value, width);
       INFO(text);
       CHECK(text.size() <= static_cast<std::size_t>(width));
       const double shown = std::strtod(text.c_str(), nullptr);

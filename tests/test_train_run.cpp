@@ -1,8 +1,11 @@
 #include <elbo/models/evaluate.h>
 #include <elbo/models/trained.h>
 #include <elbo/models/trainer.h>
+#include <elbo/viz/run_pictures.h>
 
 #include <filesystem>
+#include <limits>
+#include <sstream>
 
 #include "catch.h"
 #include "small_data.h"
@@ -32,6 +35,63 @@ TEST_CASE("train() leaves a run folder that names the data it was trained on", "
   CHECK(run.config().data.class_names == data.class_names);
   CHECK(Run::open(folder / "deep" / "vae").config().to_json() == run.config().to_json());
   CHECK(evaluate(*load(run.folder()), data).count == 100);
+}
+
+TEST_CASE("train() refuses to go on with other pictures", "[models]") {
+  TempDir folder;
+  datasets::Dataset data = bars(100);
+  train(folder / "vae", small(1), data);
+  data.pictures[0] ^= 1;
+  CHECK_THROWS_WITH(train(folder / "vae", small(1), data),
+                    Catch::Contains("expected the data that the run was trained on") && Catch::Contains("found other"));
+}
+
+TEST_CASE("losses are written with the decimals that tell", "[models]") {
+  const double infinity = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+  CHECK(loss_text(240.816, 8) == "240.82");
+  CHECK(loss_text(0.00894, 8) == "0.0089");
+  CHECK(loss_text(0.00894, 10, 6) == "0.008940");
+  CHECK(loss_text(0, 8) == "0.00");
+  CHECK(loss_text(nan, 8) == "nan");
+  CHECK(loss_text(-nan, 8) == "nan");
+  CHECK(loss_text(-infinity, 8) == "-inf");
+}
+
+TEST_CASE("tables of results keep their columns apart", "[models]") {
+  TempDir folder;
+  datasets::Dataset data = bars(100);
+  std::vector<Trained> runs;
+  runs.push_back(train(folder / "vae", small(1), data));
+  runs.front().name = std::string(300, 'n');
+  std::vector<EpochRecord> history = runs.front().run.history();
+  history[0].train = {1e30, -123456789.1, 1e-9};
+  runs.front().run.write_history(history);
+  std::ostringstream out;
+  print_results(out, runs, data);
+  CHECK_THAT(out.str(), Catch::Contains(runs.front().name + "  1.00e+30  -1.2e+08  1.00e-09  "));
+}
+
+TEST_CASE("pictures of a run stay small where its pictures are large", "[models][viz]") {
+  TempDir folder;
+  const std::int64_t side = 1500;
+  RunConfig config{.model = {.hidden = {1}, .latent = 1}, .train = {.epochs = 1, .batch_size = 4, .val_size = 0}};
+  datasets::Dataset data;
+  data.name = "large";
+  data.shape = {4, 1, side, side};
+  data.pictures.assign(static_cast<std::size_t>(4 * side * side), 7);
+  const Trained trained = train(folder / "vae", config, data);
+  viz::write_run_pictures(trained.run, *trained.model, data);
+  for (const char* name : {"samples.png", "reconstructions.png"}) {
+    const std::string png = read_file(trained.run / name);
+    const auto number = [&](std::size_t at) {
+      std::int64_t out = 0;
+      for (std::size_t i = at; i < at + 4; ++i) out = out * 256 + static_cast<unsigned char>(png[i]);
+      return out;
+    };
+    INFO(name);
+    CHECK(number(16) * number(20) < 8'500'000);  // 8 million, and margins
+    CHECK(number(16) * number(20) >= side * side);
+  }
 }
 
 TEST_CASE("train() leaves a finished run alone and refuses another's folder", "[models]") {

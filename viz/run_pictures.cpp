@@ -1,5 +1,6 @@
 #include "run_pictures.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "../core/file.h"
@@ -23,13 +24,37 @@ LossCurves loss_curves(const std::vector<models::EpochRecord>& history, std::str
   return out;
 }
 
+namespace {
+
+/// Nobody asked for these figures: of large pictures they hold fewer, so that they stay small and quick. At least one.
+std::int64_t most_pictures(const models::Model& model) {
+  constexpr std::int64_t most_pixels = 8'000'000;
+  const Shape& picture = model.config().picture;
+  return std::max<std::int64_t>(most_pixels / (picture[1] * picture[2]), 1);
+}
+
+/// What `sample_figure` chooses, or where that is too much, fewer rows and columns, of one class.
+SampleOptions bounded(SampleOptions options, const std::vector<Row>& rows, std::int64_t most) {
+  const FigureSize size = sample_figure_size(rows, options);
+  if (size.rows * size.columns <= most) return options;
+  if (rows.front().model.is_conditional()) options.label = 0;
+  options.columns = std::min(size.columns, most);
+  options.rows = std::min(size.rows, most / options.columns);
+  return options;
+}
+
+}  // namespace
+
 void write_run_pictures(const models::Run& run, models::Model& model, const datasets::Dataset& test) {
   const std::vector<Row> rows = {{"model", model}};
-  Image samples = sample_figure(rows, {.seed = run.config().train.seed,
-                                       .codes = {codes_to_draw(model, test)},
-                                       .class_names = run.config().data.class_names});
+  const std::int64_t most = most_pictures(model);
+  Image samples = sample_figure(rows, bounded({.seed = run.config().train.seed,
+                                               .codes = {codes_to_draw(model, test)},
+                                               .class_names = run.config().data.class_names},
+                                              rows, most));
   write_png(run / "samples.png", samples);
-  std::vector<std::int64_t> indices = models::evenly_spaced(test.size(), 48);
+  // Each stands beside what the model makes of it.
+  std::vector<std::int64_t> indices = models::evenly_spaced(test.size(), std::clamp<std::int64_t>(most / 2, 1, 48));
   write_png(run / "reconstructions.png", reconstruction_figure(rows, test, indices));
   LossCurves curves = loss_curves(run.history());
   write_file_atomically(run / "loss.svg", loss_chart(std::span(&curves, 1)));
