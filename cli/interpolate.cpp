@@ -21,6 +21,9 @@ void check(const InterpolateArgs& args) {
              " pictures");
   ELBO_CHECK(given == 0 || args.rows == 0 || given == static_cast<std::size_t>(args.rows) * 2, ValueError, "--rows ",
              args.rows, ": --pictures names ", given / 2, " pairs");
+  const bool draws = given == 0 || args.from != "pictures";
+  ELBO_CHECK(draws || args.command->count("--seed") == 0, ValueError,
+             "--seed: nothing is drawn between the means of --pictures, only with --from codes or prior");
 }
 
 /// The rows of each run and what they lie between.

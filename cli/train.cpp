@@ -214,6 +214,7 @@ void add_training_options(CLI::App& command, TrainArgs& args) {
       ->capture_default_str();
   command.add_option("--warmup", t.warmup, "Epochs over which that weight grows from 0")
       ->check(not_for("--model", {"ae"}))
+      ->check(not_for("--beta", {"0"}))
       ->check(not_negative())
       ->type_name("X")
       ->capture_default_str();

@@ -47,7 +47,12 @@ std::vector<fs::path> usual_folders(const std::string& name) {
   const auto environment = [](const char* variable) {
     return fs::path(std::getenv(variable) ? std::getenv(variable) : "");
   };
-  if (const fs::path data = environment("ELBO_DATA"); !data.empty()) out.push_back(data / name);
+  if (const fs::path data = environment("ELBO_DATA"); !data.empty()) {
+    std::error_code error;
+    ELBO_CHECK(fs::is_directory(data, error), IoError, "ELBO_DATA: expected a folder, found ",
+               fs::exists(data, error) ? "a file at " : "nothing at ", data.string());
+    out.push_back(data / name);
+  }
   out.push_back(fs::path("data") / name);
   if (const fs::path home = environment("HOME"); !home.empty()) out.push_back(home / ".cache" / "elbo" / name);
   for (const char* share : {"/usr/local/share/datasets", "/usr/share/datasets"}) out.push_back(fs::path(share) / name);

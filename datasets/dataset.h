@@ -114,8 +114,8 @@ void match_classes(Dataset& data, const std::vector<std::string>& names);
 /// `$ELBO_DATA/<name>`, `data/<name>`, `~/.cache/elbo/<name>` (where `scripts/fetch-datasets` puts it),
 /// `/usr/local/share/datasets/<name>` and `/usr/share/datasets/<name>` (where Debian's package dataset-fashion-mnist
 /// puts it) that holds pictures to train on. Empty for `shapes`, which needs no folder. Throws ValueError for a name
-/// that load() does not know, IoError when `explicit_dir` is not a folder, or when none of the others holds the files,
-/// listing where it looked.
+/// that load() does not know, IoError when `explicit_dir` or `$ELBO_DATA` is not a folder, or when none of the others
+/// holds the files, listing where it looked.
 std::filesystem::path find_data_dir(const std::string& name, const std::filesystem::path& explicit_dir = {});
 
 }  // namespace elbo::datasets

@@ -138,6 +138,7 @@ TEST_CASE("options without effect are refused by name", "[cli][options]") {
       {{"--dataset", "shapes", "--data", "x"}, "--data: not for --dataset shapes"},
       {{"--model", "ae", "--beta", "1"}, "--beta: not for --model ae"},
       {{"--model", "ae", "--warmup", "1"}, "--warmup: not for --model ae"},
+      {{"--beta", "0", "--warmup", "1"}, "--warmup: not for --beta 0"},
       {{"--variance", "1"}, "--variance: only for --likelihood gaussian, found bernoulli"},
       {{"--allow-range-mismatch"}, "--allow-range-mismatch: only with --pixels"},
       {{"--val-size", "0.0", "--patience", "3"}, "--patience: not for --val-size 0"},
@@ -187,6 +188,7 @@ TEST_CASE("options without effect are refused by name", "[cli][options]") {
   check_refused(run_elbo({"eval", ae, "--seed", "3"}), {"elbo eval: --seed: not for model ae"});
   check_refused(run_elbo({"eval", vae, "--data", "x"}), {"elbo eval: --data: not for dataset shapes"});
   check_refused(run_elbo({"score", ae, "--samples", "3"}), {"elbo score: --samples: not for model ae"});
+  check_refused(run_elbo({"interpolate", vae, "--pictures", "0,1", "--seed", "3"}), {"elbo interpolate: --seed: "});
   check_refused(run_elbo({"sample", vae, "--data", "x"}), {"elbo sample: --data: not for dataset shapes"});
   CHECK(run_elbo({"eval", vae, "--codes", "mean"}).status == 0);
 }

@@ -254,6 +254,9 @@ TEST_CASE("datasets: where files are looked for") {
   TempDir dir;
   const Environment data("ELBO_DATA", (dir / "data").string());
   const Environment home("HOME", (dir / "home").string());
+  CHECK(error_of<IoError>([&] { find_data_dir("mnist"); }) ==
+        "ELBO_DATA: expected a folder, found nothing at " + (dir / "data").string());
+  std::filesystem::create_directories(dir / "data");
   const std::string message = error_of<IoError>([&] { find_data_dir("mnist"); });
   if (message != "(nothing thrown)") {  // unless this machine has it in a system folder
     CHECK(message.find((dir / "data" / "mnist").string() + ", data/mnist, " +
