@@ -85,14 +85,6 @@ fs::path followed(fs::path path) {
   return path;
 }
 
-/// Whether `file`, just opened by the name `path`, still has that name.
-bool has_name(int file, const fs::path& path) {
-  struct stat by_file {
-  }, by_name{};
-  return fstat(file, &by_file) == 0 && lstat(path.c_str(), &by_name) == 0 && by_file.st_ino == by_name.st_ino &&
-         by_file.st_dev == by_name.st_dev;
-}
-
 }  // namespace
 
 int descriptor_of(const fs::path& path) { return named_descriptor(followed(path)); }
@@ -112,7 +104,7 @@ void remove_dead_temporaries(const fs::path& folder) {
     // NFS wants a file open for writing before it locks it for one alone.
     const int file = open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (file < 0) continue;
-    if (flock(file, LOCK_EX | LOCK_NB) == 0 && has_name(file, path)) unlink(path.c_str());
+    if (flock(file, LOCK_EX | LOCK_NB) == 0 && detail::has_name(file, path)) unlink(path.c_str());
     close(file);
   }
 }

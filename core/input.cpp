@@ -154,6 +154,13 @@ InputFile memory_input(std::span<const std::uint8_t> bytes, std::string name) {
   return out;
 }
 
+bool has_name(int file, const std::filesystem::path& path) {
+  struct stat by_file {
+  }, by_name{};
+  return fstat(file, &by_file) == 0 && lstat(path.c_str(), &by_name) == 0 && by_file.st_ino == by_name.st_ino &&
+         by_file.st_dev == by_name.st_dev;
+}
+
 std::string describe_content(std::span<const std::uint8_t> start) {
   const std::string_view text(reinterpret_cast<const char*>(start.data()), start.size());
   if (text.empty()) return "nothing";

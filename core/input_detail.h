@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-/// Internal: how files that others made are opened, and what is said of those that are something else.
+/// Internal: how files that others made or may take away are opened, and what is said of those that are something else.
 namespace elbo::detail {
 
 struct CloseFile {
@@ -30,6 +30,10 @@ struct InputFile {
 InputFile open_input(const std::filesystem::path& path);
 /// The same over bytes, which must outlive it.
 InputFile memory_input(std::span<const std::uint8_t> bytes, std::string name);
+
+/// Whether `file`, an open descriptor, still has that name, links aside: another process may have removed or replaced
+/// it.
+bool has_name(int file, const std::filesystem::path& path);
 
 /// What a file seems to be by its first bytes (some 300 of them tell the most), with what to do about it where that is
 /// known, for the end of a message: `a NumPy array`, `a PyTorch checkpoint: convert it with ...`, `an HTML page: ...`,

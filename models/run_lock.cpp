@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "../core/errors.h"
+#include "../core/input_detail.h"
 #include "../core/io_errors_detail.h"
 
 namespace elbo::models {
@@ -57,14 +58,6 @@ bool lock_patiently(int file) {
   return false;
 }
 
-/// Whether the open file is the one of that name: a holder removes it before it lets go.
-bool is_named(int file, const fs::path& path) {
-  struct stat open {
-  }, named{};
-  return fstat(file, &open) == 0 && stat(path.c_str(), &named) == 0 && open.st_ino == named.st_ino &&
-         open.st_dev == named.st_dev;
-}
-
 }  // namespace
 
 RunLock::RunLock(const fs::path& folder) : path_(folder / "lock") {
@@ -83,7 +76,7 @@ RunLock::RunLock(const fs::path& folder) : path_(folder / "lock") {
                              ": its file system knows no locks (", std::strerror(reason), ")");
       break;
     }
-    if (is_named(file_, path_)) break;
+    if (detail::has_name(file_, path_)) break;  // a holder removes it before it lets go
     ::close(file_);
   }
   const std::string text = own_text() + "\n";
@@ -93,7 +86,7 @@ RunLock::RunLock(const fs::path& folder) : path_(folder / "lock") {
 
 RunLock::~RunLock() {
   // Removed first: whoever opened it meanwhile sees that it has lost its name.
-  if (is_named(file_, path_)) ::unlink(path_.c_str());
+  if (detail::has_name(file_, path_)) ::unlink(path_.c_str());
   ::close(file_);
 }
 
