@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../core/errors.h"
+#include "../core/text.h"
 #include "picture_detail.h"
 
 namespace elbo::datasets {
@@ -99,7 +100,8 @@ class PngDecoder final : public PictureDecoder {
     ELBO_CHECK(text.substr(12, 4) != "CgBI", FormatError, input_.name(),
                ": expected a PNG picture, found Apple's own kind (CgBI), in which red and blue are swapped: convert it "
                "with 'xcrun pngcrush -revert-iphone-optimizations'");
-    if (text.substr(12, 4) != "IHDR") return;
+    ELBO_CHECK(text.substr(12, 4) == "IHDR", FormatError, input_.name(),
+               ": damaged picture: expected IHDR as its first chunk, found ", in_quotes(text.substr(12, 4)));
     const auto number = [&](std::size_t at) {
       return std::int64_t{start[at]} << 24 | start[at + 1] << 16 | start[at + 2] << 8 | start[at + 3];
     };

@@ -180,6 +180,9 @@ TEST_CASE("picture: files that are not pictures, damaged ones, and too large one
   CHECK(complaint(png_header(1, 2000000, 8, 0) + chunk("IEND", "")) ==
         "f: expected at most 1000000 pixels in a row or column, found 1 x 2000000");
   CHECK(complaint(png_header(0, 9, 8, 0) + chunk("IEND", "")) == "f: damaged picture: found a size of 0 x 9");
+  // libpng would take the size from an IHDR that comes later.
+  CHECK(complaint(whole.substr(0, 8) + chunk("vHDR", "") + whole.substr(8)) ==
+        "f: damaged picture: expected IHDR as its first chunk, found 'vHDR'");
   std::string vast = jpeg;
   vast.replace(vast.find("\xff\xc0") + 5, 4, "\xff\xdc\xff\xdc");  // the most that libjpeg takes a side
   CHECK(complaint(vast) == "f: expected at most 100000000 pixels, found 65500 x 65500");
