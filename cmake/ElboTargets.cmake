@@ -23,10 +23,11 @@ function(elbo_options target)
 endfunction()
 
 # For what computes nothing itself, the program and the tests: less optimisation than the library, and none where
-# sanitizers already make compiling slow.
+# sanitizers already make compiling slow; but for the sources given, which compute what others are compared with.
 function(elbo_compile_quickly target)
   if(ELBO_SANITIZE)
     target_compile_options(${target} PRIVATE -O0)
+    set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS -O1 SKIP_PRECOMPILE_HEADERS ON)
   elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
     target_compile_options(${target} PRIVATE -O1)
   endif()

@@ -184,6 +184,22 @@ run_unit_tests() {
   printf 'Unit tests ... %s s\n' $((SECONDS - begin))
 }
 
+# beside FILE COMMAND...: starts the command beside what comes next. `run_unit_tests ended FILE` waits for it, and counts it.
+beside() {
+  local output=$1
+  shift
+  {
+    local status=0
+    "$@" </dev/null >"$output" 2>&1 || status=$?
+    echo "$status" >"$output.status"
+  } &
+}
+ended() {
+  until [ -e "$1.status" ]; do sleep 1; done
+  cat "$1"
+  return "$(cat "$1.status")"
+}
+
 # run_test NAME COMMAND...: counts as one; what it printed is shown only if it fails.
 run_test() {
   local name=$1 begin=$SECONDS
