@@ -1,6 +1,7 @@
 // The report page: complete, well formed, safe against whatever names hold, the same from equal runs. And the scatter
 // charts that it shares with `elbo embed`.
 #include <elbo/core/parallel_for.h>
+#include <elbo/core/text.h>
 #include <elbo/models/latent.h>
 #include <elbo/models/trained.h>
 #include <elbo/models/trainer.h>
@@ -197,6 +198,19 @@ TEST_CASE("names in a report are text, whatever they hold", "[report]") {
   CHECK_THAT(html, Contains("&#39;&lt;/script&gt;</li>"));  // the legend's class
   CHECK_THAT(html, Contains("a row for each label"));
   CHECK(count(html, "<section id=\"manifold\">") == 1);
+}
+
+TEST_CASE("a report is UTF-8 where names are not", "[report]") {
+  const Trained vae("cvae", 2, "one");
+  ReportRun run = vae.shown("\xff\xfe run");
+  ReportOptions options = quick();
+  options.title = "\xc3 title";
+  const std::string html = report({&run, 1}, options);
+  CHECK(html_fault(html) == "");
+  CHECK(is_utf8(html));
+  CHECK_THAT(html, Contains("<h1>\uFFFD title</h1>"));
+  for (const std::string& block : texts_of(html, "<script type=\"application/json\">", "</script>"))
+    CHECK(nlohmann::json::accept(block));
 }
 
 TEST_CASE("several runs share a report", "[report]") {

@@ -472,6 +472,22 @@ TEST_CASE("gaps, single points and empty series", "[viz]") {
   CHECK(count(line_chart({&isolated, 1}), "</title></circle>") == 1);
 }
 
+TEST_CASE("losses of any size have their place in a chart", "[viz]") {
+  for (const std::vector<double>& losses :
+       {std::vector<double>{1e30, 250, -1e30, 1e-30}, std::vector<double>{missing, 1e38, inf, -inf},
+        std::vector<double>{1e300, 1e308, -1e308, 250}, std::vector<double>{5e-324, 0, -0.0, 1e-300},
+        std::vector<double>(4, 1e30), std::vector<double>(4, missing)}) {
+    CAPTURE(losses);
+    LossCurves run = some_curves(4);
+    run.loss = run.val_loss = run.kl = losses;
+    for (const bool log : {false, true}) {
+      const std::string svg = loss_chart({&run, 1}, log);
+      CHECK(svg_fault(svg) == "");
+      for (const char* word : {">nan", ">-nan", ">inf", ">-inf"}) CHECK_THAT(svg, !Contains(word));
+    }
+  }
+}
+
 TEST_CASE("charts refuse what cannot be drawn", "[viz]") {
   const Series unequal{"u", {1, 2}, {1}};
   CHECK_THROWS_AS(line_chart({&unequal, 1}), ShapeError);
