@@ -1,5 +1,6 @@
 #include "inputs.h"
 
+#include <elbo/core/cuda_loader.h>
 #include <elbo/core/text.h>
 #include <elbo/viz/figures.h>
 
@@ -7,6 +8,7 @@
 #include <array>
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
 #include <map>
 
@@ -61,6 +63,11 @@ Device device_of(const std::string& text) {
     fail<ValueError>("--device: ", error.what());
   }
   backend(device);  // which throws where it cannot be used
+  // Where the user has named a plugin, it is one that was meant to be used.
+  const char* named = std::getenv("ELBO_CUDA_LIBRARY");
+  if (text == "auto" && device == cpu && named && *named && named != std::string_view("none") &&
+      cuda_report().build.empty())
+    std::cerr << "elbo: note: --device auto takes the CPU: " << printable(cuda_report().why) << "\n";
   return device;
 }
 

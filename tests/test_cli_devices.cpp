@@ -33,6 +33,15 @@ int entries(const fs::path& folder) {
 
 }  // namespace
 
+TEST_CASE("a plugin that was named and cannot be loaded is said, also where auto takes the CPU") {
+  TempDir dir;
+  const Ended missing = run_elbo(training((dir / "run").string()), "ELBO_CUDA_LIBRARY=/nowhere/x.so");
+  CHECK(missing.status == 0);
+  CHECK_THAT(missing.err,
+             Contains("elbo: note: --device auto takes the CPU: the CUDA plugin /nowhere/x.so cannot be loaded: "));
+  CHECK(std::count(missing.err.begin(), missing.err.end(), '\n') == 1);
+}
+
 TEST_CASE("without a GPU, auto is the CPU, and nothing complains") {
   TempDir dir;
   const std::string run = (dir / "run").string();
