@@ -51,7 +51,8 @@ void print_losses(const char* name, const models::Losses& l) {
               text(l.reconstruction).c_str(), text(l.kl).c_str());
 }
 
-void print_training(const std::vector<models::EpochRecord>& history, const models::RunConfig& config) {
+void print_training(const std::vector<models::EpochRecord>& history, const models::Run& run) {
+  const models::RunConfig& config = run.config();
   double seconds = 0;
   for (const models::EpochRecord& record : history) seconds += record.seconds;
   std::printf("\nTrained %zu of %lld epochs", history.size(), static_cast<long long>(config.train.epochs));
@@ -66,7 +67,8 @@ void print_training(const std::vector<models::EpochRecord>& history, const model
     print_losses("training", record.train);
     if (record.val) print_losses("validation", *record.val);
   };
-  if (best) print(best->val ? "Model kept (best validation loss):" : "Model kept:", *best);
+  const std::string kept = run.has("model.safetensors") ? "Model kept" : "Model kept, but model.safetensors is missing";
+  if (best) print((kept + (best->val ? " (best validation loss):" : ":")).c_str(), *best);
   if (best != &history.back()) print("Last:", history.back());
 }
 
@@ -82,7 +84,7 @@ void print_text(const models::Run& run, const models::Outline& model, const std:
   if (!run.config().data.dir.empty()) std::printf("%-18s %s\n", "Data from", run.config().data.dir.c_str());
   if (const auto holder = models::RunLock::holder(run.folder()))
     std::printf("%-18s %s\n", "Being trained by", holder->c_str());
-  print_training(history, run.config());
+  print_training(history, run);
   std::printf("\nParameters\n");
   std::size_t widest = 5;
   for (const ArrayInfo& one : model.parameters) widest = std::max(widest, one.name.size());

@@ -100,6 +100,13 @@ const OptionFacts* named(const std::vector<OptionFacts>& options, const std::str
   return nullptr;
 }
 
+/// `--no-graph` for a flag that was given as that.
+std::string given_name(const CLI::App& command, const OptionFacts& option) {
+  const bool negated = option.flag() && !option.other_names.empty() &&
+                       command.get_option(option.name)->results() == std::vector<std::string>{"false"};
+  return negated ? option.other_names.front() : option.name;
+}
+
 }  // namespace
 
 std::string shell_word(const std::string& word) {
@@ -207,7 +214,9 @@ std::vector<OptionFacts> options_of(const CLI::App& command) {
 
 void check_effects(const CLI::App& command, const Settings& found) {
   const std::vector<OptionFacts> options = options_of(command);
-  if (const OptionFacts* resume = named(options, "--resume"); resume && resume->given > 0) return;
+  const OptionFacts* resume = named(options, "--resume");
+  const bool goes_on = resume && resume->given > 0;
+  if (goes_on && found.empty()) return;
   const auto values_of = [&](const std::string& setting) -> std::vector<std::string> {
     if (const auto known = found.find(setting); known != found.end()) return known->second;
     const CLI::Option* option = command.get_option_no_throw(setting);
@@ -218,15 +227,16 @@ void check_effects(const CLI::App& command, const Settings& found) {
     if (option.given == 0) continue;
     for (const Condition& condition : option.conditions) {
       const OptionFacts* other = named(options, condition.setting);
+      const std::string name = given_name(command, option);
       if (condition.values.empty()) {
-        ELBO_CHECK((other && other->given > 0) == condition.only, ValueError, option.name, ": ", condition.text(),
+        ELBO_CHECK(goes_on || (other && other->given > 0) == condition.only, ValueError, name, ": ", condition.text(),
                    condition.only ? ", which is not given" : "");
         continue;
       }
       const std::vector<std::string> values = values_of(condition.setting);
       if (values.empty() || holds(condition, values)) continue;
       const std::string value = values.front().empty() ? "none" : joined(values, ", ", " and ");
-      fail<ValueError>(option.name, ": ", condition.text(), condition.only ? ", found " + value : "");
+      fail<ValueError>(name, ": ", condition.text(), condition.only ? ", found " + value : "");
     }
   }
 }

@@ -74,7 +74,8 @@ using Settings = std::map<std::string, std::vector<std::string>>;
 
 /// Throws ValueError for the first option that was given and has no effect, by name: with the values that the command
 /// line has, and with what is `found` beside it. A setting that is known to neither is not looked at. An option has an
-/// effect where it has one for any of several values. With `--resume` the run says what may be given.
+/// effect where it has one for any of several values. With `--resume` the run must be `found`: without, nothing is
+/// looked at, and what is given only beside other options may be given again without them.
 void check_effects(const CLI::App& command, const Settings& found = {});
 
 }  // namespace elbo::cli

@@ -63,8 +63,8 @@ Progress::Progress(std::ostream& out, ProgressOptions options) : out_(out), opti
 
 Progress::~Progress() { finish(); }
 
-void Progress::begin(int total_epochs, std::int64_t samples_per_epoch, bool has_validation, int first_epoch,
-                     std::int64_t first_samples) {
+void Progress::begin(std::int64_t total_epochs, std::int64_t samples_per_epoch, bool has_validation,
+                     std::int64_t first_epoch, std::int64_t first_samples) {
   total_epochs_ = total_epochs;
   first_epoch_ = epoch_ = first_epoch;
   samples_per_epoch_ = samples_per_epoch;
@@ -120,7 +120,8 @@ std::string Progress::bar(std::int64_t samples_done, double running_loss, double
   const std::int64_t samples = samples_done - (epoch_ == first_epoch_ ? first_samples_ : 0);
   const double speed = now > epoch_time_ ? static_cast<double>(samples) / (now - epoch_time_) : 0;
   const double before = share_of(first_samples_);
-  const double done = epoch_ - first_epoch_ + share - before, all = total_epochs_ - first_epoch_ + 1 - before;
+  const double done = static_cast<double>(epoch_ - first_epoch_) + share - before;
+  const double all = static_cast<double>(total_epochs_ - first_epoch_) + 1 - before;
   const double spent = now - begin_time_;
   const double left = done > 0 && spent > 0 ? spent * (all - done) / done : std::nan("");
 

@@ -14,7 +14,7 @@ struct Losses {
 
 /// What one epoch brought.
 struct EpochSummary {
-  int epoch = 1;  ///< counted from 1
+  std::int64_t epoch = 1;  ///< counted from 1
   Losses train = {};
   std::optional<Losses> val = {};
   double seconds = 0;  ///< of training, without validation
@@ -51,8 +51,8 @@ class Progress {
 
   /// Prints the head of the table. A resumed run starts at a `first_epoch` above 1, where it was stopped within an
   /// epoch after `first_samples` of it.
-  void begin(int total_epochs, std::int64_t samples_per_epoch, bool has_validation, int first_epoch = 1,
-             std::int64_t first_samples = 0);
+  void begin(std::int64_t total_epochs, std::int64_t samples_per_epoch, bool has_validation,
+             std::int64_t first_epoch = 1, std::int64_t first_samples = 0);
   /// Whether the next step() draws, at most ten times a second: before that nobody need ask for the loss, which may lie
   /// on a device that has to be waited for.
   bool due() const;
@@ -71,7 +71,7 @@ class Progress {
 
   std::ostream& out_;
   ProgressOptions options_;
-  int total_epochs_ = 0, first_epoch_ = 1, epoch_ = 1;
+  std::int64_t total_epochs_ = 0, first_epoch_ = 1, epoch_ = 1;
   std::int64_t samples_per_epoch_ = 0, first_samples_ = 0;
   bool has_validation_ = false;
   double begin_time_ = 0, epoch_time_ = 0, drawn_time_ = 0;

@@ -27,6 +27,7 @@ std::string text(double value) { return csv_number(value); }
 template <class Numbers>
 std::string list(const Numbers& values) {
   std::string out;
+  if (std::empty(values)) return "none";
   for (const auto& value : values) out += (out.empty() ? "" : ",") + csv_number(static_cast<double>(value));
   return out;
 }
@@ -69,8 +70,27 @@ constexpr const char* free_options[] = {
                    ": a run that goes on keeps it, another one starts with a new --out");
 }
 
+/// As for a new run, whose settings the options say.
+void refuse_without_effect(const TrainArgs& args, const models::RunConfig& config) {
+  const std::string device = args.given("--device") ? args.device : config.train.device.to_string();
+  check_effects(*args.command, {{"--dataset", {config.data.dataset}},
+                                {"--model", {config.model.model}},
+                                {"--likelihood", {models::name(config.model.likelihood)}},
+                                {"--beta", {text(config.train.beta)}},
+                                {"--val-size", {text(config.train.val_size)}},
+                                {"--device", {device}}});
+}
+
+/// Those first that say which of the others have an effect.
 void refuse_changes(const TrainArgs& args, const models::RunConfig& config) {
   const models::RunConfig asked = settings_of(args);
+  for (const Kept& one : kept) {
+    const std::string name = one.option;
+    const bool decides = name == "--dataset" || name == "--model" || name == "--likelihood" || name == "--beta";
+    if (decides && args.given(one.option) && one.value(asked) != one.value(config))
+      refuse(name, one.value(config), one.value(asked));
+  }
+  refuse_without_effect(args, config);
   for (const CLI::Option* option : args.command->get_options()) {
     if (option->count() == 0) continue;
     const std::string name = "--" + option->get_lnames().front();
@@ -84,6 +104,13 @@ void refuse_changes(const TrainArgs& args, const models::RunConfig& config) {
   }
 }
 
+/// `--device auto` may take the CPU, where there are no graphs; kept for a run that goes on on a GPU.
+void note_graph(const TrainArgs& args, Device device) {
+  if (args.given("--graph") && device == cpu)
+    std::cerr << "elbo train: note: " << (args.graph ? "--graph" : "--no-graph")
+              << " has no effect on the CPU, which --device " << args.device << " takes here\n";
+}
+
 /// The settings that the options change.
 models::TrainOptions changed(const TrainArgs& args, models::TrainOptions train) {
   const models::TrainOptions& asked = args.config.train;
@@ -94,6 +121,7 @@ models::TrainOptions changed(const TrainArgs& args, models::TrainOptions train) 
   if (args.given("--graph")) train.graph = args.graph;
   if (args.given("--precision")) train.precision = models::parse_precision(args.precision);
   if (args.given("--device")) train.device = device_of(args.device);
+  note_graph(args, train.device);
   return train;
 }
 
@@ -125,6 +153,7 @@ models::RunConfig settings_of(const TrainArgs& args) {
 models::RunConfig config_of(const TrainArgs& args) {
   models::RunConfig out = settings_of(args);
   out.train.device = device_of(args.device);
+  note_graph(args, out.train.device);
   return out;
 }
 

@@ -40,7 +40,7 @@ std::string likelihood_of(const models::ModelConfig& m) {
 
 EpochSummary summary_of(const models::EpochRecord& record, bool best) {
   auto losses = [](const models::Losses& l) { return Losses{l.loss, l.reconstruction, l.kl}; };
-  EpochSummary out{.epoch = static_cast<int>(record.epoch), .train = losses(record.train), .seconds = record.seconds};
+  EpochSummary out{.epoch = record.epoch, .train = losses(record.train), .seconds = record.seconds};
   if (record.val) {
     out.val = losses(*record.val);
     out.best = best;
@@ -80,8 +80,7 @@ models::FitResult fit_with_progress(const TrainArgs& args, const models::Run& ru
   Progress progress(args.json ? std::cerr : std::cout, progress_options(args.json ? 2 : 1));
   models::FitCallbacks callbacks;
   callbacks.on_begin = [&](const models::Trainer& t) {
-    progress.begin(static_cast<int>(run.config().train.epochs), t.samples_per_epoch(), t.val_count() > 0,
-                   static_cast<int>(t.epoch()) + 1, t.samples());
+    progress.begin(run.config().train.epochs, t.samples_per_epoch(), t.val_count() > 0, t.epoch() + 1, t.samples());
   };
   callbacks.on_step = [&](const models::Trainer& t, std::int64_t samples) {
     if (progress.due()) progress.step(samples, t.running_losses().loss);
@@ -97,7 +96,8 @@ models::FitResult fit_with_progress(const TrainArgs& args, const models::Run& ru
     result = models::fit(run, trainer, model, callbacks);
   } catch (const models::DivergedError& error) {
     progress.finish();
-    throw models::DivergedError(error.what() + std::string(": ") + resume_command(args) + " --lr ...");
+    if (!error.smaller_lr_may_help) throw;
+    throw models::DivergedError(error.what() + std::string(": ") + resume_command(args) + " --lr ...", true);
   }
   progress.finish();
   if (!trainer.graph_note().empty())

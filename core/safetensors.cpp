@@ -342,6 +342,17 @@ SafetensorsFile load_safetensors(const std::filesystem::path& path) {
   return detail::load_safetensors(detail::open_input(path));
 }
 
+Array detail::load_array(const std::filesystem::path& path, const std::string& name) {
+  InputFile in = detail::open_input(path);
+  const Contents contents = read_contents(in);
+  for (const Entry& entry : contents.entries) {
+    if (entry.name != name) continue;
+    in.seek(contents.data_begin + entry.begin);
+    return read_array(in, entry);
+  }
+  return {};
+}
+
 std::vector<ArrayInfo> list_safetensors(const std::filesystem::path& path) {
   InputFile in = detail::open_input(path);
   std::vector<ArrayInfo> out;

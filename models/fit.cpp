@@ -25,36 +25,55 @@ struct Best {
 /// will come again.
 std::vector<EpochRecord> history_up_to(const Run& run, std::int64_t epochs) {
   std::vector<EpochRecord> records = run.history();
-  ELBO_CHECK(static_cast<std::int64_t>(records.size()) >= epochs, FormatError, (run / "history.jsonl").string(),
-             ": expected ", epochs, " epochs, as the checkpoint has, found ", records.size());
+  ELBO_CHECK(std::ssize(records) >= epochs, FormatError, (run / "history.jsonl").string(), ": expected ", epochs,
+             " epochs, as the checkpoint has, found ", records.size());
   records.resize(static_cast<std::size_t>(epochs));
   return records;
+}
+
+Best best_of(const std::vector<EpochRecord>& records) {
+  Best out;
+  for (const EpochRecord& record : records) out.update(record);
+  return out;
+}
+
+/// A run has a checkpoint from its beginning on, and a model from the end of the first epoch on.
+std::optional<Checkpoint> checkpoint_of(const Run& run) {
+  std::optional<Checkpoint> out = run.read_checkpoint();
+  const bool begun = run.has("model.safetensors") || !run.history().empty();
+  ELBO_CHECK(out || !begun, IoError, (run / checkpoint_file).string(),
+             ": expected the checkpoint to go on from, found no such file");
+  return out;
+}
+
+void check_model(const Run& run, std::int64_t best_epoch) {
+  ELBO_CHECK(best_epoch == 0 || run.has("model.safetensors"), IoError, (run / "model.safetensors").string(),
+             ": expected the model of epoch ", best_epoch, ", found no such file");
 }
 
 /// One call of fit().
 class Fit {
  public:
-  Fit(const Run& run, Trainer& trainer, Model& model, const FitCallbacks& callbacks)
-      : run_(run), options_(run.config().train), trainer_(trainer), model_(model), callbacks_(callbacks) {
-    if (std::optional<Checkpoint> checkpoint = run.read_checkpoint()) trainer.load_state(checkpoint->state);
+  Fit(const Run& run, const RunLock& lock, Trainer& trainer, Model& model, const FitCallbacks& callbacks)
+      : run_(run), lock_(lock), options_(run.config().train), trainer_(trainer), model_(model), callbacks_(callbacks) {
+    if (std::optional<Checkpoint> checkpoint = checkpoint_of(run)) trainer.load_state(checkpoint->state);
     records_ = history_up_to(run, trainer.epoch());
-    for (const EpochRecord& record : records_) {
-      best_.update(record);
-      result_.seconds += record.seconds;
-    }
+    best_ = best_of(records_);
+    check_model(run, best_.epoch);
+    for (const EpochRecord& record : records_) result_.seconds += record.seconds;
   }
 
   FitResult run() {
     if (!is_over()) {
       run_.write_history(records_);  // what came after the checkpoint comes again
+      // So that a run that has begun and one whose checkpoint was lost are not the same, and a disk without room for it
+      // is found out at once.
+      if (!run_.has(checkpoint_file)) run_.write_checkpoint(trainer_.state());
       if (callbacks_.on_begin) callbacks_.on_begin(trainer_);
     }
     while (!is_over() && !result_.stopped) {
-      std::optional<EpochRecord> record = trainer_.run_epoch_while([this] { return keep_going(); },
-                                                                   [this](std::int64_t samples) {
-                                                                     if (callbacks_.on_step)
-                                                                       callbacks_.on_step(trainer_, samples);
-                                                                   });
+      std::optional<EpochRecord> record =
+          trainer_.run_epoch_while([this] { return keep_going(); }, [this](std::int64_t samples) { stepped(samples); });
       if (record) keep(*record);
     }
     if (result_.stopped && trainer_.batch() > 0) write_checkpoint();
@@ -78,16 +97,48 @@ class Fit {
     return true;
   }
 
+  void stepped(std::int64_t samples) {
+    if (trainer_.epoch() == 0 && trainer_.batch() == 1) check_first_step();
+    if (callbacks_.on_step) callbacks_.on_step(trainer_, samples);
+  }
+
+  /// What is no number after one step is not the learning rate's fault: Adam's moments know nothing of it.
+  void check_first_step() const {
+    const bool finite = std::isfinite(trainer_.running_losses().loss);
+    if (finite && trainer_.has_finite_moments()) return;
+    throw DivergedError(
+        detail::concat("training diverged in its first step: ", finite ? "the gradients are" : "the loss is",
+                       " NaN or infinite, at any lr; no model was kept; look at beta (", options_.beta, "), variance (",
+                       run_.config().model.variance, ") and pixels (", run_.config().model.pixels[0], " to ",
+                       run_.config().model.pixels[1], "), and start a new run"),
+        false);
+  }
+
+  /// Somebody may have removed what this training wrote: what can be is written anew, the rest is a fault.
+  void check_files() const {
+    ELBO_CHECK(lock_.holds(), SystemFault, (run_ / "lock").string(),
+               ": expected the lock of this training, found it removed or replaced: another training may write here "
+               "too, so this one ends");
+    if (!run_.has("config.json")) run_.write_config();
+    ELBO_CHECK(best_.epoch == 0 || run_.has("model.safetensors"), SystemFault, (run_ / "model.safetensors").string(),
+               ": expected the model of epoch ", best_.epoch, ", found it removed while the training went on");
+  }
+
   void keep(const EpochRecord& record) {
     check(record.epoch, "the training loss is ", record.train.loss);
     if (record.val) check(record.epoch, "the validation loss is ", record.val->loss);
     check(record.epoch, "the loss of the model after its last step is ", trainer_.evaluation().losses.loss);
     if (!trainer_.is_finite()) diverged(record.epoch, not_finite);
+    check_files();
     const bool better = best_.update(record);
     result_.seconds += record.seconds;
+    records_.push_back(record);
     // In this order: a run that is killed in between takes its last checkpoint up again and writes the same once more.
     if (better) run_.write_model(model_.state_dict());
-    run_.append_history(record);
+    if (run_.has("history.jsonl"))
+      run_.append_history(record);
+    else
+      run_.write_history(records_);
     run_.write_checkpoint(trainer_.state());
     written_ = std::chrono::steady_clock::now();
     if (callbacks_.on_epoch) callbacks_.on_epoch(record, better);
@@ -99,6 +150,7 @@ class Fit {
     check(epoch, "the training loss is ", trainer_.running_losses().loss);
     check(epoch, "the loss of the model after its last step is ", trainer_.look().losses.loss);
     if (!trainer_.is_finite()) diverged(epoch, not_finite);
+    check_files();
     run_.write_checkpoint(trainer_.state());
     written_ = std::chrono::steady_clock::now();
   }
@@ -110,18 +162,20 @@ class Fit {
   [[noreturn]] void diverged(std::int64_t epoch, const std::string& what) const {
     const std::string kept = best_.epoch > 0 ? detail::concat("the model of epoch ", best_.epoch, " is kept")
                                              : "no model was kept, since no epoch before it was over";
-    fail<DivergedError>("training diverged in epoch ", epoch, ": ", what, "; ", kept, "; try a smaller lr than ",
-                        options_.lr);
+    throw DivergedError(detail::concat("training diverged in epoch ", epoch, ": ", what, "; ", kept,
+                                       "; try a smaller lr than ", options_.lr),
+                        true);
   }
 
   static constexpr const char* not_finite = "weights or Adam's moments are NaN or infinite";
 
   const Run& run_;
+  const RunLock& lock_;
   const TrainOptions options_;
   Trainer& trainer_;
   Model& model_;
   const FitCallbacks& callbacks_;
-  std::vector<EpochRecord> records_;  ///< before this call
+  std::vector<EpochRecord> records_;
   Best best_;
   FitResult result_;
   std::chrono::steady_clock::time_point written_ = std::chrono::steady_clock::now();
@@ -136,21 +190,20 @@ bool Standing::is_over(const TrainOptions& options) const {
 
 Standing standing(const Run& run) {
   Standing out;
-  if (std::optional<Checkpoint> checkpoint = run.read_checkpoint()) {
+  if (std::optional<Checkpoint> checkpoint = checkpoint_of(run)) {
     for (const auto& [name, array] : checkpoint->state) {
       if (name == "epoch" && array.numel() == 1) out.epochs = count_in(array, "epoch");
       if (name == "position.batch" && array.numel() == 1) out.batch = count_in(array, "position.batch");
     }
   }
-  Best best;
-  for (const EpochRecord& record : history_up_to(run, out.epochs)) best.update(record);
-  out.best_epoch = best.epoch;
+  out.best_epoch = best_of(history_up_to(run, out.epochs)).epoch;
+  check_model(run, out.best_epoch);
   return out;
 }
 
 FitResult fit(const Run& run, Trainer& trainer, Model& model, const FitCallbacks& callbacks) {
   const std::shared_ptr<const RunLock> lock = run.lock();
-  return Fit(run, trainer, model, callbacks).run();
+  return Fit(run, *lock, trainer, model, callbacks).run();
 }
 
 }  // namespace elbo::models

@@ -30,14 +30,23 @@ std::string far_validation(const EpochRecord& record, std::int64_t steps) {
          ": are they of another kind? Try another --seed or a larger --val-size";
 }
 
-std::string lost_term(const Losses& losses, double beta) {
+std::string lost_kl(const Losses& losses, double beta) {
   const double kl = beta * losses.kl, reconstruction = std::abs(losses.reconstruction);
-  if (kl > 0 && kl < lost * reconstruction)
-    return "beta * KL (" + short_of(kl) + ") is lost beside the reconstruction (" + short_of(reconstruction) +
-           ") in float32: try a larger --beta or --variance";
-  if (reconstruction > 0 && reconstruction < lost * kl)
+  if (!(kl > 0 && kl < lost * reconstruction)) return "";
+  return "beta * KL (" + short_of(kl) + ") is lost beside the reconstruction (" + short_of(reconstruction) +
+         ") in float32: try a larger --beta or --variance";
+}
+
+/// A reconstruction of 0 is one whose variance float32 cannot divide by. What no KL stands beside can be lost all the
+/// same: Adam adds 1e-8 to what it divides by, beside which smaller gradients vanish.
+std::string lost_reconstruction(const Losses& losses, double beta, Likelihood likelihood) {
+  const double kl = beta * losses.kl, reconstruction = std::abs(losses.reconstruction);
+  if (kl > 0 && reconstruction < lost * kl)
     return "the reconstruction (" + short_of(reconstruction) + ") is lost beside beta * KL (" + short_of(kl) +
            ") in float32: try a smaller --beta or --variance";
+  if (likelihood == Likelihood::gaussian && reconstruction < 1e-8)
+    return "the reconstruction (" + short_of(reconstruction) +
+           ") is so small that nothing is learnt from it: try a smaller --variance";
   return "";
 }
 
@@ -85,8 +94,10 @@ std::vector<std::string> Health::after_epoch(const Trainer& trainer, const Epoch
   std::vector<std::pair<const char*, std::string>> found = {{"validation", far_validation(record, steps)}};
   const auto epoch = static_cast<double>(record.epoch);
   const bool has_kl = config_.model.model != "ae" && options.beta > 0 && epoch >= options.warmup;
+  // Unlike a KL, which begins small, a reconstruction begins large.
+  found.emplace_back("lost", lost_reconstruction(record.train, has_kl ? options.beta : 0, config_.model.likelihood));
   if (has_kl && steps * record.epoch >= young) {
-    found.emplace_back("lost", lost_term(record.train, options.beta));
+    found.emplace_back("lost", lost_kl(record.train, options.beta));
     const bool is_last = record.epoch == options.epochs;
     // Early on a posterior that looks collapsed may come to life yet.
     std::string text = record.epoch >= 10 || is_last ? collapsed(record.val ? *record.val : record.train) : "";

@@ -10,7 +10,9 @@
 #include "../core/errors.h"
 #include "../core/file.h"
 #include "../core/json_detail.h"
+#include "../core/safetensors_detail.h"
 #include "../nn/strict_load.h"
+#include "checkpoint_detail.h"
 #include "model.h"
 
 namespace elbo::models {
@@ -61,6 +63,16 @@ bool holds_nothing(const fs::path& folder) {
     if (name != "lock" && !is_temporary_name(name)) return false;
   }
   return !error;
+}
+
+/// The epochs that a checkpoint says are over; 0 where it is not there or damaged, which those say who go on from it.
+std::int64_t checkpoint_epochs(const fs::path& path) {
+  try {
+    const Array epoch = detail::load_array(path, "epoch");
+    return epoch.defined() && epoch.numel() == 1 ? count_in(epoch, "epoch") : 0;
+  } catch (const Error&) {
+    return 0;
+  }
 }
 
 void check_empty(const fs::path& folder) {
@@ -129,8 +141,15 @@ Run Run::open_to_train(const fs::path& folder) {
 std::shared_ptr<const RunLock> Run::lock() const { return lock_ ? lock_ : std::make_shared<RunLock>(folder_); }
 
 void Run::set_config(const RunConfig& config) {
-  write_file_atomically(folder_ / "config.json", config.to_json());
   config_ = config;
+  write_config();
+}
+
+void Run::write_config() const { write_file_atomically(folder_ / "config.json", config_.to_json()); }
+
+bool Run::has(const char* name) const {
+  std::error_code error;
+  return fs::exists(folder_ / name, error);
 }
 
 Outline Run::outline() const {
@@ -142,16 +161,27 @@ Outline Run::outline() const {
 }
 
 std::vector<EpochRecord> Run::history() const {
-  fs::path path = folder_ / "history.jsonl";
-  std::error_code error;
+  const fs::path path = folder_ / "history.jsonl";
+  // First: a training writes the history before the checkpoint, and before its first model.
+  const std::int64_t least = checkpoint_epochs(folder_ / checkpoint_file);
+  const bool trained = has("model.safetensors") || has(checkpoint_file);
   std::vector<EpochRecord> out;
-  if (!fs::exists(path, error)) return out;
+  if (!has("history.jsonl")) {
+    ELBO_CHECK(!trained, IoError, path.string(), ": expected the epochs that were trained, found no such file");
+    return out;
+  }
   std::string text = read_whole_file(path);
   text.resize(text.rfind('\n') + 1);
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
-    out.push_back(record_from(line, detail::concat(path.string(), ": line ", out.size() + 1)));
+    const std::int64_t number = std::ssize(out) + 1;
+    const std::string where = detail::concat(path.string(), ": line ", number);
+    out.push_back(record_from(line, where));
+    ELBO_CHECK(out.back().epoch == number, FormatError, where, ": expected epoch ", number, ", found epoch ",
+               out.back().epoch);
   }
+  ELBO_CHECK(std::ssize(out) >= least, FormatError, path.string(), ": expected ", least,
+             " epochs, as the checkpoint has, found ", out.size());
   return out;
 }
 
@@ -171,15 +201,13 @@ void Run::write_model(const NamedArrays& state_dict) const {
 
 void Run::write_checkpoint(const NamedArrays& state) const {
   make_folders(folder_ / "checkpoint");
-  save_safetensors(folder_ / "checkpoint" / "state.safetensors", state,
+  save_safetensors(folder_ / checkpoint_file, state,
                    {{"elbo", ELBO_VERSION}, {"kernels", backend(config_.train.device).description()}});
 }
 
 std::optional<Checkpoint> Run::read_checkpoint() const {
-  fs::path path = folder_ / "checkpoint" / "state.safetensors";
-  std::error_code error;
-  if (!fs::exists(path, error)) return std::nullopt;
-  SafetensorsFile file = load_safetensors(path);
+  if (!has(checkpoint_file)) return std::nullopt;
+  SafetensorsFile file = load_safetensors(folder_ / checkpoint_file);
   const bool older = file.metadata.contains("cpu_variant");
   return Checkpoint{std::move(file.arrays), file.metadata[older ? "cpu_variant" : "kernels"]};
 }
@@ -193,7 +221,10 @@ std::unique_ptr<Model> load(const fs::path& folder, Device device) {
   Run run = Run::open(folder);
   const Outline expected = run.outline();
   fs::path weights = folder / "model.safetensors";
-  if (std::error_code ignored; !fs::exists(weights, ignored)) {
+  if (!run.has("model.safetensors")) {
+    // Once more after the history, which a training that goes on writes behind the model.
+    const bool missing = !run.history().empty() && !run.has("model.safetensors");
+    ELBO_CHECK(!missing, IoError, weights.string(), ": expected the model that was trained, found no such file");
     const std::optional<std::string> holder = RunLock::holder(folder);
     fail<IoError>(folder.string(), ": expected a trained model, found none yet: no epoch of its training is over",
                   holder ? detail::concat(" (", *holder, " is training it)") : "");

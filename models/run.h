@@ -57,12 +57,15 @@ class Run {
   Outline outline() const;
   /// Replaces it, and `config.json`: for a run that is to train for more epochs.
   void set_config(const RunConfig& config);
+  /// Writes `config.json` once more.
+  void write_config() const;
   /// The lock it holds, or where it was opened to read, a new one.
   std::shared_ptr<const RunLock> lock() const;
   std::filesystem::path operator/(const char* name) const { return folder_ / name; }
 
-  /// The epochs so far. A number that was none, which JSON calls null, is a NaN. A last line without its end was being
-  /// written when the machine stopped, and is left out. Throws FormatError naming the line.
+  /// The epochs so far, 1, 2, 3, ... A number that was none, which JSON calls null, is a NaN. A last line without its
+  /// end was being written when the machine stopped, and is left out. Throws FormatError naming the line, or the file
+  /// where it has fewer epochs than the checkpoint; IoError where it is not there, though a model or a checkpoint is.
   std::vector<EpochRecord> history() const;
   /// Replaces `history.jsonl`.
   void write_history(const std::vector<EpochRecord>& records) const;
@@ -72,6 +75,8 @@ class Run {
   void write_checkpoint(const NamedArrays& state) const;
   /// The last checkpoint; nothing where there is none yet.
   std::optional<Checkpoint> read_checkpoint() const;
+  /// Whether the run has a file of that name.
+  bool has(const char* name) const;
 
  private:
   Run(std::filesystem::path folder, RunConfig config) : folder_(std::move(folder)), config_(std::move(config)) {}
@@ -80,6 +85,9 @@ class Run {
   RunConfig config_;
   std::shared_ptr<const RunLock> lock_;  ///< of a run to train
 };
+
+/// The checkpoint's name in a run folder.
+constexpr const char* checkpoint_file = "checkpoint/state.safetensors";
 
 /// A run folder's own name, of `runs/one/` and `.` too.
 std::string folder_name(const std::filesystem::path& folder);

@@ -84,9 +84,11 @@ RunLock::RunLock(const fs::path& folder) : path_(folder / "lock") {
   if (ftruncate(file_, 0) != 0 || pwrite(file_, text.data(), text.size(), 0) < 0) return;
 }
 
+bool RunLock::holds() const { return detail::has_name(file_, path_); }
+
 RunLock::~RunLock() {
   // Removed first: whoever opened it meanwhile sees that it has lost its name.
-  if (detail::has_name(file_, path_)) ::unlink(path_.c_str());
+  if (holds()) ::unlink(path_.c_str());
   ::close(file_);
 }
 

@@ -18,6 +18,8 @@ class RunLock {
 
   /// Empty, or why it protects nothing.
   const std::string& note() const { return note_; }
+  /// Whether the file is still there. Without it another process may have taken the right too.
+  bool holds() const;
   /// Who trains the run now, such as "process 4711 on host nova"; nothing where nobody does, or it cannot be known.
   static std::optional<std::string> holder(const std::filesystem::path& folder);
 

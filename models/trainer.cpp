@@ -30,6 +30,17 @@ TrainOptions checked(const TrainOptions& options, const datasets::Dataset& datas
 
 Array scalar(double value, DType dtype, Device device = cpu) { return Array::full({}, value, {dtype, device}); }
 
+bool all_finite(const NamedArrays& arrays, Device device) {
+  // 0 for a number, NaN for what is none, and unlike the numbers themselves their sum cannot overflow.
+  Array sum = scalar(0, DType::float64, device);
+  for (const auto& [name, array] : arrays) {
+    if (array.dtype() != DType::float32) continue;
+    const Array flat = kernels::scale(array, 0).reshape({array.numel()});
+    kernels::accumulate_(sum, kernels::reduce(ReduceOp::sum, flat, std::array{0}).reshape({}));
+  }
+  return sum.item() == 0;
+}
+
 /// Where a training stands within an epoch.
 constexpr std::array position_fields{"position.batch",          "position.samples", "position.seconds",
                                      "position.reconstruction", "position.kl",      "position.weighted_kl"};
@@ -136,19 +147,12 @@ Evaluation Trainer::look() const {
 }
 
 bool Trainer::is_finite() const {
-  // 0 for a number, NaN for what is none, and unlike the numbers themselves their sum cannot overflow.
-  Array sum = scalar(0, DType::float64, options_.device);
-  auto add = [&](const NamedArrays& arrays) {
-    for (const auto& [name, array] : arrays) {
-      if (array.dtype() != DType::float32) continue;
-      Array flat = kernels::scale(array, 0).reshape({array.numel()});
-      kernels::accumulate_(sum, kernels::reduce(ReduceOp::sum, flat, std::array{0}).reshape({}));
-    }
-  };
-  add(model_.state_dict());
-  add(optimizer_.state());
-  return sum.item() == 0;
+  NamedArrays all = model_.state_dict();
+  for (auto& one : optimizer_.state()) all.push_back(std::move(one));
+  return all_finite(all, options_.device);
 }
+
+bool Trainer::has_finite_moments() const { return all_finite(optimizer_.state(), options_.device); }
 
 void Trainer::weigh(std::int64_t number, std::int64_t batch) {
   const double beta = beta_at(number);

@@ -55,6 +55,8 @@ class Trainer {
   Evaluation look() const;
   /// Whether all parameters and moments are finite. Reads the device once.
   bool is_finite() const;
+  /// Whether the moments are.
+  bool has_finite_moments() const;
   /// The epoch's losses up to now. Reads the device: not for every step.
   Losses running_losses() const;
   /// Whether steps are replayed, or recorded when they come again. Where that was tried and failed, the reason is
@@ -127,7 +129,9 @@ struct FitCallbacks {
 /// Losses or weights that are NaN or infinite.
 class DivergedError : public Error {
  public:
-  using Error::Error;
+  DivergedError(const std::string& what, bool lr_matters) : Error(what), smaller_lr_may_help(lr_matters) {}
+  /// Not where the first step found them, before the learning rate had an effect.
+  bool smaller_lr_may_help;
 };
 
 /// How far a run's training has come.
@@ -139,7 +143,8 @@ struct Standing {
   /// Whether these options have nothing more to train.
   bool is_over(const TrainOptions& options) const;
 };
-/// By the run's checkpoint and history. Throws FormatError for those that do not fit together.
+/// By the run's checkpoint and history. Throws FormatError for those that do not fit together, IoError naming the
+/// checkpoint or the model where it is not there and was before.
 Standing standing(const Run& run);
 
 struct FitResult {
@@ -150,10 +155,12 @@ struct FitResult {
 };
 
 /// Trains up to the run's number of epochs or until its patience ends, from the last checkpoint if there is one, and
-/// keeps the run folder: best model (by validation loss; the last without validation), history, and a checkpoint after
-/// each epoch and every `checkpoint_every` seconds. Killed at any instant and called again, it ends in the same bits.
-/// Holds the run's lock: throws IoError where another process does. Throws DivergedError where losses or weights are no
-/// numbers, before anything of it is written: best model and checkpoint are then the last good ones.
+/// keeps the run folder: best model (by validation loss; the last without validation), history, and a checkpoint before
+/// the first step, after each epoch and every `checkpoint_every` seconds. Killed at any instant and called again, it
+/// ends in the same bits. Holds the run's lock: throws IoError where another process does, SystemFault where the lock
+/// or the best model is removed meanwhile; `config.json` and the history are then written anew. Throws DivergedError
+/// where losses or weights are no numbers, before anything of it is written: best model and checkpoint are then the
+/// last good ones.
 FitResult fit(const Run& run, Trainer& trainer, Model& model, const FitCallbacks& callbacks = {});
 
 }  // namespace elbo::models

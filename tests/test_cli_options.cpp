@@ -142,7 +142,8 @@ TEST_CASE("options without effect are refused by name", "[cli][options]") {
       {{"--variance", "1"}, "--variance: only for --likelihood gaussian, found bernoulli"},
       {{"--allow-range-mismatch"}, "--allow-range-mismatch: only with --pixels"},
       {{"--val-size", "0.0", "--patience", "3"}, "--patience: not for --val-size 0"},
-      {{"--dataset", "shapes", "--device", "cpu", "--no-graph"}, "--graph: not for --device cpu"},
+      {{"--dataset", "shapes", "--device", "cpu", "--no-graph"}, "--no-graph: not for --device cpu"},
+      {{"--dataset", "shapes", "--device", "cpu", "--graph"}, "--graph: not for --device cpu"},
   };
   TempDir dir;
   for (const Case& one : train) {

@@ -48,6 +48,8 @@ TEST_CASE("exit statuses: files that are missing or damaged end every command th
   const std::vector<std::string> trains = {"train"}, histories = {"info", "report", "train"};
   const std::vector<std::string> models = {"eval",     "sample",   "reconstruct", "embed", "interpolate",
                                            "traverse", "manifold", "score",       "report"};
+  std::vector<std::string> needs_model = models;
+  needs_model.push_back("train");
   const std::vector<Damage> damages = {
       {"", [](const fs::path& run) { fs::remove_all(run); }, {}},
       {"",
@@ -64,11 +66,20 @@ TEST_CASE("exit statuses: files that are missing or damaged end every command th
          fs::create_directory(run / "config.json");
        },
        {}},
-      {"model", [](const fs::path& run) { fs::remove(run / "model.safetensors"); }, models},
+      {"model.safetensors", [](const fs::path& run) { fs::remove(run / "model.safetensors"); }, needs_model},
       {"model.safetensors", [](const fs::path& run) { cut(run / "model.safetensors"); }, models},
       {"model.safetensors", [](const fs::path& run) { write_file(run / "model.safetensors", ""); }, models},
       {"history.jsonl", [](const fs::path& run) { write_file(run / "history.jsonl", "{\"epoch\":\n"); }, histories},
-      {"history.jsonl", [](const fs::path& run) { fs::remove(run / "history.jsonl"); }, trains},
+      {"history.jsonl", [](const fs::path& run) { fs::remove(run / "history.jsonl"); }, histories},
+      {"history.jsonl", [](const fs::path& run) { write_file(run / "history.jsonl", ""); }, histories},
+      {"history.jsonl",
+       [](const fs::path& run) {
+         const std::string line = read_file(run / "history.jsonl");
+         write_file(run / "history.jsonl", line + line);  // the same epoch twice
+       },
+       histories},
+      {"state.safetensors", [](const fs::path& run) { fs::remove(run / "checkpoint/state.safetensors"); }, trains},
+      {"checkpoint", [](const fs::path& run) { fs::remove_all(run / "checkpoint"); }, trains},
       {"state.safetensors", [](const fs::path& run) { cut(run / "checkpoint/state.safetensors"); }, trains}};
   for (std::size_t i = 0; i < damages.size(); ++i)
     for (std::vector<std::string> command : commands) {

@@ -200,8 +200,15 @@ TEST_CASE("a run that goes on takes the options that may change, and refuses the
       {{"--binarize"}, {"--binarize: the run has no, found yes"}},
       {{"--likelihood", "gaussian"}, {"--likelihood: the run has bernoulli, found gaussian"}},
       {{"--val-size", "61"}, {"--val-size: the run has 60, found 61"}},
-      {{"--grey"}, {"--grey"}},
       {{"--lr", "-1"}, {"--lr"}},
+      {{"--grey"}, {"--grey: only for --dataset folder, found shapes"}},
+      {{"--size", "64"}, {"--size: only for --dataset folder, found shapes"}},
+      {{"--data", "."}, {"--data: not for --dataset shapes"}},
+      {{"--channels", "4"}, {"--channels: only for --model conv-vae, found vae"}},
+      {{"--kernel", "4"}, {"--kernel: only for --model conv-vae, found vae"}},
+      {{"--variance", "0.5"}, {"--variance: only for --likelihood gaussian, found bernoulli"}},
+      {{"--device", "cpu", "--no-graph"}, {"--no-graph: not for --device cpu"}},
+      {{"--graph"}, {"--graph: not for --device cpu"}},
   };
   for (const Case& one : cases) {
     INFO(one.options.front());
@@ -239,6 +246,61 @@ TEST_CASE("a run that goes on takes the options that may change, and refuses the
     if (name == "optimizer.lr") CHECK(array.item() == 0.0001);
 }
 
+TEST_CASE("options without effect on a run that goes on are refused as for a new one", "[runs]") {
+  TempDir dir;
+  REQUIRE(run_elbo(training(dir / "ae", {"--epochs", "1", "--model", "ae", "--val-size", "0"})).status == 0);
+  for (const auto& [option, value, message] : {std::tuple{"--beta", "1", "--beta: not for --model ae"},
+                                               {"--warmup", "0", "--warmup: not for --model ae"},
+                                               {"--patience", "3", "--patience: not for --val-size 0"},
+                                               {"--kernel", "3", "--kernel: only for --model conv"}})
+    check_refused(run_elbo(resuming(dir / "ae", {option, value})), {message});
+  CHECK(run_elbo(resuming(dir / "ae", {"--likelihood", "bernoulli", "--val-size", "0"})).status == 0);
+}
+
+TEST_CASE("what a run has lost is named, and nothing is trained anew in its place", "[runs]") {
+  TempDir dir;
+  const fs::path whole = dir / "whole", run = dir / "run";
+  REQUIRE(run_elbo(training(whole, {"--epochs", "3"})).status == 0);
+  for (const char* lost : {"checkpoint", "checkpoint/state.safetensors", "model.safetensors", "history.jsonl"}) {
+    INFO(lost);
+    fs::remove_all(run);
+    fs::copy(whole, run, fs::copy_options::recursive);
+    fs::remove_all(run / lost);
+    const std::string name = std::string(lost) == "checkpoint" ? "checkpoint/state.safetensors" : lost;
+    check_refused(run_elbo(resuming(run, {"--epochs", "4", "--lr", "0.1"})), {(run / name).string(), "found no such"});
+    CHECK(read_file(run / "config.json") == read_file(whole / "config.json"));
+    if (name == "model.safetensors") {
+      check_refused(run_elbo({"eval", run.string()}), {(run / name).string(), "found no such file"});
+      CHECK_THAT(run_elbo({"info", run.string()}).out, Catch::Contains("model.safetensors is missing"));
+    }
+  }
+}
+
+TEST_CASE("files that are removed while a run is trained come back, or end it with a fault", "[runs]") {
+  TempDir dir;
+  for (const std::string name : {"config.json", "history.jsonl", "lock", "model.safetensors"}) {
+    INFO(name);
+    const fs::path run = dir / name;
+    const bool fault = name == "lock" || name == "model.safetensors";
+    Running one(training(run, {"--epochs", "100000"}));
+    await_epochs(run, 2);
+    kill(one.pid, SIGSTOP);
+    int status = 0;
+    waitpid(one.pid, &status, WUNTRACED);
+    fs::remove(run / name);
+    kill(one.pid, SIGCONT);
+    for (int i = 0; i < 2000 && one.lives() && (fault || !fs::exists(run / name)); ++i) sleep_for(0.005);
+    CHECK(one.lives() != fault);
+    const Ended ended = one.end(SIGINT);
+    INFO(ended.err);
+    CHECK(ended.status == (fault ? 1 : 130));
+    if (fault) CHECK_THAT(ended.err, Catch::Contains((run / name).string() + ": expected"));
+    CHECK((run_elbo({"info", run.string()}).status == 0));
+    const bool over = name == "model.safetensors";
+    CHECK(run_elbo(resuming(run, {"--epochs", "1"})).status == (over ? 2 : 0));
+  }
+}
+
 TEST_CASE("elbo train --resume knows what to do with every option of elbo train", "[runs]") {
   TempDir dir;
   REQUIRE(run_elbo(training(dir / "run", {"--epochs", "1"})).status == 0);
@@ -270,6 +332,20 @@ TEST_CASE("a training that diverges ends with 1 and leaves nothing that is no nu
     CHECK(info.status == 0);
     CHECK_THAT(info.out, Catch::Contains("there is no model yet"));
     CHECK(run_elbo(resuming(first, {"--lr", "0.001", "--epochs", "1"})).status == 0);
+  }
+  // The learning rate has no part in what the first step finds.
+  const std::vector<std::vector<std::string>> hopeless = {
+      {"--beta", "1e30"},
+      {"--beta", "1e300"},
+      {"--likelihood", "gaussian", "--variance", "1e-300"},
+      {"--likelihood", "gaussian", "--pixels", "-1e38,1e38", "--allow-range-mismatch"}};
+  for (const std::vector<std::string>& options : hopeless) {
+    INFO(options.back());
+    const Ended ended = run_elbo(training(dir / ("hopeless" + options.back()), options));
+    INFO(ended.err);
+    CHECK(ended.status == 1);
+    CHECK_THAT(ended.err, Catch::Contains("training diverged in its first step: ") && Catch::Contains("look at beta") &&
+                              !Catch::Contains("smaller lr") && !Catch::Contains("--resume"));
   }
   REQUIRE(run_elbo(training(run, {"--epochs", "2"})).status == 0);
   const std::string model = read_file(run / "model.safetensors");

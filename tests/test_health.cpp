@@ -78,6 +78,28 @@ TEST_CASE("a collapsed posterior and terms that float32 loses are said once", "[
   check_one(warnings_of(config, data), "is lost beside the reconstruction");
 }
 
+TEST_CASE("a reconstruction that float32 loses is said after the first epoch", "[health]") {
+  const datasets::Dataset data = bars(240, 12);
+  RunConfig config = small();
+  config.train.beta = 1e20;
+  config.train.epochs = 1;
+  check_one(warnings_of(config, data), "is lost beside beta * KL");
+  for (const char* kind : {"vae", "ae"})
+    for (double variance : {1e30, 1e300}) {
+      INFO(kind << ", variance " << variance);
+      config = small();
+      config.train.epochs = 1;
+      config.train.val_size = 0;
+      config.model.model = kind;
+      config.model.likelihood = Likelihood::gaussian;
+      config.model.variance = variance;
+      const std::vector<std::string> found = warnings_of(config, data);
+      REQUIRE_FALSE(found.empty());
+      CHECK_THAT(found[0], Catch::Contains("the reconstruction (") && Catch::Contains("smaller") &&
+                               Catch::Contains("--variance"));
+    }
+}
+
 TEST_CASE("dead latent dimensions are counted after the last epoch", "[health]") {
   const datasets::Dataset data = bars(240, 12);
   RunConfig config = small();

@@ -409,11 +409,19 @@ TEST_CASE("history lines survive the round trip and bad ones are named") {
   REQUIRE(again.size() == 2);
   CHECK(again[0].val->kl == 1.25);
   CHECK_FALSE(again[1].val);
+  records[0].epoch = 3;
   run.append_history(records[0]);
   CHECK(run.history().size() == 3);
   // A machine that stopped in the middle of a line.
   write_file(dir / "run/history.jsonl", read_file(dir / "run/history.jsonl") + "{\"epoch\":4,\"tra");
   CHECK(run.history().size() == 3);
+  const std::string where = (dir / "run/history.jsonl").string();
+  for (const auto& [second, found] : {std::pair{1, "1"}, {3, "3"}, {99, "99"}, {-1, "-1"}}) {
+    records[0].epoch = 1;
+    records[1].epoch = second;
+    run.write_history(records);
+    CHECK_THROWS_WITH(run.history(), where + ": line 2: expected epoch 2, found epoch " + found);
+  }
   write_file(dir / "run/history.jsonl", "{\"epoch\":1}\n");
   CHECK_THROWS_WITH(run.history(),
                     (dir / "run/history.jsonl").string() + ": line 1: 'train': expected an object, found nothing");

@@ -67,6 +67,19 @@ TEST_CASE("in a file, progress is a table with one plain line per epoch", "[prog
                            "  12/12   309.12     299.87     9.25   262.05     247.77    14.28      1.9\n");
 }
 
+TEST_CASE("numbers of epochs above 2^31 are shown as they are", "[progress]") {
+  Terminal t;
+  Progress progress(t.out, t.options(true));
+  progress.begin(4294967297, 1000, false, 4294967296);
+  EpochSummary s = summary(1, false);
+  s.epoch = 4294967296;
+  progress.epoch_done(s);
+  t.time += 1;
+  progress.step(100, 300);
+  CHECK_THAT(t.out.str(),
+             Catch::Contains("\n4294967296/4294967297   309.12") && Catch::Contains("epoch 4294967297/4294967297"));
+}
+
 TEST_CASE("without validation its columns are missing", "[progress]") {
   Terminal t;
   Progress progress(t.out, t.options(false));

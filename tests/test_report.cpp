@@ -242,6 +242,7 @@ TEST_CASE("a report without pictures, before the first epoch, and of training pi
   CHECK_THAT(html, !Contains("Test loss"));
   CHECK(count(html, "<img ") == 2);  // samples and a traversal from the origin
 
+  std::filesystem::remove_all(vae.run / "checkpoint");
   vae.run.write_history({});
   html = report({&run, 1});
   CHECK(html_fault(html) == "");

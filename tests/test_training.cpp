@@ -182,6 +182,7 @@ TEST_CASE("a run that is killed goes on to the same bits") {
   // Killed between the history and the checkpoint: a line too many, which will come again.
   auto records = run.history();
   records.push_back(records.back());
+  ++records.back().epoch;
   run.write_history(records);
   auto model = fresh_model();
   Trainer trainer(*model, data, config.train);
