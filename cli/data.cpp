@@ -266,9 +266,10 @@ int data(const DataArgs& args) {
     return list_all(args);
   }
   DataArgs used = args;
-  if (!args.preview.empty()) used.preview = checked_output("--preview", args.preview, args.json);
   if (args.grey) used.data.load.channels = 1;
   const std::string dir = datasets::find_data_dir(args.data.dataset, args.data.dir).string();
+  if (!args.preview.empty())
+    used.preview = checked_output("--preview", args.preview, Format::png, {.data = {dir}}, args.json);
   const Halves halves = read(used);
   if (!args.preview.empty()) viz::write_png(used.preview, preview_of(halves.train));
   if (is_stdout(used.preview)) return 0;

@@ -130,13 +130,14 @@ fs::path default_out(const EmbedArgs& args) {
 }
 
 /// The table's file: where it is not named it lies beside the figure, which only a regular file has a place for.
-fs::path csv_file(const EmbedArgs& args, const fs::path& out) {
+fs::path csv_file(const EmbedArgs& args, const fs::path& out, const Sources& sources) {
   std::error_code error;
   const bool has_place = descriptor_of(out) < 0 && (!fs::exists(out, error) || fs::is_regular_file(out, error));
   if (args.csv.empty() && !has_place) return {};
   const fs::path csv = args.csv.empty() ? fs::path(out).replace_extension(".csv") : args.csv;
-  fs::path checked = checked_output("--csv", csv, args.json);
-  ELBO_CHECK(out != checked, ValueError, "--out ", out.string(), ": expected another file than --csv ", csv.string());
+  fs::path checked = checked_output("--csv", csv, Format::csv, sources, args.json);
+  ELBO_CHECK(!same_file(out, checked), ValueError, "--csv ", csv.string(), ": expected another file than --out ",
+             args.out.string());
   return checked;
 }
 
@@ -144,8 +145,10 @@ int embed(const EmbedArgs& args) {
   RunArgs both = args;
   if (!args.model_b.empty()) both.runs.push_back(args.model_b);
   const std::vector<Trained> runs = open_trained(both);
-  const fs::path out = checked_output("--out", args.out.empty() ? default_out(args) : args.out, args.json);
-  const fs::path csv = csv_file(args, out);
+  const Sources sources = sources_of(runs, args);
+  const fs::path out =
+      checked_output("--out", args.out.empty() ? default_out(args) : args.out, Format::svg, sources, args.json);
+  const fs::path csv = csv_file(args, out, sources);
   for (const Trained& trained : runs)
     ELBO_CHECK(trained.model->config().latent >= 2, ValueError, trained.run.folder().string(),
                ": expected at least two latent dimensions, found ", trained.model->config().latent);

@@ -103,8 +103,12 @@ std::string describe(const std::vector<Trained>& runs, const DrawnFrom& from) {
   return all ? gaussian : "N(0, 1), and for " + names + " from " + gaussian;
 }
 
-fs::path output_of(const FigureArgs& args, const std::string& name) {
-  return checked_output("--out", args.out.empty() ? args.runs.front() / name : args.out, args.json);
+fs::path output_of(const FigureArgs& args, const std::vector<Trained>& runs, const std::string& name,
+                   const std::vector<fs::path>& input) {
+  Sources sources = sources_of(runs, args);
+  sources.files = input;
+  return checked_output("--out", args.out.empty() ? args.runs.front() / name : args.out, Format::png, sources,
+                        args.json);
 }
 
 nlohmann::ordered_json figure_json(const FigureArgs& args, const fs::path& file, const viz::Image& image,

@@ -43,9 +43,10 @@ DrawnFrom drawn_from(const std::vector<Trained>& runs, const FigureArgs& args);
 /// "N(0, 1)", or what an autoencoder's are, for the eye.
 std::string describe(const std::vector<Trained>& runs, const DrawnFrom& from);
 
-/// The file to write: `--out`, or `name` in the first run's folder. Throws IoError, before the work, where it cannot be
-/// written.
-std::filesystem::path output_of(const FigureArgs& args, const std::string& name);
+/// The file to write: `--out`, or `name` in the first run's folder, see checked_output. `input` are the files of
+/// `--input`.
+std::filesystem::path output_of(const FigureArgs& args, const std::vector<Trained>& runs, const std::string& name,
+                                const std::vector<std::filesystem::path>& input = {});
 /// The beginning of a command's JSON object: file, its size, the device, the pictures that were left out, and the runs
 /// with their models and names.
 nlohmann::ordered_json figure_json(const FigureArgs& args, const std::filesystem::path& file, const viz::Image& image,

@@ -76,7 +76,7 @@ void print_text(const InterpolateArgs& args, const std::vector<Trained>& runs, c
 int interpolate(const InterpolateArgs& args) {
   check(args);
   std::vector<Trained> runs = open_trained(args);
-  std::filesystem::path file = output_of(args, file_name);
+  std::filesystem::path file = output_of(args, runs, file_name);
   viz::InterpolationOptions options{.title = args.title,
                                     .steps = args.steps,
                                     .ends = args.from == "codes" ? models::Codes::sampled : models::Codes::mean,

@@ -16,7 +16,7 @@ struct ManifoldArgs : FigureArgs {
 
 int manifold(const ManifoldArgs& args) {
   std::vector<Trained> runs = open_trained(args);
-  std::filesystem::path file = output_of(args, file_name);
+  std::filesystem::path file = output_of(args, runs, file_name);
   models::Model& model = *runs[0].model;
   ELBO_CHECK(model.config().latent == 2, ValueError, "the model of ", runs[0].run.folder().string(),
              ": expected 2 latent dimensions, found ", model.config().latent);

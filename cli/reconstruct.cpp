@@ -77,7 +77,7 @@ nlohmann::ordered_json json_of(const ReconstructArgs& args, const std::vector<Tr
 
 int reconstruct(const ReconstructArgs& args) {
   std::vector<Trained> runs = open_trained(args);
-  std::filesystem::path file = output_of(args, file_name);
+  std::filesystem::path file = output_of(args, runs, file_name, args.input);
   Chosen chosen = choose(args, runs);
   std::vector<viz::Row> rows = rows_of(runs);
   viz::Image image = viz::reconstruction_figure(rows, chosen.pictures, chosen.indices,

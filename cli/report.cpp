@@ -40,8 +40,8 @@ Pictures pictures_of(const Trained& trained, const ReportArgs& args) {
 
 int report(const ReportArgs& args) {
   const std::vector<Trained> runs = open_trained(args);
-  const fs::path out =
-      checked_output("--out", args.out.empty() ? args.runs.front() / "report.html" : args.out, args.json);
+  const fs::path out = checked_output("--out", args.out.empty() ? args.runs.front() / "report.html" : args.out,
+                                      Format::html, sources_of(runs, args), args.json);
   std::vector<Pictures> pictures;
   pictures.reserve(runs.size());
   for (const Trained& trained : runs) pictures.push_back(pictures_of(trained, args));

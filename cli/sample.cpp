@@ -34,7 +34,7 @@ void print_text(const SampleArgs& args, const std::vector<Trained>& runs, const 
 
 int sample(const SampleArgs& args) {
   std::vector<Trained> runs = open_trained(args);
-  std::filesystem::path file = output_of(args, file_name);
+  std::filesystem::path file = output_of(args, runs, file_name);
   viz::SampleOptions options{.title = args.title,
                              .rows = args.rows,
                              .columns = args.columns,

@@ -267,9 +267,13 @@ void print_result(const ScoreArgs& args, const Trained& trained, const std::vect
 }
 
 int score(const ScoreArgs& args) {
-  const Trained trained = std::move(open_trained(args).front());
-  const fs::path file =
-      checked_output("--out", args.out.empty() ? args.runs.front() / "scores.csv" : args.out, args.json);
+  const std::vector<Trained> runs = open_trained(args);
+  const Trained& trained = runs.front();
+  Sources sources = sources_of(runs, args);
+  sources.files = args.input;
+  if (!args.odd_dataset.empty()) sources.data.push_back(datasets::find_data_dir(args.odd_dataset, args.odd_data));
+  const fs::path file = checked_output("--out", args.out.empty() ? args.runs.front() / "scores.csv" : args.out,
+                                       Format::csv, sources, args.json);
   std::vector<Scored> all = args.input.empty() ? score_dataset(args, trained) : score_input(args, trained);
   // Throws where all pictures are of one kind, before anything is written.
   if (args.has_odd()) auroc_of(all);

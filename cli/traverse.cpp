@@ -36,7 +36,7 @@ std::string joined(const std::vector<std::int64_t>& numbers) {
 
 int traverse(const TraverseArgs& args) {
   std::vector<Trained> runs = open_trained(args);
-  std::filesystem::path file = output_of(args, file_name);
+  std::filesystem::path file = output_of(args, runs, file_name);
   models::Model& model = *runs[0].model;
   std::int64_t latent = model.config().latent;
   viz::TraversalOptions options{.title = args.title,

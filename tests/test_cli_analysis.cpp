@@ -287,10 +287,10 @@ TEST_CASE("elbo score takes pictures of the user's own", "[analysis]") {
   const std::string text = read_file(csv);
   CHECK(text.starts_with("file,label,class,score,reconstruction,kl\n"));
   CHECK_THAT(text, Contains("\n\"" + b + "\",,,"));
-  // A name that is no UTF-8 is still a name.
+  // A name that is no UTF-8 is still a name; the table is UTF-8.
   const std::string odd_name = write_picture(out / "a\xff.png", 9).string();
   CHECK(run_json({"score", place.vae().string(), "--input", odd_name, "--out", csv}).at("count") == 1);
-  CHECK_THAT(read_file(csv), Contains(odd_name));
+  CHECK_THAT(read_file(csv), Contains("/a\\xff.png,"));
   CHECK_THAT(run_elbo({"score", place.cvae().string(), "--input", a, "--label", "1", "--out", csv}).out, Contains(a));
   CHECK_THAT(read_file(csv), Contains(",1,1,"));
 }

@@ -191,3 +191,114 @@ TEST_CASE("a file larger than the shell allows is an error that leaves the old o
                 {"cannot write " + file.string() + ": File too large (after 1024 of "}, 1);
   CHECK(read_file(file) == "old");
 }
+
+namespace {
+
+/// The bytes of all files below a folder.
+std::vector<std::pair<std::string, std::string>> contents(const fs::path& folder) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder))
+    if (entry.is_regular_file()) out.emplace_back(entry.path().string(), read_file(entry.path()));
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("no command writes over the files of a run or over what it reads", "[cli][outputs]") {
+  TempDir dir;
+  const fs::path run = dir / "run", other = dir / "other", data = dir / "data";
+  fs::copy(trained(), run, fs::copy_options::recursive);
+  fs::copy(trained(), other, fs::copy_options::recursive);
+  for (const char* name : {"train/a/1.png", "train/a/2.png", "train/b/3.png", "test/a/4.png"}) {
+    fs::create_directories((data / name).parent_path());
+    REQUIRE(
+        run_elbo({"sample", run.string(), "--rows", "1", "--columns", "1", "--out", (data / name).string()}).status ==
+        0);
+  }
+  const fs::path input = dir / "in.png", named = dir / "named", hard = dir / "hard";
+  fs::copy(data / "train/a/1.png", input);
+  fs::create_symlink(run / "model.safetensors", named);
+  fs::create_hard_link(run / "history.jsonl", hard);
+  const auto before = contents(dir.path());
+  for (std::vector<std::string> command : writers()) {
+    INFO(joined(command));
+    const std::string option = command.back();
+    if (command[0] != "data") command[1] = run.string();
+    std::vector<fs::path> files = {run / "config.json",
+                                   run / "history.jsonl",
+                                   run / "model.safetensors",
+                                   run / "lock",
+                                   run / "checkpoint" / "new",
+                                   run / "../run/checkpoint/.." / "config.json",
+                                   named,
+                                   other / "model.safetensors"};
+    for (const fs::directory_entry& entry : fs::directory_iterator(run / "checkpoint")) files.push_back(entry.path());
+    if (command[0] != "data") files.push_back(hard);
+    for (const fs::path& file : files)
+      check_refused(run_elbo(with(command, file.string())), {option + " " + file.string() + ": ", "of the run"});
+  }
+  for (const char* command : {"reconstruct", "score"}) {
+    fs::create_symlink("in.png", dir / "link.png");
+    for (const char* name : {"in.png", "link.png"})
+      check_refused(run_elbo({command, run.string(), "--input", input.string(), "--out", (dir / name).string()}),
+                    {"--out ", name, "--input"});
+    fs::remove(dir / "link.png");
+  }
+  for (const char* name : {"train/a/1.png", "test/a/4.png"}) {
+    check_refused(run_elbo({"data", "--dataset", "folder", "--data", data.string(), "--size", "8", "--preview",
+                            (data / name).string()}),
+                  {"--preview ", name, "dataset"});
+  }
+  CHECK(contents(dir.path()) == before);
+  // What training itself draws may be drawn anew, and a new file may lie in the run folder.
+  CHECK(run_elbo({"sample", run.string(), "--out", (run / "samples.png").string()}).status == 0);
+  CHECK(run_elbo({"embed", run.string(), "--out", (run / "config.svg").string()}).status == 0);
+  // The pictures that a run was trained on are its own too.
+  const fs::path own = dir / "own";
+  REQUIRE(run_elbo({"train", "--dataset", "folder", "--data", data.string(), "--size", "8", "--hidden", "4", "--latent",
+                    "2", "--epochs", "1", "--val-size", "0", "--out", own.string()})
+              .status == 0);
+  check_refused(run_elbo({"sample", own.string(), "--out", (data / "train/b/3.png").string()}),
+                {"--out ", "3.png", "dataset"});
+  check_refused(run_elbo({"score", own.string(), "--odd-dataset", "folder", "--odd-data", data.string(), "--out",
+                          (data / "train/b/3.png").string()}),
+                {"--out ", "3.png", "dataset"});
+}
+
+TEST_CASE("two outputs of a command are two files", "[cli][outputs]") {
+  TempDir dir;
+  const std::string run = trained().string();
+  const fs::path z = dir / "z";
+  fs::create_directory_symlink(dir.path(), dir / "same");
+  fs::create_symlink("z", dir / "link");  // nothing there yet
+  for (const fs::path& csv : {z, dir.path() / "." / "z", dir / "same/z", dir / "link"}) {
+    INFO(csv);
+    check_refused(run_elbo({"embed", run, "--out", z.string(), "--csv", csv.string()}),
+                  {"--csv " + csv.string(), "--out " + z.string()});
+    CHECK_FALSE(fs::exists(z));
+  }
+  write_file(z, "old");
+  fs::create_hard_link(z, dir / "hard");
+  check_refused(run_elbo({"embed", run, "--out", z.string(), "--csv", (dir / "hard").string()}), {"--csv ", "--out "});
+  CHECK(read_file(z) == "old");
+}
+
+TEST_CASE("a file name that promises another format is refused", "[cli][outputs]") {
+  TempDir dir;
+  for (const std::vector<std::string>& command : writers()) {
+    const bool svg = command[0] == "embed" && command.back() == "--out", csv = command.back() == "--csv";
+    const bool html = command[0] == "report", table = csv || command[0] == "score";
+    const std::string own = svg ? ".svg" : html ? ".html" : table ? ".csv" : ".png";
+    for (const char* ending :
+         {".png", ".svg", ".html", ".csv", ".JPG", ".jpeg", ".gif", ".webp", ".bmp", ".tiff", ".pdf", ".json"}) {
+      if (own == ending) continue;
+      const fs::path file = dir / (std::string("file") + ending);
+      INFO(joined(with(command, file.string())));
+      check_refused(run_elbo(with(command, file.string())), {command.back() + " " + file.string(), own, ending});
+    }
+  }
+  CHECK(fs::is_empty(dir.path()));
+  for (const char* name : {"plain", "a.b", "A.PNG", ".png"})
+    CHECK(run_elbo({"sample", trained().string(), "--out", (dir / name).string()}).status == 0);
+}
