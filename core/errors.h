@@ -1,4 +1,5 @@
 #pragma once
+#include <locale>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -87,10 +88,12 @@ class CudaError : public Error {
 
 namespace detail {
 
-/// Joins its arguments into one string, each printed by `operator<<`.
+/// Joins its arguments into one string, each printed by `operator<<`. Numbers are written as in C++ code, whatever the
+/// program's locale says: they go into files too.
 template <class... Parts>
 std::string concat(const Parts&... parts) {
   std::ostringstream out;
+  out.imbue(std::locale::classic());
   (out << ... << parts);
   return out.str();
 }

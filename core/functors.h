@@ -150,9 +150,11 @@ struct DivScalar {
 /// x to a constant power. The platform's `pow`: accurate within a bound, not bit-identical between devices.
 template <class T>
 struct Pow {
-  T exponent;
-  ELBO_FN T operator()(T x) const { return math::pow(x, exponent); }
-  ELBO_FN T grad(T x, T, T g) const { return exponent == T(0) ? T(0) : g * (exponent * math::pow(x, exponent - T(1))); }
+  double exponent;  // in full, so that one less is rounded once
+  ELBO_FN T operator()(T x) const { return math::pow(x, static_cast<T>(exponent)); }
+  ELBO_FN T grad(T x, T, T g) const {
+    return exponent == 0 ? T(0) : g * (static_cast<T>(exponent) * math::pow(x, static_cast<T>(exponent - 1)));
+  }
 };
 
 template <class T>
@@ -338,6 +340,8 @@ template <class F, class T>
 F make_functor(double p0, double p1) {
   if constexpr (requires { F{T(0), T(0)}; })
     return F{static_cast<T>(p0), static_cast<T>(p1)};
+  else if constexpr (requires(double whole) { F{whole}; })  // which takes it as it is
+    return F{p0};
   else if constexpr (requires { F{T(0)}; })
     return F{static_cast<T>(p0)};
   else

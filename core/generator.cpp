@@ -10,6 +10,17 @@ namespace elbo {
 Generator::Generator(std::uint64_t seed, Stream stream, Device device)
     : seed_(seed), stream_(stream), offset_(Array::zeros({}, {DType::int64, device})) {}
 
+Generator::Generator(const Generator& other)
+    : seed_(other.seed_), stream_(other.stream_), offset_(other.offset_.copy()) {}
+
+Generator& Generator::operator=(const Generator& other) { return *this = Generator(other); }
+
+void Generator::set_offset(std::int64_t offset) {
+  ELBO_CHECK(offset >= 0, ValueError, "[Generator] offset: expected at least 0, found ", offset);
+  // In place: a captured step reads it there.
+  offset_.assign(Array::from(std::vector<std::int64_t>{offset}, {}).to(device()));
+}
+
 void Generator::manual_seed(std::uint64_t seed) {
   seed_ = seed;
   set_offset(0);

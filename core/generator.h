@@ -13,6 +13,12 @@ namespace elbo {
 class Generator {
  public:
   explicit Generator(std::uint64_t seed = 0, Stream stream = Stream::user, Device device = cpu);
+  /// A copy goes on by itself, from the same state.
+  Generator(const Generator& other);
+  Generator& operator=(const Generator& other);
+  Generator(Generator&&) = default;
+  Generator& operator=(Generator&&) = default;
+  ~Generator() = default;
 
   std::uint64_t seed() const { return seed_; }
   Stream stream() const { return stream_; }
@@ -22,7 +28,8 @@ class Generator {
   const Array& offset() const { return offset_; }
   /// Starts again from `seed`, at offset 0.
   void manual_seed(std::uint64_t seed);
-  void set_offset(std::int64_t offset) { offset_.fill(static_cast<double>(offset)); }
+  /// Throws ValueError for an offset below 0.
+  void set_offset(std::int64_t offset);
 
  private:
   std::uint64_t seed_;

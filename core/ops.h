@@ -170,7 +170,7 @@ Tensor pad(const Tensor& x, const std::vector<std::int64_t>& before, const std::
 Tensor randn(const Shape& shape, TensorOptions options = {}, Generator* generator = nullptr);
 /// Uniform in [0, 1).
 Tensor rand(const Shape& shape, TensorOptions options = {}, Generator* generator = nullptr);
-/// 1 with probability p, else 0.
+/// 1 with probability p, else 0. In float32 that is p rounded up to a multiple of 2^-24, the step of uniform numbers.
 Tensor bernoulli(double p, const Shape& shape, TensorOptions options = {}, Generator* generator = nullptr);
 /// 1 with probability probs[i], else 0; probs in [0, 1]. Without gradient.
 Tensor bernoulli(const Tensor& probs, Generator* generator = nullptr);
@@ -181,10 +181,12 @@ Tensor dropout(const Tensor& x, double p, bool training = true, Generator* gener
 // ---- normalisation
 /// Over all axes but 1: x [N, C, ...]; weight and bias [C] or undefined. In training the batch's own mean and (biased)
 /// variance are used, and running_mean and running_var [C], if defined, move towards them by `momentum` in place (the
-/// variance unbiased, as in PyTorch); otherwise the running ones are used (Ioffe and Szegedy 2015).
+/// variance unbiased, as in PyTorch); otherwise the running ones are used (Ioffe and Szegedy 2015). Throws ValueError
+/// for a momentum outside [0, 1] and an eps that is negative or not finite.
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Tensor& running_mean, Tensor& running_var,
                   bool training, double momentum = 0.1, double eps = 1e-5);
 /// Over the last dimensions, as many as `weight` has: weight and bias of their shape or undefined (Ba et al. 2016).
+/// Throws ValueError for an eps that is negative or not finite.
 Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight = {}, const Tensor& bias = {},
                   double eps = 1e-5);
 

@@ -276,7 +276,8 @@ ELBO_HD inline NormalParts normal_parts(float x) {
 
 /// The integer nearest to t; for |t| above 2^51 any integer so close that t less it is exact.
 ELBO_HD inline double round_any(double t) {
-  const double rounded = (t + round_double) - round_double;
+  const double shift = t < 0 ? -round_double : round_double;  // away from 0, where doubles are no finer than integers
+  const double rounded = (t + shift) - shift;
   return (t < 4503599627370496.0 && t > -4503599627370496.0) ? rounded : t;  // from 2^52 on, t is an integer
 }
 

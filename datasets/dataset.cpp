@@ -153,7 +153,11 @@ void match_classes(Dataset& data, const std::vector<std::string>& names) {
     number_of.push_back(found - all.begin());
     if (found == all.end()) all.push_back(one);
   }
-  for (std::int64_t& label : data.labels) label = number_of.at(static_cast<std::size_t>(label));
+  const auto known = static_cast<std::int64_t>(number_of.size());
+  for (const std::int64_t label : data.labels)
+    ELBO_CHECK(label >= 0 && label < known, IndexError, "[match_classes] expected labels from 0 to ", known - 1,
+               ", found ", label);
+  for (std::int64_t& label : data.labels) label = number_of[static_cast<std::size_t>(label)];
   data.class_names = std::move(all);
 }
 

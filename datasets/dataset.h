@@ -107,7 +107,8 @@ Dataset load(const std::string& name, Split split, const std::filesystem::path& 
              const LoadOptions& options = {});
 
 /// Numbers the labels of a dataset by the names of its classes as `names` does; classes that are not among them follow
-/// behind, in their order. Labels without names stay as they are, and so do all where `names` is empty.
+/// behind, in their order. Labels without names stay as they are, and so do all where `names` is empty. Throws
+/// IndexError for a label that its own class names do not reach.
 void match_classes(Dataset& data, const std::vector<std::string>& names);
 
 /// The folder with a dataset's files: `explicit_dir` where it is not empty; otherwise the first of

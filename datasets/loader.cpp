@@ -1,6 +1,7 @@
 #include "loader.h"
 
 #include <algorithm>
+#include <cmath>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -137,6 +138,8 @@ Batches::State::~State() {
 void Batches::State::check() const {
   ELBO_CHECK(options_.batch_size >= 1, ValueError, "[Batches] expected a batch size of at least 1, found ",
              options_.batch_size);
+  ELBO_CHECK(std::isfinite(options_.scale) && std::isfinite(options_.shift), ValueError,
+             "[Batches] expected a scale and a shift that are finite, found ", options_.scale, " and ", options_.shift);
   ELBO_CHECK(pictures_.defined() && pictures_.shape().rank() >= 1, ShapeError,
              "[Batches] expected pictures [n, ...], found ", pictures_.shape());
   ELBO_CHECK(pictures_.dtype() == DType::uint8, DTypeError, "[Batches] expected pictures of uint8, found ",

@@ -1,6 +1,7 @@
 #include "evaluate.h"
 
 #include <array>
+#include <cmath>
 #include <numeric>
 
 #include "batches_detail.h"
@@ -62,10 +63,16 @@ std::vector<std::int64_t> all_of(const datasets::Dataset& dataset) {
   return all;
 }
 
+void check_beta(const EvaluateOptions& options) {
+  ELBO_CHECK(std::isfinite(options.beta), ValueError, "[evaluate] beta: expected a finite number, found ",
+             options.beta);
+}
+
 }  // namespace
 
 Evaluation evaluate(Model& model, const Array& pictures, const Array& labels, std::span<const std::int64_t> indices,
                     const EvaluateOptions& options) {
+  check_beta(options);
   Sums sums;
   for_predictions(model, pictures, labels, indices, options,
                   [&](const Tensor& x, const Prediction& prediction) { sums.add(model, x, prediction); });
@@ -88,6 +95,7 @@ Evaluation evaluate(Model& model, const datasets::Dataset& dataset, const Evalua
 }
 
 std::vector<Losses> score(Model& model, const datasets::Dataset& dataset, const EvaluateOptions& options) {
+  check_beta(options);
   std::vector<Losses> out;
   if (dataset.size() == 0) return out;
   std::vector<Array> reconstructions, kls;

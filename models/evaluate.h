@@ -17,7 +17,7 @@ enum class Codes {
 struct EvaluateOptions {
   Codes codes = Codes::sampled;
   double beta = 1;
-  std::uint64_t seed = 0;  ///< of the noise; equal seeds draw equal noise
+  std::uint64_t seed = 0;  ///< of the noise; equal seeds draw equal noise for equal batches
   std::int64_t batch_size = 500;
   std::function<void()> before_batch = {};  ///< what it throws ends the evaluation
 };

@@ -33,6 +33,7 @@ double likelihood_constant(const ModelConfig& config) {
 }
 
 Tensor objective(const LossSums& sums, const Tensor& beta, std::int64_t batch) {
+  ELBO_CHECK(batch > 0, ValueError, "[objective] batch: expected at least 1, found ", batch);
   return (sums.reconstruction + beta * sums.kl) / static_cast<double>(batch);
 }
 

@@ -19,7 +19,7 @@ LossSums losses_per_picture(const Model& model, const Prediction& prediction, co
 double likelihood_constant(const ModelConfig& config);
 
 /// The objective to minimise, in nats per sample: (reconstruction + beta * kl) / B. `beta` is a scalar tensor on the
-/// device, so that a captured step can change it (Higgins et al. 2017).
+/// device, so that a captured step can change it (Higgins et al. 2017). Throws ValueError for a batch below 1.
 Tensor objective(const LossSums& sums, const Tensor& beta, std::int64_t batch);
 
 }  // namespace elbo::models

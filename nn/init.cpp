@@ -1,6 +1,8 @@
 #include "init.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "../core/kernels.h"
 
@@ -8,7 +10,14 @@ namespace elbo::nn::init {
 namespace {
 
 /// tensor = scale * draw + shift.
-void draw(Tensor& tensor, RandomKind kind, double scale, double shift, Generator* generator) {
+void draw(const char* name, Tensor& tensor, RandomKind kind, double scale, double shift, Generator* generator) {
+  ELBO_CHECK(tensor.defined(), ValueError, "[", name, "] expected a tensor, found an undefined one");
+  ELBO_CHECK(is_floating(tensor.dtype()), DTypeError, "[", name, "] expected float32 or float64, found ",
+             tensor.dtype());
+  const double largest =
+      tensor.dtype() == DType::float32 ? std::numeric_limits<float>::max() : std::numeric_limits<double>::max();
+  ELBO_CHECK(std::abs(scale) <= largest && std::abs(shift) <= largest, ValueError, "[", name,
+             "] expected a range that ", tensor.dtype(), " holds, found a width of ", scale, " from ", shift);
   Generator& source = generator ? *generator : default_generator(tensor.device());
   const Array values = kernels::random(kind, tensor.shape(), tensor.dtype(), source);
   tensor.mutable_array().assign(kernels::unary(UnaryOp::add_scalar, kernels::scale(values, scale), shift));
@@ -27,29 +36,35 @@ void constant_(Tensor& tensor, double value) { tensor.mutable_array().fill(value
 
 void uniform_(Tensor& tensor, double lo, double hi, Generator* generator) {
   ELBO_CHECK(lo <= hi, ValueError, "[uniform_] expected lo <= hi, found ", lo, " and ", hi);
-  draw(tensor, RandomKind::uniform, hi - lo, lo, generator);
+  draw("uniform_", tensor, RandomKind::uniform, hi - lo, lo, generator);
 }
 
 void normal_(Tensor& tensor, double mean, double std, Generator* generator) {
   ELBO_CHECK(std >= 0, ValueError, "[normal_] std: expected at least 0, found ", std);
-  draw(tensor, RandomKind::normal, std, mean, generator);
+  draw("normal_", tensor, RandomKind::normal, std, mean, generator);
 }
 
 void kaiming_uniform_(Tensor& weight, double a, Generator* generator) {
-  const double bound = std::sqrt(6 / ((1 + a * a) * static_cast<double>(fans(weight.shape()).in)));
-  uniform_(weight, -bound, bound, generator);
+  ELBO_CHECK(std::isfinite(a), ValueError, "[kaiming_uniform_] a: expected a finite number, found ", a);
+  // Without inputs there is no weight to draw.
+  const double in = static_cast<double>(std::max<std::int64_t>(1, fans(weight.shape()).in));
+  const double bound = std::sqrt(6 / ((1 + a * a) * in));
+  draw("kaiming_uniform_", weight, RandomKind::uniform, 2 * bound, -bound, generator);
 }
 
 void xavier_uniform_(Tensor& weight, double gain, Generator* generator) {
+  ELBO_CHECK(std::isfinite(gain) && gain >= 0, ValueError, "[xavier_uniform_] gain: expected at least 0, found ", gain);
   const Fans f = fans(weight.shape());
-  const double bound = gain * std::sqrt(6 / static_cast<double>(f.in + f.out));
-  uniform_(weight, -bound, bound, generator);
+  const double bound = gain * std::sqrt(6 / static_cast<double>(std::max<std::int64_t>(1, f.in + f.out)));
+  draw("xavier_uniform_", weight, RandomKind::uniform, 2 * bound, -bound, generator);
 }
 
 void default_(Tensor& weight, Tensor& bias, Generator* generator) {
-  const double bound = 1 / std::sqrt(static_cast<double>(fans(weight.shape()).in));
-  uniform_(weight, -bound, bound, generator);
-  if (bias.defined()) uniform_(bias, -bound, bound, generator);
+  // Without inputs the bias starts at 0.
+  const std::int64_t in = fans(weight.shape()).in;
+  const double bound = in == 0 ? 0 : 1 / std::sqrt(static_cast<double>(in));
+  draw("default_", weight, RandomKind::uniform, 2 * bound, -bound, generator);
+  if (bias.defined()) draw("default_", bias, RandomKind::uniform, 2 * bound, -bound, generator);
 }
 
 }  // namespace elbo::nn::init

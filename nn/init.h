@@ -5,7 +5,8 @@
 #include "../core/tensor.h"
 
 /// Initial values of parameters. Each writes in place and, where it draws, draws from `generator`, or the device's
-/// default one if null.
+/// default one if null. Those that draw throw DTypeError unless the tensor is float32 or float64, and ValueError for a
+/// range or deviation that is not finite in its type.
 namespace elbo::nn::init {
 
 /// How many inputs and outputs an element of a weight sees: for [a, b, ...] the product of the sizes after the second,
@@ -26,7 +27,7 @@ void kaiming_uniform_(Tensor& weight, double a = 0, Generator* generator = nullp
 void xavier_uniform_(Tensor& weight, double gain = 1, Generator* generator = nullptr);
 
 /// PyTorch's defaults for Linear and the convolutions: weight and bias uniform within 1 / sqrt(fan_in), the weight
-/// first (kaiming_uniform_ with a = sqrt(5) is that). The bias may be undefined.
+/// first (kaiming_uniform_ with a = sqrt(5) is that). Without inputs the bias is 0. The bias may be undefined.
 void default_(Tensor& weight, Tensor& bias, Generator* generator = nullptr);
 
 }  // namespace elbo::nn::init

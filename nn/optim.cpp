@@ -11,6 +11,9 @@ namespace {
 
 using elbo::detail::check;
 
+/// Steps up to here are counted in doubles too, without a word of rounding.
+constexpr double most_steps = 0x1p53;
+
 double at_least_0(double value, const char* optimizer, const char* what) {
   ELBO_CHECK(std::isfinite(value) && value >= 0, ValueError, "[", optimizer, "] ", what,
              ": expected a number of at least 0, found ", value);
@@ -52,6 +55,7 @@ Optimizer::Optimizer(const char* name, NamedTensors parameters, double lr)
   at_least_0(lr, name_, "lr");
   check_parameters(name_, parameters_);
   lr_ = scalar(lr, DType::float64, parameters_[0].second.device());
+  for (const auto& [parameter, tensor] : parameters_) made_.push_back({tensor.shape(), tensor.dtype()});
   slots_.reserve(parameters_.size());
 }
 
@@ -75,9 +79,12 @@ void Optimizer::step() {
     Array& array = tensor.mutable_array();
     ELBO_CHECK(array.device() == device(), DeviceError, "[", name_, "] expected parameter '", name, "' on ", device(),
                ", found it on ", array.device(), ": move a module before making its optimiser");
-    ELBO_CHECK(first_.empty() || first_[i].dtype() == array.dtype(), DTypeError, "[", name_, "] expected parameter '",
-               name, "' as ", first_[i].dtype(), ", found ", array.dtype(),
-               ": convert a module before making its optimiser");
+    ELBO_CHECK(made_[i].dtype == array.dtype() && grad.dtype() == array.dtype(), DTypeError, "[", name_,
+               "] expected parameter '", name, "' and its gradient as ", made_[i].dtype, ", found ", array.dtype(),
+               " and ", grad.dtype(), ": convert a module before making its optimiser");
+    ELBO_CHECK(made_[i].shape == array.shape() && grad.shape() == array.shape(), ShapeError, "[", name_,
+               "] expected parameter '", name, "' and its gradient of shape ", made_[i].shape, ", found ",
+               array.shape(), " and ", grad.shape());
     OptimizerSlot slot{array.raw(), grad.raw(), nullptr, nullptr, array.numel(), array.dtype()};
     array.mark_written();
     if (!first_.empty()) slot.first = first_[i].raw(), first_[i].mark_written();
@@ -102,7 +109,19 @@ NamedArrays Optimizer::state() const {
 }
 
 void Optimizer::load_state(const NamedArrays& state) {
-  detail::load_strictly(elbo::detail::concat("[", name_, "::load_state]"), this->state(), state);
+  const std::string what = elbo::detail::concat("[", name_, "::load_state]");
+  for (const auto& [name, array] : state) {
+    if ((name != "lr" && name != "step") || !array.defined() || array.numel() != 1) continue;
+    const double value = array.item();
+    ELBO_CHECK(std::isfinite(value) && value >= 0 && (name != "step" || value < most_steps), ValueError, what, " ",
+               name, ": expected a number of at least 0", name == "step" ? " and below 2^53" : "", ", found ", value);
+  }
+  try {
+    detail::check_finite(state);
+  } catch (const ValueError& error) {
+    fail<ValueError>(what, " ", error.what());
+  }
+  detail::load_strictly(what, this->state(), state);
 }
 
 NamedTensors numbered(const std::vector<Tensor>& parameters) {

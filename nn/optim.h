@@ -17,7 +17,7 @@ class Optimizer {
   Optimizer& operator=(const Optimizer&) = delete;
 
   /// Updates all parameters that have a gradient, in place. Throws DeviceError if one was moved to another device since
-  /// the optimiser was made, DTypeError if it changed its type.
+  /// the optimiser was made, DTypeError if it changed its type, ShapeError if it changed its shape.
   void step();
   /// Drops the gradients.
   void zero_grad();
@@ -29,8 +29,8 @@ class Optimizer {
   /// All that the next steps depend on besides the parameters: `lr` (float64 []), for Adam `step` (int64 []), and the
   /// moments, such as `exp_avg.fc1.weight`. The arrays are the optimiser's own: save them at once or `copy()` them.
   NamedArrays state() const;
-  /// Takes such a state, in place. Throws ValueError listing all that is missing, unexpected or mis-shaped, and then
-  /// changes nothing.
+  /// Takes such a state, in place. Throws ValueError listing all that is missing, unexpected or mis-shaped, and for a
+  /// learning rate or a step below 0 and numbers that are not finite, and then changes nothing.
   void load_state(const NamedArrays& state);
 
   /// Handles of the parameters, with the names used in the state.
@@ -55,6 +55,11 @@ class Optimizer {
   const char* name_;
   NamedTensors parameters_;
   Array lr_;
+  struct Made {
+    Shape shape;
+    DType dtype;
+  };
+  std::vector<Made> made_;  ///< what each parameter was when the optimiser was made: the moments are as large
   std::string first_name_, second_name_;
   std::vector<Array> first_, second_;  ///< one a parameter, or none
   std::vector<OptimizerSlot> slots_;   ///< kept, so that a step allocates nothing
@@ -131,9 +136,9 @@ class AdamW : public Adam {
 
 /// Scales all gradients in place by min(1, max_norm / (norm + 1e-6)), norm being the square root of the sum of all
 /// their squares, and returns norm (before scaling; a scalar on the device, which only reading copies to the host).
-/// Parameters without a gradient are skipped; without any the norm is 0. A norm that is NaN or infinite makes gradients
-/// NaN, as in PyTorch. Throws ValueError for a max_norm that is NaN or negative, DeviceError for gradients on several
-/// devices.
+/// Parameters without a gradient are skipped; without any the norm is 0. As in PyTorch a norm that is NaN makes all
+/// gradients NaN; an infinite one makes those 0 that are finite, and NaN those that are not. Throws ValueError for a
+/// max_norm that is NaN or negative, DeviceError for gradients on several devices.
 Array clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm);
 
 }  // namespace elbo::nn

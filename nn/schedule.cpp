@@ -24,6 +24,7 @@ Schedule step_lr(double base, std::int64_t step_size, double gamma) {
   check_number(gamma, "step_lr", "gamma");
   check_count(step_size, 1, "step_lr", "step_size");
   return [=](std::int64_t step) {
+    check_count(step, 0, "step_lr", "step");
     const std::int64_t falls = step / step_size;
     return base * std::pow(gamma, static_cast<double>(falls));
   };
@@ -34,6 +35,7 @@ Schedule cosine(double base, std::int64_t total, double min) {
   check_number(min, "cosine", "min");
   check_count(total, 1, "cosine", "total");
   return [=](std::int64_t step) {
+    check_count(step, 0, "cosine", "step");
     if (step >= total) return min;
     const double share = static_cast<double>(step) / static_cast<double>(total);
     return min + (base - min) * (1 + std::cos(std::numbers::pi * share)) / 2;
@@ -44,8 +46,9 @@ Schedule warmup(std::int64_t steps, Schedule inner) {
   check_count(steps, 0, "warmup", "steps");
   ELBO_CHECK(inner, ValueError, "[warmup] inner: expected a schedule, found none");
   return [steps, inner = std::move(inner)](std::int64_t step) {
+    check_count(step, 0, "warmup", "step");
     if (step >= steps) return inner(step - steps);
-    return inner(0) * static_cast<double>(step + 1) / static_cast<double>(steps + 1);
+    return inner(0) * (static_cast<double>(step) + 1) / (static_cast<double>(steps) + 1);
   };
 }
 

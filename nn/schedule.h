@@ -3,7 +3,7 @@
 #include <functional>
 
 /// Learning rates as functions of the step (or the epoch, as you count), from 0. They keep no state, so that a resumed
-/// run needs none: `optimizer.set_lr(schedule(step))`.
+/// run needs none: `optimizer.set_lr(schedule(step))`. A schedule throws ValueError for a step below 0.
 namespace elbo::nn {
 
 using Schedule = std::function<double(std::int64_t step)>;

@@ -422,6 +422,35 @@ TEST_CASE("init: PyTorch's bounds, spread over the whole range", "[nn][init]") {
   CHECK_THROWS_AS(nn::init::uniform_(weight, 1, 0), ValueError);
 }
 
+TEST_CASE("init: types and ranges that cannot be are refused, and a layer without inputs has bias 0", "[nn][init]") {
+  const std::vector<std::pair<std::string, std::function<void(Tensor&)>>> all = {
+      {"uniform_", [](Tensor& t) { nn::init::uniform_(t, 0, 1); }},
+      {"normal_", [](Tensor& t) { nn::init::normal_(t); }},
+      {"kaiming_uniform_", [](Tensor& t) { nn::init::kaiming_uniform_(t); }},
+      {"xavier_uniform_", [](Tensor& t) { nn::init::xavier_uniform_(t); }},
+      {"default_", [](Tensor& t) {
+         Tensor bias;
+         nn::init::default_(t, bias);
+       }}};
+  for (const auto& [name, init] : all)
+    for (DType dtype : {DType::int64, DType::uint8}) {
+      CAPTURE(name);
+      Tensor t = zeros({2, 3}, {.dtype = dtype});
+      CHECK_THROWS_WITH(init(t), Catch::Contains("[" + name + "] expected float32 or float64, found "));
+    }
+  Tensor t = zeros({2, 3});
+  const double infinite = std::numeric_limits<double>::infinity();
+  CHECK_THROWS_AS(nn::init::uniform_(t, -3e38, 3e38), ValueError);
+  CHECK_THROWS_AS(nn::init::uniform_(t, -infinite, infinite), ValueError);
+  CHECK_THROWS_AS(nn::init::normal_(t, 0, infinite), ValueError);
+  CHECK_THROWS_AS(nn::init::normal_(t, 1e39), ValueError);
+  CHECK_THROWS_WITH(nn::init::xavier_uniform_(t, -1), Catch::Contains("[xavier_uniform_] gain: "));
+  CHECK_THROWS_WITH(nn::init::kaiming_uniform_(t, infinite), Catch::Contains("[kaiming_uniform_] a: "));
+  Tensor weight = zeros({3, 0}), bias = ones({3});
+  nn::init::default_(weight, bias);
+  CHECK(sum(abs(bias)).item() == 0);
+}
+
 TEST_CASE("init: one seed, one network", "[nn][init]") {
   auto made = [](std::uint64_t seed) {
     Generator generator(seed, Stream::init);

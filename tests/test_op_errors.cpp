@@ -226,6 +226,14 @@ TEST_CASE("errors: normalisation", "[errors]") {
   CHECK_THROWS_AS(batch_norm(x, {}, {}, learned, variance, false), AutogradError);
   CHECK(message<ShapeError>([&] { layer_norm(x, {3}); }) ==
         "[layer_norm] expected a shape ending in [3], found [2, 3, 4]");
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  for (const double eps : {-1.0, nan, std::numeric_limits<double>::infinity()}) {
+    CHECK_THROWS_WITH(batch_norm(x, {}, {}, mean, variance, true, 0.1, eps), Catch::Contains("[batch_norm] eps: "));
+    CHECK_THROWS_WITH(layer_norm(x, {4}, {}, {}, eps), Catch::Contains("[layer_norm] eps: "));
+  }
+  for (const double momentum : {-0.1, 2.0, nan})
+    CHECK_THROWS_WITH(batch_norm(x, {}, {}, mean, variance, true, momentum),
+                      Catch::Contains("[batch_norm] momentum: "));
   CHECK_THROWS_AS(layer_norm(x, {}), ShapeError);
   CHECK_THROWS_AS(layer_norm(zeros({4}), {3, 4}), ShapeError);
 }

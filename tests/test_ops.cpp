@@ -185,6 +185,14 @@ TEST_CASE("ties share the gradient equally", "[ops]") {
   CHECK(weighted_gradient([&](const Tensor& x) { return elbo::maximum(x, limit); }, {0, 1, 2}) == Doubles{0, 1, 3});
   CHECK(weighted_gradient([&](const Tensor& x) { return elbo::maximum(limit, x); }, {0, 1, 2}) == Doubles{0, 1, 3});
   CHECK(weighted_gradient([&](const Tensor& x) { return elbo::minimum(x, limit); }, {0, 1, 2}) == Doubles{1, 1, 0});
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  CHECK(weighted_gradient([](const Tensor& x) { return elbo::max(x); }, {nan, 1, 2}) == Doubles{1, 0, 0});
+  CHECK(weighted_gradient([](const Tensor& x) { return elbo::min(x); }, {nan, 1, nan, 2}) == Doubles{0.5, 0, 0.5, 0});
+  CHECK(weighted_gradient(
+            [](const Tensor& x) {
+              return elbo::max(elbo::reshape(x, {2, 2}), {1});
+            },
+            {nan, 1, 3, 2}) == Doubles{1, 0, 2, 0});
   CHECK(weighted_gradient([](const Tensor& x) { return elbo::max(x); }, {3, 1, 3, 3, 0, 3}) ==
         Doubles{0.25, 0, 0.25, 0.25, 0, 0.25});
   CHECK(weighted_gradient([](const Tensor& x) { return elbo::min(x); }, {3, 1, 1, 3}) == Doubles{0, 0.5, 0.5, 0});

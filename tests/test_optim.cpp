@@ -243,7 +243,49 @@ TEST_CASE("optimisers: a module converted since is noticed", "[optim]") {
   nn::Adam adam(linear.named_parameters());
   linear.to(DType::float64);
   sum(linear(ones({1, 2}, {.dtype = DType::float64}))).backward();
-  CHECK_THROWS_WITH(adam.step(), Contains("expected parameter 'weight' as float32, found float64"));
+  CHECK_THROWS_WITH(adam.step(), Contains("expected parameter 'weight' and its gradient as float32, found float64"));
+}
+
+TEST_CASE("optimisers: a parameter of another shape or type than when it was made is refused", "[optim]") {
+  const auto refuses = [](auto make, const Array& other) {
+    Tensor a = zeros({3}).requires_grad_();
+    auto optimizer = make(a);
+    sum(a * 2).backward();
+    a.mutable_array() = other;
+    CHECK_THROWS_WITH(optimizer->step(), Contains("expected parameter '0' and its gradient "));
+  };
+  const auto sgd = [](const Tensor& a) { return std::make_unique<nn::SGD>(std::vector<Tensor>{a}); };
+  const auto adam = [](const Tensor& a) { return std::make_unique<nn::Adam>(std::vector<Tensor>{a}); };
+  for (const Array& other : {Array::zeros({20000}), Array::zeros({1}), Array::zeros({3}, {DType::float64, cpu})}) {
+    refuses(sgd, other);
+    refuses(adam, other);
+  }
+}
+
+TEST_CASE("optimisers: a state that makes no sense is refused, and changes nothing", "[optim]") {
+  Tensor a = zeros({2}).requires_grad_();
+  nn::Adam adam(std::vector<Tensor>{a});
+  const auto with = [&](const std::string& name, double value) {
+    NamedArrays state;
+    for (const auto& [own, array] : adam.state())
+      state.emplace_back(own, own == name ? Array::full(array.shape(), value, array.options()) : array.copy());
+    return state;
+  };
+  const double far = 9.3e18;
+  for (const auto& [name, value] : {std::pair{"lr", not_a_number},
+                                    {"lr", -5.0},
+                                    {"lr", infinite},
+                                    {"step", -1.0},
+                                    {"exp_avg.0", not_a_number},
+                                    {"exp_avg_sq.0", infinite}}) {
+    CAPTURE(name, value);
+    CHECK_THROWS_WITH(adam.load_state(with(name, value)),
+                      Contains(std::string("[Adam::load_state] ") + name + ": expected "));
+  }
+  CHECK_THROWS_AS(adam.load_state(with("lr", -far)), ValueError);
+  CHECK(adam.lr() == 1e-3);
+  adam.load_state(with("step", 7));
+  CHECK(adam.state()[0].second.item() == 7);
 }
 
 TEST_CASE("optimisers: a warm step takes no memory from the system", "[optim]") {
@@ -312,6 +354,11 @@ TEST_CASE("clip_grad_norm_: mixed types, no gradients, and limits that make no s
   set_grad(b, {not_a_number});
   CHECK(std::isnan(nn::clip_grad_norm_({a, b}, 1).item()));
   CHECK(std::isnan(values(a.grad())[0]));
+  set_grad(a, {3});
+  set_grad(b, {infinite});
+  CHECK(nn::clip_grad_norm_({a, b}, 1).item() == infinite);
+  CHECK(values(a.grad())[0] == 0);
+  CHECK(std::isnan(values(b.grad())[0]));
   CHECK_THROWS_WITH(nn::clip_grad_norm_({a}, not_a_number),
                     "[clip_grad_norm_] max_norm: expected a number of at least 0, found nan");
   CHECK_THROWS_AS(nn::clip_grad_norm_({a}, -1), ValueError);
@@ -344,4 +391,11 @@ TEST_CASE("schedules: settings that make no sense are refused", "[optim]") {
   CHECK_THROWS_AS(nn::cosine(1, 1, infinite), ValueError);
   CHECK_THROWS_AS(nn::warmup(-1, nn::cosine(1, 1)), ValueError);
   CHECK_THROWS_AS(nn::warmup(1, nullptr), ValueError);
+  for (const nn::Schedule& schedule : {nn::step_lr(1, 1, 0), nn::cosine(1, 1), nn::warmup(3, nn::cosine(1, 1))})
+    CHECK_THROWS_WITH(schedule(-1), Contains("] step: expected at least 0, found -1"));
+  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  const nn::Schedule longest = nn::warmup(most, nn::cosine(1, 1));
+  CHECK(longest(0) == 1 / 0x1p63);
+  CHECK(longest(most - 1) == 1);
+  CHECK(nn::step_lr(1, 1)(most) == 0);
 }

@@ -63,6 +63,30 @@ TEST_CASE("random ops: a generator's seed and offset determine the bits", "[ops]
   }
 }
 
+TEST_CASE("a generator's copy goes on by itself", "[ops][random]") {
+  const auto draw = [](Generator& g) { return rand({1}, {}, &g).item(); };
+  Generator a(7);
+  draw(a);
+  Generator b = a, c;
+  c = a;
+  const double next = draw(a);
+  CHECK(a.offset().item() == 2);
+  CHECK(draw(b) == next);
+  CHECK(draw(c) == next);
+  b.manual_seed(9);
+  CHECK(a.offset().item() == 2);
+  CHECK(a.seed() == 7);
+}
+
+TEST_CASE("a generator's offset is kept exactly, and is none below 0", "[ops][random]") {
+  Generator a;
+  for (const std::int64_t offset : {(std::int64_t{1} << 53) + 1, std::numeric_limits<std::int64_t>::max() - 1}) {
+    a.set_offset(offset);
+    CHECK(a.offset().values<std::int64_t>()[0] == offset);
+  }
+  CHECK_THROWS_WITH(a.set_offset(-1), "[Generator] offset: expected at least 0, found -1");
+}
+
 TEST_CASE("rand stays below 1", "[ops][random]") {
   Generator generator(1);
   for (DType dtype : {DType::float32, DType::float64})

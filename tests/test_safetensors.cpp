@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <locale>
 
 #include "catch.h"
 #include "temp_dir.h"
@@ -57,6 +58,23 @@ std::size_t files_in(const TempDir& dir) {
 }
 
 }  // namespace
+
+TEST_CASE("safetensors: a locale that groups digits changes no file", "[safetensors]") {
+  struct Grouped : std::numpunct<char> {
+    char do_thousands_sep() const override { return '.'; }
+    char do_decimal_point() const override { return ','; }
+    std::string do_grouping() const override { return "\3"; }
+  };
+  struct Global {
+    std::locale before = std::locale::global(std::locale(std::locale::classic(), new Grouped));
+    ~Global() { std::locale::global(before); }
+  } global;
+  TempDir dir;
+  save_safetensors(dir / "a", {{"a", Array::zeros({12345, 1})}}, {{"key", "1234567"}});
+  CHECK(find(load_safetensors(dir / "a").arrays, "a").shape() == Shape{12345, 1});
+  CHECK(Shape({12345, 2}).to_string() == "[12345, 2]");
+  CHECK(detail::concat(1234567, " ", 0.5) == "1234567 0.5");
+}
 
 TEST_CASE("safetensors: what is written is read back, every dtype and shape", "[safetensors]") {
   TempDir dir;

@@ -19,7 +19,7 @@ struct Plan {
   int64_t taps, points;  // rows and columns of its matrix of columns
   int64_t group;         // pictures to a product: more where one has few columns. It depends on the shape alone.
   int64_t groups;
-  bool direct;  // a kernel of one element that walks over all pixels: the picture is the matrix
+  bool direct;  // a kernel of one element that walks over all pixels, and no more: the picture is the matrix
   Combs combs;
 
   explicit Plan(const Conv2dArgs& a)
@@ -32,7 +32,9 @@ struct Plan {
     group = std::clamp<int64_t>(enough_columns / std::max<int64_t>(1, points), 1,
                                 std::max<int64_t>(1, a.n / enough_groups));
     groups = divide_up(a.n, group);
-    direct = group == 1 && a.kh == 1 && a.kw == 1 && a.stride_h == 1 && a.stride_w == 1 && a.pad_h == 0 && a.pad_w == 0;
+    // A transposed one with output padding has more pixels than it walks over.
+    direct = group == 1 && a.kh == 1 && a.kw == 1 && a.stride_h == 1 && a.stride_w == 1 && a.pad_h == 0 &&
+             a.pad_w == 0 && a.out_h == a.h && a.out_w == a.w;
   }
   int64_t first(int64_t item) const { return item * group; }
   int64_t count(int64_t item, int64_t n) const { return std::min(group, n - item * group); }

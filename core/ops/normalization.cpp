@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "../autograd.h"
 #include "../kernels.h"
@@ -83,12 +84,19 @@ Tensor batch_norm_inference(const Tensor& x, const Tensor& weight, const Tensor&
                 });
 }
 
+void check_eps(const char* op, double eps) {
+  ELBO_CHECK(std::isfinite(eps) && eps >= 0, ValueError, "[", op, "] eps: expected a number of at least 0, found ",
+             eps);
+}
+
 }  // namespace
 
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Tensor& running_mean, Tensor& running_var,
                   bool training, double momentum, double eps) {
   const ops::CalledOp called("batch_norm");
   check_batch_norm(x, weight, bias, running_mean, running_var, training);
+  check_eps("batch_norm", eps);
+  ELBO_CHECK(momentum >= 0 && momentum <= 1, ValueError, "[batch_norm] momentum: expected 0 to 1, found ", momentum);
   std::int64_t n = x.shape()[0], channels = x.shape()[1], each = n;
   Shape shape = Shape{1, channels};  // what [C] broadcasts as
   for (int i = 2; i < x.shape().rank(); ++i) {
@@ -120,6 +128,7 @@ Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& 
   ELBO_CHECK(normalized_shape.rank() > 0 && lead >= 0 &&
                  std::equal(normalized_shape.begin(), normalized_shape.end(), shape.begin() + lead),
              ShapeError, "[", op, "] expected a shape ending in ", normalized_shape, ", found ", shape);
+  check_eps(op, eps);
   ops::check_optional(op, "a weight", x, weight, normalized_shape);
   ops::check_optional(op, "a bias", x, bias, normalized_shape);
   std::int64_t rows = 1;

@@ -49,7 +49,7 @@ Tensor divided_sum(const char* name, const Tensor& x, const Plan& plan, double d
   });
 }
 
-/// max or min. The elements that tie share the gradient equally.
+/// max or min. The elements that tie share the gradient equally; where the result is NaN, those that are NaN.
 Tensor extremum(ReduceOp op, const char* name, const Tensor& x, const Axes& axes, bool keepdim) {
   const ops::CalledOp called(name);
   Plan plan(name, x, axes, keepdim);
@@ -59,7 +59,10 @@ Tensor extremum(ReduceOp op, const char* name, const Tensor& x, const Axes& axes
   return record(name, {x}, y.reshape(plan.out),
                 [X = save(x), Y = save(y), reduced = plan.axes](const Array& g, const Needs&) {
                   const Shape& in = X().shape();
-                  Array hit = kernels::cast(kernels::compare(CompareOp::eq, X(), Y(), in), g.dtype());
+                  // NaN equals nothing, and one makes the result NaN.
+                  const Array equal = kernels::compare(CompareOp::eq, X(), Y(), in);
+                  const Array nan = kernels::compare(CompareOp::ne, X(), X(), in);
+                  Array hit = kernels::cast(kernels::compare(CompareOp::logical_or, equal, nan, in), g.dtype());
                   Array share = kernels::div(g.reshape(Y().shape()), kernels::reduce(ReduceOp::sum, hit, reduced));
                   return Grads{kernels::binary(BinaryOp::mul, hit, share, in)};
                 });

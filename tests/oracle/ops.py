@@ -40,6 +40,17 @@ def along(fn):
     return lambda x, p: fn(x[0], axes_of(p) or list(range(x[0].dim())), bool(p[0]))
 
 
+def extremum(op, sign):
+    """As torch.max(x): where a result is NaN its gradient goes to the elements that are. torch.amax gives it to all."""
+    def fn(x, axes, keep):
+        nan = torch.isnan(x)
+        rest = op(torch.where(nan, -sign * INF, x), axes, keep)
+        count = nan.sum(axes, keep)
+        mean = torch.where(nan, x, 0.0).sum(axes, keep) / count.clamp(min=1)
+        return torch.where(count > 0, mean, rest)
+    return along(fn)
+
+
 ONE = {
     "neg": torch.neg, "square": torch.square, "sqrt": torch.sqrt, "exp": torch.exp, "log": torch.log,
     "log1p": torch.log1p, "sin": torch.sin, "cos": torch.cos, "abs": torch.abs, "relu": F.relu,
@@ -65,8 +76,8 @@ TORCH = {
     "sum": along(lambda x, axes, keep: x.sum(axes, keep)),
     "mean": along(lambda x, axes, keep: x.mean(axes, keep)),
     "var": lambda x, p: torch.var(x[0], axes_of(p[1:]) or None, correction=p[0], keepdim=bool(p[1])),
-    "max": along(lambda x, axes, keep: torch.amax(x, axes, keep)),
-    "min": along(lambda x, axes, keep: torch.amin(x, axes, keep)),
+    "max": extremum(torch.amax, 1),
+    "min": extremum(torch.amin, -1),
     "logsumexp": along(lambda x, axes, keep: torch.logsumexp(x, axes, keep)),
     "argmax": lambda x, p: torch.argmax(x[0], int(p[1]), bool(p[0])),
     "softmax": lambda x, p: F.softmax(x[0], int(p[0])),
