@@ -180,6 +180,28 @@ Resumed resume(const TrainArgs& args) {
   return out;
 }
 
+namespace {
+
+/// Data that may change must still have pictures to validate on, of the same kind: else the model kept would be the
+/// best by losses that do not compare.
+void check_validation(const TrainArgs& args, models::RunConfig& config, const datasets::Dataset& data) {
+  const std::string found = data.val_count > 0 ? "half" : "held-out";
+  const auto text = [](const std::string& kind) {
+    return kind == "half" ? "a half of their own" : "held out of those to train on";
+  };
+  if (config.train.val_size > 0 || data.val_count > 0)
+    ELBO_CHECK(config.data.validation.empty() || found == config.data.validation, ValueError, args.out.string(),
+               ": expected pictures to validate on as the run has them (", text(config.data.validation), "), found ",
+               text(found), ": losses would not compare; another run starts with a new --out");
+  const auto size = static_cast<double>(data.size());
+  ELBO_CHECK(data.val_count > 0 || config.train.val_size < size, ValueError, args.out.string(),
+             ": expected more pictures than the ", config.train.val_size, " that the run validates on, found ",
+             data.size());
+  config.data.validation = found;
+}
+
+}  // namespace
+
 void refuse_other_data(const TrainArgs& args, const Resumed& resumed, models::RunConfig& config,
                        const datasets::Dataset& data) {
   const std::string found = data.identity();
@@ -191,6 +213,7 @@ void refuse_other_data(const TrainArgs& args, const Resumed& resumed, models::Ru
              ": expected the classes that the model takes (",
              classes_text(config.data.class_names, config.model.classes),
              "), found another one: ", viz::class_name(data.class_names, config.model.classes));
+  check_validation(args, config, data);
   config.data.identity = found;
   config.data.class_names = data.class_names;
   if (data.val_count > 0) config.train.val_size = static_cast<double>(data.val_count);

@@ -123,7 +123,8 @@ std::string RunConfig::to_json() const {
   out["data"] = {{"dataset", to_utf8(data.dataset)}, {"dir", to_utf8(data.dir.string())},
                  {"size", data.load.size},           {"channels", data.load.channels},
                  {"count", data.load.count},         {"split_rule", datasets::name(data.load.split_rule)},
-                 {"class_names", class_names},       {"identity", data.identity}};
+                 {"class_names", class_names},       {"validation", data.validation},
+                 {"identity", data.identity}};
   out["train"] = {{"epochs", train.epochs},
                   {"batch_size", train.batch_size},
                   {"drop_last", train.drop_last},
@@ -185,7 +186,10 @@ void read_data(const JsonFields& fields, DataOptions& data) {
   fields.read_if_there("count", data.load.count);
   fields.read_if_there("split_rule", rule);
   fields.read_if_there("class_names", data.class_names);
+  fields.read_if_there("validation", data.validation);
   fields.read_if_there("identity", data.identity);
+  if (!data.validation.empty() && data.validation != "half" && data.validation != "held-out")
+    fields.refuse("validation", "half or held-out", in_quotes(data.validation));
   if (rule != "hash" && rule != "tenth") fields.refuse("split_rule", "hash or tenth", in_quotes(rule));
   data.load.split_rule = rule == "hash" ? datasets::SplitRule::hash : datasets::SplitRule::tenth;
   data.dir = dir;

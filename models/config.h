@@ -86,6 +86,7 @@ struct DataOptions {
   std::filesystem::path dir;                  ///< the folder with its files; empty to look in the usual places
   datasets::LoadOptions load;                 ///< what only some datasets ask for
   std::vector<std::string> class_names = {};  ///< of its labels, as they were when the model was trained
+  std::string validation = {};                ///< `half`: pictures of their own; `held-out`; empty: unknown
   std::string identity = {};  ///< `datasets::Dataset::identity` of what it is trained on; empty: unknown
 };
 

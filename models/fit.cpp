@@ -106,11 +106,15 @@ class Fit {
   void check_first_step() const {
     const bool finite = std::isfinite(trainer_.running_losses().loss);
     if (finite && trainer_.has_finite_moments()) return;
+    const ModelConfig& m = run_.config().model;
+    std::string settings = m.model == "ae" ? "" : detail::concat("beta (", options_.beta, ")");
+    if (m.likelihood == Likelihood::gaussian)
+      settings += detail::concat(settings.empty() ? "" : ", ", "variance (", m.variance, ") or pixels (", m.pixels[0],
+                                 " to ", m.pixels[1], ")");
     throw DivergedError(
         detail::concat("training diverged in its first step: ", finite ? "the gradients are" : "the loss is",
-                       " NaN or infinite, at any lr; no model was kept; look at beta (", options_.beta, "), variance (",
-                       run_.config().model.variance, ") and pixels (", run_.config().model.pixels[0], " to ",
-                       run_.config().model.pixels[1], "), and start a new run"),
+                       " NaN or infinite, at any lr; no model was kept; start a new run with another ",
+                       settings.empty() ? "model" : settings),
         false);
   }
 

@@ -16,6 +16,7 @@ bool same_run(RunConfig a, RunConfig b) {
     one->data.dir.clear();
     one->data.load.split_rule = {};
     one->data.identity.clear();
+    one->data.validation.clear();
     one->train.checkpoint_every = 0;
     one->stretches.clear();
   }
@@ -40,6 +41,7 @@ RunConfig completed(RunConfig config, const datasets::Dataset& data) {
   if (!data.name.empty()) config.data.dataset = data.name;
   config.data.class_names = data.class_names;
   config.data.identity = data.identity();
+  config.data.validation = data.val_count > 0 ? "half" : "held-out";
   if (data.val_count > 0) config.train.val_size = static_cast<double>(data.val_count);
   if (config.model.model == "cvae") {
     ELBO_CHECK(!data.labels.empty(), ValueError, "model cvae: it takes labels, found none in ", data.name);

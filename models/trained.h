@@ -19,7 +19,8 @@ Trained open(const std::filesystem::path& folder, Device device = cpu);
 
 /// What a dataset says about the config of a model that trains on it: the size of its pictures, its name, its identity,
 /// its class names, the number of them where the model takes labels, and how many of its pictures are there to validate
-/// on, where they are told. Throws ValueError for a conditional model and a dataset without labels.
+/// on, where they are told, or that they are held out. Throws ValueError for a conditional model and a dataset without
+/// labels.
 RunConfig completed(RunConfig config, const datasets::Dataset& data);
 
 /// Throws ValueError where a run was trained on data of another identity than `found`, with both, and `way_out` behind.

@@ -213,6 +213,37 @@ TEST_CASE("the half to validate on is used, what is not used is said once", "[cl
   CHECK_THAT(text, Catch::Contains("the folders Train, Valid, TEST") && Catch::Contains("validation      4 pictures"));
 }
 
+TEST_CASE("a run that goes on validates on pictures of the same kind, whatever is accepted", "[cli][folder]") {
+  Place place;
+  place.add_classes("data/train", 6);
+  place.add_classes("data/val", 3);
+  std::vector<std::string> args = place.train();
+  args.erase(std::find(args.begin(), args.end(), "--val-size"), std::find(args.begin(), args.end(), "--out"));
+  done(args);
+  CHECK_THAT(done({"info", place.run().string()}).out, Catch::Contains("6 pictures, a half of their own"));
+  const std::string half = "a half of their own", held_out = "held out of those to train on";
+  fs::rename(place.data() / "val", place.dir / "val");
+  check_refused(place.resume({"--epochs", "2", "--accept-changed-data"}),
+                {place.run().string() + ": expected pictures to validate on as the run has them (" + half + ")",
+                 "found " + held_out});
+  fs::rename(place.dir / "val", place.data() / "val");
+  CHECK(place.resume({"--epochs", "2"}).status == 0);
+
+  // Held out, and then there is a half, or too few are left to hold them out.
+  fs::rename(place.data() / "val", place.dir / "val");
+  fs::remove_all(place.run());
+  args.insert(args.end(), {"--val-size", "4"});
+  done(args);
+  CHECK_THAT(done({"info", place.run().string()}).out, Catch::Contains("4 of the training pictures"));
+  fs::rename(place.dir / "val", place.data() / "val");
+  check_refused(place.resume({"--epochs", "2", "--accept-changed-data"}), {"(" + held_out + "), found " + half});
+  fs::remove_all(place.data() / "val");
+  for (const char* kind : {"b", "c"})
+    for (int i = 2; i < 6; ++i) fs::remove(place.data() / "train" / kind / (std::to_string(i) + ".png"));
+  check_refused(place.resume({"--epochs", "2", "--accept-changed-data"}),
+                {place.run().string() + ": expected more pictures than the 4 that the run validates on, found 4"});
+}
+
 TEST_CASE("pictures that cannot be read are counted and listed by every command, of both halves", "[cli][folder]") {
   Place place;
   place.add_classes("data/train", 3);

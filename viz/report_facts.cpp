@@ -44,10 +44,11 @@ std::string objective_of(const ModelConfig& m, const TrainOptions& t) {
   return out;
 }
 
-std::string validation_of(const TrainOptions& t) {
+std::string validation_of(const TrainOptions& t, bool half) {
   if (t.val_size == 0) return "none";
-  std::string out = t.val_size < 1 ? general(100 * t.val_size) + " % of the training pictures"
-                                   : thousands(std::llround(t.val_size)) + " of the training pictures";
+  std::string out = half             ? thousands(std::llround(t.val_size)) + " pictures, a half of their own"
+                    : t.val_size < 1 ? general(100 * t.val_size) + " % of the training pictures"
+                                     : thousands(std::llround(t.val_size)) + " of the training pictures";
   if (t.patience > 0) out += "; stops after " + std::to_string(t.patience) + " epochs without a better loss";
   return out;
 }
@@ -125,7 +126,7 @@ std::vector<Fact> describe(const models::RunConfig& config, const ModelConfig& m
   out.push_back({"Batches", batches_of(t)});
   out.push_back({"Optimiser", "Adam, learning rate " + general(t.lr)});
   out.push_back({"Epochs asked for", std::to_string(t.epochs)});
-  out.push_back({"Validation", validation_of(t)});
+  out.push_back({"Validation", validation_of(t, config.data.validation == "half")});
   out.push_back({"Seed", std::to_string(t.seed)});
   out.push_back({"Trained on", device_of(t)});
   for (std::size_t i = 1; i < config.stretches.size(); ++i)
