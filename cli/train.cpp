@@ -1,11 +1,14 @@
+#include <elbo/core/text.h>
 #include <elbo/datasets/split.h>
 #include <elbo/models/health.h>
 #include <elbo/models/trainer.h>
 #include <elbo/viz/run_pictures.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <optional>
+#include <set>
 
 #include "commands.h"
 #include "inputs.h"
@@ -82,6 +85,31 @@ int train(const TrainArgs& args, const models::RunConfig& config, const models::
   return 0;
 }
 
+/// The figures of a run must not become pictures to train on.
+void refuse_run_in_data(const std::filesystem::path& out, const std::filesystem::path& data) {
+  std::error_code ignored;
+  const std::filesystem::path run = std::filesystem::weakly_canonical(std::filesystem::absolute(out), ignored);
+  const std::filesystem::path pictures = std::filesystem::canonical(data, ignored);
+  const auto [end, unused] = std::mismatch(pictures.begin(), pictures.end(), run.begin(), run.end());
+  ELBO_CHECK(end != pictures.end(), ValueError, "--out ", out.string(), ": expected a folder outside of --data ",
+             data.string(), ", found one in it");
+}
+
+/// A model that takes labels would draw from one that it never saw.
+void refuse_untrained_classes(const std::string& model, const datasets::Dataset& data) {
+  if (model != "cvae") return;
+  const auto is_why = [](const std::string& note) { return note.find(": no classes: ") != std::string::npos; };
+  const auto why = std::find_if(data.notes.begin(), data.notes.end(), is_why);
+  ELBO_CHECK(!data.labels.empty() || why == data.notes.end(), ValueError,
+             "--model cvae: expected pictures with classes, found none: ", *why);
+  if (data.labels.empty()) return;
+  const std::set<std::int64_t> trained(data.labels.begin(), data.labels.end() - data.val_count);
+  for (std::size_t i = 0; i < data.class_names.size(); ++i)
+    ELBO_CHECK(trained.contains(static_cast<std::int64_t>(i)), ValueError,
+               "--model cvae: expected pictures to train on of each class, found none of ",
+               in_quotes(data.class_names[i]));
+}
+
 int train(const TrainArgs& args) {
   ELBO_CHECK(args.out != "-", ValueError, "--out -: expected a folder for the run");
   std::optional<Resumed> resumed;
@@ -90,11 +118,13 @@ int train(const TrainArgs& args) {
   config.train.validate();
   config.data.dir = datasets::find_data_dir(config.data.dataset, config.data.dir);
   if (!config.data.dir.empty()) config.data.dir = std::filesystem::absolute(config.data.dir);
+  if (!resumed && config.data.dataset == "folder") refuse_run_in_data(args.out, config.data.dir);
   datasets::Dataset data = models::load_data(config.data, datasets::Split::train);
   if (resumed) {
     refuse_other_data(args, *resumed, config, data);
   } else {
     refuse_val_size(args, data);
+    refuse_untrained_classes(config.model.model, data);
     config = completed(std::move(config), args.val_size, data);
   }
   DataNotes notes("train");

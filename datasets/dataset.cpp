@@ -35,11 +35,16 @@ const Reader& find_reader(const std::string& name) {
 }
 
 void check_folder(const fs::path& dir, const std::string& name) {
+  const std::string files = name == "folder" ? "pictures" : name == "idx" ? "IDX files" : "the files of " + name;
   std::error_code error;
-  ELBO_CHECK(fs::exists(dir, error), IoError, dir.string(), ": expected a folder with the files of ", name,
-             ", found nothing there");
-  ELBO_CHECK(fs::is_directory(dir, error), IoError, dir.string(), ": expected a folder with the files of ", name,
-             ", found a file");
+  const fs::file_status status = fs::status(dir, error);
+  // A folder that may not be entered holds its own name too.
+  if (fs::is_directory(status)) static_cast<void>(fs::status(dir / ".", error));
+  ELBO_CHECK(!error || status.type() == fs::file_type::not_found, IoError, dir.string(),
+             ": cannot read the folder: ", error.message());
+  ELBO_CHECK(fs::exists(status), IoError, dir.string(), ": expected a folder with ", files, ", found ",
+             fs::is_symlink(dir, error) ? "a link to nothing" : "nothing there");
+  ELBO_CHECK(fs::is_directory(status), IoError, dir.string(), ": expected a folder with ", files, ", found a file");
 }
 
 std::vector<fs::path> usual_folders(const std::string& name) {

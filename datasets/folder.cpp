@@ -39,10 +39,25 @@ bool has_extension(const fs::path& path, std::span<const std::string_view> known
   return std::find(known.begin(), known.end(), lower(path.extension().string())) != known.end();
 }
 
+/// Whether it is a link whose end is not there, or cannot be reached.
+bool leads_nowhere(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_symlink(path, ignored) && !fs::exists(path, ignored);
+}
+
 bool is_picture(const fs::path& path, SplitRule rule) {
   std::error_code ignored;
   const bool named = rule == SplitRule::hash ? has_extension(path, extensions) : has_extension(path, tenth_extensions);
-  return named && !is_hidden(path) && fs::is_regular_file(path, ignored);
+  if (!named || is_hidden(path)) return false;
+  // A link to nothing is a picture that cannot be read. What SplitRule::tenth counts stays as it was.
+  return fs::is_regular_file(path, ignored) || (rule == SplitRule::hash && leads_nowhere(path));
+}
+
+/// Whether a run lies there: its figures are no pictures to train on.
+bool is_run(const fs::path& dir) {
+  std::error_code ignored;
+  return fs::is_regular_file(dir / "config.json", ignored) &&
+         (fs::is_regular_file(dir / "history.jsonl", ignored) || fs::is_directory(dir / "checkpoint", ignored));
 }
 
 bool is_folder(const fs::path& path) {
@@ -57,7 +72,7 @@ void for_pictures(const fs::path& dir, SplitRule rule, Fn&& fn) {
   std::error_code error;
   fs::recursive_directory_iterator it(dir, fs::directory_options::skip_permission_denied, error);
   for (const fs::recursive_directory_iterator end; !error && it != end; it.increment(error)) {
-    if (is_hidden(it->path())) it.disable_recursion_pending();
+    if (is_hidden(it->path()) || is_run(it->path())) it.disable_recursion_pending();
     if (is_picture(it->path(), rule) && !fn(it->path())) return;
   }
   ELBO_CHECK(!error, IoError, dir.string(), ": cannot read the folder: ", error.message());
@@ -76,6 +91,8 @@ std::vector<fs::path> sorted_pictures(const fs::path& dir, SplitRule rule) {
 /// What lies in a folder itself: the sub-folders in order of their names, those that begin with a dot left out.
 struct Content {
   std::vector<fs::path> folders;
+  std::vector<fs::path> runs;  ///< folders with runs, which are left out
+  std::vector<fs::path> lost;  ///< links to nothing that are not named as pictures
   bool pictures = false;
 };
 
@@ -85,10 +102,14 @@ Content content_of(const fs::path& dir, SplitRule rule = SplitRule::hash) {
   fs::directory_iterator it(dir, error);
   for (const fs::directory_iterator end; !error && it != end; it.increment(error)) {
     out.pictures = out.pictures || is_picture(it->path(), rule);
-    if (is_folder(it->path()) && !is_hidden(it->path())) out.folders.push_back(it->path());
+    if (is_hidden(it->path())) continue;
+    if (is_folder(it->path()))
+      (is_run(it->path()) ? out.runs : out.folders).push_back(it->path());
+    else if (leads_nowhere(it->path()) && !has_extension(it->path(), extensions))
+      out.lost.push_back(it->path());
   }
   ELBO_CHECK(!error, IoError, dir.string(), ": cannot read the folder: ", error.message());
-  std::sort(out.folders.begin(), out.folders.end());
+  for (std::vector<fs::path>* paths : {&out.folders, &out.runs, &out.lost}) std::sort(paths->begin(), paths->end());
   return out;
 }
 
@@ -97,6 +118,11 @@ std::string quoted_names(const std::vector<fs::path>& paths) {
   names.reserve(paths.size());
   for (const fs::path& path : paths) names.push_back("'" + path.filename().string() + "'");
   return join(names);
+}
+
+void note_runs(const fs::path& dir, const std::vector<fs::path>& runs, std::vector<std::string>& notes) {
+  if (!runs.empty())
+    notes.push_back(dir.string() + ": left out, as runs are no pictures to train on: " + quoted_names(runs));
 }
 
 /// The folders with a dataset's halves; all empty where there are none.
@@ -137,6 +163,7 @@ Halves find_halves(const fs::path& dir, std::vector<std::string>& notes) {
     *half = folder;
     halves.push_back(folder);
   }
+  if (out.any()) note_runs(dir, content.runs, notes);
   if (!out.any() || (beside.empty() && !content.pictures)) return out;
   const std::string what = beside.empty() ? "pictures" : quoted_names(beside);
   ELBO_CHECK(!out.one(), ValueError, dir.string(), ": expected halves or classes, found the half ",
@@ -145,20 +172,41 @@ Halves find_halves(const fs::path& dir, std::vector<std::string>& notes) {
   return out;
 }
 
+/// Why no picture was found below a folder, or behind a link.
+std::string why_empty(const fs::path& path) {
+  if (leads_nowhere(path)) return "a link to nothing";
+  std::error_code error;
+  const fs::directory_iterator it(path, error);
+  if (error) return error.message();
+  return it == fs::directory_iterator() ? "empty" : "none that is PNG or JPEG";
+}
+
 /// The pictures of each class, by its name; those of all, under an empty name, where there are no classes.
 using Classes = std::map<std::string, std::vector<fs::path>>;
 
 Classes find_classes(const fs::path& dir, SplitRule rule, std::vector<std::string>& notes) {
   Classes out;
   const Content content = content_of(dir, rule);
+  std::vector<fs::path> without = content.lost;
   for (const fs::path& folder : content.folders) {
     std::vector<fs::path> pictures = sorted_pictures(folder, rule);
-    if (!pictures.empty()) out[folder.filename().string()] = std::move(pictures);
+    if (pictures.empty())
+      without.push_back(folder);
+    else
+      out[folder.filename().string()] = std::move(pictures);
   }
-  if (!content.pictures) return out;
+  note_runs(dir, content.runs, notes);
+  if (!content.pictures) {
+    if (!out.empty() && !without.empty()) {
+      std::vector<std::string> each;
+      for (const fs::path& one : without) each.push_back("'" + one.filename().string() + "' (" + why_empty(one) + ")");
+      notes.push_back(dir.string() + ": no classes, as there are no pictures in them: " + join(each));
+    }
+    return out;
+  }
   if (!out.empty())
     notes.push_back(detail::concat(dir.string(), ": no classes: pictures lie in the folder itself, beside ", out.size(),
-                                   " sub-folders with pictures"));
+                                   out.size() == 1 ? " sub-folder with pictures" : " sub-folders with pictures"));
   return {{"", sorted_pictures(dir, rule)}};
 }
 
@@ -199,6 +247,31 @@ std::vector<std::string> names_of(const std::vector<Classes>& halves) {
   return {names.begin(), names.end()};
 }
 
+/// Says why there are no classes though some half has them, and which of them have nothing to train on.
+void note_classes(const fs::path& dir, const Halves& halves, const std::vector<Classes>& all,
+                  std::vector<std::string>& notes) {
+  const std::vector<fs::path> folders{halves.train, halves.val, halves.test};
+  std::vector<fs::path> flat, divided;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (all[i].contains(""))
+      flat.push_back(folders[i]);
+    else if (!all[i].empty())
+      divided.push_back(folders[i]);
+  }
+  if (!flat.empty() && !divided.empty())
+    notes.push_back(dir.string() + ": no classes: pictures lie in " + quoted_names(flat) + " itself, though " +
+                    quoted_names(divided) + " has sub-folders with pictures");
+  if (!flat.empty() || all[0].empty()) return;
+  std::set<std::string> untrained;
+  for (const Classes& half : all)
+    for (const auto& one : half)
+      if (!all[0].contains(one.first)) untrained.insert("'" + one.first + "'");
+  const std::vector<std::string> names(untrained.begin(), untrained.end());
+  if (!names.empty())
+    notes.push_back(halves.train.string() + ": no pictures to train on of " + join(names) + ", which " +
+                    (names.size() == 1 ? "another half has" : "other halves have"));
+}
+
 Found find_in_halves(const fs::path& dir, const Halves& halves, SplitRule rule, Split split, Found out) {
   const fs::path& mine = halves.of(split);
   const char* half = split == Split::train ? "train" : "test";
@@ -209,6 +282,7 @@ Found find_in_halves(const fs::path& dir, const Halves& halves, SplitRule rule, 
   for (const fs::path& folder : {halves.train, halves.val, halves.test})
     all.push_back(folder.empty() ? Classes() : find_classes(folder, rule, out.notes));
   out.class_names = names_of(all);
+  note_classes(dir, halves, all, out.notes);
   for (const auto& [name, files] : all[split == Split::train ? 0 : 2])
     for (const fs::path& file : files) out.add(file, name);
   ELBO_CHECK(!out.files.empty(), IoError, mine.string(), ": expected PNG or JPEG pictures to ", half,
@@ -248,11 +322,12 @@ Found find_by_rule(const fs::path& dir, SplitRule rule, Split split, Found out) 
       if (test != train) out.add(files[i], name);
     }
   }
-  const std::string why = all == 0 ? ""
-                          : rule == SplitRule::tenth
-                              ? "; every tenth of a class is one, and no class has ten"
-                              : detail::concat("; about one in ten is kept to test, by the hash of its path, and ",
-                                               train ? "so is each of the " : "so is none of the ", all);
+  const std::string why =
+      all == 0 ? ""
+      : rule == SplitRule::tenth
+          ? "; every tenth of a class is one, and no class has ten"
+          : detail::concat("; about one in ten is kept to test, by the hash of its path; here that is ",
+                           train ? "all of " : "none of ", all);
   ELBO_CHECK(!out.files.empty(), IoError, dir.string(), ": expected PNG or JPEG pictures to ", train ? "train" : "test",
              " there or below, found none", why);
   return out;
@@ -262,7 +337,9 @@ Found find_by_rule(const fs::path& dir, SplitRule rule, Split split, Found out) 
 std::vector<std::string> passed_over_by_tenth(const fs::path& dir) {
   std::vector<std::string> out;
   for (const fs::path& path : sorted_pictures(dir, SplitRule::hash))
-    if (!is_picture(path, SplitRule::tenth))
+    if (leads_nowhere(path))
+      out.push_back(path.string() + ": expected a picture, found a link to nothing");
+    else if (!is_picture(path, SplitRule::tenth))
       out.push_back(path.string() + ": expected .png, .jpg or .jpeg, as the run has it, found another extension");
   return out;
 }
@@ -306,6 +383,8 @@ Dataset read_folder(const Reader&, Split split, const fs::path& dir, const LoadO
   std::vector<std::string> faults(count);
   parallel_for(static_cast<std::int64_t>(count), 1, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) try {
+        ELBO_CHECK(!leads_nowhere(found.files[i]), IoError, found.files[i].string(),
+                   ": expected a picture, found a link to nothing");
         const auto bytes = read_picture(found.files[i], options.channels, options.size, options.size);
         std::copy(bytes.begin(), bytes.end(), out.pictures.begin() + static_cast<std::ptrdiff_t>(i * features));
       } catch (const std::exception& error) {
@@ -333,6 +412,12 @@ Dataset read_folder(const Reader&, Split split, const fs::path& dir, const LoadO
   out.pictures.resize(kept * features);
   out.shape = {static_cast<std::int64_t>(kept), options.channels, options.size, options.size};
   out.class_names = found.class_names;
+  const std::set<std::int64_t> before(found.labels.begin(), found.labels.end());
+  const std::set<std::int64_t> after(out.labels.begin(), out.labels.end());
+  for (std::int64_t label : before)
+    if (!after.contains(label))
+      out.notes.push_back(dir.string() + ": no picture of the class '" +
+                          out.class_names[static_cast<std::size_t>(label)] + "' could be read");
   return out;
 }
 

@@ -117,11 +117,13 @@ Run Run::create(const fs::path& folder, const RunConfig& config) {
 
 Run Run::open(const fs::path& folder) {
   std::error_code error;
+  fs::path config = folder / "config.json";
+  const bool found = fs::exists(config, error);
+  ELBO_CHECK(!error || error == std::errc::not_a_directory, IoError, folder.string(),
+             ": cannot read the run folder: ", error.message());
   ELBO_CHECK(fs::is_directory(folder, error), IoError, folder.string(), ": expected a run folder, found ",
              fs::exists(folder, error) ? "a file" : "nothing");
-  fs::path config = folder / "config.json";
-  ELBO_CHECK(fs::exists(config, error), IoError, folder.string(),
-             ": expected a run folder, found no config.json in it");
+  ELBO_CHECK(found, IoError, folder.string(), ": expected a run folder, found no config.json in it");
   constexpr std::uintmax_t most = 64'000'000;
   const std::uintmax_t bytes = fs::file_size(config, error);
   ELBO_CHECK(error || bytes <= most, FormatError, config.string(), ": expected at most ", most, " bytes, found ",

@@ -1,5 +1,7 @@
 // Folders of pictures: what a run keeps of its classes, its split and its data, and what is said of what it does not
 // use.
+#include <unistd.h>
+
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -270,4 +272,42 @@ TEST_CASE("pictures that cannot be read are counted and listed by every command,
   CHECK(json_of(data).at("skipped").size() == 7);
   CHECK_THAT(done(data).out, Catch::Contains("7 pictures could not be read") && Catch::Contains("x5.webp") &&
                                  Catch::Contains("broken.png"));
+}
+
+TEST_CASE("a model that takes labels is not trained without pictures of a class, and the reason is given",
+          "[cli][folder]") {
+  Place place;
+  place.add("data/train/b/1.png", grey(1, 8, 8));
+  place.add("data/test/c/1.png", grey(1, 8, 8));
+  check_refused(run_elbo(place.train()), {"--model cvae", "to train on of each class", "none of 'c'"});
+  CHECK(count_of(done(place.train("vae")).err, "no pictures to train on of 'c'") == 1);
+  fs::remove_all(place.data() / "test/c");
+  place.add("data/test/1.png", grey(1, 8, 8));
+  check_refused(run_elbo(place.train("cvae", "other")),
+                {"--model cvae", "no classes: pictures lie in 'test' itself, though 'train' has sub-folders"});
+  CHECK_FALSE(fs::exists(place.run("other")));
+}
+
+TEST_CASE("a run is not made among the pictures it is trained on", "[cli][folder]") {
+  Place place;
+  place.add_classes("data");
+  for (const char* name : {"data/run", "data/b/deep/run", "data/../data/run"})
+    check_refused(run_elbo(place.train("vae", name)), {"--out", "outside of --data", "found one in it"});
+  CHECK_FALSE(fs::exists(place.data() / "run"));
+  CHECK_FALSE(fs::exists(place.data() / "b/deep"));
+  done(place.train("vae", "data-run"));
+}
+
+TEST_CASE("a folder that may not be entered is told from one that is not there", "[cli][folder]") {
+  Place place;
+  place.add("shut/x/config.json", "{}");
+  fs::permissions(place.dir.path(), fs::perms::all);
+  const std::string shut = place.dir / "shut", prefix = getuid() == 0 ? "setpriv --reuid=65534 --clear-groups" : "";
+  fs::permissions(shut, fs::perms::none);
+  const Ended eval[] = {run_elbo({"eval", shut}, prefix), run_elbo({"eval", shut + "/x"}, prefix)};
+  const Ended data = run_elbo({"data", "--dataset", "folder", "--data", shut}, prefix);
+  const Ended inner = run_elbo({"data", "--dataset", "mnist", "--data", shut + "/x"}, prefix);
+  fs::permissions(shut, fs::perms::owner_all);
+  for (const Ended& one : eval) check_refused(one, {shut, "cannot read the run folder: Permission denied"});
+  for (const Ended& one : {data, inner}) check_refused(one, {shut, "cannot read the folder: Permission denied"});
 }

@@ -132,7 +132,7 @@ TEST_CASE("folder: pictures that lie in the folder itself have no classes") {
   CHECK(train.class_names.empty());
   CHECK(first_bytes(train).back() == 50);
   CHECK(train.notes == std::vector<std::string>{dir.path().string() +
-                                                ": no classes: pictures lie in the folder itself, beside 1 sub-folders "
+                                                ": no classes: pictures lie in the folder itself, beside 1 sub-folder "
                                                 "with pictures"});
 }
 
@@ -313,7 +313,7 @@ TEST_CASE("folder: nothing to read, and options that make no sense") {
   CHECK(error_of<IoError>([&] { load_folder(dir.path(), Split::test); }) ==
         place +
             ": expected PNG or JPEG pictures to test there or below, found none; about one in ten is kept to test, by "
-            "the hash of its path, and so is none of the 1");
+            "the hash of its path; here that is none of 1");
   std::filesystem::create_directories(dir / "train");
   std::filesystem::create_directories(dir / "test");
   CHECK(error_of<IoError>([&] { load_folder(dir.path(), Split::test); }) ==
@@ -337,4 +337,42 @@ TEST_CASE("folder: a pipe is no picture, links to files and to classes are follo
   const Dataset data = load_folder(dir.path(), Split::train);
   CHECK(data.class_names == std::vector<std::string>{"a", "b"});
   CHECK(first_bytes(data) == std::vector<int>{1, 3, 3});
+}
+
+TEST_CASE(
+    "folder: runs are left out, what has no pictures is named, a link to nothing is a picture that cannot be read") {
+  TempDir dir;
+  const std::string place = dir.path().string();
+  write_all(dir, {"a/1.png", "b/1.png", "run/samples.png", "b/deep/samples.png"}, grey(1));
+  write_all(dir, {"run/config.json", "run/history.jsonl", "b/deep/config.json", "b/deep/history.jsonl"}, "{}");
+  write_all(dir, {"text/notes.txt", "broken/1.png"}, "x");
+  std::filesystem::create_directories(dir / "empty");
+  std::filesystem::create_symlink("nowhere", dir / "link");
+  std::filesystem::create_symlink("nowhere", dir / "a/2.png");
+  const Dataset data = load_folder(dir.path(), Split::train, 2);
+  CHECK(data.class_names == std::vector<std::string>{"a", "b", "broken"});
+  CHECK(data.size() == 2);
+  REQUIRE(data.skipped.size() == 2);
+  CHECK(data.skipped[0] == place + "/a/2.png: expected a picture, found a link to nothing");
+  REQUIRE(data.notes.size() == 3);
+  CHECK(data.notes[0] == place + ": left out, as runs are no pictures to train on: 'run'");
+  CHECK(data.notes[1] == place +
+                             ": no classes, as there are no pictures in them: 'link' (a link to nothing), 'empty' "
+                             "(empty), 'text' (none that is PNG or JPEG)");
+  CHECK(data.notes[2] == place + ": no picture of the class 'broken' could be read");
+}
+
+TEST_CASE("folder: a half without classes beside one that has them, and a class that is not trained on, are said") {
+  TempDir flat, other;
+  write_all(flat, {"train/a/1.png", "test/1.png"}, grey(1));
+  const Dataset none = load_folder(flat.path(), Split::train, 2);
+  CHECK(none.labels.empty());
+  CHECK(none.notes == std::vector<std::string>{flat.path().string() +
+                                               ": no classes: pictures lie in 'test' itself, though 'train' has "
+                                               "sub-folders with pictures"});
+  CHECK(load_folder(flat.path(), Split::test, 2).notes == none.notes);
+  write_all(other, {"train/a/1.png", "test/b/1.png", "val/a/1.png"}, grey(1));
+  const Dataset train = load_folder(other.path(), Split::train, 2);
+  CHECK(train.notes == std::vector<std::string>{(other / "train").string() +
+                                                ": no pictures to train on of 'b', which another half has"});
 }
