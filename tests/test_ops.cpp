@@ -180,6 +180,17 @@ TEST_CASE("derivatives at kinks are those that core/ops.h promises", "[ops]") {
   CHECK(weighted_gradient([](const Tensor& x) { return elbo::pow(x, 2); }, {0, -3}) == Doubles{0, -12});
 }
 
+TEST_CASE("the gradient of pow takes one from the exponent before it is rounded", "[ops]") {
+  for (const float at : {1e-30f, 3.0f, 5.4423142e34f}) {
+    CAPTURE(at);
+    Tensor x = elbo::full({}, at);
+    x.requires_grad_();
+    elbo::pow(x, 2.1).backward();
+    const double exact = static_cast<double>(2.1f) * std::pow(static_cast<double>(at), static_cast<double>(1.1f));
+    CHECK(x.grad().item() == Approx(exact).epsilon(3e-7).scale(0));
+  }
+}
+
 TEST_CASE("ties share the gradient equally", "[ops]") {
   const Tensor limit(array_of({1, 1, 1}, {3}, DType::float64));
   CHECK(weighted_gradient([&](const Tensor& x) { return elbo::maximum(x, limit); }, {0, 1, 2}) == Doubles{0, 1, 3});
