@@ -1,3 +1,4 @@
+#include <elbo/core/text.h>
 #include <elbo/viz/figures.h>
 #include <elbo/viz/report_facts.h>
 
@@ -53,7 +54,7 @@ int list_all(const DataArgs& args) {
                               : place.name == "folder" || place.name == "idx"
                                   ? "files of your own: give their folder with --data"
                                   : "not found";
-    if (!args.json) std::printf("%-14s %s\n", place.name.c_str(), where.c_str());
+    if (!args.json) std::printf("%-14s %s\n", place.name.c_str(), printable(where).c_str());
     ordered_json one{{"name", place.name}, {"found", place.found}};
     one["dir"] = place.dir.empty() ? ordered_json() : ordered_json(place.dir);
     json["datasets"].push_back(one);
@@ -197,7 +198,7 @@ void print_classes(const Halves& data) {
   }
   std::printf("\n  %5s  %-24s %10s%s %10s\n", "label", "class", "training", val ? " validation" : "", "test");
   for (std::size_t c = 0; c < classes.size(); ++c) {
-    std::printf("  %5zu  %-24s %10s", c, classes[c].name.c_str(), viz::thousands(classes[c].train).c_str());
+    std::printf("  %5zu  %-24s %10s", c, printable(classes[c].name).c_str(), viz::thousands(classes[c].train).c_str());
     if (val) std::printf(" %10s", viz::thousands(classes[c].val).c_str());
     std::printf(" %10s\n", viz::thousands(classes[c].test).c_str());
   }
@@ -211,9 +212,9 @@ std::string halves_text(const std::string& halves) {
 void print_text(const DataArgs& args, const Halves& data, const std::string& dir) {
   const Dataset& train = data.train;
   const Moments moments = moments_of(train);
-  std::printf("%s\n", train.name.c_str());
-  std::printf("  from            %s\n", dir.empty() ? "drawn, no files" : dir.c_str());
-  if (!train.halves.empty()) std::printf("  halves          %s\n", halves_text(train.halves).c_str());
+  std::printf("%s\n", printable(train.name).c_str());
+  std::printf("  from            %s\n", dir.empty() ? "drawn, no files" : printable(dir).c_str());
+  if (!train.halves.empty()) std::printf("  halves          %s\n", printable(halves_text(train.halves)).c_str());
   std::printf("  training        %s\n", counted(data.train_count(), "picture", "pictures").c_str());
   if (train.val_count > 0)
     std::printf("  validation      %s\n", counted(train.val_count, "picture", "pictures").c_str());
@@ -224,15 +225,15 @@ void print_text(const DataArgs& args, const Halves& data, const std::string& dir
   std::printf("  pixel std       %s\n", list_of(moments.std).c_str());
   std::string factors;
   for (const std::string& name : train.factor_names) factors += (factors.empty() ? "" : ", ") + name;
-  if (!factors.empty()) std::printf("  factors         %s\n", factors.c_str());
+  if (!factors.empty()) std::printf("  factors         %s\n", printable(factors).c_str());
   print_classes(data);
   if (!data.skipped.empty()) {
     std::printf("\n%s could not be read and %s left out:\n",
                 counted(static_cast<std::int64_t>(data.skipped.size()), "picture", "pictures").c_str(),
                 data.skipped.size() == 1 ? "is" : "are");
-    for (const std::string& one : data.skipped) std::printf("  %s\n", one.c_str());
+    for (const std::string& one : data.skipped) std::printf("  %s\n", printable(one).c_str());
   }
-  if (!args.preview.empty()) std::printf("\n%s\n", args.preview.c_str());
+  if (!args.preview.empty()) std::printf("\n%s\n", printable(args.preview.native()).c_str());
 }
 
 void print_json_of(const DataArgs& args, const Halves& data, const std::string& dir) {

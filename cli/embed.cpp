@@ -1,5 +1,6 @@
 #include <elbo/core/file.h>
 #include <elbo/core/ops.h>
+#include <elbo/core/text.h>
 #include <elbo/models/latent.h>
 #include <elbo/models/metrics.h>
 #include <elbo/viz/embedding.h>
@@ -110,7 +111,7 @@ nlohmann::ordered_json json_of(const Trained& trained, const Embedded& one) {
 
 void print_text(const std::vector<Trained>& runs, const std::vector<Embedded>& all) {
   for (std::size_t i = 0; i < all.size(); ++i) {
-    std::printf("%s: ", runs[i].name.c_str());
+    std::printf("%s: ", printable(runs[i].name).c_str());
     const viz::Embedding& e = all[i].embedding;
     if (e.explained_variance)
       std::printf("explained variance %.1f %% + %.1f %%, ", 100 * (*e.explained_variance)[0],
@@ -153,8 +154,14 @@ int embed(const EmbedArgs& args) {
     ELBO_CHECK(trained.model->config().latent >= 2, ValueError, trained.run.folder().string(),
                ": expected at least two latent dimensions, found ", trained.model->config().latent);
   datasets::Dataset pictures = open_dataset(runs, args.half(), args);
+  check_count(args, args.count, pictures);
   if (args.count > 0) pictures = pictures.first(args.count);
-  ELBO_CHECK(pictures.size() >= 2, ValueError, "embed: expected at least two pictures, found ", pictures.size());
+  ELBO_CHECK(pictures.size() >= 2, ValueError, "expected at least two ", args.split, " pictures, found ",
+             pictures.size());
+  ELBO_CHECK(args.method != "tsne" ||
+                 (args.tsne.perplexity >= 1 && args.tsne.perplexity < static_cast<double>(pictures.size())),
+             ValueError, "--perplexity: expected at least 1 and less than the number of pictures, ", pictures.size(),
+             ", found ", csv_number(args.tsne.perplexity));
   std::vector<Embedded> all;
   {
     Status status;
@@ -168,7 +175,7 @@ int embed(const EmbedArgs& args) {
   if (is_stdout(out) || is_stdout(csv)) return 0;
   if (!args.json) {
     print_text(runs, all);
-    for (const fs::path& file : files) std::printf("%s\n", file.c_str());
+    for (const fs::path& file : files) std::printf("%s\n", printable(file.native()).c_str());
     print_device(runs.front());
     return 0;
   }

@@ -54,7 +54,7 @@ int eval(const EvalArgs& args) {
   out["mse"] = e.mse;
   out["active_units"] = e.active_units;
   out["beta"] = config.train.beta;
-  out["codes"] = args.codes;
+  out["codes"] = codes_text(args.codes, trained);
   out["likelihood"] = models::name(config.model.likelihood);
   out["device"] = trained.model->device().to_string();
   print_json(out);

@@ -1,5 +1,6 @@
 #include "figure_options.h"
 
+#include <elbo/core/text.h>
 #include <elbo/datasets/picture.h>
 #include <elbo/viz/report_facts.h>
 
@@ -93,7 +94,7 @@ std::string describe(const std::vector<Trained>& runs, const DrawnFrom& from) {
   std::string names;
   for (std::size_t i = 0; i < runs.size(); ++i) {
     if (from.fitted[i] == 0) continue;
-    names += (names.empty() ? "" : ", ") + runs[i].name;
+    names += (names.empty() ? "" : ", ") + printable(runs[i].name);
     fitted = std::max(fitted, from.fitted[i]);
   }
   if (fitted == 0) return "N(0, 1)";
@@ -129,11 +130,18 @@ nlohmann::ordered_json figure_json(const FigureArgs& args, const fs::path& file,
   return out;
 }
 
-std::string names_of(const std::vector<Trained>& runs) {
+std::string names_of(const std::vector<std::string>& names) {
   std::string out;
-  for (std::size_t i = 0; i < runs.size(); ++i)
-    out += (i == 0 ? "" : i + 1 < runs.size() ? ", " : " and ") + runs[i].name;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    out += (i == 0 ? "" : i + 1 < names.size() ? ", " : " and ") + printable(names[i]);
   return out;
+}
+
+std::string names_of(const std::vector<Trained>& runs) {
+  std::vector<std::string> names;
+  names.reserve(runs.size());
+  for (const Trained& trained : runs) names.push_back(trained.name);
+  return names_of(names);
 }
 
 }  // namespace elbo::cli

@@ -51,7 +51,8 @@ std::filesystem::path output_of(const FigureArgs& args, const std::vector<Traine
 /// with their models and names.
 nlohmann::ordered_json figure_json(const FigureArgs& args, const std::filesystem::path& file, const viz::Image& image,
                                    const std::vector<Trained>& runs);
-/// "one, two and three".
+/// "one, two and three", for the eye.
+std::string names_of(const std::vector<std::string>& names);
 std::string names_of(const std::vector<Trained>& runs);
 
 }  // namespace elbo::cli

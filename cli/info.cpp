@@ -1,3 +1,4 @@
+#include <elbo/core/text.h>
 #include <elbo/viz/report_facts.h>
 
 #include <algorithm>
@@ -73,17 +74,18 @@ void print_training(const std::vector<models::EpochRecord>& history, const model
 }
 
 void print_text(const models::Run& run, const models::Outline& model, const std::vector<models::EpochRecord>& history) {
-  std::printf("%s\n\n", run.folder().c_str());
+  std::printf("%s\n\n", printable(run.folder().native()).c_str());
   for (const viz::Fact& fact : viz::describe(run.config(), model.config, model.count))
-    std::printf("%-18s %s\n", fact.name.c_str(), fact.value.c_str());
+    std::printf("%-18s %s\n", fact.name.c_str(), printable(fact.value).c_str());
   if (!run.config().data.class_names.empty()) {
     std::string names;
     for (const std::string& name : run.config().data.class_names) names += (names.empty() ? "" : ", ") + name;
-    std::printf("%-18s %s\n", "Classes", names.c_str());
+    std::printf("%-18s %s\n", "Classes", printable(names).c_str());
   }
-  if (!run.config().data.dir.empty()) std::printf("%-18s %s\n", "Data from", run.config().data.dir.c_str());
+  if (!run.config().data.dir.empty())
+    std::printf("%-18s %s\n", "Data from", printable(run.config().data.dir.native()).c_str());
   if (const auto holder = models::RunLock::holder(run.folder()))
-    std::printf("%-18s %s\n", "Being trained by", holder->c_str());
+    std::printf("%-18s %s\n", "Being trained by", printable(*holder).c_str());
   print_training(history, run);
   std::printf("\nParameters\n");
   std::size_t widest = 5;
@@ -94,7 +96,7 @@ void print_text(const models::Run& run, const models::Outline& model, const std:
   std::printf("  %-*s  %-20s %12s\n", static_cast<int>(widest), "total", "", viz::thousands(model.count).c_str());
   std::printf("\nFiles\n");
   for (const File& file : files_of(run.folder()))
-    std::printf("  %-30s %12s\n", file.name.c_str(), size_text(file.bytes).c_str());
+    std::printf("  %-30s %12s\n", printable(file.name).c_str(), size_text(file.bytes).c_str());
 }
 
 ordered_json json_of(const models::Losses& l) {

@@ -90,6 +90,10 @@ models::Codes codes_of(const std::string& codes) {
   return codes == "mean" ? models::Codes::mean : models::Codes::sampled;
 }
 
+std::string codes_text(const std::string& codes, const Trained& trained) {
+  return trained.run.config().model.model == "ae" ? "encoder" : codes;
+}
+
 CLI::Option* add_seed(CLI::App& command, std::uint64_t& seed, const std::string& of_what) {
   return command.add_option("--seed", seed, of_what)->check(any_seed())->type_name("N")->capture_default_str();
 }
@@ -211,6 +215,11 @@ datasets::Dataset open_dataset(const std::vector<Trained>& runs, datasets::Split
 
 datasets::Dataset open_dataset(const Trained& trained, datasets::Split split, const RunArgs& args) {
   return open_for(std::array{&trained}, split, args);
+}
+
+void check_count(const RunArgs& args, std::int64_t count, const datasets::Dataset& data) {
+  ELBO_CHECK(args.command->count("--count") == 0 || count <= data.size(), ValueError, "--count: expected at most ",
+             data.size(), ", all ", args.split, " pictures of ", data.name, ", found ", count);
 }
 
 std::vector<std::string> class_names_of(const std::vector<Trained>& runs) {

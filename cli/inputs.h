@@ -56,6 +56,8 @@ void add_common(CLI::App& command, RunArgs& args);
 /// `--codes`, sampled or mean, for codes_of.
 CLI::Option* add_codes(CLI::App& command, std::string& codes);
 models::Codes codes_of(const std::string& codes);
+/// The same for JSON: an autoencoder's are `encoder`, nothing is drawn.
+std::string codes_text(const std::string& codes, const Trained& trained);
 CLI::Option* add_seed(CLI::App& command, std::uint64_t& seed, const std::string& of_what);
 
 /// Adds `--device`, for device_of.
@@ -78,6 +80,8 @@ std::vector<Trained> open_trained(const RunArgs& args);
 datasets::Dataset open_dataset(const std::vector<Trained>& runs, datasets::Split split, const RunArgs& args);
 /// The same for one of them.
 datasets::Dataset open_dataset(const Trained& trained, datasets::Split split, const RunArgs& args);
+/// Throws ValueError where `--count` was given and asks for more pictures than there are.
+void check_count(const RunArgs& args, std::int64_t count, const datasets::Dataset& data);
 /// The class names of the models that take labels; of the first run that has some, where none does. Throws ValueError
 /// where they number them in different ways.
 std::vector<std::string> class_names_of(const std::vector<Trained>& runs);

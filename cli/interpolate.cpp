@@ -1,3 +1,5 @@
+#include <elbo/core/text.h>
+
 #include <algorithm>
 #include <cstdio>
 
@@ -25,6 +27,8 @@ void check(const InterpolateArgs& args) {
   ELBO_CHECK(draws || args.command->count("--seed") == 0, ValueError,
              "--seed: nothing is drawn between the means of --pictures, only with --from codes or prior");
 }
+
+bool draws_codes(const Trained& trained) { return trained.run.config().model.model != "ae"; }
 
 /// The rows of each run and what they lie between.
 struct Drawn {
@@ -57,8 +61,8 @@ Drawn draw(const InterpolateArgs& args, const std::vector<Trained>& runs, const 
 
 void print_text(const InterpolateArgs& args, const std::vector<Trained>& runs, const Drawn& drawn,
                 const std::filesystem::path& file) {
-  std::printf("%s: %lld steps of %s, in straight lines between\n", file.c_str(), static_cast<long long>(args.steps),
-              names_of(runs).c_str());
+  std::printf("%s: %lld steps of %s, in straight lines between\n", printable(file.native()).c_str(),
+              static_cast<long long>(args.steps), names_of(runs).c_str());
   if (args.from == "prior") {
     std::printf("  %lld pairs of codes from %s, seed %llu\n", static_cast<long long>(drawn.pairs),
                 describe(runs, drawn.codes).c_str(), static_cast<unsigned long long>(args.seed));
@@ -66,9 +70,12 @@ void print_text(const InterpolateArgs& args, const std::vector<Trained>& runs, c
   }
   const char* of = args.from == "codes" ? "codes drawn from q(z|x) of" : "the posterior means of";
   auto picture = [&](std::size_t i) {
-    std::string name = drawn.picture_labels.empty() ? "" : " (" + drawn.picture_labels[i] + ")";
+    std::string name = drawn.picture_labels.empty() ? "" : " (" + printable(drawn.picture_labels[i]) + ")";
     return std::to_string(drawn.pictures[i]) + name;
   };
+  for (const Trained& trained : runs)
+    if (args.from == "codes" && !draws_codes(trained))
+      std::printf("  %s, an autoencoder, with the encoder's own codes\n", printable(trained.name).c_str());
   for (std::size_t i = 0; i < drawn.pictures.size(); i += 2)
     std::printf("  %s %s pictures %s and %s\n", of, args.split.c_str(), picture(i).c_str(), picture(i + 1).c_str());
 }
@@ -77,6 +84,8 @@ int interpolate(const InterpolateArgs& args) {
   check(args);
   std::vector<Trained> runs = open_trained(args);
   std::filesystem::path file = output_of(args, runs, file_name);
+  ELBO_CHECK(args.from != "codes" || std::any_of(runs.begin(), runs.end(), draws_codes), ValueError,
+             "--from codes: an autoencoder (ae) draws no codes from q(z|x), expected --from pictures");
   viz::InterpolationOptions options{.title = args.title,
                                     .steps = args.steps,
                                     .ends = args.from == "codes" ? models::Codes::sampled : models::Codes::mean,
@@ -103,6 +112,8 @@ int interpolate(const InterpolateArgs& args) {
     out["pictures"] = drawn.pictures;
     if (!drawn.picture_labels.empty()) out["classes"] = drawn.picture_labels;
   }
+  for (std::size_t i = 0; args.from == "codes" && i < runs.size(); ++i)
+    out["runs"][i]["codes"] = codes_text("sampled", runs[i]);
   for (std::size_t i = 0; i < drawn.codes.fitted.size(); ++i)
     out["runs"][i]["codes"] = drawn.codes.fitted[i] > 0 ? "fitted" : "prior";
   print_json(out);

@@ -1,3 +1,5 @@
+#include <elbo/core/text.h>
+
 #include <cmath>
 #include <cstdio>
 
@@ -21,7 +23,7 @@ int manifold(const ManifoldArgs& args) {
   ELBO_CHECK(model.config().latent == 2, ValueError, "the model of ", runs[0].run.folder().string(),
              ": expected 2 latent dimensions, found ", model.config().latent);
   ELBO_CHECK(std::isfinite(args.low) && std::isfinite(args.high) && args.low < args.high, ValueError,
-             "expected --low below --high, found ", args.low, " and ", args.high);
+             "expected --low below --high, found ", csv_number(args.low), " and ", csv_number(args.high));
   viz::ManifoldOptions options{.title = args.title,
                                .n = args.n,
                                .low = args.low,
@@ -32,9 +34,10 @@ int manifold(const ManifoldArgs& args) {
   viz::write_png(file, image);
   if (is_stdout(file)) return 0;
   if (!args.json) {
-    std::printf("%s: what %s decodes on a grid of %lld x %lld codes\n", file.c_str(), runs[0].name.c_str(),
-                static_cast<long long>(args.n), static_cast<long long>(args.n));
-    std::printf("from %g to %g; z[0] grows to the right, z[1] upwards\n", args.low, args.high);
+    std::printf("%s: what %s decodes on a grid of %lld x %lld codes\n", printable(file.native()).c_str(),
+                printable(runs[0].name).c_str(), static_cast<long long>(args.n), static_cast<long long>(args.n));
+    std::printf("from %s to %s; z[0] grows to the right, z[1] upwards\n", csv_number(args.low).c_str(),
+                csv_number(args.high).c_str());
     print_device(runs[0]);
     return 0;
   }
@@ -60,9 +63,14 @@ void add_manifold(CLI::App& app, Command& run) {
       ->capture_default_str();
   command->add_option("--low", args->low, "The lowest value of both dimensions")
       ->check(any_number())
+      ->check(float32_number())
       ->type_name("X")
       ->capture_default_str();
-  command->add_option("--high", args->high, "The highest")->check(any_number())->type_name("X")->capture_default_str();
+  command->add_option("--high", args->high, "The highest")
+      ->check(any_number())
+      ->check(float32_number())
+      ->type_name("X")
+      ->capture_default_str();
   add_label(*command, *args, "The class to decode, where the model takes labels");
   add_figure_options(*command, *args, file_name);
   command->final_callback([args, &run] { run = [args] { return manifold(*args); }; });

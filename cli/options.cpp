@@ -9,6 +9,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "commands.h"
 
@@ -135,6 +136,11 @@ CLI::Validator any_seed() {
 
 CLI::Validator any_number() {
   return number_check<double>("a number", [](double) { return true; });
+}
+
+CLI::Validator float32_number() {
+  return number_check<double>("a number from -3.4028234e+38 to 3.4028234e+38, as float32 holds",
+                              [](double value) { return std::abs(value) <= std::numeric_limits<float>::max(); });
 }
 
 CLI::Validator positive() {

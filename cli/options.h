@@ -15,6 +15,8 @@ CLI::Validator at_least(std::int64_t least);
 CLI::Validator between(std::int64_t least, std::int64_t most);
 CLI::Validator any_seed();
 CLI::Validator any_number();
+/// A number that float32, in which all is computed, can hold.
+CLI::Validator float32_number();
 CLI::Validator positive();
 CLI::Validator not_negative();
 /// One of these words.

@@ -1,3 +1,4 @@
+#include <elbo/core/text.h>
 #include <elbo/viz/report_facts.h>
 
 #include <algorithm>
@@ -28,6 +29,7 @@ Chosen choose(const ReconstructArgs& args, const std::vector<Trained>& runs) {
   out.label = label_of(runs, args.label);
   if (args.input.empty()) {
     out.pictures = pictures_of(runs, args);
+    check_count(args, args.count, out.pictures);
     out.indices = args.indices.empty() ? models::evenly_spaced(out.pictures.size(), args.count) : args.indices;
     return out;
   }
@@ -38,20 +40,16 @@ Chosen choose(const ReconstructArgs& args, const std::vector<Trained>& runs) {
   return out;
 }
 
-std::string text_of(double error) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.6f", error);
-  return text;
-}
-
 void print_text(const ReconstructArgs& args, const std::vector<Trained>& runs, const Chosen& chosen,
                 const std::vector<double>& errors, const std::filesystem::path& file) {
-  std::string of = args.input.empty() ? args.split + " pictures of " + chosen.pictures.name : "pictures of your own";
-  std::printf("%s: %s %s above what %s %s of them\n", file.c_str(),
+  std::string of =
+      args.input.empty() ? args.split + " pictures of " + printable(chosen.pictures.name) : "pictures of your own";
+  std::printf("%s: %s %s above what %s %s of them\n", printable(file.native()).c_str(),
               viz::thousands(static_cast<std::int64_t>(chosen.indices.size())).c_str(), of.c_str(),
               names_of(runs).c_str(), runs.size() == 1 ? "makes" : "make");
   for (std::size_t i = 0; i < runs.size(); ++i)
-    std::printf("  %s: mean squared error %s per pixel\n", runs[i].name.c_str(), text_of(errors[i]).c_str());
+    std::printf("  %s: mean squared error %s per pixel\n", printable(runs[i].name).c_str(),
+                models::loss_text(errors[i], 10, 6).c_str());
   print_device(runs.front());
 }
 

@@ -1,4 +1,5 @@
 #include <elbo/core/file.h>
+#include <elbo/core/text.h>
 #include <elbo/viz/report.h>
 
 #include <cstdio>
@@ -51,7 +52,8 @@ int report(const ReportArgs& args) {
     parts.push_back({runs[i].name, runs[i].run, *runs[i].model, found ? &found->data : nullptr,
                      found && found->split == datasets::Split::train ? "train" : "test"});
     if (!found)
-      std::cerr << "elbo report: note: " << runs[i].name << " without its pictures: " << pictures[i].missing << "\n";
+      std::cerr << "elbo report: note: " << printable(runs[i].name + " without its pictures: " + pictures[i].missing)
+                << "\n";
   }
   viz::ReportOptions options = args.options;
   options.tsne = !args.no_tsne;
@@ -73,7 +75,7 @@ int report(const ReportArgs& args) {
       json["runs"].push_back({{"run", trained.run.folder().string()}, {"name", trained.name}});
     print_json(json);
   } else {
-    std::printf("%s: one page about %s, complete in itself (%.1f MB)\n", out.c_str(),
+    std::printf("%s: one page about %s, complete in itself (%.1f MB)\n", printable(out.native()).c_str(),
                 counted(static_cast<std::int64_t>(runs.size()), "run", "runs").c_str(),
                 static_cast<double>(page.size()) / 1e6);
     print_device(runs.front());

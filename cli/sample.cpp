@@ -1,3 +1,5 @@
+#include <elbo/core/text.h>
+
 #include <algorithm>
 #include <cstdio>
 
@@ -18,13 +20,17 @@ bool takes_labels(const Trained& trained) { return trained.model->is_conditional
 
 void print_text(const SampleArgs& args, const std::vector<Trained>& runs, const viz::SampleOptions& options,
                 const DrawnFrom& from, viz::FigureSize size, const std::filesystem::path& file) {
-  std::printf("%s: %lld x %lld samples of %s\n", file.c_str(), static_cast<long long>(size.rows),
+  std::printf("%s: %lld x %lld samples of %s\n", printable(file.native()).c_str(), static_cast<long long>(size.rows),
               static_cast<long long>(size.columns), names_of(runs).c_str());
-  std::printf("Codes from %s, temperature %g, seed %llu", describe(runs, from).c_str(), args.temperature,
-              static_cast<unsigned long long>(args.seed));
+  std::printf("Codes from %s, temperature %s, seed %llu", describe(runs, from).c_str(),
+              csv_number(args.temperature).c_str(), static_cast<unsigned long long>(args.seed));
   bool labels = std::any_of(runs.begin(), runs.end(), takes_labels);
   if (options.label) {
-    std::printf("; all of class %s", viz::class_name(options.class_names, *options.label).c_str());
+    const std::string name = printable(viz::class_name(options.class_names, *options.label));
+    std::vector<std::string> of;
+    for (const Trained& trained : runs)
+      if (takes_labels(trained)) of.push_back(trained.name);
+    std::printf("; all%s of class %s", of.size() == runs.size() ? "" : (" of " + names_of(of)).c_str(), name.c_str());
   } else if (labels) {
     std::printf("; %s", runs.size() == 1 ? "a row for each class" : "where a model takes labels, a column for each");
   }
@@ -86,6 +92,7 @@ void add_sample(CLI::App& app, Command& run) {
       ->type_name("N");
   command->add_option("--temperature", args->temperature, "Times the standard deviation of the codes")
       ->check(not_negative())
+      ->check(float32_number())
       ->type_name("X")
       ->capture_default_str();
   add_label(*command, *args, "Only pictures of this class (default: all classes)");

@@ -1,4 +1,5 @@
 #include <elbo/core/file.h>
+#include <elbo/core/text.h>
 #include <elbo/models/metrics.h>
 #include <elbo/viz/figures.h>
 
@@ -181,11 +182,16 @@ models::Losses auroc_of(const std::vector<Scored>& all) {
     reconstruction.push_back(one.losses.reconstruction);
     kl.push_back(one.losses.kl);
   }
+  const std::int64_t count = std::count(odd.begin(), odd.end(), 1), of = static_cast<std::int64_t>(odd.size());
+  ELBO_CHECK(count > 0 && count < of, ValueError, "--odd: expected odd and normal pictures, found ", count,
+             " odd among ", of);
   return {models::auroc(loss, odd), models::auroc(reconstruction, odd), models::auroc(kl, odd)};
 }
 
 void print_row(const char* name, const models::Losses& l, int decimals) {
-  std::printf("  %-36s %10.*f  %14.*f  %10.*f\n", name, decimals, l.loss, decimals, l.reconstruction, decimals, l.kl);
+  const auto text = [&](double value, int width) { return models::loss_text(value, width, decimals); };
+  std::printf("  %-36s %10s  %14s  %10s\n", name, text(l.loss, 10).c_str(), text(l.reconstruction, 14).c_str(),
+              text(l.kl, 10).c_str());
 }
 
 std::string row_name(const char* what, std::int64_t count) {
@@ -207,15 +213,16 @@ void print_pictures(const ScoreArgs& args, const std::vector<Scored>& all) {
   for (const Scored* one : shown) {
     std::string name = args.input.empty() ? one->source + " " + std::to_string(one->index) : one->source;
     if (!one->class_name.empty()) name += " (" + one->class_name + ")";
-    print_row(name.c_str(), one->losses, 2);
+    print_row(printable(name).c_str(), one->losses, 2);
   }
 }
 
 void print_text(const ScoreArgs& args, const Trained& trained, const std::vector<Scored>& all, const fs::path& file) {
-  std::printf("%s: negative ELBO in nats, %s\n", trained.name.c_str(),
-              args.codes == "mean"
-                  ? "at the posterior mean"
-                  : (counted(args.samples, "draw", "draws") + " of the code for each picture").c_str());
+  const std::string codes = codes_text(args.codes, trained);
+  std::printf("%s: negative ELBO in nats, %s\n", printable(trained.name).c_str(),
+              codes == "encoder" ? "at the encoder's own codes"
+              : codes == "mean"  ? "at the posterior mean"
+                                 : (counted(args.samples, "draw", "draws") + " of the code for each picture").c_str());
   if (args.input.empty()) {
     std::printf("\n  %-36s %10s  %14s  %10s\n", "mean", "score", "reconstruction", "KL");
     const Group normal = mean_of(all, 0), odd = mean_of(all, 1);
@@ -226,7 +233,7 @@ void print_text(const ScoreArgs& args, const Trained& trained, const std::vector
     }
   }
   print_pictures(args, all);
-  std::printf("\n%s\n", file.c_str());
+  std::printf("\n%s\n", printable(file.native()).c_str());
   print_device(trained);
 }
 
@@ -240,7 +247,7 @@ void print_result(const ScoreArgs& args, const Trained& trained, const std::vect
   out["count"] = all.size();
   if (args.input.empty()) out["split"] = args.split;
   out["skipped"] = args.notes->skipped();
-  out["codes"] = args.codes;
+  out["codes"] = codes_text(args.codes, trained);
   out["samples"] = args.samples;
   out["device"] = trained.model->device().to_string();
   const auto group = [&](std::int64_t odd) {

@@ -59,7 +59,7 @@ void draw_pictures(const models::Run& run, Device device, const datasets::Datase
 }
 
 void print_files(const models::Run& run) {
-  std::printf("Run folder: %s\n ", run.folder().c_str());
+  std::printf("Run folder: %s\n ", printable(run.folder().native()).c_str());
   for (const char* name :
        {"config.json", "history.jsonl", "model.safetensors", "samples.png", "reconstructions.png", "loss.svg"})
     if (std::error_code error; std::filesystem::is_regular_file(run / name, error)) std::printf(" %s", name);

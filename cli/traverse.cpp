@@ -1,4 +1,5 @@
 #include <elbo/core/ops.h>
+#include <elbo/core/text.h>
 
 #include <cmath>
 #include <cstdio>
@@ -24,7 +25,7 @@ std::vector<double> values_of(const TraverseArgs& args) {
     ELBO_CHECK(std::isfinite(value), ValueError, "--values: expected numbers, found ", value);
   if (!args.values.empty()) return args.values;
   ELBO_CHECK(std::isfinite(args.low) && std::isfinite(args.high) && args.low < args.high, ValueError,
-             "expected --low below --high, found ", args.low, " and ", args.high);
+             "expected --low below --high, found ", csv_number(args.low), " and ", csv_number(args.high));
   return models::linspace(args.low, args.high, args.steps);
 }
 
@@ -55,10 +56,10 @@ int traverse(const TraverseArgs& args) {
   if (!args.json) {
     std::string around =
         args.origin ? "the origin" : "the code of " + args.split + " picture " + std::to_string(args.picture);
-    std::printf("%s: %s, a row for each of the latent dimensions %s\n", file.c_str(), runs[0].name.c_str(),
-                joined(options.dims).c_str());
-    std::printf("around %s, with %zu values from %g to %g\n", around.c_str(), options.values.size(),
-                options.values.front(), options.values.back());
+    std::printf("%s: %s, a row for each of the latent dimensions %s\n", printable(file.native()).c_str(),
+                printable(runs[0].name).c_str(), joined(options.dims).c_str());
+    std::printf("around %s, with %zu values from %s to %s\n", around.c_str(), options.values.size(),
+                csv_number(options.values.front()).c_str(), csv_number(options.values.back()).c_str());
     print_device(runs.front());
     return 0;
   }
@@ -88,16 +89,19 @@ void add_traverse(CLI::App& app, Command& run) {
   add_list(*command, "--dims", args->dims, "Which dimensions, from 0 (default: 10 evenly spaced)");
   command->add_option("--values", args->values, "Which values each takes")
       ->check(any_number())
+      ->check(float32_number())
       ->delimiter(',')
       ->allow_extra_args(false)
       ->type_name("X,X...");
   command->add_option("--low", args->low, "The lowest of them")
       ->check(any_number())
+      ->check(float32_number())
       ->type_name("X")
       ->capture_default_str()
       ->check(not_with("--values"));
   command->add_option("--high", args->high, "The highest")
       ->check(any_number())
+      ->check(float32_number())
       ->type_name("X")
       ->capture_default_str()
       ->check(not_with("--values"));

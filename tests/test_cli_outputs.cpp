@@ -266,6 +266,42 @@ TEST_CASE("no command writes over the files of a run or over what it reads", "[c
                 {"--out ", "3.png", "dataset"});
 }
 
+TEST_CASE("names on standard output are one line of text", "[cli][outputs]") {
+  TempDir dir;
+  const std::string odd = "a\nb\x1b[31m", shown = "a\\x0ab\\x1b[31m";
+  const fs::path data = dir / ("data" + odd), run = dir / ("run" + odd);
+  for (const char* name : {"train/1.png", "train/2.png", "train/3.png", "test/1.png", "test/2.png"}) {
+    const fs::path file = data / fs::path(name).parent_path() / odd / fs::path(name).filename();
+    fs::create_directories(file.parent_path());
+    REQUIRE(run_elbo({"sample", trained().string(), "--rows", "1", "--columns", "1", "--out", file.string()}).status ==
+            0);
+  }
+  const auto check_text = [&](const std::vector<std::string>& args) {
+    INFO(joined(args));
+    const Ended ended = run_elbo(args);
+    INFO(ended.err);
+    CHECK(ended.status == 0);
+    CHECK_THAT(ended.out, Catch::Contains(shown));
+    CHECK_THAT(ended.out, !Catch::Contains("\x1b") && !Catch::Contains("a\nb"));
+  };
+  const std::string picture = (data / "test" / odd / "1.png").string();
+  check_text({"train", "--dataset", "folder", "--data", data.string(), "--size", "8", "--hidden", "4", "--latent", "2",
+              "--model", "cvae", "--epochs", "1", "--val-size", "0", "--out", run.string()});
+  check_text({"info", run.string()});
+  check_text({"data", "--dataset", "folder", "--data", data.string(), "--size", "8", "--preview",
+              (dir / (odd + ".png")).string()});
+  check_text({"sample", run.string(), "--label", "0"});
+  check_text({"reconstruct", run.string()});
+  check_text({"reconstruct", run.string(), "--input", picture, "--label", "0"});
+  check_text({"interpolate", run.string(), "--pictures", "0,1"});
+  check_text({"traverse", run.string()});
+  check_text({"manifold", run.string(), "--label", "0"});
+  check_text({"embed", run.string()});
+  check_text({"score", run.string()});
+  check_text({"score", run.string(), "--input", picture, "--label", "0"});
+  check_text({"report", run.string(), "--no-tsne"});
+}
+
 TEST_CASE("two outputs of a command are two files", "[cli][outputs]") {
   TempDir dir;
   const std::string run = trained().string();

@@ -357,6 +357,54 @@ TEST_CASE("elbo manifold", "[cli]") {
   check_refused({"manifold", r["none"]}, {"none"});
 }
 
+TEST_CASE("codes that float32 cannot hold are refused, and pictures of nan are a fault", "[cli]") {
+  const Runs& r = runs();
+  check_refused({"sample", r["vae"], "--temperature", "1e300"}, {"--temperature", "float32", "found 1e300"});
+  check_refused({"traverse", r["vae"], "--values", "0,1e39"}, {"--values", "float32", "found 1e39"});
+  check_refused({"traverse", r["vae"], "--low", "-1e39"}, {"--low", "float32"});
+  check_refused({"traverse", r["vae"], "--high", "1e39"}, {"--high", "float32"});
+  check_refused({"manifold", r["two"], "--low", "-1e300", "--high", "1e300"}, {"--low", "float32"});
+  check_refused({"manifold", r["two"], "--high", "1e300"}, {"--high", "float32"});
+  TempDir dir;
+  const Ended ended = run_elbo({"sample", r["vae"], "--temperature", "3.4e38", "--out", (dir / "a.png").string()});
+  INFO(ended.err);
+  CHECK(ended.status == 1);
+  CHECK_THAT(ended.err, Contains("no finite numbers"));
+  CHECK(fs::is_empty(dir.path()));
+  const Ended small = run_elbo({"traverse", r["vae"], "--low", "1000000.1", "--high", "1000000.2", "--out", "-"});
+  CHECK(small.status == 0);
+  CHECK_THAT(run_elbo({"manifold", r["two"], "--low", "1000000.1", "--high", "1000000.2"}).out,
+             Contains("from 1000000.1 to 1000000.2"));
+}
+
+TEST_CASE("what is said of codes, labels and counts is true of each model", "[cli]") {
+  const Runs& r = runs();
+  TempDir dir;
+  const std::string png = (dir / "a.png").string(), csv = (dir / "a.csv").string();
+  check_refused({"interpolate", r["ae"], "--from", "codes"}, {"--from codes", "autoencoder"});
+  check_refused({"interpolate", r["ae"], "--from", "codes", "--pictures", "0,1", "--seed", "3"}, {"--from codes"});
+  const Ended both = run_elbo({"interpolate", r["vae"], r["ae"], "--from", "codes", "--out", png});
+  CHECK(both.status == 0);
+  CHECK_THAT(both.out, Contains("ae, an autoencoder, with the encoder's own codes"));
+  const auto json = drawn({"interpolate", r["vae"], r["ae"], "--from", "codes"});
+  CHECK(json.at("runs")[0].at("codes") == "sampled");
+  CHECK(json.at("runs")[1].at("codes") == "encoder");
+  for (const auto& [model, codes] : {std::pair{"ae", "encoder"}, std::pair{"vae", "sampled"}}) {
+    CHECK(nlohmann::json::parse(run_elbo({"eval", r[model], "--json"}).out).at("codes") == codes);
+    CHECK(nlohmann::json::parse(run_elbo({"score", r[model], "--json", "--out", csv}).out).at("codes") == codes);
+  }
+  CHECK_THAT(run_elbo({"score", r["ae"], "--out", csv}).out, Contains("at the encoder's own codes"));
+  CHECK_THAT(run_elbo({"sample", r["vae"], r["cvae"], "--label", "1", "--out", png}).out,
+             Contains("; all of cvae of class Trouser\n"));
+  CHECK_THAT(run_elbo({"sample", r["cvae"], "--label", "1", "--out", png}).out, Contains("; all of class Trouser\n"));
+  for (const char* count : {"21", "4294967297"}) {
+    check_refused({"reconstruct", r["vae"], "--count", count}, {"--count: expected at most 20", "test", count});
+    check_refused(run_elbo({"embed", r["vae"], "--count", count}), {"--count: expected at most 20", "test", count});
+  }
+  CHECK(drawn({"reconstruct", r["vae"]}).at("indices").size() == 20);
+  CHECK(drawn({"reconstruct", r["vae"], "--count", "20"}).at("indices").size() == 20);
+}
+
 TEST_CASE("a run folder with another model's weights is refused", "[cli]") {
   TempDir dir;
   fs::copy(runs()["vae"], dir / "mixed", fs::copy_options::recursive);

@@ -1,8 +1,10 @@
 // Figures of models whose pictures are known beforehand: every picture must lie in its place, and no text may be cut.
 #include <elbo/core/parallel_for.h>
+#include <elbo/viz/axis.h>
 #include <elbo/viz/figures.h>
 
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "catch.h"
@@ -372,6 +374,58 @@ TEST_CASE("traversal: a row for each dimension, a column for each value", "[figu
     CHECK_THROWS_AS(traversal_figure(model, data, 6, options), IndexError);
     CHECK_THROWS_AS(traversal_figure(conditional, zeros({1, 2}), options), ValueError);
   }
+}
+
+TEST_CASE("labels of values tell them apart", "[figures]") {
+  using Labels = std::vector<std::string>;
+  CHECK(value_labels({-3, -7.0 / 3, -1.0 / 3, 1.0 / 3}) == Labels{"-3", "-2.33", "-0.33", "0.33"});
+  CHECK(value_labels({-0.0, 0.25}) == Labels{"0", "0.25"});
+  CHECK(value_labels({0.001, 0.002, 0.004}) == Labels{"0.001", "0.002", "0.004"});
+  CHECK(value_labels(models::linspace(0, 0.01, 4)) == Labels{"0", "0.00333", "0.00667", "0.01"});
+  CHECK(value_labels({0.1, 0.12345678}) == Labels{"0.1", "0.1235"});
+  CHECK(value_labels({1000000.5, 1000001}) == Labels{"1000000.5", "1000001"});
+  CHECK(value_labels({1e-9, 1}) == Labels{"1e-09", "1"});
+  CHECK(value_labels({1e300, -1e300}) == Labels{"1e+300", "-1e+300"});
+  CHECK(value_labels({5}) == Labels{"5"});
+  CHECK(value_labels({}).empty());
+  for (double base : {0.0, 1.0, -1e6, 1e8, 1e17, 3e38})
+    for (double step : {1e-30, 1e-9, 1e-5, 0.03, 1.0, 1e5}) {
+      const std::vector<double> values = {base, base + step, base + 2 * step};
+      const Labels labels = value_labels(values);
+      for (std::size_t i = 0; i < 3; ++i)
+        for (std::size_t j = 0; j < i; ++j) CHECK((labels[i] == labels[j]) == (values[i] == values[j]));
+      for (const std::string& label : labels) CHECK(label.size() <= 24);
+    }
+  // Ticks too, also where they lie close together.
+  for (double base : {1.0, 1e8, 1e12}) {
+    const Axis axis = make_axis({base, base + 1e-3 * base, base + 2e-8 * base});
+    CHECK(std::set<std::string>(axis.labels.begin(), axis.labels.end()).size() == axis.ticks.size());
+    const Axis narrow = make_axis({base, base * (1 + 2e-8)});
+    CHECK(std::set<std::string>(narrow.labels.begin(), narrow.labels.end()).size() == narrow.ticks.size());
+  }
+}
+
+TEST_CASE("pictures that are no numbers are a fault, never drawn black", "[figures]") {
+  Known model;
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const auto fault = [&](auto&& draw) {
+    try {
+      draw();
+    } catch (const ValueError&) {
+      return false;
+    } catch (const Error& error) {
+      return std::string(error.what()).find("no finite numbers") != std::string::npos;
+    }
+    return false;
+  };
+  CHECK(fault([&] {
+    traversal_figure(model, Tensor(Array::from(std::vector<float>{0, nan}, {1, 2})), {.dims = {0}, .values = {1}});
+  }));
+  CHECK(fault([&] { sample_figure({{"one", model}}, {.temperature = 3e38}); }));
+  Known wild(0, 2, nan);
+  CHECK(fault([&] { reconstruction_figure({{"one", wild}}, six(), first_indices(6)); }));
+  const std::vector<std::int64_t> pair = {0, 1};
+  CHECK(fault([&] { interpolation_figure({{"one", wild}}, six(), pair); }));
 }
 
 TEST_CASE("a manifold is seamless, z[0] to the right and z[1] upwards", "[figures]") {

@@ -185,6 +185,21 @@ TEST_CASE("a report's curves are the run's history, for scripts and without", "[
   CHECK_THAT(html, !Contains("t-SNE ("));
 }
 
+TEST_CASE("a report's tables write large numbers with exponents", "[report]") {
+  const Trained vae("vae", 2);
+  std::string history = read_file(vae.run / "history.jsonl");
+  const std::size_t at = history.find("\"loss\":") + 7;
+  history.replace(at, history.find_first_of(",}", at) - at, "4.5e+300");
+  write_file(vae.run / "history.jsonl", history);
+  ReportOptions options;
+  options.tsne = false;
+  const ReportRun one[] = {vae.shown("first")}, two[] = {vae.shown("first"), vae.shown("second")};
+  for (const std::string& html : {report(one, options), report(two, options)}) {
+    CHECK_THAT(html, Contains("<td>4.500e+300</td>"));
+    for (const std::string& cell : texts_of(html, "<td>", "</td>")) CHECK_THAT(cell, !Contains(std::string(20, '0')));
+  }
+}
+
 TEST_CASE("names in a report are text, whatever they hold", "[report]") {
   const Trained vae("cvae", 2, nasty);
   ReportRun run = vae.shown(nasty);

@@ -22,9 +22,9 @@ double nice_step(double least) {
 /// Digits after the point that tell multiples of `step` apart.
 int decimals_of(double step) { return std::clamp(static_cast<int>(std::ceil(-std::log10(step) - 1e-9)), 0, 15); }
 
-std::string format_general(double value) {
+std::string format_general(double value, int digits) {
   char buffer[32];
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::general, 6).ptr;
+  const auto end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::general, digits).ptr;
   return {buffer, end};
 }
 
@@ -34,8 +34,13 @@ std::vector<std::string> labels_of(const std::vector<double>& ticks, bool log) {
   if (ticks.size() > 1) step = ticks[1] - ticks[0];
   const bool plain = !log && magnitude < 1e7 && step >= 1e-5;
   std::vector<std::string> labels;
-  labels.reserve(ticks.size());
-  for (double tick : ticks) labels.push_back(plain ? format_fixed(tick, decimals_of(step)) : format_general(tick));
+  // As many digits as tell neighbours apart; 17 tell all doubles apart.
+  for (int digits = 6; digits <= 17; ++digits) {
+    labels.clear();
+    for (double tick : ticks)
+      labels.push_back(plain ? format_fixed(tick, decimals_of(step)) : format_general(tick, digits));
+    if (plain || std::adjacent_find(labels.begin(), labels.end()) == labels.end()) break;
+  }
   return labels;
 }
 
@@ -128,6 +133,56 @@ Axis make_axis(const std::vector<double>& values, const AxisOptions& options) {
                            : nice_ticks(low, high, options.max_ticks, options.integers);
   axis.labels = labels_of(axis.ticks, options.log);
   return axis;
+}
+
+namespace {
+
+/// Without the zeros that end it.
+std::string short_fixed(double value, int decimals) {
+  std::string text = format_fixed(value, decimals);
+  if (decimals > 0) text.erase(text.find_last_not_of('0') + 1);
+  if (text.back() == '.') text.pop_back();
+  return text;
+}
+
+/// The smallest difference between two of the values, or where there is none, the largest of them.
+double gap_of(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  double gap = 0;
+  for (double value : values) gap = std::max(gap, std::abs(value));
+  for (std::size_t i = 1; i < values.size(); ++i)
+    if (values[i] > values[i - 1]) gap = std::min(gap, values[i] - values[i - 1]);
+  return gap;
+}
+
+/// Whether the labels tell the values apart: each is off by at most a hundredth of their gap, and only 0 is called 0.
+bool tell(const std::vector<std::string>& labels, const std::vector<double>& values, double gap) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    double read = 0;
+    std::from_chars(labels[i].data(), labels[i].data() + labels[i].size(), read);
+    if (std::abs(read - values[i]) > gap / 100 || (read == 0) != (values[i] == 0)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::vector<std::string> value_labels(const std::vector<double>& values) {
+  constexpr int least = 2, most_decimals = 8, most_digits = 17;
+  const double gap = gap_of(values);
+  double magnitude = 0;
+  for (double value : values) magnitude = std::max(magnitude, std::abs(value));
+  std::vector<std::string> labels(values.size());
+  const auto fits = [&](auto&& text) {
+    std::transform(values.begin(), values.end(), labels.begin(), text);
+    return tell(labels, values, gap);
+  };
+  for (int decimals = least; magnitude < 1e7 && decimals <= most_decimals; ++decimals)
+    if (fits([&](double value) { return short_fixed(value, decimals); })) return labels;
+  for (int digits = least; digits < most_digits; ++digits)
+    if (fits([&](double value) { return format_general(value, digits); })) return labels;
+  fits([&](double value) { return format_general(value, most_digits); });
+  return labels;
 }
 
 std::string format_fixed(double value, int decimals) {

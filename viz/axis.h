@@ -32,6 +32,9 @@ Axis make_axis(const std::vector<double>& values, const AxisOptions& options = {
 /// Multiples of 1, 2 or 5 times a power of ten in [low, high]: the finest such step with at most `max_count` of them.
 std::vector<double> nice_ticks(double low, double high, int max_count, bool integers = false);
 
+/// Short labels that tell the values of a row apart: "-2.33", "0.001", "1e+300".
+std::vector<std::string> value_labels(const std::vector<double>& values);
+
 /// A number with `decimals` digits after the point, whatever the locale; "0" is never negative.
 std::string format_fixed(double value, int decimals);
 

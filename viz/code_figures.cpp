@@ -1,9 +1,9 @@
 // Figures along the latent space: interpolation, traversal, manifold.
 #include <array>
 #include <cmath>
-#include <cstdio>
 
 #include "../core/errors.h"
+#include "axis.h"
 #include "figure_parts.h"
 #include "sheet.h"
 
@@ -14,16 +14,6 @@ using detail::decoded;
 using detail::part;
 using detail::Sheet;
 using detail::SheetBlock;
-
-/// Two decimals at most: `-2.33`, `3`.
-std::string short_number(double value) {
-  char buffer[350];  // the longest double has 309 digits before the point
-  std::snprintf(buffer, sizeof buffer, "%.2f", value);
-  std::string text = buffer;
-  text.erase(text.find_last_not_of('0') + 1);
-  if (text.back() == '.') text.pop_back();
-  return text == "-0" ? "0" : text;
-}
 
 /// One model's rows between the ends of pairs: `steps` pictures each. A conditional model has a label for each pair.
 struct Strips {
@@ -163,7 +153,7 @@ Sheet traversal_sheet(models::Model& model, const Tensor& z, std::optional<std::
   std::vector<Image> images =
       decoded(model, models::traverse_codes(z, dims, values), detail::one_label(model, label, rows * columns));
   SheetBlock block;
-  for (double value : values) block.headers.push_back(short_number(value));
+  block.headers = value_labels(values);
   for (std::size_t i = 0; i < dims.size(); ++i)
     block.rows.push_back({part(images, i * values.size(), values.size()), "z[" + std::to_string(dims[i]) + "]"});
   sheet.blocks.push_back(std::move(block));
@@ -202,7 +192,8 @@ Image manifold_figure(models::Model& model, const ManifoldOptions& options) {
   SheetBlock block;
   auto n = static_cast<std::size_t>(options.n);
   for (std::size_t i = 0; i < n; ++i) block.rows.push_back({part(images, i * n, n)});
-  std::string low = short_number(options.low), high = short_number(options.high);
+  const std::vector<std::string> ends = value_labels({options.low, options.high});
+  const std::string &low = ends[0], &high = ends[1];
   sheet.below = {low, "z[0]", high};
   if (n > 2) block.rows[n / 2].label = "z[1]";
   block.rows.front().label = high;

@@ -29,14 +29,17 @@ int checked_scale(int scale, std::int64_t rows, std::int64_t columns, const Shap
   }
   double bytes =
       static_cast<double>(rows) * static_cast<double>(columns) * static_cast<double>(picture.numel()) * scale * scale;
-  ELBO_CHECK(bytes <= 1 << 30, ValueError, "[figure] ", rows, " rows and ", columns, " columns of pictures ", picture,
-             " at scale ", scale, " are more than 2^30 bytes");
+  ELBO_CHECK(bytes <= 1 << 30, ValueError, "a figure of ", rows, " rows and ", columns, " columns of pictures ",
+             picture, " at scale ", scale, " takes more than 2^30 bytes");
   return scale;
 }
 
 std::vector<Image> images_of(const Array& pictures) {
   const Shape& s = pictures.shape();
   std::vector<float> values = pictures.to_vector<float>();
+  const bool all_numbers = std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
+  // No argument of the wrong form: the model has computed them.
+  if (!all_numbers) fail<Error>("the pictures that the model decodes hold values that are no finite numbers");
   auto one = static_cast<std::size_t>(s.without(0).numel());
   std::vector<Image> images;
   for (std::size_t begin = 0; begin < values.size(); begin += one)

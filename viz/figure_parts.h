@@ -17,7 +17,7 @@ const Shape& check_rows(const std::vector<Row>& rows);
 /// more than 2^30 bytes, before anything is computed.
 int checked_scale(int scale, std::int64_t rows, std::int64_t columns, const Shape& picture);
 
-/// [n, channels, height, width], in [0, 1], one by one.
+/// [n, channels, height, width], in [0, 1], one by one. Throws Error for what is no finite number.
 std::vector<Image> images_of(const Array& pictures);
 /// The mean pictures of codes, which may lie on any device.
 std::vector<Image> decoded(models::Model& model, const Tensor& z, const Tensor& labels = {});

@@ -25,13 +25,7 @@ double squared_error(const Reconstructed& pair) {
   return x.empty() ? 0 : sum / static_cast<double>(x.size());
 }
 
-std::string text_of(const char* format, double value) {
-  char text[64];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
-}
-
-std::string error_text(double error) { return "MSE " + text_of("%.4f", error); }
+std::string error_text(double error) { return "MSE " + models::loss_text(error, 10, 4); }
 
 }  // namespace
 

@@ -50,7 +50,7 @@ std::string lead_of(const std::vector<Reported>& runs) {
   std::string out = config.model.model + " " + layer_sizes(run.run->model.config()) + " on " + config.data.dataset;
   if (run.evaluation)
     out += ": " + std::string(run.run->split == "test" ? "test" : "training") + " loss " +
-           format_fixed(run.evaluation->losses.loss, 2) + " nats per picture";
+           models::loss_text(run.evaluation->losses.loss, 12) + " nats per picture";
   return out;
 }
 

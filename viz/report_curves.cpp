@@ -65,9 +65,12 @@ std::string chart_of(const Part& part, const std::vector<Series>& series) {
          "</script>\n</div>\n";
 }
 
+/// As the program prints it: a large number has an exponent.
+std::string loss_text(double value, int decimals = 2) { return models::loss_text(value, 12, decimals); }
+
 std::string value_table(const Reported& run) {
   const auto text = [](const models::Losses& l) {
-    return std::vector<std::string>{format_fixed(l.loss, 3), format_fixed(l.reconstruction, 3), format_fixed(l.kl, 3)};
+    return std::vector<std::string>{loss_text(l.loss, 3), loss_text(l.reconstruction, 3), loss_text(l.kl, 3)};
   };
   Table out{.caption = run.name() + ": nats per picture, by epoch",
             .rows = {{"Epoch", "Training loss", "Reconstruction", "KL", "Validation loss", "Reconstruction", "KL",
@@ -111,9 +114,7 @@ std::string curves_section(const std::vector<Reported>& runs) {
 
 namespace {
 
-std::string loss_text(double value) { return format_fixed(value, 2); }
-
-std::string mse_text(double value) { return format_fixed(value, 5); }
+std::string mse_text(double value) { return loss_text(value, 5); }
 
 std::string epochs_text(const Reported& run) {
   if (run.history.empty()) return "0";
@@ -123,7 +124,7 @@ std::string epochs_text(const Reported& run) {
 std::string constant_note(const Reported& run) {
   if (!run.evaluation || run.evaluation->constant == 0) return "";
   return paragraph(run.name() + ": the Gaussian's reconstruction leaves out a constant of " +
-                   format_fixed(run.evaluation->constant, 2) + " nats per picture.");
+                   loss_text(run.evaluation->constant) + " nats per picture.");
 }
 
 std::string result_tiles(const Reported& run) {
