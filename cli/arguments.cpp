@@ -39,7 +39,9 @@ class Scan {
       if (word == "--help" || word == "-h") return {};
     for (at_ = 0; at_ < words.size() && !problem_; ++at_) {
       const std::string& word = words[at_];
-      if (is_option(word))
+      if (word == "--" && !ended_)
+        ended_ = true;
+      else if (is_option(word) && !ended_)
         option(word, words);
       else
         positional(word);
@@ -110,6 +112,7 @@ class Scan {
   std::vector<OptionFacts> options_;
   std::set<std::string> given_;
   std::size_t at_ = 0;
+  bool ended_ = false;  ///< by "--": what follows is no option
   std::optional<std::string> problem_;
 };
 

@@ -209,6 +209,12 @@ std::vector<const Trained*> pointers(const std::vector<Trained>& runs) {
 
 }  // namespace
 
+void check_indices(const std::string& option, const std::vector<std::int64_t>& indices, const datasets::Dataset& data) {
+  for (std::int64_t i : indices)
+    ELBO_CHECK(i < data.size(), IndexError, option, ": expected 0 to ", data.size() - 1, ", as there are ",
+               counted(data.size(), "picture", "pictures"), ", found ", i);
+}
+
 datasets::Dataset open_dataset(const std::vector<Trained>& runs, datasets::Split split, const RunArgs& args) {
   return open_for(pointers(runs), split, args);
 }
@@ -251,7 +257,9 @@ std::string classes_text(const std::vector<std::string>& names, std::int64_t cla
 
 std::int64_t parse_class(const std::string& option, const std::string& text, const std::vector<std::string>& names,
                          std::int64_t classes) {
-  const auto named = std::find(names.begin(), names.end(), text);
+  auto named = std::find(names.begin(), names.end(), text);
+  // As messages write a name that is not UTF-8.
+  if (named == names.end()) named = std::find(names.begin(), names.end(), from_utf8(text));
   if (named != names.end()) return named - names.begin();
   std::int64_t label = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), label);

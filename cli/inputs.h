@@ -82,6 +82,8 @@ datasets::Dataset open_dataset(const std::vector<Trained>& runs, datasets::Split
 datasets::Dataset open_dataset(const Trained& trained, datasets::Split split, const RunArgs& args);
 /// Throws ValueError where `--count` was given and asks for more pictures than there are.
 void check_count(const RunArgs& args, std::int64_t count, const datasets::Dataset& data);
+/// Throws IndexError, which names the option that has them, for a picture that a dataset does not have.
+void check_indices(const std::string& option, const std::vector<std::int64_t>& indices, const datasets::Dataset& data);
 /// The class names of the models that take labels; of the first run that has some, where none does. Throws ValueError
 /// where they number them in different ways.
 std::vector<std::string> class_names_of(const std::vector<Trained>& runs);
@@ -97,7 +99,8 @@ TestPictures test_pictures(const std::function<datasets::Dataset(datasets::Split
 
 /// "0 to 2, cat, dog, cow": what stands for a class.
 std::string classes_text(const std::vector<std::string>& names, std::int64_t classes);
-/// A class by number or by name. Throws ValueError, listing the names, for a `text` that is neither.
+/// A class by name or by number; a name wins, where the names of classes are numbers too. Throws ValueError, listing
+/// the names, for a `text` that is neither.
 std::int64_t parse_class(const std::string& option, const std::string& text, const std::vector<std::string>& names,
                          std::int64_t classes);
 /// The class that `--label` names, of a model. Throws ValueError for one that does not exist, and for a model without

@@ -22,7 +22,7 @@ void check(const InterpolateArgs& args) {
   ELBO_CHECK(given % 2 == 0, ValueError, "--pictures: expected pairs A,B or A,B,C,D and so on, found ", given,
              " pictures");
   ELBO_CHECK(given == 0 || args.rows == 0 || given == static_cast<std::size_t>(args.rows) * 2, ValueError, "--rows ",
-             args.rows, ": --pictures names ", given / 2, " pairs");
+             args.rows, ": --pictures names ", given / 2, given == 2 ? " pair" : " pairs");
   const bool draws = given == 0 || args.from != "pictures";
   ELBO_CHECK(draws || args.command->count("--seed") == 0, ValueError,
              "--seed: nothing is drawn between the means of --pictures, only with --from codes or prior");
@@ -50,6 +50,9 @@ Drawn draw(const InterpolateArgs& args, const std::vector<Trained>& runs, const 
     return out;
   }
   datasets::Dataset data = pictures_of(runs, args);
+  check_indices("--pictures", args.pictures, data);
+  ELBO_CHECK(data.size() >= 2, ValueError, "expected at least two pictures to go from one to another, found ",
+             data.size(), " in ", data.name);
   out.pictures = args.pictures.empty() ? viz::random_pairs(data, out.pairs, args.seed) : args.pictures;
   out.pairs = static_cast<std::int64_t>(out.pictures.size() / 2);
   out.image = viz::interpolation_figure(rows_of(runs), data, out.pictures, options);

@@ -1,13 +1,16 @@
 #include <elbo/core/errors.h>
 #include <elbo/core/text.h>
 
+#include <algorithm>
 #include <iostream>
 #include <new>
 #include <optional>
+#include <string_view>
 
 #include "arguments.h"
 #include "commands.h"
 #include "help.h"
+#include "options.h"
 #include "streams.h"
 
 namespace {
@@ -35,15 +38,38 @@ std::pair<const CLI::App*, std::optional<std::string>> problem(const CLI::App& a
 }
 
 /// One line for an option that could not be parsed.
-std::string explain(const CLI::ParseError& error) {
+std::string explain(const CLI::App* command, const CLI::ParseError& error) {
   std::string text = error.what();
+  constexpr std::string_view required = " is required";
   if (text == "A subcommand is required") return "expected a command ('elbo help' lists them)";
+  if (command && text.ends_with(required))
+    for (const elbo::cli::OptionFacts& option : elbo::cli::options_of(*command))
+      if (option.name + std::string(required) == text)
+        return option.name + ": expected " + option.type + ", found nothing";
   return text.substr(0, text.find('\n'));
 }
 
 template <class... Types>
 bool is_any_of(const std::exception& error) {
   return (dynamic_cast<const Types*>(&error) || ...);
+}
+
+/// What models and datasets complain of by a field's name, by the name of the option that sets it.
+std::string by_option(const CLI::App* command, const std::exception& error) {
+  const std::string message = error.what();
+  if (!dynamic_cast<const elbo::ValueError*>(&error)) return message;
+  std::string name = "--" + message.substr(0, message.find(": "));
+  std::replace(name.begin(), name.end(), '_', '-');
+  if (!command || name.find(' ') != std::string::npos || !command->get_option_no_throw(name)) return message;
+  return name + message.substr(name.size() - 2);
+}
+
+/// Which function of the library ran out of memory, or was the first to read a variable, says nothing to a user.
+std::string without_op(const std::string& message) {
+  const std::size_t end = message.starts_with('[') ? message.find("] ") : std::string::npos;
+  if (end == std::string::npos) return message;
+  const std::string rest = message.substr(end + 2);
+  return rest.starts_with("no memory") || rest.starts_with("ELBO_") ? rest : message;
 }
 
 /// By the rule of docs/reliability.md: what other arguments or other files would mend is bad input, all else a fault.
@@ -84,11 +110,11 @@ int run_program(int argc, char** argv) {
   } catch (const CLI::Success& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    return complain(given(app), explain(error), bad_input);
+    return complain(given(app), explain(given(app), error), bad_input);
   } catch (const std::bad_alloc&) {
     return complain(given(app), "no memory left", fault);
   } catch (const std::exception& error) {
-    return complain(given(app), error.what(), status_of(error));
+    return complain(given(app), without_op(by_option(given(app), error)), status_of(error));
   }
 }
 

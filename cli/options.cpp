@@ -241,7 +241,7 @@ void check_effects(const CLI::App& command, const Settings& found) {
       }
       const std::vector<std::string> values = values_of(condition.setting);
       if (values.empty() || holds(condition, values)) continue;
-      const std::string value = values.front().empty() ? "none" : joined(values, ", ", " and ");
+      const std::string value = values.front().empty() ? "no " + condition.setting : joined(values, ", ", " and ");
       fail<ValueError>(name, ": ", condition.text(), condition.only ? ", found " + value : "");
     }
   }

@@ -30,6 +30,7 @@ Chosen choose(const ReconstructArgs& args, const std::vector<Trained>& runs) {
   if (args.input.empty()) {
     out.pictures = pictures_of(runs, args);
     check_count(args, args.count, out.pictures);
+    check_indices("--indices", args.indices, out.pictures);
     out.indices = args.indices.empty() ? models::evenly_spaced(out.pictures.size(), args.count) : args.indices;
     return out;
   }

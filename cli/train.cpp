@@ -116,6 +116,9 @@ int train(const TrainArgs& args) {
   if (args.resume) resumed = resume(args);
   models::RunConfig config = resumed ? resumed->config : config_of(args);
   config.train.validate();
+  const auto [low, high] = config.model.pixels;
+  ELBO_CHECK(!args.given("--allow-range-mismatch") || resumed || low < 0 || high > 1, ValueError,
+             "--allow-range-mismatch: only with --pixels that leave 0 to 1, found ", low, ",", high);
   config.data.dir = datasets::find_data_dir(config.data.dataset, config.data.dir);
   if (!config.data.dir.empty()) config.data.dir = std::filesystem::absolute(config.data.dir);
   if (!resumed && config.data.dataset == "folder") refuse_run_in_data(args.out, config.data.dir);
@@ -158,13 +161,19 @@ CLI::Option* add_sizes(CLI::App& command, const char* name, std::vector<std::int
   return option;
 }
 
+std::string listed(const std::vector<double>& values) {
+  std::string out;
+  for (double value : values) out += (out.empty() ? "" : ",") + detail::concat(value);
+  return out;
+}
+
 void add_pixels(CLI::App& command, std::array<double, 2>& pixels) {
   command
       .add_option_function<std::vector<double>>(
           "--pixels",
           [&pixels](const std::vector<double>& values) {
             if (values.size() != 2)
-              throw CLI::ValidationError("--pixels", "expected LOW,HIGH, found " + std::to_string(values.size()));
+              throw CLI::ValidationError("--pixels", "expected LOW,HIGH, found " + listed(values));
             pixels = {values[0], values[1]};
           },
           "What black and white become, such as 0,1 or -1,1")

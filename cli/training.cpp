@@ -27,7 +27,7 @@ std::string joined(std::int64_t first, const std::vector<std::int64_t>& sizes) {
 std::string sizes_of(const models::ModelConfig& m) {
   std::string z = std::to_string(m.latent);
   if (m.model == "conv-vae") return "convolutions " + joined(m.picture[0], m.channels) + ", z " + z;
-  std::string labels = m.classes > 0 ? " with " + std::to_string(m.classes) + " classes" : "";
+  std::string labels = m.classes > 0 ? " with " + counted(m.classes, "class", "classes") : "";
   return joined(m.picture.numel(), m.hidden) + "-" + z + labels;
 }
 
@@ -57,8 +57,8 @@ void print_head(const models::RunConfig& config, const models::Model& model, con
   std::printf("%s %s, %s parameters, likelihood %s, on %s%s\n", m.model.c_str(), sizes_of(m).c_str(),
               viz::thousands(model.num_parameters()).c_str(), likelihood_of(m).c_str(), described(t.device).c_str(),
               precision.c_str());
-  std::printf("%s: %s pictures to train on, %s to validate on; batches of %lld, Adam at %g",
-              config.data.dataset.c_str(), viz::thousands(trainer.train_count()).c_str(),
+  std::printf("%s: %s to train on, %s to validate on; batches of %lld, Adam at %g", config.data.dataset.c_str(),
+              counted(trainer.train_count(), "picture", "pictures").c_str(),
               viz::thousands(trainer.val_count()).c_str(), static_cast<long long>(t.batch_size), t.lr);
   if (m.model != "ae") std::printf(", beta %g", t.beta);
   if (m.model != "ae" && t.warmup > 0) std::printf(" after %g epochs of warm-up", t.warmup);

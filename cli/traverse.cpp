@@ -49,8 +49,12 @@ int traverse(const TraverseArgs& args) {
   for (std::int64_t dim : options.dims)
     ELBO_CHECK(dim < latent, IndexError, "--dims: the model of ", runs[0].run.folder().string(), " has ", latent,
                " latent dimensions, counted from 0, found ", dim);
-  viz::Image image = args.origin ? viz::traversal_figure(model, zeros({1, latent}), options)
-                                 : viz::traversal_figure(model, pictures_of(runs, args), args.picture, options);
+  const auto around_picture = [&] {
+    const datasets::Dataset data = pictures_of(runs, args);
+    check_indices("--picture", {args.picture}, data);
+    return viz::traversal_figure(model, data, args.picture, options);
+  };
+  viz::Image image = args.origin ? viz::traversal_figure(model, zeros({1, latent}), options) : around_picture();
   viz::write_png(file, image);
   if (is_stdout(file)) return 0;
   if (!args.json) {

@@ -45,7 +45,7 @@ int threads_from(const char* variable, bool openmp) {
   if (error == std::errc() && end == text.data() + text.size() && n >= 1 && n <= max_threads) return n;
   const std::string problem = detail::concat("expected a number of threads from 1 to ", max_threads, ", found \"",
                                              std::string_view(value).substr(0, 80), "\"");
-  ELBO_CHECK(openmp, ValueError, "[", variable, "] ", problem);
+  ELBO_CHECK(openmp, ValueError, variable, ": ", problem);
   static std::once_flag said;
   std::call_once(said, [&] { std::fprintf(stderr, "elbo: note: %s is left out: %s\n", variable, problem.c_str()); });
   return 0;

@@ -110,8 +110,8 @@ Batches::State::State(Array pictures, Array labels, std::vector<std::int64_t> in
   check();
   const std::int64_t size = options_.batch_size;
   batches_ = options_.drop_last ? count() / size : count() / size + (count() % size != 0);
-  ELBO_CHECK(batches_ > 0 || count() == 0, ValueError, "[Batches] expected at least one batch of ", size,
-             " to be left with drop_last, found ", count(), " samples");
+  ELBO_CHECK(batches_ > 0 || count() == 0, ValueError, "drop_last: expected at least one batch of ", size,
+             " pictures, found ", count(), " to train on");
   taken_ = batches_;
   background_ = options_.background && pictures_.device() == cpu && batches_ > 0;
   order_.resize(indices_.size());

@@ -79,8 +79,9 @@ Subsets split(std::int64_t n, std::int64_t val_size, std::uint64_t seed) {
 
 Subsets split(const Dataset& dataset, std::int64_t val_size, std::uint64_t seed) {
   if (dataset.val_count == 0) return split(dataset.size(), val_size, seed);
-  ELBO_CHECK(val_size == dataset.val_count, ValueError, "val-size: expected the ", dataset.val_count, " pictures that ",
-             dataset.name, " has to validate on, found ", val_size);
+  ELBO_CHECK(val_size == dataset.val_count, ValueError, "val-size: expected the ", dataset.val_count,
+             dataset.val_count == 1 ? " picture that " : " pictures that ", dataset.name, " has to validate on, found ",
+             val_size);
   Subsets out;
   out.train = permutation(dataset.size() - val_size, seed, Stream::split);
   for (std::int64_t i = dataset.size() - val_size; i < dataset.size(); ++i) out.val.push_back(i);

@@ -51,7 +51,8 @@ void ModelConfig::validate() const {
              "pixels: expected two numbers, the lower one first, found ", low, " and ", high);
   if (low >= 0 && high <= 1) return;
   ELBO_CHECK(likelihood == Likelihood::gaussian, ValueError,
-             "pixels: expected a range within [0, 1] for the bernoulli ", "likelihood, found [", low, ", ", high, "]");
+             "pixels: expected a range within [0, 1] for the bernoulli likelihood, found [", low, ", ", high,
+             "]: another needs --likelihood gaussian");
   ELBO_CHECK(allow_range_mismatch, ValueError, "pixels: the decoder's sigmoid gives 0 to 1, found a range of [", low,
              ", ", high,
              "], parts of which it can never match: use 0,1, or --allow-range-mismatch to train all the same");

@@ -288,6 +288,24 @@ TEST_CASE("a model that takes labels is not trained without pictures of a class,
   CHECK_FALSE(fs::exists(place.run("other")));
 }
 
+TEST_CASE("a class is named as messages write it, and its name wins over another's number", "[cli][folder]") {
+  Place place;
+  for (const char* name : {"1", "10", "2", "bad\xff\xfename"}) {
+    place.add("data/train/" + std::string(name) + "/1.png", grey(1, 8, 8));
+    place.add("data/test/" + std::string(name) + "/1.png", grey(1, 8, 8));
+  }
+  done(place.train());
+  const auto label = [&](const std::string& text) {
+    return json_of({"sample", place.run().string(), "--label", text, "--out", (place.dir / "s.png").string()})
+        .at("label");
+  };
+  CHECK(label("bad\\xff\\xfename") == 3);
+  CHECK(label("bad\xff\xfename") == 3);
+  CHECK(label("1") == 0);
+  CHECK(label("2") == 2);
+  CHECK(label("3") == 3);
+}
+
 TEST_CASE("a run is not made among the pictures it is trained on", "[cli][folder]") {
   Place place;
   place.add_classes("data");

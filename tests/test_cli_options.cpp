@@ -112,7 +112,10 @@ TEST_CASE("an option without a value, with an empty one, given twice or unknown 
   check_refused(run_elbo({"train", "--epoch", "3", "--out", "x"}), {"unknown option --epoch: did you mean --epochs?"});
   check_refused(run_elbo({"train", "--bacth-size=3", "--out", "x"}),
                 {"unknown option --bacth-size: did you mean --batch-size?"});
-  check_refused(run_elbo({"train", "--pixels", "0", "--out", "x"}), {"--pixels", "LOW,HIGH", "found 1"});
+  check_refused(run_elbo({"train", "--pixels", "0", "--out", "x"}), {"--pixels", "expected LOW,HIGH, found 0\n"});
+  check_refused(run_elbo({"eval"}), {"elbo eval: run: expected RUN, found nothing"});
+  check_refused(run_elbo({"completion"}), {"elbo completion: shell: expected ", ", found nothing"});
+  check_refused(run_elbo({"train"}), {"elbo train: --out: expected RUN, found nothing"});
   check_refused(run_elbo({"trian"}), {"unknown command 'trian': did you mean train?"});
   check_refused(run_elbo({"help", "trian"}), {"unknown command 'trian': did you mean train?"});
   check_refused(run_elbo({"fly"}), {"unknown command 'fly': expected train, eval"});
@@ -141,6 +144,8 @@ TEST_CASE("options without effect are refused by name", "[cli][options]") {
       {{"--beta", "0", "--warmup", "1"}, "--warmup: not for --beta 0"},
       {{"--variance", "1"}, "--variance: only for --likelihood gaussian, found bernoulli"},
       {{"--allow-range-mismatch"}, "--allow-range-mismatch: only with --pixels"},
+      {{"--pixels", "0,0.5", "--allow-range-mismatch"},
+       "--allow-range-mismatch: only with --pixels that leave 0 to 1, found 0,0.5"},
       {{"--val-size", "0.0", "--patience", "3"}, "--patience: not for --val-size 0"},
       {{"--dataset", "shapes", "--device", "cpu", "--no-graph"}, "--no-graph: not for --device cpu"},
       {{"--dataset", "shapes", "--device", "cpu", "--graph"}, "--graph: not for --device cpu"},
@@ -154,8 +159,8 @@ TEST_CASE("options without effect are refused by name", "[cli][options]") {
     CHECK_FALSE(fs::exists(dir / "run"));
   }
   const std::vector<Case> others = {
-      {{"data", "--size", "3"}, "--size: only for --dataset folder, found none"},
-      {{"data", "--grey"}, "--grey: only for --dataset folder, found none"},
+      {{"data", "--size", "3"}, "--size: only for --dataset folder, found no --dataset"},
+      {{"data", "--grey"}, "--grey: only for --dataset folder, found no --dataset"},
       {{"data", "--dataset", "mnist", "--count", "3"}, "--count: only for --dataset shapes, found mnist"},
       {{"data", "--preview", "x.png"}, "--preview: only with --dataset"},
       {{"data", "--dataset", "shapes", "--data", "x"}, "--data: not for --dataset shapes"},
@@ -202,9 +207,14 @@ TEST_CASE("variables of the environment that hold nonsense are errors, OpenMP's 
   CHECK(run_elbo({"doctor"}, "OMP_NUM_THREADS=2").err.empty());
   CHECK(run_elbo({"doctor", "--threads", "1"}, "OMP_NUM_THREADS=abc").err.empty());
   check_refused(run_elbo({"doctor"}, "ELBO_NUM_THREADS=abc"), {"ELBO_NUM_THREADS", "\"abc\""});
-  const Ended isa = run_elbo({"doctor"}, "ELBO_ISA=v9");
-  CHECK(isa.status != 0);
-  CHECK_THAT(isa.err, Contains("ELBO_ISA") && Contains("v9"));
+  const Ended isa = run_elbo({"doctor"}, "ELBO_ISA=v9");  // which has begun to print
+  CHECK(isa.status == 2);
+  CHECK_THAT(isa.err, Contains(": ELBO_ISA: expected") && Contains("v9"));
+  TempDir dir;
+  for (const char* nonsense : {"ELBO_ISA=v9", "ELBO_NUM_THREADS=0"})
+    check_refused(
+        run_elbo({"train", "--dataset", "shapes", "--count", "20", "--out", (dir / "run").string()}, nonsense),
+        {"elbo train: ELBO_"});
 }
 
 TEST_CASE("help is as wide as the terminal", "[cli][help][unsanitized]") {
@@ -307,4 +317,38 @@ TEST_CASE("quickstart links the program into ~/.local/bin, over nothing but its 
   write_file(link, "mine");
   CHECK_THAT(linked(link.parent_path()), Contains(exports));
   CHECK(read_file(link) == "mine");
+}
+
+TEST_CASE("what a model or a dataset refuses is named by its option", "[cli][options]") {
+  TempDir dir;
+  const std::string run = (dir / "run").string();
+  const auto train = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"train", "--dataset", "shapes", "--count", "60", "--epochs", "1", "--out", run});
+    return run_elbo(more);
+  };
+  check_refused(train({"--val-size", "60"}), {"elbo train: --val-size: expected fewer than the 60"});
+  check_refused(train({"--latent", "99999999999"}), {"elbo train: --latent: expected"});
+  check_refused(train({"--hidden", "99999999999"}), {"elbo train: --hidden: expected"});
+  check_refused(train({"--pixels", "1,0"}), {"elbo train: --pixels: expected two numbers"});
+  check_refused(train({"--pixels", "-1,1", "--allow-range-mismatch"}), {"--pixels: ", "needs --likelihood gaussian"});
+  check_refused(train({"--device", "cpu", "--precision", "bf16"}), {"elbo train: --precision: the CPU"});
+  check_refused(train({"--model", "conv-vae", "--channels", "2,2", "--decoder-channels", "2"}),
+                {"elbo train: --decoder-channels: expected 2"});
+  check_refused(train({"--model", "conv-vae", "--channels", "2,2,2,2,2,2,2,2"}), {"elbo train: --channels: 8"});
+  check_refused(train({"--drop-last", "--batch-size", "100"}),
+                {"elbo train: --drop-last: expected at least one batch"});
+  REQUIRE(train({"--hidden", "4", "--latent", "2"}).status == 0);
+  const std::string out = (dir / "out.png").string();
+  check_refused(run_elbo({"reconstruct", run, "--indices", "99999", "--out", out}),
+                {"elbo reconstruct: --indices: expected 0 to", "found 99999"});
+  check_refused(run_elbo({"interpolate", run, "--pictures", "0,99999", "--out", out}),
+                {"elbo interpolate: --pictures: expected 0 to", "found 99999"});
+  check_refused(run_elbo({"traverse", run, "--picture", "99999", "--out", out}),
+                {"elbo traverse: --picture: expected 0 to", "found 99999"});
+}
+
+TEST_CASE("-- ends the options", "[cli][options]") {
+  check_refused(run_elbo({"eval", "--", "-dash"}), {"-dash: expected a run folder, found nothing"});
+  check_refused(run_elbo({"eval", "--json", "--", "--json"}), {"--json: expected a run folder, found nothing"});
+  check_refused(run_elbo({"eval", "--", "a", "-b"}), {"unexpected argument '-b'"});
 }

@@ -170,7 +170,7 @@ TEST_CASE("folder: halves are told in upper and lower case, the one to validate 
   CHECK(subsets.val == std::vector<std::int64_t>{2});
   CHECK(subsets.train.size() == 2);
   CHECK(error_of<ValueError>([&] { split(train, 2, 7); }) ==
-        "val-size: expected the 1 pictures that folder has to validate on, found 2");
+        "val-size: expected the 1 picture that folder has to validate on, found 2");
 
   // What lies beside them is said.
   write_all(dir, {"extra/5.png"}, grey(4));

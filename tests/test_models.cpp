@@ -160,7 +160,9 @@ TEST_CASE("the reference's unit values") {
 
 TEST_CASE("pixels that the sigmoid cannot reach are refused unless asked for") {
   ModelConfig config{.picture = {1, 8, 8}, .hidden = {16}, .latent = 3, .pixels = {-1, 1}};
-  CHECK_THROWS_WITH(make(config), "pixels: expected a range within [0, 1] for the bernoulli likelihood, found [-1, 1]");
+  CHECK_THROWS_WITH(make(config),
+                    "pixels: expected a range within [0, 1] for the bernoulli likelihood, found [-1, 1]: another needs "
+                    "--likelihood gaussian");
   config.likelihood = Likelihood::gaussian;
   CHECK_THROWS_WITH(make(config), Catch::Contains("the decoder's sigmoid gives 0 to 1, found a range of [-1, 1]") &&
                                       Catch::Contains("--allow-range-mismatch"));

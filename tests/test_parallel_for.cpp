@@ -149,7 +149,7 @@ TEST_CASE("num_threads: by default from the environment", "[parallel_for]") {
   REQUIRE(std::stoi(threads("")) >= 1);
   for (const char* nonsense : {"0", "-2", "abc", "3x", "1.5", "1025", "99999999999999999999", "2,2"})
     REQUIRE(threads(std::string("ELBO_NUM_THREADS=") + nonsense) ==
-            std::string("ValueError [ELBO_NUM_THREADS] expected a number of threads from 1 to 1024, found \"") +
+            std::string("ValueError ELBO_NUM_THREADS: expected a number of threads from 1 to 1024, found \"") +
                 nonsense + "\"");
   // Which is for other programs too: nonsense there is as if it were not set, and the program says so.
   for (const char* nonsense : {"abc", "0", "many,2"})

@@ -69,11 +69,11 @@ Isa choose_isa() {
   if (!forced || !*forced) return best_isa();
   for (Isa isa : {Isa::baseline, Isa::v3, Isa::v4}) {
     if (std::string_view(forced) != name(isa)) continue;
-    ELBO_CHECK(is_available(isa), DeviceError, "[ELBO_ISA] expected a variant that this processor can run, at most ",
+    ELBO_CHECK(is_available(isa), ValueError, "ELBO_ISA: expected a variant that this processor can run, at most ",
                name(available_isas().back()), ", found ", forced);
     return isa;
   }
-  fail<DeviceError>("[ELBO_ISA] expected baseline, v3 or v4, found \"", forced, "\"");
+  fail<ValueError>("ELBO_ISA: expected baseline, v3 or v4, found \"", forced, "\"");
 }
 
 }  // namespace
