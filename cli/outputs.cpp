@@ -70,6 +70,11 @@ bool holds(const fs::path& folder, const fs::path& file) {
   return false;
 }
 
+std::string lower(std::string text) {
+  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return text;
+}
+
 void check_not_read(const std::string& named, const fs::path& file, const Sources& sources) {
   std::error_code error;
   const fs::path place = resolved(file);
@@ -85,16 +90,12 @@ void check_not_read(const std::string& named, const fs::path& file, const Source
   }
   for (const fs::path& input : sources.files)
     ELBO_CHECK(!same_file(place, input), ValueError, named, ": expected another file than --input ", input.string());
-  // A run folder may lie among the pictures: its own are no part of the dataset.
-  if (is_run(place.parent_path())) return;
+  // A run folder may lie among the pictures: its own are no part of the dataset. Nor is a table or a page.
+  const std::string ending = lower(place.extension().string());
+  if (is_run(place.parent_path()) || ending == ".csv" || ending == ".svg" || ending == ".html") return;
   for (const fs::path& folder : sources.data)
     ELBO_CHECK(!holds(folder, place), ValueError, named, ": expected a file of its own, found one of the dataset in ",
                folder.string());
-}
-
-std::string lower(std::string text) {
-  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return text;
 }
 
 /// The endings of other formats promise what the file will not be; all others promise nothing.

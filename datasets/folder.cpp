@@ -416,8 +416,8 @@ Dataset read_folder(const Reader&, Split split, const fs::path& dir, const LoadO
   const std::set<std::int64_t> after(out.labels.begin(), out.labels.end());
   for (std::int64_t label : before)
     if (!after.contains(label))
-      out.notes.push_back(dir.string() + ": no picture of the class '" +
-                          out.class_names[static_cast<std::size_t>(label)] + "' could be read");
+      out.notes.push_back(dir.string() + ": no picture to " + (split == Split::train ? "train on" : "test") +
+                          " of the class '" + out.class_names[static_cast<std::size_t>(label)] + "' could be read");
   return out;
 }
 

@@ -382,8 +382,9 @@ TEST_CASE("elbo data says what a dataset holds", "[analysis]") {
   // Files that cannot be read are listed, all of them.
   fs::create_directories(out / "own/cats");
   fs::create_directories(out / "own/dogs");
-  for (const char* name : {"own/cats/1.png", "own/cats/2.png", "own/dogs/1.png", "own/dogs/2.png"})
-    write_picture(out / name, 100);
+  // Enough that both halves have some of each class.
+  for (int i = 0; i < 60; ++i)
+    for (const char* name : {"own/cats/", "own/dogs/"}) write_picture(out / (name + std::to_string(i) + ".png"), 100);
   for (int i = 0; i < 7; ++i) write_file(out / ("own/cats/bad" + std::to_string(i) + ".png"), "nothing");
   const Ended text =
       run_elbo({"data", "--dataset", "folder", "--data", (out / "own").string(), "--size", "8", "--grey"});

@@ -264,6 +264,9 @@ TEST_CASE("no command writes over the files of a run or over what it reads", "[c
   check_refused(run_elbo({"score", own.string(), "--odd-dataset", "folder", "--odd-data", data.string(), "--out",
                           (data / "train/b/3.png").string()}),
                 {"--out ", "3.png", "dataset"});
+  // A table among the pictures is none of them, and may be written again.
+  for (int i = 0; i < 2; ++i)
+    CHECK(run_elbo({"score", own.string(), "--out", (data / "scores.csv").string()}).status == 0);
 }
 
 TEST_CASE("names on standard output are one line of text", "[cli][outputs]") {

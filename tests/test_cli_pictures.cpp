@@ -298,7 +298,7 @@ TEST_CASE("elbo interpolate", "[cli]") {
 
   check_refused({"interpolate", r["vae"], "--pictures", "1,2,3"}, {"--pictures", "pairs", "found 3"});
   check_refused({"interpolate", r["vae"], "--pictures", "1,20"}, {"20"});
-  check_refused({"interpolate", r["vae"], "--pictures", "1,2", "--rows", "2"}, {"--rows 2", "1 pairs"});
+  check_refused({"interpolate", r["vae"], "--pictures", "1,2", "--rows", "2"}, {"--rows 2", "1 pair\n"});
   check_refused({"interpolate", r["vae"], "--pictures", "1,2", "--from", "prior"}, {"--pictures", "prior"});
   check_refused({"interpolate", r["vae"], "--steps", "1"}, {"--steps", "at least 2", "found 1"});
   check_refused({"interpolate", r["vae"], "--rows", "0"}, {"--rows", "found 0"});

@@ -359,7 +359,7 @@ TEST_CASE(
   CHECK(data.notes[1] == place +
                              ": no classes, as there are no pictures in them: 'link' (a link to nothing), 'empty' "
                              "(empty), 'text' (none that is PNG or JPEG)");
-  CHECK(data.notes[2] == place + ": no picture of the class 'broken' could be read");
+  CHECK(data.notes[2] == place + ": no picture to train on of the class 'broken' could be read");
 }
 
 TEST_CASE("folder: a half without classes beside one that has them, and a class that is not trained on, are said") {
