@@ -25,7 +25,7 @@ void add_figure_options(CLI::App& command, FigureArgs& args, const std::string& 
 }
 
 void add_label(CLI::App& command, FigureArgs& args, const std::string& what) {
-  command.add_option("--label", args.label, what)->type_name("NAME|N");
+  command.add_option("--label", args.label, what + "; where N names a class, that one")->type_name("NAME|N");
 }
 
 std::vector<viz::Row> rows_of(const std::vector<Trained>& runs) {

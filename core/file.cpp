@@ -238,6 +238,8 @@ void make_folders(const fs::path& folder) {
   if (mkdir(folder.c_str(), 0777) != 0) {
     const int reason = errno;
     if (fs::is_directory(folder, error)) return;
+    ELBO_CHECK(!fs::is_symlink(folder, error) || fs::exists(folder, error), IoError, "cannot make the folder ",
+               folder.string(), ": found a link to nothing");
     detail::fail_io("cannot make the folder " + folder.string(), reason);
   }
   if (const int reason = sync_folder(folder_of(folder)))

@@ -56,7 +56,7 @@ class Fit {
  public:
   Fit(const Run& run, const RunLock& lock, Trainer& trainer, Model& model, const FitCallbacks& callbacks)
       : run_(run), lock_(lock), options_(run.config().train), trainer_(trainer), model_(model), callbacks_(callbacks) {
-    if (std::optional<Checkpoint> checkpoint = checkpoint_of(run)) trainer.load_state(checkpoint->state);
+    if (std::optional<Checkpoint> checkpoint = checkpoint_of(run)) take_up(checkpoint->state);
     records_ = history_up_to(run, trainer.epoch());
     best_ = best_of(records_);
     check_model(run, best_.epoch);
@@ -100,6 +100,14 @@ class Fit {
   void stepped(std::int64_t samples) {
     if (trainer_.epoch() == 0 && trainer_.batch() == 1) check_first_step();
     if (callbacks_.on_step) callbacks_.on_step(trainer_, samples);
+  }
+
+  void take_up(const NamedArrays& state) {
+    try {
+      trainer_.load_state(state);
+    } catch (const FormatError& error) {
+      fail<FormatError>((run_ / checkpoint_file).string(), ": ", error.what());
+    }
   }
 
   /// What is no number after one step is not the learning rate's fault: Adam's moments know nothing of it.

@@ -274,6 +274,15 @@ TEST_CASE("what a run has lost is named, and nothing is trained anew in its plac
       CHECK_THAT(run_elbo({"info", run.string()}).out, Catch::Contains("model.safetensors is missing"));
     }
   }
+  // Another run's checkpoint does not fit.
+  fs::remove_all(run);
+  REQUIRE(run_elbo(training(run, {"--epochs", "3", "--model", "cvae"})).status == 0);
+  fs::copy(whole / "checkpoint", run / "checkpoint",
+           fs::copy_options::recursive | fs::copy_options::overwrite_existing);
+  const Ended other = run_elbo(resuming(run, {"--epochs", "4"}));
+  CHECK(other.status == 2);
+  CHECK_THAT(other.err, Catch::Contains((run / "checkpoint/state.safetensors").string() + ": ") &&
+                            Catch::Contains("encoder.0.weight"));
 }
 
 TEST_CASE("files that are removed while a run is trained come back, or end it with a fault", "[runs]") {

@@ -220,4 +220,7 @@ TEST_CASE("file: folders are made with those above them", "[file]") {
   write_file(dir / "file", "");
   CHECK_THROWS_WITH(make_folders(dir / "file"), "cannot make the folder " + (dir / "file").string() + ": File exists");
   CHECK_THROWS_AS(make_folders(dir / "file/below"), IoError);
+  fs::create_symlink("nowhere", dir / "link");
+  CHECK_THROWS_WITH(make_folders(dir / "link"),
+                    "cannot make the folder " + (dir / "link").string() + ": found a link to nothing");
 }
