@@ -199,6 +199,7 @@ Classes find_classes(const fs::path& dir, SplitRule rule, std::vector<std::strin
   if (!content.pictures) {
     if (!out.empty() && !without.empty()) {
       std::vector<std::string> each;
+      each.reserve(without.size());
       for (const fs::path& one : without) each.push_back("'" + one.filename().string() + "' (" + why_empty(one) + ")");
       notes.push_back(dir.string() + ": no classes, as there are no pictures in them: " + join(each));
     }

@@ -177,6 +177,12 @@ TEST_CASE("a grid refuses what does not fit", "[viz]") {
   CHECK_THROWS_AS(grid(images, 0), ValueError);
   CHECK_THROWS_AS(grid(images, 2, {.gap = -1}), ValueError);
   CHECK_THROWS_AS(grid(images, 2, {.scale = 0}), ValueError);
+  constexpr int most = std::numeric_limits<int>::max();
+  CHECK_THROWS_WITH(grid(images, 2, {.scale = most}), Contains("[grid] scale 2147483647"));
+  CHECK_THROWS_WITH(grid(images, 2, {.gap = most}), Contains("[grid] gap 2147483647"));
+  CHECK_THROWS_AS(grid(images, 2, {.text_scale = most}), ValueError);
+  const std::vector<Image> wide(600, Image(1000, 1, 1));
+  CHECK_THROWS_WITH(grid(wide, 600, {.scale = 1000}), Contains("[grid] expected a side below 500000000 pixels"));
   CHECK_THROWS_AS(grid(images, 2, {.row_labels = {"a", "b"}}), ShapeError);
   CHECK_THROWS_WITH(grid(images, 2, {.captions = {"a"}}), "[grid] 1 captions: expected none or 2");
   const std::vector<Image> unequal{drawn({"12"}), drawn({"1"})};

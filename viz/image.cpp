@@ -45,13 +45,25 @@ void check_labels(const char* what, std::size_t found, int expected) {
              ": expected none or ", expected);
 }
 
+/// Sides stay well within an int, labels included.
+constexpr int most_scale = 1000;
+constexpr std::int64_t most_side = 500000000;
+
 void check_grid(std::span<const Image> images, int columns, const GridOptions& options) {
   ELBO_CHECK(!images.empty(), ValueError, "[grid] no pictures");
   ELBO_CHECK(columns >= 1, ValueError, "[grid] ", columns, " columns: expected at least 1");
-  ELBO_CHECK(options.gap >= 0, ValueError, "[grid] gap ", options.gap, ": expected at least 0");
-  ELBO_CHECK(options.scale >= 1 && options.text_scale >= 1, ValueError, "[grid] scale ", options.scale, ", text scale ",
-             options.text_scale, ": expected at least 1");
+  ELBO_CHECK(options.gap >= 0 && options.gap <= most_scale, ValueError, "[grid] gap ", options.gap, ": expected 0 to ",
+             most_scale);
+  ELBO_CHECK(
+      options.scale >= 1 && options.scale <= most_scale && options.text_scale >= 1 && options.text_scale <= most_scale,
+      ValueError, "[grid] scale ", options.scale, ", text scale ", options.text_scale, ": expected 1 to ", most_scale);
   const Image& first = images.front();
+  const auto across = std::min<std::int64_t>(columns, std::ssize(images)), down = std::ssize(images) / across + 1;
+  ELBO_CHECK(first.width < most_side / options.scale && first.height < most_side / options.scale &&
+                 across < most_side / (std::int64_t{first.width} * options.scale + options.gap + 1) &&
+                 down < most_side / (std::int64_t{first.height} * options.scale + options.gap + 1),
+             ValueError, "[grid] expected a side below ", most_side, " pixels, found more for ", images.size(),
+             " pictures of ", first.width, " x ", first.height, " in scale ", options.scale);
   for (const Image& image : images) {
     ELBO_CHECK(image.width == first.width && image.height == first.height, ShapeError, "[grid] a picture of ",
                image.width, " x ", image.height, " pixels: expected ", first.width, " x ", first.height,
