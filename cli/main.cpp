@@ -56,7 +56,7 @@ bool is_any_of(const std::exception& error) {
 
 /// What models and datasets complain of by a field's name, by the name of the option that sets it.
 std::string by_option(const CLI::App* command, const std::exception& error) {
-  const std::string message = error.what();
+  std::string message = error.what();
   if (!dynamic_cast<const elbo::ValueError*>(&error)) return message;
   std::string name = "--" + message.substr(0, message.find(": "));
   std::replace(name.begin(), name.end(), '_', '-');
