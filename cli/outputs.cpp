@@ -125,7 +125,7 @@ bool same_file(const fs::path& a, const fs::path& b) {
 
 fs::path checked_output(const std::string& option, const fs::path& given, Format format, const Sources& sources,
                         bool json) {
-  const fs::path file = given == "-" ? fs::path("/dev/stdout") : given;
+  fs::path file = given == "-" ? fs::path("/dev/stdout") : given;
   const std::string named = option + " " + given.string();
   if (is_stdout(file)) {
     ELBO_CHECK(!json, ValueError, named, ": expected a file, --json goes to standard output");
