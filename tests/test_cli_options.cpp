@@ -347,7 +347,7 @@ TEST_CASE("what a model or a dataset refuses is named by its option", "[cli][opt
                 {"elbo traverse: --picture: expected 0 to", "found 99999"});
 }
 
-TEST_CASE("-- ends the options", "[cli][options]") {
+TEST_CASE("two dashes end the options", "[cli][options]") {
   check_refused(run_elbo({"eval", "--", "-dash"}), {"-dash: expected a run folder, found nothing"});
   check_refused(run_elbo({"eval", "--json", "--", "--json"}), {"--json: expected a run folder, found nothing"});
   check_refused(run_elbo({"eval", "--", "a", "-b"}), {"unexpected argument '-b'"});
