@@ -8,7 +8,6 @@
 #include <array>
 #include <charconv>
 #include <cstdio>
-#include <cstdlib>
 #include <iostream>
 #include <map>
 
@@ -63,10 +62,8 @@ Device device_of(const std::string& text) {
     fail<ValueError>("--device: ", error.what());
   }
   backend(device);  // which throws where it cannot be used
-  // Where the user has named a plugin, it is one that was meant to be used.
-  const char* named = std::getenv("ELBO_CUDA_LIBRARY");
-  if (text == "auto" && device == cpu && named && *named && named != std::string_view("none") &&
-      cuda_report().build.empty())
+  // A plugin that is there, or was named, and cannot be loaded was meant to be used.
+  if (text == "auto" && device == cpu && !cuda_report().plugin.empty() && cuda_report().build.empty())
     std::cerr << "elbo: note: --device auto takes the CPU: " << printable(cuda_report().why) << "\n";
   return device;
 }

@@ -17,8 +17,13 @@ Generator& Generator::operator=(const Generator& other) { return *this = Generat
 
 void Generator::set_offset(std::int64_t offset) {
   ELBO_CHECK(offset >= 0, ValueError, "[Generator] offset: expected at least 0, found ", offset);
-  // In place: a captured step reads it there.
-  offset_.assign(Array::from(std::vector<std::int64_t>{offset}, {}).to(device()));
+  // In place: a captured step reads it there. By a fill, which steps of black-or-white pictures do each time: a copy
+  // from the host would make a GPU wait. A double holds any offset that is ever reached.
+  constexpr std::int64_t exact = std::int64_t{1} << 53;
+  if (offset <= exact)
+    offset_.fill(static_cast<double>(offset));
+  else
+    offset_.assign(Array::from(std::vector<std::int64_t>{offset}, {}).to(device()));
 }
 
 void Generator::manual_seed(std::uint64_t seed) {
