@@ -72,7 +72,8 @@ void for_pictures(const fs::path& dir, SplitRule rule, Fn&& fn) {
   std::error_code error;
   fs::recursive_directory_iterator it(dir, fs::directory_options::skip_permission_denied, error);
   for (const fs::recursive_directory_iterator end; !error && it != end; it.increment(error)) {
-    if (is_hidden(it->path()) || is_run(it->path())) it.disable_recursion_pending();
+    std::error_code ignored;
+    if (is_hidden(it->path()) || (it->is_directory(ignored) && is_run(it->path()))) it.disable_recursion_pending();
     if (is_picture(it->path(), rule) && !fn(it->path())) return;
   }
   ELBO_CHECK(!error, IoError, dir.string(), ": cannot read the folder: ", error.message());
