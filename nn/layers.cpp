@@ -97,8 +97,7 @@ Tensor BatchNorm2d::forward(const Tensor& x) {
   const std::int64_t channels = running_mean.shape()[0];
   ELBO_CHECK(x.shape().rank() == 4 && x.shape()[1] == channels, ShapeError, "[BatchNorm2d] expected x [N, ", channels,
              ", H, W], found ", x.shape());
-  const Tensor y =
-      batch_norm(x, weight, bias, running_mean, running_var, is_training(), options_.momentum, options_.eps);
+  Tensor y = batch_norm(x, weight, bias, running_mean, running_var, is_training(), options_.momentum, options_.eps);
   if (is_training()) {
     // Counted on the device, and by way of float64, which the kernels add in: exact up to 2^53 batches.
     Array& count = num_batches_tracked.mutable_array();
