@@ -25,7 +25,8 @@ Device Device::parse(std::string_view text) {
 std::string Device::to_string() const { return type == DeviceType::cpu ? "cpu" : "cuda:" + std::to_string(index); }
 
 bool available(Device device) {
-  return device.type == DeviceType::cpu || (device.index >= 0 && device.index < cuda_device_count());
+  if (device.type == DeviceType::cpu) return device.index == 0;
+  return device.index >= 0 && device.index < cuda_device_count();
 }
 
 Device default_device() {

@@ -37,7 +37,11 @@ Backend& cuda_backend(int index) {
 
 }  // namespace
 
-Backend& backend(Device device) { return device.type == DeviceType::cpu ? cpu_backend() : cuda_backend(device.index); }
+Backend& backend(Device device) {
+  if (device.type == DeviceType::cuda) return cuda_backend(device.index);
+  ELBO_CHECK(device == cpu, DeviceError, "device cpu:", device.index, " cannot be used: there is one CPU, index 0");
+  return cpu_backend();
+}
 
 Queue queue(Device device) { return backend(device).queue(); }
 

@@ -19,8 +19,10 @@ void reverse_each(std::span<std::uint8_t> bytes) {
 }  // namespace
 
 bool is_file(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored) && !fs::is_directory(path, ignored);
+  std::error_code error;
+  const bool there = fs::exists(path, error) && !fs::is_directory(path, error);
+  ELBO_CHECK(!error, IoError, path.string(), ": cannot look for the file: ", error.message());
+  return there;
 }
 
 std::optional<fs::path> find_file(const fs::path& dir, const std::string& plain) {

@@ -12,7 +12,7 @@
 /// Internal to the readers of this folder: finding files, and what their messages share.
 namespace elbo::datasets {
 
-/// Whether something other than a folder lies there.
+/// Whether something other than a folder lies there. Throws IoError where that cannot be seen.
 bool is_file(const std::filesystem::path& path);
 /// The file of this name in a folder, or the same with `.gz`; the plain one where both are there.
 std::optional<std::filesystem::path> find_file(const std::filesystem::path& dir, const std::string& plain);

@@ -65,27 +65,44 @@ bool is_folder(const fs::path& path) {
   return fs::is_directory(path, ignored);
 }
 
+/// Why the pictures of a folder below another are left out; empty where they are not.
+std::string why_shut(const fs::path& folder) {
+  std::error_code error;
+  if (fs::is_symlink(folder, error)) return "a link to a folder";
+  const fs::directory_iterator content(folder, error);
+  return error ? error.message() : "";
+}
+
 /// Calls fn for each picture in a folder and those below, until it returns false. Links to folders below are not
-/// followed, so that this ends.
+/// followed, so that this ends. `shut` gets, with the reason, the folders that were not looked into.
 template <class Fn>
-void for_pictures(const fs::path& dir, SplitRule rule, Fn&& fn) {
+void for_pictures(const fs::path& dir, SplitRule rule, std::vector<std::string>& shut, Fn&& fn) {
   std::error_code error;
   fs::recursive_directory_iterator it(dir, fs::directory_options::skip_permission_denied, error);
   for (const fs::recursive_directory_iterator end; !error && it != end; it.increment(error)) {
-    std::error_code ignored;
-    if (is_hidden(it->path()) || (it->is_directory(ignored) && is_run(it->path()))) it.disable_recursion_pending();
-    if (is_picture(it->path(), rule) && !fn(it->path())) return;
+    const fs::path& path = it->path();
+    const bool folder = is_folder(path);
+    if (is_hidden(path) || (folder && is_run(path))) {
+      it.disable_recursion_pending();
+    } else if (folder) {
+      const std::string why = why_shut(path);
+      if (!why.empty()) shut.push_back("'" + path.lexically_relative(dir).string() + "' (" + why + ")");
+    }
+    if (is_picture(path, rule) && !fn(path)) return;
   }
   ELBO_CHECK(!error, IoError, dir.string(), ": cannot read the folder: ", error.message());
 }
 
-std::vector<fs::path> sorted_pictures(const fs::path& dir, SplitRule rule) {
+std::vector<fs::path> sorted_pictures(const fs::path& dir, SplitRule rule, std::vector<std::string>& notes) {
   std::vector<fs::path> out;
-  for_pictures(dir, rule, [&](const fs::path& path) {
+  std::vector<std::string> shut;
+  for_pictures(dir, rule, shut, [&](const fs::path& path) {
     out.push_back(path);
     return true;
   });
   std::sort(out.begin(), out.end());
+  std::sort(shut.begin(), shut.end());
+  if (!shut.empty()) notes.push_back(dir.string() + ": not looked into: " + join(shut));
   return out;
 }
 
@@ -190,7 +207,7 @@ Classes find_classes(const fs::path& dir, SplitRule rule, std::vector<std::strin
   const Content content = content_of(dir, rule);
   std::vector<fs::path> without = content.lost;
   for (const fs::path& folder : content.folders) {
-    std::vector<fs::path> pictures = sorted_pictures(folder, rule);
+    std::vector<fs::path> pictures = sorted_pictures(folder, rule, notes);
     if (pictures.empty())
       without.push_back(folder);
     else
@@ -209,7 +226,7 @@ Classes find_classes(const fs::path& dir, SplitRule rule, std::vector<std::strin
   if (!out.empty())
     notes.push_back(detail::concat(dir.string(), ": no classes: pictures lie in the folder itself, beside ", out.size(),
                                    out.size() == 1 ? " sub-folder with pictures" : " sub-folders with pictures"));
-  return {{"", sorted_pictures(dir, rule)}};
+  return {{"", sorted_pictures(dir, rule, notes)}};
 }
 
 /// The path below the dataset's folder, with `/` between its parts.
@@ -337,8 +354,8 @@ Found find_by_rule(const fs::path& dir, SplitRule rule, Split split, Found out) 
 
 /// What only a newer rule reads: said once, with the training half.
 std::vector<std::string> passed_over_by_tenth(const fs::path& dir) {
-  std::vector<std::string> out;
-  for (const fs::path& path : sorted_pictures(dir, SplitRule::hash))
+  std::vector<std::string> out, notes;
+  for (const fs::path& path : sorted_pictures(dir, SplitRule::hash, notes))
     if (leads_nowhere(path))
       out.push_back(path.string() + ": expected a picture, found a link to nothing");
     else if (!is_picture(path, SplitRule::tenth))
@@ -360,8 +377,9 @@ Found find_half(const fs::path& dir, SplitRule rule, Split split) {
 
 bool holds_pictures(const fs::path& dir) {
   bool any = false;
+  std::vector<std::string> shut;
   if (!is_folder(dir)) return false;
-  for_pictures(dir, SplitRule::hash, [&](const fs::path&) {
+  for_pictures(dir, SplitRule::hash, shut, [&](const fs::path&) {
     any = true;
     return false;
   });

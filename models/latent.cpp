@@ -42,6 +42,8 @@ Tensor input_labels(const Model& model, const datasets::Dataset& dataset, std::s
 
 Tensor same_label(const Model& model, std::int64_t label, std::int64_t count) {
   if (!model.is_conditional()) return {};
+  ELBO_CHECK(label >= 0 && label < model.config().classes, IndexError, "[same_label] expected a label from 0 to ",
+             model.config().classes - 1, ", found ", label);
   return Tensor(Array::full({count}, static_cast<double>(label), {DType::int64, model.device()}));
 }
 

@@ -14,7 +14,7 @@ namespace elbo::models {
 Tensor input_pictures(const Model& model, const datasets::Dataset& dataset, std::span<const std::int64_t> indices);
 /// Their labels, int64 [k], where the model takes labels; else undefined. Throws ValueError where the dataset has none.
 Tensor input_labels(const Model& model, const datasets::Dataset& dataset, std::span<const std::int64_t> indices);
-/// One label for each of `count` codes, where the model takes labels; else undefined.
+/// One label for each of `count` codes, where the model takes labels; else undefined. Throws IndexError.
 Tensor same_label(const Model& model, std::int64_t label, std::int64_t count);
 
 /// The codes (posterior means) of all pictures of a dataset, in its order: float32 [n, latent]. The model is in

@@ -151,7 +151,9 @@ void Run::write_config() const { write_file_atomically(folder_ / "config.json", 
 
 bool Run::has(const char* name) const {
   std::error_code error;
-  return fs::exists(folder_ / name, error);
+  const bool there = fs::exists(folder_ / name, error);
+  ELBO_CHECK(!error, IoError, (folder_ / name).string(), ": cannot look for the file: ", error.message());
+  return there;
 }
 
 Outline Run::outline() const {

@@ -44,7 +44,7 @@ class Module {
   /// Writes `state` into this module, in place. `rename` maps names of `state`, or their beginnings up to a dot, to
   /// names here: {"fc1", "encoder.0"} loads `fc1.weight` into `encoder.0.weight`; the longest match counts. float32 and
   /// float64 convert to each other. Throws ValueError listing every missing, unexpected, doubled and mis-shaped name,
-  /// and then leaves the module as it was.
+  /// or for a name in `rename` that `state` lacks, and then leaves the module as it was.
   void load_state_dict(const NamedArrays& state, const std::map<std::string, std::string>& rename = {});
 
   /// Switches this module and its submodules to training, or to evaluation: what Dropout and BatchNorm2d do depends on

@@ -1,6 +1,7 @@
 #include "strict_load.h"
 
 #include <cmath>
+#include <set>
 #include <unordered_map>
 
 #include "../core/kernels.h"
@@ -11,13 +12,18 @@ namespace {
 
 using elbo::detail::concat;
 
-/// The name under which `name` is looked for here: its longest beginning that `rename` knows is replaced.
-std::string renamed(const std::string& name, const std::map<std::string, std::string>& rename) {
+/// The name under which `name` is looked for here: its longest beginning that `rename` knows is replaced. All that it
+/// knows leave `unused`.
+std::string renamed(const std::string& name, const std::map<std::string, std::string>& rename,
+                    std::set<std::string>& unused) {
+  std::string out;
   for (std::size_t end = name.size(); end != std::string::npos && end > 0; end = name.rfind('.', end - 1)) {
     const auto found = rename.find(name.substr(0, end));
-    if (found != rename.end()) return found->second + name.substr(end);
+    if (found == rename.end()) continue;
+    unused.erase(found->first);
+    if (out.empty()) out = found->second + name.substr(end);
   }
-  return name;
+  return out.empty() ? name : out;
 }
 
 std::string described(const ArrayInfo& array) {
@@ -79,14 +85,18 @@ void load_strictly(const std::string& what, NamedArrays targets, const NamedArra
                    const std::map<std::string, std::string>& rename) {
   std::vector<ArrayInfo> wanted, found;
   std::unordered_map<std::string, const Array*> given;
+  std::set<std::string> unused;
+  for (const auto& one : rename) unused.insert(one.first);
   for (const auto& [name, array] : sources) {
     ELBO_CHECK(array.defined(), ValueError, what, " ", name, " is undefined");
-    found.push_back(info_of(renamed(name, rename), array));
+    found.push_back(info_of(renamed(name, rename, unused), array));
     given.emplace(found.back().name, &array);
   }
   for (const auto& [name, array] : targets) wanted.push_back(info_of(name, array));
   const std::string message = differences(wanted, found);
   ELBO_CHECK(message.empty(), ValueError, what, " ", message);
+  ELBO_CHECK(unused.empty(), ValueError, what, " rename: expected names of the state, or their beginnings, found ",
+             in_quotes(*unused.begin()), ", which is none");
   std::vector<Array> ready;  // converted and on the target's device, so that writing cannot fail half-way
   ready.reserve(targets.size());
   for (const auto& [name, array] : targets) {

@@ -193,11 +193,12 @@ beside() {
     "$@" </dev/null >"$output" 2>&1 || status=$?
     echo "$status" >"$output.status"
   } &
+  echo $! >"$output.pid"
 }
 ended() {
-  until [ -e "$1.status" ]; do sleep 1; done
+  while kill -0 "$(cat "$1.pid")" 2>/dev/null; do sleep 1; done
   cat "$1"
-  return "$(cat "$1.status")"
+  return "$(cat "$1.status" || echo 1)"
 }
 
 # run_test NAME COMMAND...: counts as one; what it printed is shown only if it fails.

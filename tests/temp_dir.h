@@ -1,6 +1,8 @@
 #pragma once
 #include <stdlib.h>
+#include <unistd.h>
 
+#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
@@ -26,6 +28,27 @@ class TempDir {
 
  private:
   std::filesystem::path path_;
+};
+
+/// Root may read everything: until the end of a test it is another user, who reads what its permissions allow. `dir` is
+/// that user's meanwhile. Nothing for whoever is not root.
+class NotRoot {
+ public:
+  explicit NotRoot(const TempDir& dir) {
+    if (geteuid() != 0) return;
+    constexpr unsigned nobody = 65534;
+    if (chown(dir.path().c_str(), nobody, nobody) != 0 || seteuid(nobody) != 0)
+      throw std::runtime_error("cannot become another user");
+    changed_ = true;
+  }
+  ~NotRoot() {
+    if (changed_ && seteuid(0) != 0) std::terminate();
+  }
+  NotRoot(const NotRoot&) = delete;
+  NotRoot& operator=(const NotRoot&) = delete;
+
+ private:
+  bool changed_ = false;
 };
 
 /// The whole content of a file.

@@ -237,6 +237,19 @@ TEST_CASE("elbo info describes a model that no memory could hold", "[config][cli
   check_refused(run_elbo({"info", (dir / "no\nrun\xff").string()}), {R"(no\x0arun\xff: expected a run folder)"});
 }
 
+TEST_CASE("a checkpoint that may not be read is not one that is missing", "[config]") {
+  TempDir dir;
+  const Run run = Run::create(dir / "run", {});
+  std::filesystem::create_directory(dir / "run" / "checkpoint");
+  std::filesystem::permissions(dir / "run" / "checkpoint", std::filesystem::perms::none);
+  {
+    const NotRoot other(dir);
+    CHECK_THROWS_WITH(run.read_checkpoint(),
+                      Contains("checkpoint/state.safetensors: cannot look for the file: Permission denied"));
+  }
+  std::filesystem::permissions(dir / "run" / "checkpoint", std::filesystem::perms::owner_all);
+}
+
 TEST_CASE("a run in a folder whose name is not UTF-8, of data in another, works and is valid JSON", "[config][cli]") {
   TempDir dir;
   const auto run = (dir / "run\xff").string(), data = (dir / "pictures\xe9").string();

@@ -121,6 +121,26 @@ TEST_CASE("folder: about one picture in ten is kept to test, however they are nu
   CHECK(std::abs(right - 150) < 47);
 }
 
+TEST_CASE("folder: a folder that cannot be read and a link that is not followed are said") {
+  TempDir dir;
+  write_all(dir, {"train/a/1.png", "train/a/deep/shut/2.png", "train/b/1.png", "test/a/1.png", "test/a/shut/2.png"},
+            grey(1));
+  std::filesystem::create_directory_symlink(dir / "test", dir / "train/b/link");
+  for (const char* shut : {"train/a/deep/shut", "test/a/shut"})
+    std::filesystem::permissions(dir / shut, std::filesystem::perms::none);
+  const std::string train = (dir / "train").string(), test = (dir / "test").string();
+  {
+    const NotRoot other(dir);
+    const Dataset data = load_folder(dir.path(), Split::train);
+    CHECK(data.size() == 2);
+    CHECK(data.notes == std::vector<std::string>{train + "/a: not looked into: 'deep/shut' (Permission denied)",
+                                                 train + "/b: not looked into: 'link' (a link to a folder)",
+                                                 test + "/a: not looked into: 'shut' (Permission denied)"});
+  }
+  for (const char* shut : {"train/a/deep/shut", "test/a/shut"})
+    std::filesystem::permissions(dir / shut, std::filesystem::perms::owner_all);
+}
+
 TEST_CASE("folder: pictures that lie in the folder itself have no classes") {
   TempDir dir;
   for (int i = 0; i < 12; ++i) write_file(dir / (std::string(1, static_cast<char>('a' + i)) + ".png"), grey(i));

@@ -231,3 +231,9 @@ TEST_CASE("graph: the CPU has none") {
   CHECK_FALSE(called);
   CHECK_FALSE(is_capturing(cpu));
 }
+
+TEST_CASE("device: there is one CPU", "[device]") {
+  constexpr Device second{DeviceType::cpu, 1};
+  CHECK_FALSE(available(second));
+  CHECK_THROWS_AS(Array::zeros({2}, {.device = second}), DeviceError);
+}

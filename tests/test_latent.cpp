@@ -65,6 +65,8 @@ TEST_CASE("codes leave the model in the mode it was in, and ask for labels where
   CHECK(model->is_training());
   std::vector<std::int64_t> outside{9};
   CHECK_THROWS_AS(input_pictures(*model, data, outside), IndexError);
+  for (const std::int64_t label : {-1, 2})
+    CHECK_THROWS_WITH(same_label(*model, label, 3), Catch::Contains("[same_label] expected a label from 0 to 1"));
 }
 
 TEST_CASE("an autoencoder's codes are drawn from a Gaussian fitted to them") {

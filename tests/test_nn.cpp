@@ -209,6 +209,17 @@ TEST_CASE("load_state_dict: names can be mapped, whole or from their beginning",
   CHECK(values(net.fc2.weight)[7] == 6);
 }
 
+TEST_CASE("load_state_dict: a name to map that nothing has is an error, and changes nothing", "[nn]") {
+  Net net, other;
+  other.scale.mutable_array().fill(7);
+  const std::vector<std::string> before = contents(net.state_dict());
+  CHECK_THROWS_WITH(net.load_state_dict(other.state_dict(), {{"fc", "fc1"}}),
+                    Contains("[load_state_dict] rename") && Contains("'fc'"));
+  CHECK(contents(net.state_dict()) == before);
+  net.load_state_dict(other.state_dict(), {{"fc1", "fc1"}});
+  CHECK(values(net.scale) == std::vector<float>{7});
+}
+
 TEST_CASE("layers: names, layouts and outputs are PyTorch's", "[nn]") {
   // Literals: tests/oracle/modules.py
   nn::Sequential net;
