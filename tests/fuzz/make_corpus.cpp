@@ -5,20 +5,14 @@
 #include <elbo/models/run.h>
 #include <elbo/models/trainer.h>
 #include <elbo/viz/image.h>
-#include <zlib.h>
 
-#include <cstdio>
-//
-#include <jpeglib.h>
-
-#include <cstdlib>
-#include <functional>
 #include <iostream>
 
+#include "../encode_jpeg.h"
+#include "../picture_files.h"
 #include "small_run.h"
 
 using namespace elbo;
-using namespace std::string_literals;
 namespace fs = std::filesystem;
 
 namespace {
@@ -65,15 +59,6 @@ std::string number(std::uint64_t value, int bytes, bool big = false) {
   return out;
 }
 
-std::string zlibbed(const std::string& content) {
-  uLongf size = compressBound(static_cast<uLong>(content.size()));
-  std::string out(size, '\0');
-  compress(reinterpret_cast<Bytef*>(out.data()), &size, reinterpret_cast<const Bytef*>(content.data()),
-           static_cast<uLong>(content.size()));
-  out.resize(size);
-  return out;
-}
-
 void make_mat(const fs::path& folder) {
   for (const bool big : {false, true}) {
     const auto four = [&](std::uint64_t value) { return number(value, 4, big); };
@@ -117,11 +102,7 @@ void make_run_files(const fs::path& corpus) {
   save_safetensors(corpus / "checkpoint" / "within", trainer.state(), {{"kernels", "v3"}});
 }
 
-std::string chunk(const std::string& name, const std::string& data) {
-  const std::string content = name + data;
-  const uLong sum = crc32(0, reinterpret_cast<const Bytef*>(content.data()), static_cast<uInt>(content.size()));
-  return number(data.size(), 4, true) + content + number(sum, 4, true);
-}
+const std::string exif = "II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0"s;
 
 void make_png(const fs::path& folder) {
   viz::Image image(5, 4, 3);
@@ -129,11 +110,8 @@ void make_png(const fs::path& folder) {
   put(folder, "rgb", viz::encode_png(image));
   const auto picture = [&](int depth, int color, bool interlaced, const std::string& before, const std::string& rows) {
     put(folder, std::to_string(color) + "-" + std::to_string(depth) + (interlaced ? "i" : ""),
-        "\x89PNG\r\n\x1a\n" +
-            chunk("IHDR", number(2, 4, true) + number(2, 4, true) + static_cast<char>(depth) +
-                              static_cast<char>(color) + "\0\0"s + (interlaced ? '\1' : '\0')) +
-            before + chunk("IDAT", zlibbed(rows)) +
-            chunk("eXIf", "II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0"s) + chunk("IEND", ""));
+        png_header(2, 2, depth, color, interlaced) + before + chunk("IDAT", zlibbed(rows)) + chunk("eXIf", exif) +
+            chunk("IEND", ""));
   };
   picture(8, 0, false, chunk("tRNS", "\0\x02"s), "\0\1\2\0\3\4"s);
   picture(1, 0, false, "", "\0\x40\0\x80"s);
@@ -142,40 +120,24 @@ void make_png(const fs::path& folder) {
   picture(4, 3, false, chunk("PLTE", "abcdef") + chunk("tRNS", "\x80"), "\0\1\0\x10"s);
 }
 
-std::string encode_jpeg(int components, const std::function<void(jpeg_compress_struct&)>& setup) {
-  jpeg_compress_struct info{};
-  jpeg_error_mgr errors{};
-  info.err = jpeg_std_error(&errors);
-  jpeg_create_compress(&info);
-  unsigned char* out = nullptr;
-  unsigned long size = 0;
-  jpeg_mem_dest(&info, &out, &size);
-  info.image_width = info.image_height = 9;
-  info.input_components = components;
-  info.in_color_space = components == 1 ? JCS_GRAYSCALE : components == 3 ? JCS_RGB : JCS_CMYK;
-  jpeg_set_defaults(&info);
-  setup(info);
-  jpeg_start_compress(&info, TRUE);
-  jpeg_write_marker(&info, JPEG_APP0 + 1,
-                    reinterpret_cast<const JOCTET*>("Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0"),
-                    32);
-  std::vector<std::uint8_t> row(static_cast<std::size_t>(9 * components));
-  for (std::size_t i = 0; i < row.size(); ++i) row[i] = static_cast<std::uint8_t>(i * i);
-  JSAMPROW line = row.data();
-  for (int i = 0; i < 9; ++i) jpeg_write_scanlines(&info, &line, 1);
-  jpeg_finish_compress(&info);
-  jpeg_destroy_compress(&info);
-  std::string file(reinterpret_cast<char*>(out), size);
-  std::free(out);
-  return file;
+/// Colours at half the size, and a picture that lies on its side.
+std::string small_jpeg(int components, const std::function<void(jpeg_compress_struct&)>& setup) {
+  std::vector<std::uint8_t> pixels(static_cast<std::size_t>(81 * components));
+  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::uint8_t>(i * i);
+  const std::string file = encode_jpeg(9, 9, pixels, [&](jpeg_compress_struct& info) {
+    if (components > 1) info.comp_info[0].h_samp_factor = info.comp_info[0].v_samp_factor = 2;
+    setup(info);
+  });
+  const std::string content = "Exif\0\0"s + exif;
+  return file.substr(0, 2) + "\xff\xe1" + number(content.size() + 2, 2, true) + content + file.substr(2);
 }
 
 void make_jpeg(const fs::path& folder) {
-  put(folder, "grey", encode_jpeg(1, [](auto&) {}));
-  put(folder, "rgb", encode_jpeg(3, [](auto& info) { info.restart_interval = 1; }));
-  put(folder, "progressive", encode_jpeg(3, [](auto& info) { jpeg_simple_progression(&info); }));
-  put(folder, "arithmetic", encode_jpeg(3, [](auto& info) { info.arith_code = TRUE; }));
-  put(folder, "cmyk", encode_jpeg(4, [](auto& info) { info.write_Adobe_marker = TRUE; }));
+  put(folder, "grey", small_jpeg(1, [](auto&) {}));
+  put(folder, "rgb", small_jpeg(3, [](auto& info) { info.restart_interval = 1; }));
+  put(folder, "progressive", small_jpeg(3, [](auto& info) { jpeg_simple_progression(&info); }));
+  put(folder, "arithmetic", small_jpeg(3, [](auto& info) { info.arith_code = TRUE; }));
+  put(folder, "cmyk", small_jpeg(4, [](auto& info) { info.write_Adobe_marker = TRUE; }));
 }
 
 }  // namespace
