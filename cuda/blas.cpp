@@ -79,16 +79,9 @@ Layout make_layout(cudaDataType_t type, std::int64_t rows, std::int64_t cols, st
   return layout;
 }
 
-bool in_epilogue(const Product& p) {
-  return !p.accumulate && p.arithmetic != Arithmetic::float64 &&
-         (p.activation == Activation::none || p.activation == Activation::relu) && alignment_of(p.bias) >= 16;
-}
-
-std::uint32_t epilogue_of(const Product& p) {
-  const bool relu = p.activation == Activation::relu;
-  if (!in_epilogue(p) || (!p.bias && !relu)) return CUBLASLT_EPILOGUE_DEFAULT;
-  if (!p.bias) return CUBLASLT_EPILOGUE_RELU;
-  return relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_BIAS;
+bool bias_in_epilogue(const Product& p) {
+  return p.bias && p.activation == Activation::none && !p.accumulate && p.arithmetic != Arithmetic::float64 &&
+         alignment_of(p.bias) >= 16;
 }
 
 }  // namespace
@@ -100,6 +93,11 @@ struct Blas::Plan {
   bool has_bias;
   bool found = false;
 };
+
+std::string Blas::version() {
+  const std::size_t number = cublasLtGetVersion();
+  return std::to_string(number / 10000) + "." + std::to_string(number / 100 % 100) + "." + std::to_string(number % 100);
+}
 
 Blas::Blas() {
   check(cublasLtCreate(&handle_), "cublasLtCreate");
@@ -178,7 +176,7 @@ bool Blas::multiply_some(cudaStream_t stream, const Product& p) {
           p.stride_out,
           static_cast<std::int32_t>(p.batch),
           p.arithmetic,
-          epilogue_of(p),
+          static_cast<std::uint32_t>(bias_in_epilogue(p) ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT),
           p.transpose_a,
           p.transpose_b,
           alignment_of(p.a),

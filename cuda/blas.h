@@ -39,15 +39,18 @@ struct Product {
 /// Thread-safe, but the workspace serves one stream.
 class Blas {
  public:
+  /// "13.1.0": the library's own, which decides what bits a product has.
+  static std::string version();
+
   /// Takes the workspace from the driver, so that no product ever allocates, also not while a graph is captured.
   Blas();
   ~Blas();
   Blas(const Blas&) = delete;
   Blas& operator=(const Blas&) = delete;
 
-  /// Queues a product. False where bias and activation are still to be applied, because the library does not: it knows
-  /// ReLU alone, no epilogue for float64, and we give it no bias that is not 16-byte aligned. The library's ReLU makes
-  /// 0 of NaN, ours keeps it.
+  /// Queues a product. False where bias and activation are still to be applied, because the library does not: it has no
+  /// epilogue for float64, we give it no bias that is not 16-byte aligned, and no activation: its ReLU makes 0 of NaN,
+  /// and a training that has diverged would go on unseen.
   [[nodiscard]] bool multiply(cudaStream_t stream, const Product& product);
 
  private:

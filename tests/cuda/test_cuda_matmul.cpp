@@ -283,18 +283,22 @@ TEST_CASE("GPU: the same product has the same bits, whatever came between", "[cu
   }
 }
 
-TEST_CASE("GPU: relu keeps NaN in float64", "[cuda]") {
-  // cuBLASLt's ReLU, which float32 has in the product's own kernel, makes 0 of it.
-  Case c{2, 2, 3};
-  c.activation = Activation::relu;
-  Operands<double> in(c);
-  in.a[0] = NAN;
-  const std::vector<double> found = product(c, in);
-  CHECK(std::isnan(found[0]));
-  CHECK(!std::isnan(found[2]));
+TEMPLATE_TEST_CASE("GPU: relu keeps NaN, so that a diverged training shows", "[cuda]", float, double) {
+  // cuBLASLt's own ReLU would make 0 of it.
+  for (Precision precision : {Precision::float32, Precision::tf32, Precision::bf16})
+    for (const bool bias : {false, true}) {
+      if (std::is_same_v<TestType, double> && precision != Precision::float32) continue;
+      Case c{16, 16, 16};
+      c.activation = Activation::relu, c.precision = precision, c.bias = bias;
+      INFO(describe(c));
+      Operands<TestType> in(c);
+      in.a[0] = static_cast<TestType>(NAN);
+      const std::vector<TestType> found = product(c, in);
+      for (std::size_t i = 0; i < found.size(); ++i) REQUIRE(std::isnan(found[i]) == (i < 16));
+    }
 }
 
-TEST_CASE("GPU: a layer is one launch, and warm it takes no memory from the driver", "[cuda]") {
+TEST_CASE("GPU: a layer is one launch, two with an activation, and warm it takes no memory from the driver", "[cuda]") {
   auto launches_of = [](Case c, auto type, long long expected) {
     using T = decltype(type);
     INFO(describe(c));
@@ -305,7 +309,7 @@ TEST_CASE("GPU: a layer is one launch, and warm it takes no memory from the driv
     CHECK(memory_stats(gpu).backing_allocations == taken);
   };
   Case c{128, 400, 784};
-  c.bias = true, c.activation = Activation::relu;
+  c.bias = true;
   launches_of(c, float{}, 1);
   launches_of(c, double{}, 2);  // the library has no epilogue for it
   c.precision = Precision::tf32;
@@ -313,8 +317,10 @@ TEST_CASE("GPU: a layer is one launch, and warm it takes no memory from the driv
   c.precision = Precision::bf16;
   launches_of(c, float{}, 2);  // the operands' rounding
   c.precision = Precision::float32;
-  c.activation = Activation::sigmoid;
-  launches_of(c, float{}, 2);
+  for (Activation activation : {Activation::relu, Activation::sigmoid}) {
+    c.activation = activation;
+    launches_of(c, float{}, 2);
+  }
   c.k = 0;
   launches_of(c, float{}, 1);
 }
