@@ -69,7 +69,8 @@ struct Gather {
     const int count = y.count * x.count, image = index / count, place = index % count;
     const int line = y.from + place / x.count * y.from_step, column = x.from + place % x.count * x.from_step;
     const std::int64_t plane = static_cast<std::int64_t>(args.source_h) * args.source_w;
-    return {image * args.channels * plane + line * static_cast<std::int64_t>(args.source_w) + column,
+    return {static_cast<std::int64_t>(image) * args.channels * plane + line * static_cast<std::int64_t>(args.source_w) +
+                column,
             outside_bits(outside(line, y.from_tap, y.taps, args.source_h),
                          outside(column, x.from_tap, x.taps, args.source_w))};
   }
@@ -88,7 +89,7 @@ __device__ inline void store(const Gather<typename Tile::Value>& g, const Sums<T
     int q_y = place / g.x.count, q_x = place % g.x.count;
     if (args.whole) {  // lines follow each other without a gap
       if (first_col + c >= g.n) return;
-      T* to = args.out + image * args.m * plane + place;
+      T* to = args.out + static_cast<std::int64_t>(image) * args.m * plane + place;
       for (int r = 0; r < Tile::thread_rows; ++r) {
         const int row = first_row + r;
         if (row >= args.m) break;
@@ -102,7 +103,8 @@ __device__ inline void store(const Gather<typename Tile::Value>& g, const Sums<T
     for (int i = 0; i < vec_size<T>; ++i) {
       if (first_col + c + i >= g.n) return;
       const int line = g.y.first + q_y * g.y.step, column = g.x.first + q_x * g.x.step;
-      T* to = args.out + image * args.m * plane + line * static_cast<std::int64_t>(args.out_w) + column;
+      T* to = args.out + static_cast<std::int64_t>(image) * args.m * plane +
+              line * static_cast<std::int64_t>(args.out_w) + column;
       for (int r = 0; r < Tile::thread_rows; ++r) {
         const int row = first_row + r;
         if (row < args.m) to[row * plane] = sums[r][c + i] + (args.bias ? args.bias[row] : T(0));

@@ -211,7 +211,8 @@ bool fits(const Conv2dArgs& a) {
   return small({a.n, a.h, a.w}) && small({a.n, a.out_h, a.out_w}) && small({a.c_out, a.c_in, a.kh, a.kw}) &&
          small({a.c_in, a.h, a.w}) && small({a.c_out, a.out_h, a.out_w}) && small({a.c_out, a.kh, a.kw}) &&
          small({a.stride_h + a.pad_h + a.h, 2}) && small({a.stride_w + a.pad_w + a.w, 2}) &&
-         small({a.kh, a.dilation_h, 2}) && small({a.kw, a.dilation_w, 2}) && std::max(a.kh, a.kw) <= most_kernel;
+         small({a.kh, a.dilation_h, 2, a.w}) && small({a.kh, a.dilation_h, 2, a.out_w}) &&
+         small({a.kw, a.dilation_w, 2}) && std::max(a.kh, a.kw) <= most_kernel;
 }
 
 void grad_weight(const Context& context, const Conv2dArgs& a, void* gw, const void* gy, const void* x) {

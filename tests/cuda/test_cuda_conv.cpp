@@ -310,6 +310,25 @@ TEST_CASE("GPU: a way to compute convolutions, by hand", "[.cuda-conv-way]") {
   print_result(bits);
 }
 
+TEST_CASE("GPU: a kernel whose lines are further apart than an int counts elements", "[cuda]") {
+  // Its second line is 2^20 lines of 2^12 elements after its first.
+  Conv2dArgs a{};
+  a.dtype = DType::float32, a.precision = Precision::float32;
+  a.n = a.c_in = a.c_out = a.kw = a.h = 1, a.kh = 2;
+  a.w = a.out_w = 1 << 12, a.out_h = 2;
+  a.stride_h = a.pad_h = a.dilation_h = 1 << 20;
+  a.stride_w = a.dilation_w = 1;
+  const std::vector<float> x = values<float>(a.w), weight = {2, 3};
+  std::vector<float> expected;
+  for (const float factor : {3.0f, 2.0f})  // the picture's one line meets the last of the kernel, then the first
+    for (const float each : x) expected.push_back(factor * each);
+  const Array input = Array::from(x, {a.w}, gpu), kernel = Array::from(weight, {2}, gpu);
+  const std::vector<float> found = output<float>(gpu, {2 * a.w}, [&](Backend& backend, Queue queue, View out) {
+    return backend.conv2d(queue, a, out.data, input.raw(), kernel.raw(), nullptr);
+  });
+  CHECK(found == expected);
+}
+
 TEST_CASE("GPU: ELBO_CUDA_CONV chooses the way", "[cuda]") {
   const std::string implicit = run_self("ELBO_CUDA_CONV=implicit", "[.cuda-conv-way]");
   const std::string columns = run_self("ELBO_CUDA_CONV=im2col", "[.cuda-conv-way]");
