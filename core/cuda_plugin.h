@@ -13,7 +13,7 @@ inline constexpr int cuda_plugin_abi = 3;
 struct CudaSystem {
   int driver = 0;      ///< the newest CUDA that the driver can run, as 1000 * major + 10 * minor; 0 without a driver
   int runtime = 0;     ///< that of the plugin, likewise
-  int devices = 0;     ///< GPUs that can be used
+  int devices = 0;     ///< GPUs that are there
   char why[256] = "";  ///< where there are none: the reason
 };
 
@@ -28,13 +28,14 @@ struct CudaDeviceInfo {
 /// The plugin's functions. A status' message belongs to the plugin and lives until its next call on this thread.
 struct CudaPlugin {
   int abi;
-  const char* build;  ///< for people: "CUDA 13.0 for sm_80, sm_86, sm_89, sm_90 and PTX"
+  const char* build;  ///< for people: "CUDA 13.0 for sm_80, sm_90, PTX 9.0"
   void (*probe)(CudaSystem* system);
   Status (*describe)(int index, CudaDeviceInfo* info);
   /// Bytes that are free on device `index`. Unlike the two above it makes this process a user of the device, which
   /// takes a fraction of a second and some of that memory.
   Status (*free_memory)(int index, std::int64_t* bytes);
-  /// Makes the backend of device `index`; it lives as long as the program.
+  /// Makes the backend of device `index`, on which a kernel and a product have then run; it lives as long as the
+  /// program.
   Status (*open)(int index, Backend** backend);
 
   // ---- for tests of what is done about faults
