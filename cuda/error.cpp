@@ -7,11 +7,6 @@ StatusCode code_of(cudaError_t error) {
   switch (error) {
     case cudaErrorMemoryAllocation:
       return StatusCode::out_of_memory;
-    case cudaErrorStreamCaptureUnsupported:
-    case cudaErrorStreamCaptureInvalidated:
-    case cudaErrorStreamCaptureImplicit:
-    case cudaErrorStreamCaptureWrongThread:
-      return StatusCode::capture;
     case cudaErrorNoKernelImageForDevice:
     case cudaErrorInvalidDevice:
     case cudaErrorNotSupported:

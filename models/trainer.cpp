@@ -178,26 +178,34 @@ std::int64_t Trainer::next_step(std::int64_t number) {
   // The first of its size runs as it stands: what is set up once, such as the choice of a matrix product, is no part of
   // a graph, and the memory that the step takes is in the pool by then.
   if (replays_ && !first && !recorded.graph) record(recorded, indices.shape());
-  if (recorded.graph) {
-    recorded.indices.assign(indices);
-    recorded.graph.replay();
-  } else {
-    gather_and_step(indices);
-  }
+  if (!recorded.graph || !replay(recorded, indices)) gather_and_step(indices);
   return indices.numel();
 }
 
 void Trainer::record(RecordedStep& step, const Shape& indices) {
-  try {
+  without_graphs_after([&] {
     step.indices = Array::empty(indices, {DType::int64, options_.device});
     step.graph = Graph::capture(options_.device, [&] { gather_and_step(step.indices); });
+  });
+}
+
+bool Trainer::replay(RecordedStep& step, const Array& indices) {
+  step.indices.assign(indices);
+  return without_graphs_after([&] { step.graph.replay(); });
+}
+
+bool Trainer::without_graphs_after(const std::function<void()>& work) {
+  try {
+    work();
+    return true;
   } catch (const CaptureError& error) {
-    replays_ = false;
     graph_note_ = error.what();
   } catch (const OutOfMemory& error) {  // what a graph takes is kept from everything else
-    replays_ = false;
     graph_note_ = error.what();
   }
+  replays_ = false;
+  for (auto& [size, step] : recorded_) step.graph = {};
+  return false;
 }
 
 void Trainer::gather_and_step(const Array& indices) {

@@ -88,6 +88,10 @@ class Trainer {
   void step(const Tensor& x, const Tensor& labels);
   void gather_and_step(const Array& indices);
   void record(RecordedStep& step, const Shape& indices);
+  /// False where it could not, and nothing was done.
+  bool replay(RecordedStep& step, const Array& indices);
+  /// False where a graph could not be made or replayed: there are none from then on, and `graph_note` says why.
+  bool without_graphs_after(const std::function<void()>& work);
   /// The weight of the KL divergence in that step of this epoch.
   double beta_at(std::int64_t batch_number) const;
 

@@ -149,6 +149,36 @@ TEST_CASE("training on the GPU: a graph that cannot be recorded is done without,
   check_same(found, expected);
 }
 
+TEST_CASE("training on the GPU: whatever fails where a graph is made or replayed, it goes on without, and says why",
+          "[cuda][training]") {
+  const auto fail = backend_calls::emulator_function<void(long long, int)>("elbo_emulator_fail_graph");
+  if (!fail) return;  // a real GPU cannot be told to
+  RunConfig config = config_of("vae");
+  config.train.epochs = 2;
+  const Outcome expected = train_here(config);
+  int of_the_library = 0;
+  int calls = 0;  // of the first recording: the first step after which all is recorded and replayed
+  for (bool failed = true; failed; ++calls) {
+    REQUIRE(calls < 1000);
+    int steps = 0;
+    INFO("call " << calls);
+    const Outcome found = train_here(config, [&](std::int64_t) {
+      if (++steps == 1) fail(calls, 701);
+    });
+    fail(-1, 0);
+    failed = !found.replays;
+    check_same(found, expected);
+    if (!failed) break;
+    const bool library = found.note.find("CUBLAS_STATUS_EXECUTION_FAILED") != std::string::npos;
+    CHECK((library || found.note.find("too many resources") != std::string::npos));
+    of_the_library += library;
+    CHECK(found.note.find('\n') == std::string::npos);
+    if (calls > 3) calls += 7;  // each takes a while
+  }
+  CHECK(calls > 40);  // two graphs of some 30 calls, and replays
+  CHECK(of_the_library > 0);
+}
+
 TEST_CASE("training on the GPU: tf32 and bf16 round, and train all the same", "[cuda][training]") {
   for (const std::string kind : {"vae", "conv-vae"}) {
     RunConfig config = config_of(kind);

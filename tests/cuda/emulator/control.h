@@ -21,6 +21,9 @@ __attribute__((visibility("default"))) void elbo_emulator_set_order(int order);
 __attribute__((visibility("default"))) long long elbo_emulator_launches();
 /// After `more` launches without a fault, one returns cudaErrorLaunchOutOfResources and does nothing. Negative: none.
 __attribute__((visibility("default"))) void elbo_emulator_fail_launch(long long more);
+/// After `more` calls that begin, fill, end, make or replay a graph, one returns `error`, a cudaError_t. Negative:
+/// none.
+__attribute__((visibility("default"))) void elbo_emulator_fail_graph(long long more, int error);
 /// Bytes of device memory that are allocated now, on all devices.
 __attribute__((visibility("default"))) std::size_t elbo_emulator_memory_in_use();
 /// Forgets a fault of the device, as a new process would. Memory stays as it is.

@@ -150,6 +150,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mo
       captured.capture->invalid = true;
       return cudaErrorStreamCaptureUnsupported;
     }
+    if (const cudaError_t error = emulator::graph_call(s); error != cudaSuccess) return error;
     captured.capture = std::make_unique<Capture>(Capture{mode, std::this_thread::get_id(), ++s.captures});
     return cudaSuccess;
   });
@@ -165,6 +166,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
       return cudaErrorStreamCaptureWrongThread;
     }
     const std::unique_ptr<Capture> capture = std::move(captured.capture);
+    if (const cudaError_t error = emulator::graph_call(s); error != cudaSuccess) return error;
     if (capture->invalid) return cudaErrorStreamCaptureInvalidated;
     *graph = emulator::add(s.graphs, std::make_unique<CUgraph_st>(CUgraph_st{std::move(capture->work)}));
     return cudaSuccess;
@@ -196,6 +198,7 @@ cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode* mode) {
 
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long flags) {
   return emulator::with(Call::plain, &State::graphs, graph, [&](State& s, CUgraph_st& recorded) {
+    if (const cudaError_t error = emulator::graph_call(s); error != cudaSuccess) return error;
     if (flags != 0) return cudaErrorInvalidValue;
     *exec = emulator::add(s.execs, std::make_unique<CUgraphExec_st>(CUgraphExec_st{recorded.work}));
     return cudaSuccess;
@@ -215,6 +218,7 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
     if (!at) return cudaErrorInvalidResourceHandle;
     const cudaError_t error = emulator::refuse_capture(*at);
     if (error != cudaSuccess) return error;
+    if (const cudaError_t wanted = emulator::graph_call(s); wanted != cudaSuccess) return wanted;
     ++s.launches;
     for (const emulator::Work& work : graph.work) {
       const cudaError_t failed = emulator::submit(s, *at, work);

@@ -72,6 +72,7 @@ cudaError_t start(State& s, cudaStream_t handle, Work work) {
   if (!stream || stream->device != current_device()) return cudaErrorInvalidResourceHandle;
   if (s.no_kernel_image) return cudaErrorNoKernelImageForDevice;
   if (s.fail_launch >= 0 && s.fail_launch-- == 0) return cudaErrorLaunchOutOfResources;
+  if (const cudaError_t error = stream->capture ? graph_call(s) : cudaSuccess; error != cudaSuccess) return error;
   if (s.fault_launch >= 0 && s.fault_launch-- == 0) work = [] { fail_device(cudaErrorIllegalAddress); };
   ++s.launches;
   return submit(s, *stream, std::move(work));

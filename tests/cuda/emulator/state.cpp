@@ -113,6 +113,8 @@ cudaError_t begin_call(State& s, Call call) {
   return forbidden ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
 }
 
+cudaError_t graph_call(State& s) { return s.fail_graph >= 0 && s.fail_graph-- == 0 ? s.graph_error : cudaSuccess; }
+
 CUstream_st* find_stream(State& s, cudaStream_t stream) {
   if (stream) return s.streams.contains(stream) ? stream : nullptr;
   const auto device = static_cast<std::size_t>(current_device());
@@ -190,6 +192,12 @@ long long elbo_emulator_launches() {
 void elbo_emulator_fail_launch(long long more) {
   const std::lock_guard lock(state().mutex);
   state().fail_launch = more;
+}
+
+void elbo_emulator_fail_graph(long long more, int error) {
+  const std::lock_guard lock(state().mutex);
+  state().fail_graph = more;
+  state().graph_error = static_cast<cudaError_t>(error);
 }
 
 std::size_t elbo_emulator_memory_in_use() {

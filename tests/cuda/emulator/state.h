@@ -85,7 +85,8 @@ struct State {
   std::map<const void*, std::size_t> shared_limits;        // what cudaFuncSetAttribute raised
   cudaError_t fault = cudaSuccess;
   bool fault_seen = false;
-  long long launches = 0, fail_launch = -1, fault_launch;
+  long long launches = 0, fail_launch = -1, fault_launch, fail_graph = -1;
+  cudaError_t graph_error = cudaSuccess;
   bool no_kernel_image;
   unsigned long long captures = 0;
   std::vector<Work> queued;  // of all streams, in the order of submission
@@ -123,6 +124,9 @@ cudaError_t runtime_call(Call call, const Fn& fn) {
   if (error != cudaSuccess && error != cudaErrorNotReady) last_error() = error;
   return error;
 }
+
+/// cudaSuccess, or what a test wants the next call that has to do with a graph to return.
+cudaError_t graph_call(State& s);
 
 /// The stream behind a handle, null for the current device's null stream; null if it is none.
 CUstream_st* find_stream(State& s, cudaStream_t stream);
