@@ -22,16 +22,18 @@ using nlohmann::ordered_json;
 struct Gpu {
   std::string device;
   const CudaDevice& found;
+  std::string kernels;  ///< what computes there, with the version of the library; empty where it cannot be used
   std::optional<std::int64_t> free_memory;
-  std::string why;  ///< where it cannot be used
+  std::string why;  ///< where it cannot be used, or cannot say what memory is free
 };
 
 std::vector<Gpu> gpus(const CudaReport& report) {
   std::vector<Gpu> out;
   for (const CudaDevice& found : report.devices) {
     const int index = static_cast<int>(out.size());
-    Gpu gpu{"cuda:" + std::to_string(index), found, {}, found.why};
+    Gpu gpu{"cuda:" + std::to_string(index), found, "", {}, found.why};
     try {
+      if (gpu.why.empty()) gpu.kernels = backend({DeviceType::cuda, index}).description();
       if (gpu.why.empty()) gpu.free_memory = cuda_free_memory(index);
     } catch (const DeviceError& error) {
       // The line begins with the device already.
@@ -61,6 +63,7 @@ ordered_json json_of(const Gpu& gpu) {
   const auto known = [&](const ordered_json& value) { return described ? value : ordered_json(); };
   return {{"device", gpu.device},
           {"name", text_or_null(found.name)},
+          {"kernels", text_or_null(gpu.kernels)},
           {"architecture", known(architecture(found))},
           {"multiprocessors", known(found.multiprocessors)},
           {"total_memory", known(found.total_memory)},
@@ -68,15 +71,25 @@ ordered_json json_of(const Gpu& gpu) {
           {"why", text_or_null(gpu.why)}};
 }
 
+/// Why none of the GPUs can be used; empty where one can.
+std::string why_none(const CudaReport& report, const std::vector<Gpu>& found) {
+  if (!report.why.empty()) return report.why;
+  for (const Gpu& gpu : found)
+    if (!gpu.kernels.empty()) return "";
+  return found.empty() ? "no GPU found" : found.front().why;
+}
+
 ordered_json json_of(const CudaReport& report) {
   ordered_json devices = ordered_json::array();
-  for (const Gpu& gpu : gpus(report)) devices.push_back(json_of(gpu));
+  const std::vector<Gpu> found = gpus(report);
+  for (const Gpu& gpu : found) devices.push_back(json_of(gpu));
+  const std::string why = why_none(report, found);
   return {{"plugin", text_or_null(report.plugin.string())},
           {"build", text_or_null(report.build)},
           {"driver", version_or_null(report.driver)},
           {"runtime", version_or_null(report.runtime)},
-          {"usable", report.why.empty()},
-          {"why", text_or_null(report.why)},
+          {"usable", why.empty()},
+          {"why", text_or_null(why)},
           {"devices", devices}};
 }
 
@@ -96,16 +109,17 @@ std::string memory_text(const Gpu& gpu) {
 }
 
 void print_cuda(const CudaReport& report) {
-  const std::size_t count = report.devices.size();
-  print_line("CUDA", !report.why.empty() ? "cannot be used: " + report.why
-                     : count == 1        ? "1 GPU"
-                                         : std::to_string(count) + " GPUs");
-  for (const Gpu& gpu : gpus(report)) {
-    const CudaDevice& found = gpu.found;
+  const std::vector<Gpu> found = gpus(report);
+  const std::string why = why_none(report, found);
+  print_line("CUDA", !why.empty()        ? "cannot be used: " + why
+                     : found.size() == 1 ? "1 GPU"
+                                         : std::to_string(found.size()) + " GPUs");
+  for (const Gpu& gpu : found) {
+    const CudaDevice& device = gpu.found;
     std::string text;
-    if (found.why.empty())
-      text = found.name + ", " + architecture(found) + ", " + std::to_string(found.multiprocessors) +
-             " multiprocessors, " + memory_text(gpu);
+    if (device.why.empty())
+      text = (gpu.kernels.empty() ? device.name : gpu.kernels) + ", " + architecture(device) + ", " +
+             std::to_string(device.multiprocessors) + " multiprocessors, " + memory_text(gpu);
     if (!gpu.why.empty()) text += (text.empty() ? "" : "; ") + std::string("cannot be used: ") + gpu.why;
     print_line("  " + gpu.device, text);
   }

@@ -54,6 +54,23 @@ CLI::Option* add_device(CLI::App& command, std::string& device) {
       ->capture_default_str();
 }
 
+namespace {
+
+/// Why `auto` took the CPU where a GPU was meant to be used: there is one, or a plugin that is there, or was named.
+std::string why_no_gpu() {
+  const CudaReport& cuda = cuda_report();
+  if (!cuda.plugin.empty() && cuda.build.empty()) return cuda.why;
+  if (cuda.devices.empty()) return "";
+  try {
+    backend({DeviceType::cuda, 0});
+  } catch (const DeviceError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
 Device device_of(const std::string& text) {
   Device device;
   try {
@@ -62,9 +79,8 @@ Device device_of(const std::string& text) {
     fail<ValueError>("--device: ", error.what());
   }
   backend(device);  // which throws where it cannot be used
-  // A plugin that is there, or was named, and cannot be loaded was meant to be used.
-  if (text == "auto" && device == cpu && !cuda_report().plugin.empty() && cuda_report().build.empty())
-    std::cerr << "elbo: note: --device auto takes the CPU: " << printable(cuda_report().why) << "\n";
+  const std::string why = text == "auto" && device == cpu ? why_no_gpu() : "";
+  if (!why.empty()) std::cerr << "elbo: note: --device auto takes the CPU: " << printable(why) << "\n";
   return device;
 }
 

@@ -31,7 +31,7 @@ struct CudaReport {
 
 /// What was found, the same at every call.
 const CudaReport& cuda_report();
-/// How many GPUs can be used: the devices cuda:0 to cuda:n-1.
+/// How many GPUs are there, the devices cuda:0 to cuda:n-1. Whether one can be used, `available` tries.
 int cuda_device_count();
 /// The bytes that nobody has taken on GPU `index`. Makes this process a user of the device, which takes a fraction of a
 /// second the first time. Throws DeviceError where there is no such device, or it cannot say.

@@ -3,8 +3,8 @@
 #include <charconv>
 #include <ostream>
 
-#include "cuda_loader.h"
 #include "errors.h"
+#include "storage.h"
 #include "text.h"
 
 namespace elbo {
@@ -25,8 +25,12 @@ Device Device::parse(std::string_view text) {
 std::string Device::to_string() const { return type == DeviceType::cpu ? "cpu" : "cuda:" + std::to_string(index); }
 
 bool available(Device device) {
-  if (device.type == DeviceType::cpu) return device.index == 0;
-  return device.index >= 0 && device.index < cuda_device_count();
+  try {
+    backend(device);
+    return true;
+  } catch (const DeviceError&) {
+    return false;
+  }
 }
 
 Device default_device() {

@@ -21,9 +21,10 @@ struct Device {
 
 inline constexpr Device cpu{};
 
-/// Whether a device is there: true for the CPU, and for the GPUs that the plugin found (see cuda_loader.h).
+/// Whether a device can be used: true for the CPU, and for a GPU on which a matrix product has run. The first time that
+/// opens it, which takes a fraction of a second. Where it is false, `backend(device)` (storage.h) throws, saying why.
 bool available(Device device);
-/// `cuda:0` where it is there, else `cpu`.
+/// `cuda:0` where it can be used, else `cpu`.
 Device default_device();
 
 std::ostream& operator<<(std::ostream& out, Device device);

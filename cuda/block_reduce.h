@@ -210,7 +210,7 @@ void reduce_lines(const Context& context, const Job& job, const Lines& lines) {
   const Workspace partial(context, chunks > 1 ? bytes : 0);
   const dim3 grid(blocks_for(lines.outputs, cut.columns), static_cast<unsigned>(chunks));
   launch(context.stream, reduce_lines_kernel<Job>, grid, cut.threads(), 0, job, lines, cut, chunks,
-         partial.as<typename Job::Acc>(), context.tickets);
+         partial.as<typename Job::Acc>(), context.ticket);
 }
 
 }  // namespace elbo::cuda

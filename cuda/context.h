@@ -23,10 +23,9 @@ struct Context {
   Pool& pool;
   Blas& blas;
   DataFault* data_fault;
-  unsigned* tickets;  ///< `ticket_count` zeros on the device, for last_block(): a kernel in flight uses one at a time
+  unsigned* ticket;  ///< a zero on the device, for last_block(): on one stream, kernels use it one after the other
   int multiprocessors;
 };
-constexpr int ticket_count = 64;
 
 /// A block of the pool for the length of a scope. What was queued before its end may still use it: the next owner's
 /// work comes later on the same stream.

@@ -14,10 +14,18 @@ constexpr char file[] = "libcublasLt.so." ELBO_TEXT(CUBLAS_VER_MAJOR);
 #undef ELBO_TEXT
 #undef ELBO_TEXT_OF
 
-/// Throws Failure where the library, which then stays loaded, or the function is not there.
+/// The library, which then stays loaded. Throws Failure where it is not there; the next call looks for it anew, since
+/// the linker says why only once.
+void* loaded() {
+  void* const library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+  if (library) return library;
+  const char* why = dlerror();
+  throw Failure(StatusCode::unsupported, std::string("cuBLASLt cannot be loaded: ") + (why ? why : file));
+}
+
+/// Throws Failure where the library or the function is not there.
 void* find(const char* name) {
-  static void* const library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
-  if (!library) throw Failure(StatusCode::unsupported, std::string("cuBLASLt cannot be loaded: ") + dlerror());
+  static void* const library = loaded();  // initialised by the first call that does not throw
   void* function = dlsym(library, name);
   if (!function) throw Failure(StatusCode::unsupported, std::string("cuBLASLt: expected ") + name + " in " + file);
   return function;
@@ -35,6 +43,7 @@ auto call(const char* name, Args... args) {
 
 using elbo::cuda::call;
 
+std::size_t cublasLtGetVersion() { return call<&cublasLtGetVersion>("cublasLtGetVersion"); }
 cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) { return call<&cublasLtCreate>("cublasLtCreate", handle); }
 cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) { return call<&cublasLtDestroy>("cublasLtDestroy", handle); }
 const char* cublasLtGetStatusString(cublasStatus_t status) {

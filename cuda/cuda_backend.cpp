@@ -1,7 +1,9 @@
 #include "cuda_backend.h"
 
+#include <cstdio>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "blas.h"
 #include "kernels.h"
@@ -39,6 +41,24 @@ class Mailbox {
   DataFault* fault_ = nullptr;
 };
 
+/// A zero on the device, for last_block().
+class Ticket {
+ public:
+  Ticket(Pool& pool, cudaStream_t stream) : pool_(pool), data_(pool.take(sizeof(unsigned))) {
+    const cudaError_t error = cudaMemsetAsync(data_, 0, sizeof(unsigned), stream);
+    if (error != cudaSuccess) pool_.give(data_, sizeof(unsigned));
+    check(error, "cudaMemsetAsync");
+  }
+  ~Ticket() { pool_.give(data_, sizeof(unsigned)); }
+  Ticket(const Ticket&) = delete;
+  Ticket& operator=(const Ticket&) = delete;
+  unsigned* get() const { return static_cast<unsigned*>(data_); }
+
+ private:
+  Pool& pool_;
+  void* data_;
+};
+
 /// Makes a device the current one of this thread.
 int use_device(int index) {
   check(cudaSetDevice(index), "cudaSetDevice");
@@ -48,20 +68,14 @@ int use_device(int index) {
 class Implementation final : public CudaBackend {
  public:
   explicit Implementation(int index)
-      : index_(use_device(index)),
-        tickets_(static_cast<unsigned*>(pool_.take(ticket_bytes))),
-        context_{stream_.get(), pool_, blas_, mailbox_.get(), tickets_, 0} {
+      : index_(use_device(index)), ticket_(pool_, stream_.get()), context_{stream_.get(),  pool_,         blas_,
+                                                                           mailbox_.get(), ticket_.get(), 0} {
     cudaDeviceProp properties;
     check(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties");
-    name_ = properties.name;
+    name_ = std::string(properties.name) + ", cuBLASLt " + Blas::version();
     context_.multiprocessors = properties.multiProcessorCount;
-    check(cudaMemsetAsync(tickets_, 0, ticket_bytes, context_.stream), "cudaMemsetAsync");
-    // A kernel that was not compiled for this GPU is found here, and not in the middle of something.
-    const Workspace probe(context_, sizeof(float));
-    cuda::fill(context_, View{probe.as<void>(), Shape{}, DType::float32}, 0);
-    check(cudaStreamSynchronize(context_.stream), "cudaStreamSynchronize");
+    check_that_it_computes();
   }
-  ~Implementation() override { pool_.give(tickets_, ticket_bytes); }
   Implementation(const Implementation&) = delete;
   Implementation& operator=(const Implementation&) = delete;
 
@@ -102,7 +116,7 @@ class Implementation final : public CudaBackend {
   Status begin_capture(Queue) override;
   Status end_capture(Queue, void** graph) override;
   Status replay(Queue, void* graph) override {
-    return run(
+    return run_for_graph(
         [&] { check(cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph), context_.stream), "cudaGraphLaunch"); });
   }
   void release_graph(void* graph) noexcept override {
@@ -227,21 +241,62 @@ class Implementation final : public CudaBackend {
   }
 
  private:
-  static constexpr std::size_t ticket_bytes = ticket_count * sizeof(unsigned);
+  /// Kernels that were not compiled for this GPU, and a library that is not there or does not fit, are found here, and
+  /// not in the middle of something: by a product of ones.
+  void check_that_it_computes() {
+    constexpr std::int64_t n = 16;
+    const std::vector<float> ones(n * n, 1);
+    const std::size_t bytes = ones.size() * sizeof(float);
+    const Workspace a(context_, bytes), b(context_, bytes);
+    cuda::fill(context_, View{b.as<void>(), Shape{}, DType::float32}, 0);
+    check(cudaMemcpyAsync(a.as<void>(), ones.data(), bytes, cudaMemcpyHostToDevice, context_.stream),
+          "cudaMemcpyAsync");
+    MatmulArgs product{};
+    product.a = product.b = a.as<void>(), product.out = b.as<void>();
+    product.m = product.n = product.k = n, product.batch = 1;
+    product.dtype = DType::float32;
+    cuda::matmul(context_, product);
+    float found = 0;
+    check(cudaMemcpyAsync(&found, b.as<float>() + n * n - 1, sizeof found, cudaMemcpyDeviceToHost, context_.stream),
+          "cudaMemcpyAsync");
+    check(cudaStreamSynchronize(context_.stream), "cudaStreamSynchronize");
+    if (found != n)
+      throw Failure(StatusCode::device_fault,
+                    "a product of ones is wrong: expected 16, found " + std::to_string(found));
+  }
 
   /// The current device is a thread's own, so each call says which.
   template <class Fn>
   Status run(const Fn& fn) noexcept {
+    if (capturing_) return run_for_graph(fn);
     return status_of([&] {
       use_device(index_);
       fn();
     });
   }
+  /// The same for what records, makes or replays a graph. Whatever fails there is the end of that graph alone, unless
+  /// the device is lost: without graphs all goes on.
+  template <class Fn>
+  Status run_for_graph(const Fn& fn) noexcept {
+    return status_of([&] {
+      try {
+        use_device(index_);
+        fn();
+      } catch (const Failure& error) {
+        refused_ = true;  // whoever hides the error gets no graph either: something would be missing in it
+        if (error.code() == StatusCode::out_of_memory || is_lost()) throw;
+        throw Failure(StatusCode::capture, error.what());
+      }
+    });
+  }
+  /// Whether every call fails from now on. Waits for nothing, so that it can be asked while a graph is recorded.
+  bool is_lost() const {
+    cudaStreamCaptureStatus status;
+    return cudaStreamIsCapturing(context_.stream, &status) != cudaSuccess;
+  }
 
-  /// Whoever hides the error gets no graph either: something would be missing in it.
   void refuse_in_capture(const char* what) {
     if (!capturing_) return;
-    refused_ = true;
     throw Failure(StatusCode::capture, std::string(what) + " cannot be recorded in a graph");
   }
   void wait() {
@@ -254,7 +309,7 @@ class Implementation final : public CudaBackend {
   Pool pool_;
   Blas blas_;
   Mailbox mailbox_;
-  unsigned* tickets_;
+  Ticket ticket_;
   Context context_;
   std::string name_;
   bool capturing_ = false;
@@ -263,8 +318,10 @@ class Implementation final : public CudaBackend {
 };
 
 Status Implementation::begin_capture(Queue) {
-  return run([&] {
+  return run_for_graph([&] {
     refuse_in_capture("another graph");
+    if (pool_.is_exact())
+      throw Failure(StatusCode::capture, "ELBO_CUDA_POOL=exact gives back at once what a graph would have to keep");
     // ThreadLocal: calls of this thread that might wait for the device are refused, those of others are their affair.
     check(cudaStreamBeginCapture(context_.stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
     pool_.begin_capture();
@@ -278,14 +335,15 @@ Status Implementation::end_capture(Queue, void** graph) {
   if (!capturing_) return failure(StatusCode::capture, "no graph is being recorded");
   capturing_ = false;
   pool_.end_capture();
-  Status status = run([&] {
+  const bool refused = refused_;
+  Status status = run_for_graph([&] {
     cudaGraph_t recorded = nullptr;
     check(cudaStreamEndCapture(context_.stream, &recorded), "cudaStreamEndCapture");
     cudaGraphExec_t ready = nullptr;
     cudaError_t error = cudaGraphInstantiate(&ready, recorded, 0);
     cudaGraphDestroy(recorded);
     check(error, "cudaGraphInstantiate");
-    if (refused_) {
+    if (refused) {
       cudaGraphExecDestroy(ready);
       throw Failure(StatusCode::capture, "something in it could not be recorded");
     }
@@ -316,13 +374,10 @@ void check_data_fault(const Context& context) {
 std::unique_ptr<CudaBackend> make_cuda_backend(int index) { return std::make_unique<Implementation>(index); }
 
 Status failure(StatusCode code, const char* message) noexcept {
-  thread_local std::string kept;
-  try {
-    kept = message;
-    return {code, kept.c_str()};
-  } catch (...) {
-    return {code, "failed, and there is no memory left to say why"};
-  }
+  // Bytes, since an object would be gone before a graph that is a global variable, whose end may fail too.
+  thread_local char kept[1024];
+  std::snprintf(kept, sizeof kept, "%s", message);
+  return {code, kept};
 }
 
 }  // namespace elbo::cuda

@@ -274,7 +274,7 @@ void gather_pictures(const Context& context, View out, ConstView pictures, Const
     T* to = static_cast<T*>(out.data);
     const bool in_rows = p.size % per_thread == 0 && aligned(p.bytes);
     launch(context.stream, gather_pictures_kernel<T>, draws ? std::max(blocks, 1u) : blocks, block_threads, 0, to, p,
-           static_cast<T>(scale), static_cast<T>(shift), in_rows, aligned(to), drawn, context.tickets);
+           static_cast<T>(scale), static_cast<T>(shift), in_rows, aligned(to), drawn, context.ticket);
   });
 }
 

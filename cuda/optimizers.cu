@@ -154,7 +154,7 @@ void adam(const Context& context, std::span<const OptimizerSlot> slots, const Ad
   in_launches(slots, [&](const Slots& some, bool last) {
     const unsigned blocks = some.blocks() > 0 ? some.blocks() : 1;
     launch(context.stream, adam_kernel, blocks, block_threads, 0, some, args, lr, step,
-           last ? context.tickets : nullptr);
+           last ? context.ticket : nullptr);
   });
 }
 

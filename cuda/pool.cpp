@@ -1,6 +1,8 @@
 #include "pool.h"
 
 #include <bit>
+#include <cstdlib>
+#include <string_view>
 
 #include "error.h"
 
@@ -13,6 +15,14 @@ std::size_t rounded(std::size_t bytes) {
   if (bytes <= least) return least;
   const auto step = static_cast<unsigned>(std::bit_width(bytes - 1) - 3);
   return (((bytes - 1) >> step) + 1) << step;
+}
+
+bool exact_is_asked_for() {
+  const char* value = std::getenv("ELBO_CUDA_POOL");
+  const std::string_view name = value ? value : "";
+  if (name.empty() || name == "cached") return false;
+  if (name == "exact") return true;
+  throw Failure(StatusCode::value, "expected ELBO_CUDA_POOL to be cached or exact, found " + std::string(name));
 }
 
 std::string mebibytes(std::size_t bytes) {
@@ -29,6 +39,10 @@ std::string mebibytes(std::size_t bytes) {
 }
 
 }  // namespace
+
+Pool::Pool() : exact_(exact_is_asked_for()) {}
+
+std::size_t Pool::size_of(std::size_t bytes) const { return exact_ ? (bytes > 0 ? bytes : 1) : rounded(bytes); }
 
 Pool::~Pool() {
   for (FreeList* list : {&free_, &graph_free_})
@@ -62,7 +76,7 @@ void* Pool::from_driver(std::size_t size) {
 }
 
 void* Pool::take(std::size_t bytes) {
-  const std::size_t size = rounded(bytes);
+  const std::size_t size = size_of(bytes);
   const std::lock_guard lock(mutex_);
   if (fail_after_ >= 0 && fail_after_-- == 0) no_memory(bytes);
   void* block = capturing_ ? from(graph_free_, size) : nullptr;
@@ -83,11 +97,15 @@ void* Pool::take(std::size_t bytes) {
 
 void Pool::give(void* block, std::size_t bytes) noexcept {
   if (!block) return;
-  const std::size_t size = rounded(bytes);
+  const std::size_t size = size_of(bytes);
   const std::lock_guard lock(mutex_);
+  stats_.active -= static_cast<std::int64_t>(size);
+  if (exact_) {
+    cudaFree(block);  // which waits for the work that may still use it
+    return;
+  }
   FreeList& list = graph_blocks_.contains(block) ? graph_free_ : free_;
   list[size].push_back(block);
-  stats_.active -= static_cast<std::int64_t>(size);
   stats_.cached += static_cast<std::int64_t>(size);
 }
 

@@ -17,19 +17,24 @@ namespace elbo::cuda {
 /// the next capture, not for others, since every replay writes there. It comes back with release_graph_blocks().
 class Pool {
  public:
-  Pool() = default;
+  /// With ELBO_CUDA_POOL=exact nothing is rounded up or cached: each block is the driver's own, of just the bytes asked
+  /// for, so that compute-sanitizer sees what reads or writes beyond it, or after its end. There are then no graphs.
+  Pool();
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  /// A block of at least `bytes` bytes, 512-byte aligned. Where the device has none left, the cached blocks go back for
-  /// a second try; throws Failure(out_of_memory), naming requested, free and total bytes, if that fails too.
+  /// A block of at least `bytes` bytes, 512-byte aligned (exact: 256-byte). Where the device has none left, the cached
+  /// blocks go back for a second try; throws Failure(out_of_memory), naming requested, free and total bytes, if that
+  /// fails too.
   void* take(std::size_t bytes);
   void give(void* block, std::size_t bytes) noexcept;
   /// Bytes count whole blocks, sizes rounded up.
   MemoryStats stats() const;
   /// Returns all cached blocks to the driver, but for those of graphs. Waits for the device.
   void trim() noexcept;
+
+  bool is_exact() const { return exact_; }
 
   void begin_capture();
   void end_capture();
@@ -49,6 +54,9 @@ class Pool {
   void* from_driver(std::size_t size);
   void trim_locked() noexcept;
 
+  std::size_t size_of(std::size_t bytes) const;
+
+  const bool exact_;
   mutable std::mutex mutex_;
   FreeList free_, graph_free_;
   std::unordered_map<void*, std::size_t> graph_blocks_;  // blocks that belong to graphs, taken or free

@@ -182,6 +182,7 @@ TEST_CASE("cuda loader: doctor describes the plugin that ELBO_CUDA_LIBRARY names
   REQUIRE(found.at("devices").size() == 3);
   CHECK(found.at("devices")[0] == json({{"device", "cuda:0"},
                                         {"name", "Mock GPU 0"},
+                                        {"kernels", "Mock GPU"},
                                         {"architecture", "sm_90"},
                                         {"multiprocessors", 132},
                                         {"total_memory", std::int64_t{80} << 30},
@@ -196,7 +197,7 @@ TEST_CASE("cuda loader: doctor describes the plugin that ELBO_CUDA_LIBRARY names
   const std::string text = doctor_text(plugin);
   INFO(text);
   for (const std::string& part :
-       {plugin, std::string("mock CUDA 13.0 for sm_90"), std::string("Mock GPU 0"), std::string("sm_90"),
+       {plugin, std::string("mock CUDA 13.0 for sm_90"), std::string("Mock GPU, sm_90"),
         std::string("132 multiprocessors"), std::string("60.0 of 80.0 GiB"), std::string("13.1")})
     CHECK_THAT(text, Catch::Contains(part));
   CHECK_THAT(text, Catch::Contains("the mock GPU has fallen off the bus"));
@@ -263,7 +264,8 @@ TEST_CASE("(in a process of its own) GPUs of the mock plugin", "[.mock_gpus]") {
   REQUIRE(&backend({DeviceType::cuda, 0}) != found[0]);
   REQUIRE(queue({DeviceType::cuda, 1}) == found[0]->queue());
   REQUIRE(cuda_device_count() == 3);
-  REQUIRE(available({DeviceType::cuda, 2}));
+  REQUIRE(available({DeviceType::cuda, 1}));
+  REQUIRE_FALSE(available({DeviceType::cuda, 2}));  // it is there, and computes nothing
   REQUIRE_FALSE(available({DeviceType::cuda, 3}));
   REQUIRE_FALSE(available({DeviceType::cuda, -1}));
   REQUIRE(default_device() == Device{DeviceType::cuda, 0});

@@ -2,7 +2,10 @@
 #if defined(ELBO_PROGRAM)
 #include <elbo/models/run.h>
 
+#include <nlohmann/json.hpp>
+
 #include "../program.h"
+#include "../self.h"
 
 using namespace elbo;
 
@@ -59,6 +62,63 @@ TEST_CASE("elbo train: a GPU that no kernel was compiled for is refused at once"
   check_fault(ended, "device cuda:0 cannot be used: ");
   CHECK_THAT(ended.err, Catch::Contains("no kernel image") && Catch::Contains("sm_90; the plugin was built with CUDA"));
   CHECK(!std::filesystem::exists(dir / "run"));
+}
+
+TEST_CASE("(in a process of its own) a GPU without cuBLASLt", "[.cuda_without_cublaslt]") {
+  std::string all;
+  for (int i = 0; i < 3; ++i) {
+    try {
+      backend({DeviceType::cuda, 0});
+    } catch (const DeviceError& error) {
+      all += error.what() + std::string("; ");
+    }
+  }
+  print_result(all + default_device().to_string());
+}
+
+TEST_CASE("a GPU without cuBLASLt is none that can be used: each attempt says why, and auto takes the CPU",
+          "[cuda][cli]") {
+  const std::string why =
+      "cuBLASLt cannot be loaded: libcublasLt.so.99: cannot open shared object file: No such file or directory";
+  const std::string setting = "ELBO_CUDA_LIBRARY=" + shell_quoted(ELBO_WITHOUT_CUBLASLT);
+  const std::string attempt = "device cuda:0 cannot be used: " + why +
+                              " (CUDA emulator, sm_90; the plugin was built "
+                              "with CUDA 13.0 for CUDA emulator); ";
+  CHECK(run_self(setting, "[.cuda_without_cublaslt]") == attempt + attempt + attempt + "cpu");
+
+  const Ended doctor = run_elbo({"doctor", "--json"}, "env " + setting);
+  REQUIRE(doctor.status == 0);
+  const auto cuda = nlohmann::json::parse(doctor.out).at("cuda");
+  CHECK(cuda.at("usable") == false);
+  CHECK_THAT(cuda.at("why").get<std::string>(), Catch::Contains(why));
+  REQUIRE(cuda.at("devices").size() == 1);
+  CHECK_THAT(cuda.at("devices")[0].at("why").get<std::string>(), Catch::Contains(why));
+  CHECK(cuda.at("devices")[0].at("kernels").is_null());
+  CHECK_THAT(run_elbo({"doctor"}, "env " + setting).out, Catch::Contains("CUDA           cannot be used: cuBLASLt"));
+
+  TempDir dir;
+  const auto train_on = [&](const std::string& device) {
+    return run_elbo({"train", "--device", device, "--dataset", "shapes", "--count", "40", "--hidden", "6", "--latent",
+                     "2", "--epochs", "1", "--out", (dir / device).string()},
+                    "env " + setting);
+  };
+  const Ended by_itself = train_on("auto");
+  CHECK(by_itself.status == 0);
+  CHECK_THAT(by_itself.err,
+             Catch::StartsWith("elbo: note: --device auto takes the CPU: device cuda:0 cannot be used: " + why));
+  CHECK(std::count(by_itself.err.begin(), by_itself.err.end(), '\n') == 1);
+  check_fault(train_on("cuda"), why);
+  CHECK(!std::filesystem::exists(dir / "cuda"));
+}
+
+TEST_CASE("what computes a product is recorded: doctor and a checkpoint name the version of cuBLASLt", "[cuda][cli]") {
+  if (!emulated()) return;
+  const std::string kernels = "CUDA emulator, cuBLASLt 13.0.0";
+  TempDir dir;
+  REQUIRE(train(dir / "run", "", "1").status == 0);
+  CHECK(models::Run::open(dir / "run").read_checkpoint()->kernels == kernels);
+  const Ended doctor = run_elbo({"doctor"}, "env ELBO_CUDA_LIBRARY=" + shell_quoted(std::getenv("ELBO_CUDA_LIBRARY")));
+  CHECK_THAT(doctor.out, Catch::Contains(kernels + ", sm_90"));
 }
 
 TEST_CASE("elbo train: a GPU without the memory says how much was asked for, and leaves nothing half-written",

@@ -1,7 +1,10 @@
 // The GPU's memory pool: what it counts, what a warm step takes, and what happens where there is none left.
 #include <elbo/core/cuda_loader.h>
+#include <elbo/core/graph.h>
 
+#include <cstdlib>
 #include <regex>
+#include <sstream>
 
 #include "../../core/cuda_loader_detail.h"
 #include "../self.h"
@@ -176,6 +179,83 @@ TEST_CASE("memory on the GPU: none left at any allocation of a training step", "
     training();
     REQUIRE(training.state() == expected);
   }
+}
+
+TEST_CASE("(in a process of its own) memory as it was asked for", "[.cuda_exact_pool]") {
+  const auto in_use = emulator_function<std::size_t()>("elbo_emulator_memory_in_use");
+  const MemoryStats begin = memory_stats(gpu);
+  const std::size_t used = in_use ? in_use() : 0;
+  {
+    const Array a = bytes_of(1001);
+    REQUIRE(memory_stats(gpu).active == begin.active + 1001);
+    if (in_use) REQUIRE(in_use() == used + 1001);
+    check_works();
+  }
+  if (in_use) REQUIRE(in_use() == used);
+  const MemoryStats end = memory_stats(gpu);
+  REQUIRE(end.active == begin.active);
+  REQUIRE(end.cached == 0);
+  REQUIRE(end.backing_allocations > begin.backing_allocations + 1);
+  Training training;
+  for (int step = 0; step < 2; ++step) training();
+  const std::vector<double> before = training.state();
+  REQUIRE_THROWS_AS(Graph::capture(gpu, [&] { training(); }), CaptureError);
+  REQUIRE(training.state() == before);
+  training();
+  std::ostringstream text;
+  text.precision(17);
+  for (const double each : training.state()) text << each << " ";
+  print_result(text.str());
+}
+
+TEST_CASE("(in a process of its own) the same steps", "[.cuda_cached_pool]") {
+  Training training;
+  for (int step = 0; step < 3; ++step) training();
+  std::ostringstream text;
+  text.precision(17);
+  for (const double each : training.state()) text << each << " ";
+  print_result(text.str());
+}
+
+TEST_CASE("memory on the GPU: ELBO_CUDA_POOL=exact takes each block from the driver, and gives it back",
+          "[cuda][memory]") {
+  const std::string exact = run_self("ELBO_CUDA_POOL=exact", "[.cuda_exact_pool]");
+  CHECK(exact != "(nothing)");
+  CHECK(exact == run_self("ELBO_CUDA_POOL=cached", "[.cuda_cached_pool]"));
+  CHECK(run_self("ELBO_CUDA_POOL=", "[.cuda_cached_pool]") == exact);
+  CHECK(run_self("ELBO_CUDA_POOL=round", "[.cuda_pool_refused]") ==
+        "device cuda:0 cannot be used: expected ELBO_CUDA_POOL to be cached or exact, found round");
+}
+
+TEST_CASE("(in a process of its own) why a GPU cannot be used", "[.cuda_pool_refused]") {
+  try {
+    backend(gpu);
+  } catch (const DeviceError& error) {
+    const std::string message = error.what();
+    print_result(message.substr(0, message.find(" (")));
+  }
+}
+
+// ---- what fails when the program ends: threads' objects are gone by then
+
+namespace {
+
+const CudaPlugin* at_exit = nullptr;
+
+}  // namespace
+
+TEST_CASE("(in a process of its own) a call that fails after the end of main", "[.cuda_failure_at_exit]") {
+  at_exit = &detail::cuda_plugin(0);
+  CudaDeviceInfo info;
+  REQUIRE_FALSE(at_exit->describe(99, &info).ok());
+  std::atexit([] {
+    CudaDeviceInfo none;
+    print_result(at_exit->describe(99, &none).message);
+  });
+}
+
+TEST_CASE("memory on the GPU: what fails after the end of main still has its message", "[cuda][memory]") {
+  CHECK(run_self("ELBO_TEST=1", "[.cuda_failure_at_exit]").find("cudaGetDeviceProperties: ") == 0);
 }
 
 // ---- a fault of the GPU: after it the process can use it no more, so that it is one of its own
