@@ -156,7 +156,8 @@ const CudaPlugin& load_cuda_plugin(const fs::path& file) {
 }
 
 const CudaState& cuda_state() {
-  static const CudaState state = discover();
+  // Never destroyed: whoever ends after main may ask.
+  static const CudaState& state = *std::make_unique<CudaState>(discover()).release();
   return state;
 }
 
@@ -172,7 +173,7 @@ const CudaPlugin& cuda_plugin(int index) {
 }  // namespace detail
 
 const CudaReport& cuda_report() {
-  static const CudaReport report = describe(detail::cuda_state());
+  static const CudaReport& report = *std::make_unique<CudaReport>(describe(detail::cuda_state())).release();
   return report;
 }
 

@@ -2,7 +2,9 @@
 #include <elbo/core/device.h>
 #include <elbo/core/generator.h>
 #include <elbo/core/graph.h>
+#include <elbo/core/kernels.h>
 
+#include <cstdlib>
 #include <functional>
 #include <stdexcept>
 #include <string>
@@ -236,4 +238,20 @@ TEST_CASE("device: there is one CPU", "[device]") {
   constexpr Device second{DeviceType::cpu, 1};
   CHECK_FALSE(available(second));
   CHECK_THROWS_AS(Array::zeros({2}, {.device = second}), DeviceError);
+}
+
+TEST_CASE("(in a process of its own) an op that fails after the end of main", "[.failure_at_exit]") {
+  static const Array numbers = Array::full({3}, 7);
+  std::atexit([] {
+    try {
+      kernels::check_range(numbers, 0, 1);
+    } catch (const ValueError& error) {
+      print_result(error.what());
+    }
+  });
+  REQUIRE_THROWS_AS(kernels::check_range(numbers, 0, 1), ValueError);
+}
+
+TEST_CASE("device: what fails after the end of main still has its message", "[device]") {
+  CHECK_THAT(run_self("ELBO_TEST=1", "[.failure_at_exit]"), Catch::Contains("expected numbers in [0, 1], found 7"));
 }

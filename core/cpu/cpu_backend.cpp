@@ -4,7 +4,6 @@
 #include <cstring>
 #include <exception>
 #include <new>
-#include <string>
 
 #include "../errors.h"
 #include "gemm.h"
@@ -15,13 +14,10 @@ namespace {
 
 /// Keeps a message for this thread until its next failure.
 Status failure(StatusCode code, const char* message) noexcept {
-  thread_local std::string kept;
-  try {
-    kept = message;
-    return {code, kept.c_str()};
-  } catch (...) {
-    return {code, "failed, and there is no memory left to say why"};
-  }
+  // Bytes, since an object would be gone before a tensor that is a global variable, whose end may fail too.
+  thread_local char kept[1024];
+  std::snprintf(kept, sizeof kept, "%s", message);
+  return {code, kept};
 }
 
 /// Turns what a kernel throws into a status.
