@@ -1,4 +1,5 @@
 #include <elbo/core/text.h>
+#include <elbo/models/trainer.h>
 #include <elbo/viz/report_facts.h>
 
 #include <algorithm>
@@ -61,7 +62,7 @@ void print_training(const std::vector<models::EpochRecord>& history, const model
     std::printf(": there is no model yet\n");
     return;
   }
-  const models::EpochRecord* best = viz::best_epoch(history);
+  const models::EpochRecord* best = models::best_epoch(history, run.config().data.since);
   std::printf(" in %s (min:s), validation left out\n", format_duration(seconds).c_str());
   const auto print = [](const char* what, const models::EpochRecord& record) {
     std::printf("%s epoch %lld\n", what, static_cast<long long>(record.epoch));
@@ -130,7 +131,7 @@ void print_json_of(const models::Run& run, const models::Outline& model,
   for (const models::EpochRecord& record : history) seconds += record.seconds;
   out["epochs_trained"] = history.size();
   out["seconds"] = seconds;
-  out["best"] = json_of(viz::best_epoch(history));
+  out["best"] = json_of(models::best_epoch(history, run.config().data.since));
   out["last"] = json_of(history.empty() ? nullptr : &history.back());
   out["files"] = ordered_json::array();
   for (const File& file : files_of(run.folder())) out["files"].push_back({{"name", file.name}, {"bytes", file.bytes}});

@@ -130,7 +130,8 @@ std::string nothing_left(const models::Standing& standing, const models::TrainOp
                          const models::TrainOptions& own) {
   const std::string trained = counted(standing.epochs, "epoch is", "epochs are") + " trained";
   if (standing.epochs < asked.epochs)
-    return trained + ", the last " + std::to_string(standing.epochs - standing.best_epoch) +
+    return trained + ", the last " +
+           std::to_string(standing.epochs - std::max(standing.best_epoch, standing.since - 1)) +
            " without a better validation loss: a larger --patience, or 0, trains on; nothing is changed";
   if (asked.epochs < own.epochs)
     return "--epochs " + std::to_string(asked.epochs) + ": " + trained + " already, of " + std::to_string(own.epochs) +
@@ -165,7 +166,7 @@ Resumed resume(const TrainArgs& args) {
   const models::TrainOptions train = changed(args, own.train);
   train.validate();
   const models::Standing standing = models::standing(out.run);
-  out.is_over = standing.is_over(own.train);
+  out.epochs = standing.epochs;
   if (standing.is_over(train)) {
     out.nothing = nothing_left(standing, train, own.train);
   } else {
@@ -202,7 +203,7 @@ void check_validation(const TrainArgs& args, models::RunConfig& config, const da
 
 }  // namespace
 
-void refuse_other_data(const TrainArgs& args, const Resumed& resumed, models::RunConfig& config,
+void refuse_other_data(const TrainArgs& args, Resumed& resumed, models::RunConfig& config,
                        const datasets::Dataset& data) {
   const std::string found = data.identity();
   if (!args.accept_changed_data)
@@ -214,6 +215,8 @@ void refuse_other_data(const TrainArgs& args, const Resumed& resumed, models::Ru
              classes_text(config.data.class_names, config.model.classes),
              "), found another one: ", viz::class_name(data.class_names, config.model.classes));
   check_validation(args, config, data);
+  resumed.other_data = !config.data.identity.empty() && found != config.data.identity;
+  if (resumed.other_data) config.data.since = resumed.epochs + 1;
   config.data.identity = found;
   config.data.class_names = data.class_names;
   if (data.val_count > 0) config.train.val_size = static_cast<double>(data.val_count);

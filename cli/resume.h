@@ -12,8 +12,9 @@ namespace elbo::cli {
 struct Resumed {
   models::Run run;           ///< locked
   models::RunConfig config;  ///< the run's, with what the options change
-  std::string nothing = {};  ///< why nothing is left to train; then `config` is the run's
-  bool is_over = false;      ///< by the run's own settings
+  std::string nothing = {};  ///< why nothing is left to train; then nothing of the run is changed
+  std::int64_t epochs = 0;   ///< that are over
+  bool other_data = false;   ///< `--accept-changed-data` has accepted some
 };
 
 /// Opens the run in `--out`. Throws ValueError naming an option that differs from what the run keeps, IoError where it
@@ -21,7 +22,7 @@ struct Resumed {
 Resumed resume(const TrainArgs& args);
 /// The data is kept too, unless `--accept-changed-data` is there: then the config is given its new identity and
 /// classes. So is `--val-size`. Throws ValueError where they differ.
-void refuse_other_data(const TrainArgs& args, const Resumed& resumed, models::RunConfig& config,
+void refuse_other_data(const TrainArgs& args, Resumed& resumed, models::RunConfig& config,
                        const datasets::Dataset& data);
 /// Says on standard error what a resumed run should know before it goes on.
 void warn_of_other_kernels(const models::Run& run);

@@ -50,9 +50,9 @@ void print_result(const models::Run& run, const models::Model& model, const Data
 }
 
 /// The training is over and its model kept: pictures that cannot be drawn are no fault.
-void draw_pictures(const models::Run& run, Device device, const datasets::Dataset& to_show) {
+void draw_pictures(const models::Run& run, Device device, const datasets::Dataset& to_show, bool replace = true) {
   try {
-    viz::write_run_pictures(run, *models::load(run.folder(), device), to_show);
+    viz::write_run_pictures(run, *models::load(run.folder(), device), to_show, replace);
   } catch (const std::exception& error) {
     std::cerr << "elbo train: note: not all pictures of the run are drawn: " << error.what() << "\n";
   }
@@ -82,6 +82,19 @@ int train(const TrainArgs& args, const models::RunConfig& config, const models::
     return 0;
   }
   print_files(run);
+  return 0;
+}
+
+/// A run whose training is over keeps all that it has; a kill may have left it without its pictures.
+int nothing_left(const TrainArgs& args, const Resumed& resumed, const models::Model& model,
+                 const datasets::Dataset& to_show, const DataNotes& notes) {
+  const models::Run& run = resumed.run;
+  std::cerr << "elbo train: note: " << resumed.nothing << "\n";
+  draw_pictures(run, model.device(), to_show, false);
+  if (args.json)
+    print_result(run, model, notes);
+  else
+    print_files(run);
   return 0;
 }
 
@@ -142,15 +155,11 @@ int train(const TrainArgs& args) {
   std::unique_ptr<models::Model> model = models::make(config.model, &init);
   config.model = model->config();
   models::Trainer trainer(*model, data, config.train);
-  if (resumed && !resumed->nothing.empty()) {
-    std::cerr << "elbo train: note: " << resumed->nothing << "\n";
-    if (!resumed->is_over) {
-      if (args.json) print_result(resumed->run, *model, notes);
-      return 0;
-    }
-  }
-  // Last: what is refused leaves no folder behind.
+  if (resumed && !resumed->nothing.empty()) return nothing_left(args, *resumed, *model, to_show, notes);
+  if (resumed) models::take_up(resumed->run, trainer, resumed->other_data);
+  // Last: what is refused leaves no folder behind, and a run as it was.
   models::Run run = resumed ? resumed->run : models::Run::create(args.out, config);
+  if (resumed && resumed->other_data) run.write_checkpoint(trainer.state());
   if (config.to_json() != run.config().to_json()) run.set_config(config);
   if (!resumed) print_warnings(models::Health(config).of_pictures(data));
   return train(args, config, run, trainer, *model, to_show, notes);

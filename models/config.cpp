@@ -126,6 +126,7 @@ std::string RunConfig::to_json() const {
                  {"count", data.load.count},         {"split_rule", datasets::name(data.load.split_rule)},
                  {"class_names", class_names},       {"validation", data.validation},
                  {"identity", data.identity}};
+  if (data.since > 1) out["data"]["since"] = data.since;
   out["train"] = {{"epochs", train.epochs},
                   {"batch_size", train.batch_size},
                   {"drop_last", train.drop_last},
@@ -189,6 +190,8 @@ void read_data(const JsonFields& fields, DataOptions& data) {
   fields.read_if_there("class_names", data.class_names);
   fields.read_if_there("validation", data.validation);
   fields.read_if_there("identity", data.identity);
+  fields.read_if_there("since", data.since);
+  if (data.since < 1) fields.refuse("since", "an epoch from 1", std::to_string(data.since));
   if (!data.validation.empty() && data.validation != "half" && data.validation != "held-out")
     fields.refuse("validation", "half or held-out", in_quotes(data.validation));
   if (rule != "hash" && rule != "tenth") fields.refuse("split_rule", "hash or tenth", in_quotes(rule));

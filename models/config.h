@@ -88,6 +88,7 @@ struct DataOptions {
   std::vector<std::string> class_names = {};  ///< of its labels, as they were when the model was trained
   std::string validation = {};                ///< `half`: pictures of their own; `held-out`; empty: unknown
   std::string identity = {};  ///< `datasets::Dataset::identity` of what it is trained on; empty: unknown
+  std::int64_t since = 1;     ///< the first epoch on these pictures: losses before it are of others
 };
 
 /// Reads one half of it, its labels numbered by `class_names` (see `datasets::match_classes`). Throws what

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <limits>
@@ -8,7 +9,8 @@
 namespace elbo::models {
 namespace {
 
-/// The best epoch so far, by validation loss; without validation each epoch is.
+/// The best epoch so far, by validation loss; without validation each epoch is. Losses of other pictures do not
+/// compare.
 struct Best {
   std::int64_t epoch = 0;
   double loss = std::numeric_limits<double>::infinity();
@@ -31,9 +33,12 @@ std::vector<EpochRecord> history_up_to(const Run& run, std::int64_t epochs) {
   return records;
 }
 
-Best best_of(const std::vector<EpochRecord>& records) {
+Best best_of(const std::vector<EpochRecord>& records, std::int64_t since) {
+  const EpochRecord* best = best_epoch(records, since);
   Best out;
-  for (const EpochRecord& record : records) out.update(record);
+  if (!best) return out;
+  if (best->epoch >= since) out.update(*best);
+  out.epoch = best->epoch;
   return out;
 }
 
@@ -55,10 +60,16 @@ void check_model(const Run& run, std::int64_t best_epoch) {
 class Fit {
  public:
   Fit(const Run& run, const RunLock& lock, Trainer& trainer, Model& model, const FitCallbacks& callbacks)
-      : run_(run), lock_(lock), options_(run.config().train), trainer_(trainer), model_(model), callbacks_(callbacks) {
-    if (std::optional<Checkpoint> checkpoint = checkpoint_of(run)) take_up(checkpoint->state);
+      : run_(run),
+        lock_(lock),
+        options_(run.config().train),
+        since_(run.config().data.since),
+        trainer_(trainer),
+        model_(model),
+        callbacks_(callbacks) {
+    take_up(run, trainer);
     records_ = history_up_to(run, trainer.epoch());
-    best_ = best_of(records_);
+    best_ = best_of(records_, since_);
     check_model(run, best_.epoch);
     for (const EpochRecord& record : records_) result_.seconds += record.seconds;
   }
@@ -83,7 +94,7 @@ class Fit {
   }
 
  private:
-  bool is_over() const { return Standing{trainer_.epoch(), trainer_.batch(), best_.epoch}.is_over(options_); }
+  bool is_over() const { return Standing{trainer_.epoch(), trainer_.batch(), best_.epoch, since_}.is_over(options_); }
 
   /// Between steps: stops, or writes a checkpoint when it is time for one.
   bool keep_going() {
@@ -100,14 +111,6 @@ class Fit {
   void stepped(std::int64_t samples) {
     if (trainer_.epoch() == 0 && trainer_.batch() == 1) check_first_step();
     if (callbacks_.on_step) callbacks_.on_step(trainer_, samples);
-  }
-
-  void take_up(const NamedArrays& state) {
-    try {
-      trainer_.load_state(state);
-    } catch (const FormatError& error) {
-      fail<FormatError>((run_ / checkpoint_file).string(), ": ", error.what());
-    }
   }
 
   /// What is no number after one step is not the learning rate's fault: Adam's moments know nothing of it.
@@ -184,6 +187,7 @@ class Fit {
   const Run& run_;
   const RunLock& lock_;
   const TrainOptions options_;
+  const std::int64_t since_;  ///< the first epoch on these pictures
   Trainer& trainer_;
   Model& model_;
   const FitCallbacks& callbacks_;
@@ -197,7 +201,30 @@ class Fit {
 
 bool Standing::is_over(const TrainOptions& options) const {
   if (epochs >= options.epochs) return true;
-  return batch == 0 && options.patience > 0 && epochs - best_epoch >= options.patience;
+  return batch == 0 && options.patience > 0 && epochs - std::max(best_epoch, since - 1) >= options.patience;
+}
+
+const EpochRecord* best_epoch(const std::vector<EpochRecord>& history, std::int64_t since) {
+  const EpochRecord* best = nullptr;
+  double lowest = std::numeric_limits<double>::infinity();
+  for (const EpochRecord& record : history) {
+    if (record.epoch == since) lowest = std::numeric_limits<double>::infinity();
+    if (record.val && !(record.val->loss < lowest)) continue;
+    best = &record;
+    if (record.val) lowest = record.val->loss;
+  }
+  return best;
+}
+
+void take_up(const Run& run, Trainer& trainer, bool other_data) {
+  std::optional<Checkpoint> checkpoint = checkpoint_of(run);
+  if (!checkpoint) return;
+  if (other_data) std::erase_if(checkpoint->state, [](const auto& one) { return one.first.starts_with("position."); });
+  try {
+    trainer.load_state(checkpoint->state);
+  } catch (const FormatError& error) {
+    fail<FormatError>((run / checkpoint_file).string(), ": ", error.what());
+  }
 }
 
 Standing standing(const Run& run) {
@@ -208,7 +235,8 @@ Standing standing(const Run& run) {
       if (name == "position.batch" && array.numel() == 1) out.batch = count_in(array, "position.batch");
     }
   }
-  out.best_epoch = best_of(history_up_to(run, out.epochs)).epoch;
+  out.since = run.config().data.since;
+  out.best_epoch = best_of(history_up_to(run, out.epochs), out.since).epoch;
   check_model(run, out.best_epoch);
   return out;
 }

@@ -143,6 +143,7 @@ struct Standing {
   std::int64_t epochs = 0;      ///< that are over
   std::int64_t batch = 0;       ///< steps of the one after those
   std::int64_t best_epoch = 0;  ///< whose model is kept; 0 for none
+  std::int64_t since = 1;       ///< the first epoch on the pictures that the run has now
 
   /// Whether these options have nothing more to train.
   bool is_over(const TrainOptions& options) const;
@@ -150,6 +151,13 @@ struct Standing {
 /// By the run's checkpoint and history. Throws FormatError for those that do not fit together, IoError naming the
 /// checkpoint or the model where it is not there and was before.
 Standing standing(const Run& run);
+
+/// The epoch whose model the run keeps: the one of lowest validation loss, the last one without validation. Epochs
+/// before `since`, on other pictures, count only where there is none after. Null for no epochs.
+const EpochRecord* best_epoch(const std::vector<EpochRecord>& history, std::int64_t since = 1);
+/// Loads the run's checkpoint, where it has one, as fit() does: to see that it fits before anything is written. On
+/// other data than before its epoch begins anew. Throws FormatError naming the file, IoError where it is lost.
+void take_up(const Run& run, Trainer& trainer, bool other_data = false);
 
 struct FitResult {
   std::int64_t best_epoch = 0;  ///< whose model is kept; 0 for none

@@ -1,5 +1,6 @@
 // Folders of pictures: what a run keeps of its classes, its split and its data, and what is said of what it does not
 // use.
+#include <elbo/models/trainer.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -8,6 +9,7 @@
 #include "picture_files.h"
 #include "program.h"
 
+using namespace elbo;
 using nlohmann::json;
 namespace fs = std::filesystem;
 
@@ -168,6 +170,54 @@ TEST_CASE("a run that goes on finds the data it was trained on, or says so", "[c
   config = json::parse(read_file(place.run() / "config.json"));
   CHECK(config.at("data").at("split_rule") == "tenth");
   CHECK(config.at("data").at("identity").get<std::string>().starts_with("13 pictures"));
+}
+
+TEST_CASE("a run whose data has changed keeps the best model on what it has now", "[cli][folder]") {
+  Place place;
+  const auto add_all = [&](int value) {
+    for (int i = 0; i < 20; ++i)
+      for (const char* half : {"train", "val"})
+        place.add("data/" + std::string(half) + "/" + std::to_string(i) + ".png", grey(value + i % 2, 8, 8));
+  };
+  add_all(2);
+  std::vector<std::string> args = place.train("vae", "run", "3");
+  args.erase(args.end() - 4, args.end() - 2);  // --val-size: there is a half
+  done(args);
+  add_all(120);  // whose loss can never be as low
+  const std::string model = read_file(place.run() / "model.safetensors");
+  const Ended over = place.resume({"--accept-changed-data"});
+  CHECK(over.status == 0);
+  CHECK(json::parse(read_file(place.run() / "config.json")).at("data").contains("since") == false);
+
+  const Ended gone_on = place.resume({"--epochs", "8", "--patience", "2", "--accept-changed-data"});
+  INFO(gone_on.out + gone_on.err);
+  CHECK(gone_on.status == 0);
+  const models::Run run = models::Run::open(place.run());
+  const std::vector<models::EpochRecord> history = run.history();
+  CHECK(history.size() >= 5);  // patience did not count from the epochs before
+  CHECK(run.config().data.since == 4);
+  const models::EpochRecord* best = models::best_epoch(history, 4);
+  REQUIRE(best->epoch >= 4);
+  CHECK(history[0].val->loss < best->val->loss);
+  CHECK((read_file(place.run() / "model.safetensors") != model));
+  const json info = json_of({"info", place.run().string()});
+  CHECK(info.at("best").at("epoch") == best->epoch);
+  CHECK_THAT(done({"info", place.run().string()}).out, Catch::Contains("from epoch 4 on"));
+  // It goes on as any other run.
+  const Ended more = place.resume({"--epochs", "12", "--patience", "0"});
+  CHECK(more.status == 0);
+  CHECK(models::Run::open(place.run()).config().data.since == 4);
+}
+
+TEST_CASE("what is refused at the checkpoint leaves the run as it was", "[cli][folder]") {
+  Place place;
+  place.add_classes("data/train", 6);
+  place.add_classes("data/test", 2);
+  done(place.train("vae"));
+  edit(place.run() / "config.json", "\"latent\": 2", "\"latent\": 3");
+  const std::string before = read_file(place.run() / "config.json");
+  check_refused(place.resume({"--epochs", "7", "--lr", "0.5"}), {"checkpoint/state.safetensors", "mismatched"});
+  CHECK(read_file(place.run() / "config.json") == before);
 }
 
 TEST_CASE("a run keeps the rule that its folder was split by", "[cli][folder]") {

@@ -229,6 +229,14 @@ TEST_CASE("a run that goes on takes the options that may change, and refuses the
   CHECK(read_file(run / "config.json") == config);
   CHECK((read_file(run / "model.safetensors") == model));
 
+  // Nor is what lies in the run by now; what a kill left out is drawn.
+  REQUIRE(run_elbo({"sample", run.string(), "--seed", "77", "--rows", "2"}).status == 0);
+  const std::string own = read_file(run / "samples.png");
+  fs::remove(run / "loss.svg");
+  REQUIRE(run_elbo(resuming(run)).status == 0);
+  CHECK((read_file(run / "samples.png") == own));
+  CHECK(fs::exists(run / "loss.svg"));
+
   REQUIRE(run_elbo(resuming(run, {"--epochs", "5", "--lr", "0.0001", "--patience", "7", "--checkpoint-every", "0"}))
               .status == 0);
   const models::RunConfig now = models::Run::open(run).config();

@@ -313,10 +313,13 @@ TEST_CASE("a run in words", "[report]") {
     return models::EpochRecord{number, {}, models::Losses{loss, 0, 0}, 1};
   };
   std::vector<models::EpochRecord> history = {epoch(1, 3), epoch(2, 1), epoch(3, 1), epoch(4, 2)};
-  CHECK(best_epoch(history)->epoch == 2);
+  CHECK(models::best_epoch(history)->epoch == 2);
+  CHECK(models::best_epoch(history, 3)->epoch == 3);  // those before are of other pictures
+  CHECK(models::best_epoch(history, 4)->epoch == 4);
+  CHECK(models::best_epoch(history, 5)->epoch == 2);
   for (models::EpochRecord& record : history) record.val.reset();
-  CHECK(best_epoch(history)->epoch == 4);
-  CHECK(best_epoch({}) == nullptr);
+  CHECK(models::best_epoch(history)->epoch == 4);
+  CHECK(models::best_epoch({}) == nullptr);
 }
 
 TEST_CASE("embeddings: the first two dimensions and the principal components", "[embedding]") {

@@ -221,6 +221,21 @@ TEST_CASE("a training that diverges writes nothing of it, and says what is kept"
   }
 }
 
+TEST_CASE("on other data the epoch of a checkpoint begins anew; what does not fit is refused", "[runs]") {
+  TempDir dir;
+  const Run run = created(dir / "run", small());
+  REQUIRE(go_on(run, 11).stopped);  // in the second epoch
+  REQUIRE(standing(run).batch > 1);
+  const std::unique_ptr<Model> model = make(run.config().model);
+  Trainer fewer(*model, bars(60, 12), run.config().train);
+  CHECK_THROWS_WITH(take_up(run, fewer), Catch::Contains("state.safetensors") && Catch::Contains("'position.batch'"));
+  take_up(run, fewer, true);
+  CHECK(fewer.epoch() == 1);
+  CHECK(fewer.batch() == 0);
+  take_up(run, fewer, true);
+  CHECK(fewer.epoch() == 1);
+}
+
 TEST_CASE("histories with numbers that were none are read", "[runs]") {
   TempDir dir;
   const Run run = created(dir / "run", small());

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "../models/trainer.h"
 #include "axis.h"
 #include "report_facts.h"
 #include "report_html.h"
@@ -139,7 +140,7 @@ std::string result_tiles(const Reported& run) {
     out.push_back({"Squared error", mse_text(e.mse), "per pixel"});
     out.push_back({"Active units", std::to_string(e.active_units), "of " + latent + " latent dimensions"});
   }
-  if (const models::EpochRecord* best = best_epoch(run.history)) {
+  if (const models::EpochRecord* best = models::best_epoch(run.history, run.since())) {
     const std::string of = "of " + std::to_string(run.history.size()) + " trained";
     out.push_back({"Epoch kept", std::to_string(best->epoch), best->val ? of + "; best validation loss" : of});
     out.push_back({"Its training loss", loss_text(best->train.loss), "nats per picture"});
@@ -153,7 +154,7 @@ std::string result_table(const std::vector<Reported>& runs) {
             .rows = {{"Run", "Epochs", "Epoch kept", "Training loss", "Validation loss", "Test loss",
                       "Test reconstruction", "Test KL", "Test squared error", "Active units", "Parameters"}}};
   for (const Reported& run : runs) {
-    const models::EpochRecord* best = best_epoch(run.history);
+    const models::EpochRecord* best = models::best_epoch(run.history, run.since());
     std::vector<std::string> row = {run.name(), epochs_text(run), best ? std::to_string(best->epoch) : "-",
                                     best ? loss_text(best->train.loss) : "-",
                                     best && best->val ? loss_text(best->val->loss) : "-"};

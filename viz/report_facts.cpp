@@ -132,18 +132,10 @@ std::vector<Fact> describe(const models::RunConfig& config, const ModelConfig& m
   for (std::size_t i = 1; i < config.stretches.size(); ++i)
     out.push_back({"From epoch " + std::to_string(config.stretches[i].from_epoch) + " on",
                    changes_of(config.stretches[i - 1].train, config.stretches[i].train)});
+  if (config.data.since > 1)
+    out.push_back(
+        {"Other pictures", "from epoch " + std::to_string(config.data.since) + " on; losses before it do not compare"});
   return out;
-}
-
-const models::EpochRecord* best_epoch(const std::vector<models::EpochRecord>& history) {
-  const models::EpochRecord* best = nullptr;
-  double lowest = std::numeric_limits<double>::infinity();
-  for (const models::EpochRecord& record : history) {
-    if (record.val && !(record.val->loss < lowest)) continue;
-    best = &record;
-    if (record.val) lowest = record.val->loss;
-  }
-  return best;
 }
 
 }  // namespace elbo::viz

@@ -20,10 +20,6 @@ std::vector<Fact> describe(const models::RunConfig& config, const models::ModelC
 /// "784-400-20-400-784", or "convolutions 3-16-32-128, 20 latent dimensions, transposed convolutions 128-64-32-3".
 std::string layer_sizes(const models::ModelConfig& config);
 
-/// The epoch whose model the run keeps: the one of lowest validation loss, the last one without validation. Null for no
-/// epochs.
-const models::EpochRecord* best_epoch(const std::vector<models::EpochRecord>& history);
-
 /// "652,824": a comma between thousands.
 std::string thousands(std::int64_t count);
 

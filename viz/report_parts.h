@@ -19,6 +19,7 @@ struct Reported {
   std::optional<models::CodeDistribution> fitted;  ///< to their codes, for an autoencoder: it has no prior
 
   const std::string& name() const { return run->name; }
+  std::int64_t since() const { return run->run.config().data.since; }
   /// The run's pictures; null where there are none.
   const datasets::Dataset* pictures() const {
     return run->pictures && run->pictures->size() > 0 ? run->pictures : nullptr;

@@ -45,17 +45,23 @@ SampleOptions bounded(SampleOptions options, const std::vector<Row>& rows, std::
 
 }  // namespace
 
-void write_run_pictures(const models::Run& run, models::Model& model, const datasets::Dataset& test) {
+void write_run_pictures(const models::Run& run, models::Model& model, const datasets::Dataset& test, bool replace) {
   const std::vector<Row> rows = {{"model", model}};
   const std::int64_t most = most_pictures(model);
-  Image samples = sample_figure(rows, bounded({.seed = run.config().train.seed,
-                                               .codes = {codes_to_draw(model, test)},
-                                               .class_names = run.config().data.class_names},
-                                              rows, most));
-  write_png(run / "samples.png", samples);
-  // Each stands beside what the model makes of it.
-  std::vector<std::int64_t> indices = models::evenly_spaced(test.size(), std::clamp<std::int64_t>(most / 2, 1, 48));
-  write_png(run / "reconstructions.png", reconstruction_figure(rows, test, indices));
+  if (replace || !run.has("samples.png")) {
+    const Image samples = sample_figure(rows, bounded({.seed = run.config().train.seed,
+                                                       .codes = {codes_to_draw(model, test)},
+                                                       .class_names = run.config().data.class_names},
+                                                      rows, most));
+    write_png(run / "samples.png", samples);
+  }
+  if (replace || !run.has("reconstructions.png")) {
+    // Each stands beside what the model makes of it.
+    const auto count = std::clamp<std::int64_t>(most / 2, 1, 48);
+    write_png(run / "reconstructions.png",
+              reconstruction_figure(rows, test, models::evenly_spaced(test.size(), count)));
+  }
+  if (!replace && run.has("loss.svg")) return;
   LossCurves curves = loss_curves(run.history());
   write_file_atomically(run / "loss.svg", loss_chart(std::span(&curves, 1)));
 }
