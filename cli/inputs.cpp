@@ -171,6 +171,11 @@ std::string listed(const std::vector<std::string>& names) {
   return out.empty() ? "numbers" : out;
 }
 
+/// The numbers of classes without names.
+std::string range(std::int64_t classes) {
+  return classes == 1 ? "0 (the only one)" : "0 to " + std::to_string(classes - 1);
+}
+
 /// The first run whose model takes labels, or the first.
 const Trained& labelled(std::span<const Trained* const> runs) {
   for (const Trained* one : runs)
@@ -192,10 +197,13 @@ void check_same_classes(std::span<const Trained* const> runs) {
 void check_known_classes(const Trained& trained, const datasets::Dataset& data, const fs::path& dir) {
   if (!trained.model->is_conditional()) return;
   const models::RunConfig& config = trained.run.config();
+  const std::vector<std::string>& names = config.data.class_names;
+  const std::int64_t classes = config.model.classes;
   for (std::int64_t label : data.labels)
-    ELBO_CHECK(label < config.model.classes, ValueError, dir.string(), ": the model ", trained.run.folder().string(),
-               " knows the classes ", listed(config.data.class_names), ", found pictures of another, ",
-               printable(viz::class_name(data.class_names, label)));
+    ELBO_CHECK(label < classes, ValueError, dir.empty() ? data.name : dir.string(), ": the model ",
+               trained.run.folder().string(), " knows the classes ", names.empty() ? range(classes) : listed(names),
+               ", found pictures of another, ", printable(viz::class_name(data.class_names, label)),
+               ": take them out, or train a model on pictures of that class too");
 }
 
 datasets::Dataset open_for(std::span<const Trained* const> runs, datasets::Split split, const RunArgs& args) {

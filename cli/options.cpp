@@ -110,9 +110,35 @@ std::string given_name(const CLI::App& command, const OptionFacts& option) {
 
 }  // namespace
 
+namespace {
+
+/// What a terminal would not show as it stands, in octal numbers, whose length the shell knows.
+std::string escaped_word(std::string_view word) {
+  std::string out = "$'";
+  while (!word.empty()) {
+    const std::string_view bytes = word.substr(0, first_character(word).bytes);
+    const bool shown = printable(bytes) == bytes;
+    for (char c : bytes) {
+      const auto byte = static_cast<unsigned char>(c);
+      const auto octal = [&](int shift) { return static_cast<char>('0' + ((byte >> shift) & 7)); };
+      if (!shown)
+        out += {'\\', octal(6), octal(3), octal(0)};
+      else if (c == '\'' || c == '\\')
+        out += {'\\', c};
+      else
+        out += c;
+    }
+    word.remove_prefix(bytes.size());
+  }
+  return out + "'";
+}
+
+}  // namespace
+
 std::string shell_word(const std::string& word) {
   const auto plain = [](unsigned char c) { return std::isalnum(c) || std::strchr("_./-+=:,@%", c); };
   if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) return word;
+  if (printable(word) != word) return escaped_word(word);
   std::string out = "'";
   for (char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return out + "'";

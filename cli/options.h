@@ -34,7 +34,8 @@ CLI::Validator not_for(const std::string& setting, const std::vector<std::string
 CLI::Validator only_with(const std::string& option);
 CLI::Validator not_with(const std::string& option);
 
-/// The word as a shell reads it: itself, or in single quotes where it must be.
+/// The word as a shell reads it: itself, or in single quotes where it must be; what `printable` would not show comes in
+/// `$'...'`, which bash, zsh and ksh read.
 std::string shell_word(const std::string& word);
 
 /// "a, b or c".

@@ -2,13 +2,13 @@
 #include <elbo/datasets/split.h>
 #include <elbo/models/health.h>
 #include <elbo/models/trainer.h>
+#include <elbo/viz/figures.h>
 #include <elbo/viz/run_pictures.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <optional>
-#include <set>
 
 #include "commands.h"
 #include "inputs.h"
@@ -49,12 +49,41 @@ void print_result(const models::Run& run, const models::Model& model, const Data
   print_json(out);
 }
 
+/// The pictures to show, with labels that the model knows: those to test, else those to train on. Says what is left
+/// out.
+datasets::Dataset with_known_labels(const models::RunConfig& config, TestPictures test, const datasets::Dataset& train,
+                                    DataNotes& notes) {
+  if (config.model.classes == 0) return std::move(test.data);
+  const std::string from = config.data.dir.empty() ? test.data.name : config.data.dir.string();
+  std::vector<std::int64_t> known;
+  std::optional<std::int64_t> other;
+  for (std::size_t i = 0; i < test.data.labels.size(); ++i) {
+    if (test.data.labels[i] < config.model.classes)
+      known.push_back(static_cast<std::int64_t>(i));
+    else if (!other)
+      other = test.data.labels[i];
+  }
+  if (other)
+    notes.say(detail::concat(from, ": ", test.data.size() - std::ssize(known), " of ", test.data.size(),
+                             " pictures to test are of classes that the model is not trained on, such as ",
+                             viz::class_name(test.data.class_names, *other),
+                             ": the figures of the run leave them out, and eval refuses them; take them out, or train "
+                             "on pictures of their classes too"));
+  if (test.data.labels.empty())
+    notes.say(from +
+              ": the pictures to test have no labels, which the model takes: add them, or eval "
+              "refuses these pictures");
+  if (!known.empty()) return other ? test.data.subset(known) : std::move(test.data);
+  notes.say("pictures to train on stand in for pictures to test in the figures of the run");
+  return train;
+}
+
 /// The training is over and its model kept: pictures that cannot be drawn are no fault.
 void draw_pictures(const models::Run& run, Device device, const datasets::Dataset& to_show, bool replace = true) {
   try {
     viz::write_run_pictures(run, *models::load(run.folder(), device), to_show, replace);
   } catch (const std::exception& error) {
-    std::cerr << "elbo train: note: not all pictures of the run are drawn: " << error.what() << "\n";
+    std::cerr << "elbo train: note: not all pictures of the run are drawn: " << printable(error.what()) << "\n";
   }
 }
 
@@ -70,7 +99,7 @@ void print_files(const models::Run& run) {
 int train(const TrainArgs& args, const models::RunConfig& config, const models::Run& run, models::Trainer& trainer,
           models::Model& model, const datasets::Dataset& to_show, const DataNotes& notes) {
   const StopSignals signals;
-  if (!run.lock()->note().empty()) std::cerr << "elbo train: note: " << run.lock()->note() << "\n";
+  if (!run.lock()->note().empty()) std::cerr << "elbo train: note: " << printable(run.lock()->note()) << "\n";
   if (!args.json) print_head(config, model, trainer);
   warn_of_other_kernels(run);
   const models::FitResult result = fit_with_progress(args, run, trainer, model, signals);
@@ -108,20 +137,18 @@ void refuse_run_in_data(const std::filesystem::path& out, const std::filesystem:
              data.string(), ", found one in it");
 }
 
-/// A model that takes labels would draw from one that it never saw. The other datasets' names are those of all that
-/// there are, also where a file holds few pictures.
-void refuse_untrained_classes(const std::string& model, const datasets::Dataset& data) {
-  if (model != "cvae") return;
+/// Where there are no classes, the dataset says why.
+void refuse_without_classes(const std::string& model, const datasets::Dataset& data) {
+  if (model != "cvae" || !data.labels.empty()) return;
   const auto is_why = [](const std::string& note) { return note.find(": no classes: ") != std::string::npos; };
   const auto why = std::find_if(data.notes.begin(), data.notes.end(), is_why);
-  ELBO_CHECK(!data.labels.empty() || why == data.notes.end(), ValueError,
-             "--model cvae: expected pictures with classes, found none: ", *why);
-  if (data.labels.empty() || data.halves.empty()) return;
-  const std::set<std::int64_t> trained(data.labels.begin(), data.labels.end() - data.val_count);
-  for (std::size_t i = 0; i < data.class_names.size(); ++i)
-    ELBO_CHECK(trained.contains(static_cast<std::int64_t>(i)), ValueError,
-               "--model cvae: expected pictures to train on of each class, found none of ",
-               in_quotes(data.class_names[i]));
+  ELBO_CHECK(why == data.notes.end(), ValueError, "--model cvae: expected pictures with classes, found none: ", *why);
+}
+
+/// As models::fit() does, but before anything is said or written.
+void refuse_untrained_classes(const models::RunConfig& config, const datasets::Dataset& data) {
+  const std::string untrained = models::untrained_classes(data, config.model.classes, config.train);
+  ELBO_CHECK(untrained.empty(), ValueError, "--model ", config.model.model, ": ", untrained);
 }
 
 int train(const TrainArgs& args) {
@@ -141,16 +168,18 @@ int train(const TrainArgs& args) {
     refuse_other_data(args, *resumed, config, data);
   } else {
     refuse_val_size(args, data);
-    refuse_untrained_classes(config.model.model, data);
+    refuse_without_classes(config.model.model, data);
     config = completed(std::move(config), args.val_size, data);
+    refuse_untrained_classes(config, data);
   }
   DataNotes notes("train");
   notes.add(data);
   const auto read = [&](datasets::Split half) {
     return half == datasets::Split::test ? models::load_data(config.data, half) : data;
   };
-  const datasets::Dataset to_show = test_pictures(read, notes).data;
-  notes.add(to_show);
+  TestPictures test = test_pictures(read, notes);
+  notes.add(test.data);
+  const datasets::Dataset to_show = with_known_labels(config, std::move(test), data, notes);
   Generator init(config.train.seed, Stream::init);
   std::unique_ptr<models::Model> model = models::make(config.model, &init);
   config.model = model->config();
@@ -162,6 +191,7 @@ int train(const TrainArgs& args) {
   if (resumed && resumed->other_data) run.write_checkpoint(trainer.state());
   if (config.to_json() != run.config().to_json()) run.set_config(config);
   if (!resumed) print_warnings(models::Health(config).of_pictures(data));
+  if (!trainer.class_note().empty()) notes.say("--model " + config.model.model + ": " + trainer.class_note());
   return train(args, config, run, trainer, *model, to_show, notes);
 }
 

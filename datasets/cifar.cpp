@@ -79,9 +79,9 @@ std::vector<std::string> class_names(const Version& version) {
           "woman",      "worm"};
 }
 
-std::optional<fs::path> find_in(const fs::path& dir, const Version& version, const char* name) {
-  if (auto found = find_file(dir, name)) return found;
-  return find_file(dir / version.folder, name);
+std::optional<fs::path> find_in(const fs::path& dir, const Version& version, const char* name,
+                                std::vector<std::string>* notes = nullptr) {
+  return find_file({dir / name, dir / version.folder / name}, notes);
 }
 
 /// Ends the search for a file, saying what lies there instead.
@@ -200,13 +200,13 @@ Dataset read_cifar(const Reader& reader, Split split, const fs::path& dir, const
   const std::vector<File>& files = version.files(split);
   std::vector<fs::path> paths;
   std::uint64_t records = 0;
+  Dataset out;
   for (const File& file : files) {
-    const auto found = find_in(dir, version, file.name);
+    const auto found = find_in(dir, version, file.name, &out.notes);
     if (!found) fail_missing(reader, dir, version, other, split, file.name);
     paths.push_back(*found);
     records += file.records;
   }
-  Dataset out;
   out.class_names = class_names(version);
   out.labels.reserve(records);
   out.pictures.reserve(records * pixels);

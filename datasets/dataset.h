@@ -18,7 +18,7 @@ struct Dataset {
   std::vector<std::string> class_names;  ///< the name of each label, or empty where they have none
 
   std::vector<std::string> skipped;  ///< pictures that could not be read, each with the reason (`folder`)
-  std::vector<std::string> notes;    ///< what was read otherwise than one may think, a line each (`folder`)
+  std::vector<std::string> notes;    ///< what was read otherwise than one may think, a line each
   std::string halves;                ///< what tells the halves apart: folders, a rule, or empty for their own files
   std::int64_t val_count = 0;        ///< the last so many are there to validate on (`folder` with a half `val`)
   std::vector<std::string> factor_names;  ///< of what each picture was drawn from (`shapes`), or empty

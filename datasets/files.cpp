@@ -25,10 +25,18 @@ bool is_file(const fs::path& path) {
   return there;
 }
 
-std::optional<fs::path> find_file(const fs::path& dir, const std::string& plain) {
-  for (const char* suffix : {"", ".gz"})
-    if (is_file(dir / (plain + suffix))) return dir / (plain + suffix);
-  return std::nullopt;
+std::optional<fs::path> find_file(const std::vector<fs::path>& plain, std::vector<std::string>* notes) {
+  std::optional<fs::path> out;
+  for (const fs::path& one : plain)
+    for (const char* suffix : {"", ".gz"}) {
+      const fs::path path = one.string() + suffix;
+      if (!is_file(path)) continue;
+      if (out)
+        notes->push_back(out->string() + ": this file is read, and not " + path.string() + ", which is there too");
+      if (!out) out = path;
+      if (!notes) return out;
+    }
+  return out;
 }
 
 std::string plain_name(std::string name) {

@@ -14,8 +14,10 @@ namespace elbo::datasets {
 
 /// Whether something other than a folder lies there. Throws IoError where that cannot be seen.
 bool is_file(const std::filesystem::path& path);
-/// The file of this name in a folder, or the same with `.gz`; the plain one where both are there.
-std::optional<std::filesystem::path> find_file(const std::filesystem::path& dir, const std::string& plain);
+/// The first of these files that is there, each as it stands or else with `.gz`. `notes`, where given, says which of
+/// the others are there too and are not read.
+std::optional<std::filesystem::path> find_file(const std::vector<std::filesystem::path>& plain,
+                                               std::vector<std::string>* notes = nullptr);
 /// `name` without `.gz`.
 std::string plain_name(std::string name);
 

@@ -18,12 +18,11 @@ void replace(std::string& text, const std::string& from, const std::string& to) 
 }
 
 /// A file under MNIST's names: kind is `images` or `labels`.
-std::optional<fs::path> find_mnist_file(const fs::path& dir, Split split, const std::string& kind) {
+std::optional<fs::path> find_mnist_file(const fs::path& dir, Split split, const std::string& kind,
+                                        std::vector<std::string>* notes = nullptr) {
   const std::string stem = (split == Split::train ? "train-" : "t10k-") + kind;
   const std::string rest = kind == "images" ? "idx3-ubyte" : "idx1-ubyte";
-  for (const char* dot : {"-", "."})
-    if (auto found = find_file(dir, stem + dot + rest)) return found;
-  return std::nullopt;
+  return find_file({dir / (stem + "-" + rest), dir / (stem + "." + rest)}, notes);
 }
 
 /// All files of a folder that the rule of `idx` takes for the pictures of a split, each once, without `.gz`.
@@ -44,6 +43,7 @@ std::vector<std::string> picture_candidates(const fs::path& dir, Split split) {
 struct Files {
   fs::path pictures;
   std::optional<fs::path> labels;
+  std::vector<std::string> notes;
 };
 
 Files find_pair(const fs::path& dir, Split split) {
@@ -56,18 +56,24 @@ Files find_pair(const fs::path& dir, Split split) {
   std::string labels = candidates[0];
   replace(labels, "image", "label");
   replace(labels, "idx3", "idx1");
-  return {*find_file(dir, candidates[0]), find_file(dir, labels)};
+  Files out;
+  out.pictures = *find_file({dir / candidates[0]}, &out.notes);
+  out.labels = find_file({dir / labels}, &out.notes);
+  return out;
 }
 
 Files find_mnist(const Reader& reader, const fs::path& dir, Split split) {
+  Files out;
   const auto need = [&](const std::string& kind) {
-    auto found = find_mnist_file(dir, split, kind);
+    auto found = find_mnist_file(dir, split, kind, &out.notes);
     ELBO_CHECK(found, IoError, dir.string(), ": expected ", split == Split::train ? "train-" : "t10k-", kind,
                kind == "images" ? "-idx3-ubyte" : "-idx1-ubyte", " or the same with .gz, found no such file",
                reader.hint);
     return *found;
   };
-  return {need("images"), need("labels")};
+  out.pictures = need("images");
+  out.labels = need("labels");
+  return out;
 }
 
 /// Tells labels where pictures were expected, and the other way round, from other files.
@@ -99,6 +105,7 @@ Dataset read_files(const Files& files, std::vector<std::string> class_names) {
   out.shape = pictures.shape.insert(1, 1);
   out.pictures = std::move(pictures.bytes);
   out.class_names = std::move(class_names);
+  out.notes = files.notes;
   if (files.labels) out.labels = read_labels(*files.labels, files.pictures, out.size(), out.class_names.size());
   return out;
 }

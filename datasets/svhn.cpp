@@ -87,15 +87,15 @@ std::vector<std::int64_t> labels_of(const std::string& file, const MatArray& y) 
 
 }  // namespace
 
-bool holds_svhn(const fs::path& dir) { return find_file(dir, file_name(Split::train)).has_value(); }
+bool holds_svhn(const fs::path& dir) { return find_file({dir / file_name(Split::train)}).has_value(); }
 
 Dataset read_svhn(const Reader& reader, Split split, const fs::path& dir, const LoadOptions&) {
-  const auto path = find_file(dir, file_name(split));
+  Dataset out;
+  const auto path = find_file({dir / file_name(split)}, &out.notes);
   ELBO_CHECK(path, IoError, dir.string(), ": expected ", file_name(split), " or the same with .gz, found no such file",
              reader.hint);
   const std::string file = path->string();
   Variables variables = read_variables(file);
-  Dataset out;
   out.shape = {variables.x.header.shape[3], 3, side, side};
   out.labels = labels_of(file, variables.y);
   out.class_names = digit_names();

@@ -71,6 +71,9 @@ class Fit {
     records_ = history_up_to(run, trainer.epoch());
     best_ = best_of(records_, since_);
     check_model(run, best_.epoch);
+    // A run that was begun goes on: its data may have changed, or been trained on before this was looked at.
+    ELBO_CHECK(run.has(checkpoint_file) || trainer.class_note().empty(), ValueError, "model ", run.config().model.model,
+               ": ", trainer.class_note());
     for (const EpochRecord& record : records_) result_.seconds += record.seconds;
   }
 

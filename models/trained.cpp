@@ -66,6 +66,9 @@ Trained train(const std::filesystem::path& folder, const RunConfig& config, cons
   Trainer trainer(*model, data, whole.train);
   std::error_code error;
   bool there = std::filesystem::exists(folder / "config.json", error);
+  // Before there is a folder.
+  ELBO_CHECK(there || trainer.class_note().empty(), ValueError, "model ", whole.model.model, ": ",
+             trainer.class_note());
   Run run = there ? Run::open_to_train(folder) : Run::create(folder, whole);
   check_data(run, whole.data.identity);
   ELBO_CHECK(same_run(run.config(), whole), ValueError, folder.string(),

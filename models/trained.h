@@ -30,7 +30,8 @@ void check_data(const Run& run, const std::string& found, const std::string& way
 /// All in one call: makes a model by the config, `completed` from `data`, trains it on `data`, keeps it in the run
 /// folder and opens that, on the device that the config trains on. It is made on the CPU, so that a seed stands for the
 /// same weights on every device. A folder that holds a run of the same config is gone on with, or left as it is where
-/// that run is over. Throws ValueError where it holds another run, or one that was trained on other data.
+/// that run is over. Throws ValueError where it holds another run, or one that was trained on other data, and for a
+/// model that takes labels and has a class without pictures to train on.
 Trained train(const std::filesystem::path& folder, const RunConfig& config, const datasets::Dataset& data,
               const FitCallbacks& callbacks = {});
 

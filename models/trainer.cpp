@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 #include <span>
 
 #include "../core/kernels.h"
+#include "../core/text.h"
 #include "../datasets/split.h"
 #include "../nn/strict_load.h"
 #include "checkpoint_detail.h"
@@ -26,6 +28,44 @@ TrainOptions checked(const TrainOptions& options, const datasets::Dataset& datas
              "[train] the model has ", model.config().classes, " classes, found ", dataset.classes(), " in ",
              dataset.name);
   return options;
+}
+
+std::string class_text(const datasets::Dataset& dataset, std::int64_t label) {
+  const auto i = static_cast<std::size_t>(label);
+  return i < dataset.class_names.size() ? in_quotes(dataset.class_names[i]) : std::to_string(label);
+}
+
+/// The first of them, and how many more there are.
+std::string class_texts(const datasets::Dataset& dataset, const std::vector<std::int64_t>& labels) {
+  constexpr std::size_t shown = 10;
+  std::string out;
+  for (std::size_t i = 0; i < std::min(shown, labels.size()); ++i)
+    out += (i == 0 ? "" : ", ") + class_text(dataset, labels[i]);
+  return labels.size() <= shown ? out : out + detail::concat(" and ", labels.size() - shown, " more");
+}
+
+std::string untrained_among(const datasets::Dataset& dataset, std::int64_t classes, const datasets::Subsets& subsets) {
+  if (classes == 0) return "";
+  const auto labels_of = [&](const std::vector<std::int64_t>& indices) {
+    std::set<std::int64_t> out;
+    for (const std::int64_t i : indices) out.insert(dataset.labels[static_cast<std::size_t>(i)]);
+    return out;
+  };
+  const std::set<std::int64_t> trained = labels_of(subsets.train), validated = labels_of(subsets.val);
+  std::vector<std::int64_t> missing;
+  bool held_out = false;
+  for (std::int64_t label = 0; label < classes; ++label) {
+    if (trained.contains(label)) continue;
+    missing.push_back(label);
+    held_out = held_out || (dataset.val_count == 0 && validated.contains(label));
+  }
+  if (missing.empty()) return "";
+  const char* first = held_out ? ", as some are held out to validate on: try a smaller val-size, " : ": try ";
+  return detail::concat("expected pictures to train on of each class, found none of ", class_texts(dataset, missing),
+                        " among ", subsets.train.size(), first, "more pictures of ",
+                        missing.size() == 1 ? "it" : "them",
+                        dataset.class_names.empty() ? ", labels without gaps" : ", data without such classes",
+                        ", or a model without labels");
 }
 
 Array scalar(double value, DType dtype, Device device = cpu) { return Array::full({}, value, {dtype, device}); }
@@ -53,6 +93,14 @@ Model& moved(Model& model, Device device) {
 
 }  // namespace
 
+std::string untrained_classes(const datasets::Dataset& dataset, std::int64_t classes, const TrainOptions& options) {
+  if (classes == 0) return "";
+  ELBO_CHECK(std::ssize(dataset.labels) == dataset.size(), ValueError, "[train] expected a label for each of the ",
+             dataset.size(), " pictures of ", dataset.name, ", found ", dataset.labels.size());
+  const std::int64_t val_size = datasets::resolve_val_size(options.val_size, dataset.size());
+  return untrained_among(dataset, classes, datasets::split(dataset, val_size, options.seed));
+}
+
 Trainer::Trainer(Model& model, const datasets::Dataset& dataset, const TrainOptions& options)
     : model_(model),
       options_(checked(options, dataset, model)),
@@ -68,6 +116,7 @@ Trainer::Trainer(Model& model, const datasets::Dataset& dataset, const TrainOpti
       replays_(options.graph && options.device.type == DeviceType::cuda) {
   std::int64_t val_size = datasets::resolve_val_size(options.val_size, dataset.size());
   datasets::Subsets subsets = datasets::split(dataset, val_size, options.seed);
+  class_note_ = untrained_among(dataset, model.config().classes, subsets);
   train_ = std::move(subsets.train);
   val_ = std::move(subsets.val);
   pictures_ = dataset.pictures_array(options.device);

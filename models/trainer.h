@@ -17,6 +17,11 @@
 
 namespace elbo::models {
 
+/// Says which of a model's classes, numbered from 0, have no picture among those that a training with these options
+/// trains on, the pictures to validate on left out, and what to do; empty where each has one. Such a model would draw
+/// from a label that it never saw. Throws ValueError for a `val_size` that does not fit the dataset.
+std::string untrained_classes(const datasets::Dataset& dataset, std::int64_t classes, const TrainOptions& options);
+
 /// Trains a model of the zoo with Adam on the objective, an epoch at a time. The same options and seed give the same
 /// bits for any number of threads, and `state` after any step continues to the same end.
 ///
@@ -63,6 +68,8 @@ class Trainer {
   /// `graph_note`.
   bool replays() const { return replays_; }
   const std::string& graph_note() const { return graph_note_; }
+  /// What `untrained_classes` says of the pictures that it trains on.
+  const std::string& class_note() const { return class_note_; }
 
   /// All that continues the training: parameters, moments, step count, learning rate, KL weight, random offsets, epoch;
   /// in the midst of one its batch, sums and seconds too. The arrays are the trainer's own: save them at once.
@@ -116,7 +123,7 @@ class Trainer {
 
   Generator draws_;  // of black-or-white pictures
   bool replays_;
-  std::string graph_note_;
+  std::string graph_note_, class_note_;
   std::map<std::int64_t, RecordedStep> recorded_;  // by the number of pictures
 };
 
@@ -169,10 +176,11 @@ struct FitResult {
 /// Trains up to the run's number of epochs or until its patience ends, from the last checkpoint if there is one, and
 /// keeps the run folder: best model (by validation loss; the last without validation), history, and a checkpoint before
 /// the first step, after each epoch and every `checkpoint_every` seconds. Killed at any instant and called again, it
-/// ends in the same bits. Holds the run's lock: throws IoError where another process does, SystemFault where the lock
-/// or the best model is removed meanwhile; `config.json` and the history are then written anew. Throws DivergedError
-/// where losses or weights are no numbers, before anything of it is written: best model and checkpoint are then the
-/// last good ones.
+/// ends in the same bits. Throws ValueError, before anything is written, for a run without a checkpoint whose model
+/// takes labels and would not be trained on one of them: see `untrained_classes`. Holds the run's lock: throws IoError
+/// where another process does, SystemFault where the lock or the best model is removed meanwhile; `config.json` and the
+/// history are then written anew. Throws DivergedError where losses or weights are no numbers, before anything of it is
+/// written: best model and checkpoint are then the last good ones.
 FitResult fit(const Run& run, Trainer& trainer, Model& model, const FitCallbacks& callbacks = {});
 
 }  // namespace elbo::models

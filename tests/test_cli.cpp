@@ -15,9 +15,12 @@ namespace fs = std::filesystem;
 
 namespace {
 
-void write_pair(const fs::path& dir, const std::string& prefix, std::int64_t count) {
+/// The labels in turn.
+void write_pair(const fs::path& dir, const std::string& prefix, std::int64_t count,
+                const std::vector<std::uint8_t>& turn = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}) {
   datasets::Dataset data = bars(count, 12);
-  std::vector<std::uint8_t> labels(data.labels.begin(), data.labels.end());
+  std::vector<std::uint8_t> labels;
+  for (std::int64_t i = 0; i < count; ++i) labels.push_back(turn[static_cast<std::size_t>(i) % turn.size()]);
   datasets::write_idx<std::uint8_t>(dir / (prefix + "-images-idx3-ubyte"), {count, 12, 12}, data.pictures);
   datasets::write_idx<std::uint8_t>(dir / (prefix + "-labels-idx1-ubyte"), {count}, labels);
 }
@@ -276,4 +279,68 @@ TEST_CASE("a run that is over goes on for more epochs, as if it had been asked f
   CHECK(config.to_json() == models::Run::open(place.dir / "whole").config().to_json());
   for (const char* name : {"model.safetensors", "checkpoint/state.safetensors"})
     CHECK((read_file(place.run() / name) == read_file(place.dir / "whole" / name)));
+}
+
+TEST_CASE("a model that takes labels is trained on pictures of each class, whatever the dataset", "[cli][classes]") {
+  Place place;
+  write_pair(place.data(), "train", 40, {0, 5});
+  write_pair(place.data(), "t10k", 20, {0, 5});
+  const std::vector<std::string> idx = {"--model", "cvae", "--dataset", "idx"};
+  check_refused(run_elbo(place.train(idx)), {"--model cvae: expected pictures to train on of each class",
+                                             "found none of 1, 2, 3, 4 among 36", "labels without gaps"});
+  check_refused(run_elbo(place.train({"--model", "cvae"})), {"found none of '1', '2', '3', '4', '6'"});
+  check_refused(run_elbo({"train", "--dataset", "shapes", "--count", "2", "--val-size", "0", "--model", "cvae",
+                          "--epochs", "1", "--out", place.run().string()}),
+                {"--model cvae", "found none of '", "among 2: try"});
+  CHECK_FALSE(fs::exists(place.run()));
+  CHECK(run_elbo(place.train({"--dataset", "idx"})).status == 0);  // it takes no labels
+  fs::remove_all(place.run());
+  write_pair(place.data(), "train", 40, {0, 1});
+  write_pair(place.data(), "t10k", 20, {0, 1});
+  CHECK(run_elbo(place.train(idx)).status == 0);
+}
+
+TEST_CASE("pictures to test of a class that is not trained on are left out of a run's figures and named",
+          "[cli][classes]") {
+  Place place;
+  write_pair(place.data(), "train", 40, {0, 1});
+  write_pair(place.data(), "t10k", 30, {0, 1, 2});
+  const std::vector<std::string> idx = {"--model", "cvae", "--dataset", "idx"};
+  const auto check_drawn = [&](const std::vector<std::string>& words) {
+    fs::remove_all(place.run());
+    const Ended ended = run_elbo(place.train(idx));
+    INFO(ended.err);
+    CHECK(ended.status == 0);
+    for (const std::string& word : words) CHECK_THAT(ended.err, Catch::Contains(word));
+    for (const char* word : {"one_hot", "not all pictures"}) CHECK_THAT(ended.err, !Catch::Contains(word));
+    for (const char* name : {"samples.png", "reconstructions.png", "loss.svg"}) CHECK(fs::exists(place.run() / name));
+  };
+  check_drawn({"note: " + place.data().string() +
+                   ": 10 of 30 pictures to test are of classes that the model is not trained on, such as 2:",
+               "figures of the run leave them out", "train on pictures of their classes"});
+  check_refused(run_elbo({"eval", place.run().string()}),
+                {place.data().string() + ": the model " + place.run().string() +
+                 " knows the classes 0 to 1, found "
+                 "pictures of another, 2: take them out, or train a model on pictures of that class too"});
+  write_pair(place.data(), "t10k", 30, {2, 3});
+  check_drawn({"30 of 30 pictures to test", "pictures to train on stand in for pictures to test"});
+  fs::remove(place.data() / "t10k-labels-idx1-ubyte");
+  check_drawn({"the pictures to test have no labels", "pictures to train on stand in for pictures to test"});
+}
+
+TEST_CASE("a file that is passed over for its like is named once", "[cli][classes]") {
+  Place place;
+  const fs::path plain = place.data() / "t10k-images-idx3-ubyte";
+  fs::copy_file(plain, plain.string() + ".gz");
+  const std::string note =
+      plain.string() + ": this file is read, and not " + plain.string() + ".gz, which is there too";
+  const auto once = [&](const Ended& ended) {
+    INFO(ended.err);
+    CHECK(ended.status == 0);
+    CHECK(ended.err.find(note) != std::string::npos);
+    CHECK(ended.err.find(note) == ended.err.rfind(note));
+  };
+  once(run_elbo(place.train()));
+  once(run_elbo({"eval", place.run().string()}));
+  once(run_elbo({"data", "--dataset", "mnist", "--data", place.data().string()}));
 }

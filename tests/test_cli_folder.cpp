@@ -338,6 +338,34 @@ TEST_CASE("a model that takes labels is not trained without pictures of a class,
   CHECK_FALSE(fs::exists(place.run("other")));
 }
 
+TEST_CASE("a class whose pictures are all held out to validate on is not trained on", "[cli][folder]") {
+  Place place;
+  for (int i = 0; i < 5; ++i) place.add("data/train/b/" + std::to_string(i) + ".png", grey(i, 8, 8));
+  place.add("data/train/c/1.png", grey(200, 8, 8));
+  place.add("data/test/b/1.png", grey(1, 8, 8));
+  int refused = 0, trained = 0;
+  for (int seed = 0; seed < 8; ++seed) {
+    const std::string name = "run" + std::to_string(seed);
+    std::vector<std::string> args = place.train("cvae", name);
+    *(std::find(args.begin(), args.end(), "--val-size") + 1) = "0.5";
+    args.insert(args.end(), {"--seed", std::to_string(seed)});
+    const Ended ended = run_elbo(args);
+    CHECK((ended.status == 0) == fs::exists(place.run(name)));
+    if (ended.status == 0) {
+      ++trained;
+      continue;
+    }
+    ++refused;
+    check_refused(ended, {"--model cvae", "to train on of each class", "none of 'c' among 3", "smaller val-size"});
+  }
+  CHECK(refused > 0);
+  CHECK(trained > 0);
+  done(place.train("cvae", "all"));
+  std::vector<std::string> vae = place.train("vae", "no-labels");
+  *(std::find(vae.begin(), vae.end(), "--val-size") + 1) = "0.5";
+  done(vae);
+}
+
 TEST_CASE("a class is named as messages write it, and its name wins over another's number", "[cli][folder]") {
   Place place;
   for (const char* name : {"1", "10", "2", "bad\xff\xfename"}) {

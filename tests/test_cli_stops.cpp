@@ -118,6 +118,21 @@ TEST_CASE("a training stopped by SIGINT or SIGTERM says how it goes on, and does
   }
 }
 
+TEST_CASE("the command that a stopped training goes on with is one that a terminal shows and a shell takes", "[runs]") {
+  TempDir dir;
+  const fs::path run = dir / "it's a\x1b[31m\nrun\\\xff";
+  Running training_run(training(run, {"--epochs", "1000"}));
+  await_epochs(run, 2);
+  const Ended ended = training_run.end(SIGTERM);
+  INFO(ended.err);
+  REQUIRE(ended.status == 143);
+  CHECK_THAT(ended.err, !Catch::Contains("\x1b") && !Catch::Contains("\xff") &&
+                            Catch::Contains(R"(/it\'s a\033[31m\012run\\\377' --threads 1)"));
+  const std::size_t line = ended.err.find("\n  ") + 3;
+  const std::string command = ended.err.substr(line, ended.err.size() - line - 1) + " --epochs 3";
+  CHECK(std::system(("ELBO_CUDA_LIBRARY=none bash -c " + shell_quoted(command) + " >/dev/null 2>&1").c_str()) == 0);
+}
+
 TEST_CASE("a training stopped or killed at any instant goes on to the same bits", "[runs][bits][unsanitized]") {
   TempDir dir;
   const std::vector<std::string> often = {"--checkpoint-every", "0.01", "--epochs", "25"};

@@ -75,6 +75,12 @@ TEST_CASE("cifar: records become planar pictures and labels, plain and gzip'd, i
   CHECK(train.shape == Shape{50000, 3, 32, 32});
   CHECK(std::equal(plain.pictures.begin(), plain.pictures.end(), train.pictures.end() - 30720000));
   CHECK(find_data_dir("cifar10", dir / "gz") == dir / "gz");
+  CHECK(train.notes.empty());
+  const std::string inner = (dir / "gz/cifar-10-batches-bin/data_batch_2.bin.gz").string();
+  write_file(dir / "gz/data_batch_2.bin", all);
+  CHECK(load("cifar10", Split::train, dir / "gz").notes ==
+        std::vector<std::string>{(dir / "gz/data_batch_2.bin").string() + ": this file is read, and not " + inner +
+                                 ", which is there too"});
 }
 
 TEST_CASE("cifar: CIFAR-100 has two label bytes, of which the second counts") {

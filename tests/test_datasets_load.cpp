@@ -152,7 +152,16 @@ TEST_CASE("datasets: the plain file is taken where the gzip'd one is there too")
   write_pictures(dir / images, 2, 0);
   write_pictures(dir / (std::string(images) + ".gz"), 2, 50);
   write_labels(dir / labels, {0, 1});
-  CHECK(load("mnist", Split::train, dir.path()).picture(0)[0] == 0);
+  write_labels(dir / "train-labels.idx1-ubyte", {1, 1});
+  const auto note = [&](const std::string& read, const std::string& other) {
+    return (dir / read).string() + ": this file is read, and not " + (dir / other).string() + ", which is there too";
+  };
+  const std::string pictures = note(images, std::string(images) + ".gz");
+  const Dataset mnist = load("mnist", Split::train, dir.path());
+  CHECK(mnist.picture(0)[0] == 0);
+  CHECK(mnist.labels == std::vector<std::int64_t>{0, 1});
+  CHECK(mnist.notes == std::vector<std::string>{pictures, note(labels, "train-labels.idx1-ubyte")});
+  CHECK(load("idx", Split::train, dir.path()).notes == std::vector<std::string>{pictures});
 }
 
 TEST_CASE("datasets: images and labels swapped") {

@@ -380,6 +380,12 @@ TEST_CASE("svhn: pictures are turned from columns to rows, and label 10 is the d
     }
   }
   big = false;
+  TempDir dir;
+  const std::string plain = (dir / "train_32x32.mat").string();
+  write_file(plain, file_header() + compressed(x_matrix()) + compressed(y_matrix()));
+  write_file(plain + ".gz", "x");
+  CHECK(load("svhn", Split::train, dir.path()).notes ==
+        std::vector<std::string>{plain + ": this file is read, and not " + plain + ".gz, which is there too"});
 }
 
 TEST_CASE("svhn: X and y missing, of another kind, or not fitting together") {

@@ -328,3 +328,52 @@ TEST_CASE("models::train goes on where it stopped, and refuses a folder with ano
   CHECK_THROWS_WITH(models::train(dir / "other", config, data), "model cvae: it takes labels, found none in bars");
   CHECK_FALSE(std::filesystem::exists(dir / "other"));
 }
+
+TEST_CASE("fit begins no training of a model that takes labels without pictures of each, and goes on with one",
+          "[classes]") {
+  TempDir dir;
+  RunConfig config;
+  config.model = {.model = "cvae", .hidden = {8}, .latent = 2};
+  config.train = {.epochs = 1, .val_size = 10};
+  const datasets::Dataset whole = bars(40, 8);
+  datasets::Dataset data = whole;
+  data.class_names = {"across", "along", "none"};
+  const std::string why =
+      "expected pictures to train on of each class, found none of 'none' among 30: try more "
+      "pictures of it, data without such classes, or a model without labels";
+  CHECK(untrained_classes(data, 3, config.train) == why);
+  CHECK(untrained_classes(data, 2, config.train).empty());
+  CHECK(untrained_classes(data, 0, config.train).empty());
+  CHECK_THROWS_WITH(models::train(dir / "run", config, data), "model cvae: " + why);
+  CHECK_FALSE(std::filesystem::exists(dir / "run"));
+
+  const auto fit_on = [](const Run& run, const datasets::Dataset& pictures) {
+    std::unique_ptr<Model> model = make(run.config().model);
+    Trainer trainer(*model, pictures, run.config().train);
+    return fit(run, trainer, *model);
+  };
+  const Run refused = Run::create(dir / "refused", completed(config, data));
+  CHECK_THROWS_WITH(fit_on(refused, data), "model cvae: " + why);
+  CHECK_FALSE(refused.has("history.jsonl"));
+
+  // Of a run that was begun nothing is lost.
+  Run begun = Run::create(dir / "begun", completed(config, whole));
+  fit_on(begun, whole);
+  RunConfig longer = begun.config();
+  longer.train.epochs = 2;
+  begun.set_config(longer);
+  data = whole;
+  std::fill(data.labels.begin(), data.labels.end(), 0);
+  fit_on(begun, data);
+  CHECK(begun.history().size() == 2);
+
+  // All pictures of the second class are the ones to validate on.
+  data = whole;
+  std::fill(data.labels.begin(), data.labels.end(), 0);
+  for (const std::int64_t i : datasets::split(40, 10, config.train.seed).val)
+    data.labels[static_cast<std::size_t>(i)] = 1;
+  CHECK_THAT(untrained_classes(data, 2, config.train), Catch::Contains("found none of 1 among 30, as some are held out "
+                                                                       "to validate on: try a smaller val-size, more"));
+  data.labels.pop_back();
+  CHECK_THROWS_AS(untrained_classes(data, 2, config.train), ValueError);
+}
