@@ -24,7 +24,10 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     std::uint8_t* chunk = &file[at];
     const std::size_t length =
         std::size_t{chunk[0]} << 24 | std::size_t{chunk[1]} << 16 | std::size_t{chunk[2]} << 8 | chunk[3];
-    if (length > size - at - 12) break;
+    if (length > size - at - 12) {
+      chunk[0] = chunk[1] = 0;  // too long all the same: libpng takes memory for what is said
+      break;
+    }
     if (length >= 8 && std::memcmp(chunk + 4, "IHDR", 4) == 0) make_small(chunk + 8, chunk + 12);
     const auto sum = static_cast<std::uint32_t>(crc32(0, chunk + 4, static_cast<uInt>(length + 4)));
     for (std::size_t i = 0; i < 4; ++i) file[at + 8 + length + i] = static_cast<std::uint8_t>(sum >> (24 - 8 * i));
