@@ -2,6 +2,7 @@
 
 #include "commands.h"
 #include "inputs.h"
+#include "outputs.h"
 
 namespace elbo::cli {
 namespace {
@@ -15,7 +16,7 @@ void print_table(const EvalArgs& args, const Trained& trained, const models::Eva
   const models::RunConfig& config = trained.run.config();
   bool has_kl = config.model.model != "ae";
   const auto text = [](double value, int decimals) { return models::loss_text(value, 10, decimals); };
-  std::printf("%lld pictures of %s (%s), codes: %s, likelihood: %s, on %s\n", static_cast<long long>(e.count),
+  std::printf("%s of %s (%s), codes: %s, likelihood: %s, on %s\n", counted(e.count, "picture", "pictures").c_str(),
               config.data.dataset.c_str(), args.split.c_str(), has_kl ? args.codes.c_str() : "the encoder's own",
               models::name(config.model.likelihood), described(trained.model->device()).c_str());
   if (has_kl) {

@@ -7,6 +7,7 @@
 
 #include "commands.h"
 #include "inputs.h"
+#include "outputs.h"
 #include "progress.h"
 
 namespace elbo::cli {
@@ -57,7 +58,7 @@ void print_training(const std::vector<models::EpochRecord>& history, const model
   const models::RunConfig& config = run.config();
   double seconds = 0;
   for (const models::EpochRecord& record : history) seconds += record.seconds;
-  std::printf("\nTrained %zu of %lld epochs", history.size(), static_cast<long long>(config.train.epochs));
+  std::printf("\nTrained %zu of %s", history.size(), counted(config.train.epochs, "epoch", "epochs").c_str());
   if (history.empty()) {
     std::printf(": there is no model yet\n");
     return;
@@ -76,17 +77,17 @@ void print_training(const std::vector<models::EpochRecord>& history, const model
 
 void print_text(const models::Run& run, const models::Outline& model, const std::vector<models::EpochRecord>& history) {
   std::printf("%s\n\n", printable(run.folder().native()).c_str());
-  for (const viz::Fact& fact : viz::describe(run.config(), model.config, model.count))
-    std::printf("%-18s %s\n", fact.name.c_str(), printable(fact.value).c_str());
+  std::vector<viz::Fact> facts = viz::describe(run.config(), model.config, model.count);
   if (!run.config().data.class_names.empty()) {
     std::string names;
     for (const std::string& name : run.config().data.class_names) names += (names.empty() ? "" : ", ") + name;
-    std::printf("%-18s %s\n", "Classes", printable(names).c_str());
+    facts.push_back({"Classes", names});
   }
-  if (!run.config().data.dir.empty())
-    std::printf("%-18s %s\n", "Data from", printable(run.config().data.dir.native()).c_str());
-  if (const auto holder = models::RunLock::holder(run.folder()))
-    std::printf("%-18s %s\n", "Being trained by", printable(*holder).c_str());
+  if (const auto holder = models::RunLock::holder(run.folder())) facts.push_back({"Being trained by", *holder});
+  std::size_t longest = 18;
+  for (const viz::Fact& fact : facts) longest = std::max(longest, fact.name.size());
+  for (const viz::Fact& fact : facts)
+    std::printf("%-*s %s\n", static_cast<int>(longest), fact.name.c_str(), printable(fact.value).c_str());
   print_training(history, run);
   std::printf("\nParameters\n");
   std::size_t widest = 5;

@@ -169,10 +169,6 @@ std::string csv_number(double value) { return shortest(value); }
 
 std::string csv_number(float value) { return shortest(value); }
 
-std::string counted(std::int64_t count, const std::string& one, const std::string& several) {
-  return viz::thousands(count) + " " + (count == 1 ? one : several);
-}
-
 Status::Status() : options_(progress_options(2)) {}
 
 Status::~Status() { clear(); }

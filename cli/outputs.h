@@ -1,4 +1,6 @@
 #pragma once
+#include <elbo/viz/report_facts.h>
+
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -39,8 +41,7 @@ std::string csv_cell(std::string_view text);
 std::string csv_number(double value);
 std::string csv_number(float value);
 
-/// "1 picture", "10,000 pictures".
-std::string counted(std::int64_t count, const std::string& one, const std::string& several);
+using viz::counted;
 
 /// What is being done, on a terminal only: one line of standard error that is taken away again.
 class Status {

@@ -43,11 +43,12 @@ Chosen choose(const ReconstructArgs& args, const std::vector<Trained>& runs) {
 
 void print_text(const ReconstructArgs& args, const std::vector<Trained>& runs, const Chosen& chosen,
                 const std::vector<double>& errors, const std::filesystem::path& file) {
-  std::string of =
-      args.input.empty() ? args.split + " pictures of " + printable(chosen.pictures.name) : "pictures of your own";
-  std::printf("%s: %s %s above what %s %s of them\n", printable(file.native()).c_str(),
-              viz::thousands(static_cast<std::int64_t>(chosen.indices.size())).c_str(), of.c_str(),
-              names_of(runs).c_str(), runs.size() == 1 ? "makes" : "make");
+  const auto count = static_cast<std::int64_t>(chosen.indices.size());
+  const std::string kind = args.input.empty() ? args.split + " " : "";
+  const std::string of = args.input.empty() ? printable(chosen.pictures.name) : "your own";
+  std::printf("%s: %s of %s above what %s %s of %s\n", printable(file.native()).c_str(),
+              counted(count, kind + "picture", kind + "pictures").c_str(), of.c_str(), names_of(runs).c_str(),
+              runs.size() == 1 ? "makes" : "make", count == 1 ? "it" : "them");
   for (std::size_t i = 0; i < runs.size(); ++i)
     std::printf("  %s: mean squared error %s per pixel\n", printable(runs[i].name).c_str(),
                 models::loss_text(errors[i], 10, 6).c_str());

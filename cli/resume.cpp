@@ -170,7 +170,7 @@ Resumed resume(const TrainArgs& args) {
   if (standing.is_over(train)) {
     out.nothing = nothing_left(standing, train, own.train);
   } else {
-    out.config.change(train, standing.epochs + 1);
+    out.config.change(train, standing.epochs + 1, standing.batch);
   }
   if (args.given("--data")) out.config.data.dir = args.config.data.dir;
   try {

@@ -95,12 +95,15 @@ ordered_json changeable(const TrainOptions& train) {
 
 }  // namespace
 
-void RunConfig::change(const TrainOptions& to, std::int64_t from_epoch) {
+void RunConfig::change(const TrainOptions& to, std::int64_t from_epoch, std::int64_t after_steps) {
   if (changeable(to) == changeable(train)) return;
   if (stretches.empty()) stretches.push_back({1, train});
   train = to;
-  if (stretches.back().from_epoch == from_epoch) stretches.pop_back();
-  stretches.push_back({from_epoch, train});
+  const auto begins = [](const Stretch& one) { return std::pair(one.from_epoch, one.after_steps); };
+  while (!stretches.empty() && begins(stretches.back()) >= std::pair(from_epoch, after_steps)) stretches.pop_back();
+  if (stretches.empty() || changeable(stretches.back().train) != changeable(train))
+    stretches.push_back({from_epoch, train, after_steps});
+  if (stretches.size() == 1) stretches.clear();
 }
 
 std::string RunConfig::to_json() const {
@@ -142,7 +145,7 @@ std::string RunConfig::to_json() const {
                   {"graph", train.graph},
                   {"binarize", train.binarize}};
   for (const Stretch& stretch : stretches) {
-    ordered_json line = {{"from_epoch", stretch.from_epoch}};
+    ordered_json line = {{"from_epoch", stretch.from_epoch}, {"after_steps", stretch.after_steps}};
     line.update(changeable(stretch.train));
     out["stretches"].push_back(line);
   }
@@ -238,6 +241,7 @@ Stretch read_stretch(const JsonFields& fields, const TrainOptions& train) {
   Stretch out{1, train};
   std::string device, precision;
   fields.read("from_epoch", out.from_epoch);
+  fields.read_if_there("after_steps", out.after_steps);
   fields.read("epochs", out.train.epochs);
   fields.read("lr", out.train.lr);
   fields.read("patience", out.train.patience);
@@ -246,6 +250,8 @@ Stretch read_stretch(const JsonFields& fields, const TrainOptions& train) {
   fields.read("precision", precision);
   fields.read("graph", out.train.graph);
   read_place(fields, device, precision, out.train);
+  if (out.from_epoch < 1) fields.refuse("from_epoch", "at least 1", std::to_string(out.from_epoch));
+  if (out.after_steps < 0) fields.refuse("after_steps", "at least 0", std::to_string(out.after_steps));
   out.train.validate();
   return out;
 }

@@ -76,8 +76,9 @@ struct TrainOptions {
 /// Epochs of a run with settings of their own. Only some may change: epochs, lr, patience, checkpoint_every, device,
 /// precision and graph.
 struct Stretch {
-  std::int64_t from_epoch = 1;  ///< the first, from its midst on where the run was stopped there
+  std::int64_t from_epoch = 1;  ///< the first
   TrainOptions train = {};
+  std::int64_t after_steps = 0;  ///< of that epoch, which were trained before: where the run was stopped in its midst
 };
 
 /// Where the pictures come from.
@@ -100,10 +101,13 @@ struct RunConfig {
   ModelConfig model = {};
   TrainOptions train = {};
   DataOptions data = {};
-  std::vector<Stretch> stretches = {};  ///< of a run whose settings changed; `train` is the last one's
+  /// Of a run whose settings changed: the first is what it began with, `train` is the last one's. Empty for another
+  /// run.
+  std::vector<Stretch> stretches = {};
 
-  /// Trains on with other settings from that epoch on. Writes the stretch down; equal ones change nothing.
-  void change(const TrainOptions& to, std::int64_t from_epoch);
+  /// Trains on with other settings from that epoch on, `after_steps` of its steps. Writes the stretch down, in place of
+  /// one that has trained no step; equal ones change nothing.
+  void change(const TrainOptions& to, std::int64_t from_epoch, std::int64_t after_steps = 0);
   /// As indented JSON.
   std::string to_json() const;
   /// Reads it back. Throws FormatError naming `where`, the field, what was expected and what was found.

@@ -269,6 +269,28 @@ TEST_CASE("a run that goes on takes the options that may change, and refuses the
     if (name == "optimizer.lr") CHECK(array.item() == 0.0001);
 }
 
+TEST_CASE("a learning rate changed within an epoch is written down with its step", "[runs]") {
+  TempDir dir;
+  const fs::path run = dir / "run";
+  Running one(training(run, {"--count", "40000", "--hidden", "64"}));
+  for (int i = 0; i < 2000 && !fs::exists(run / "checkpoint/state.safetensors"); ++i) sleep_for(0.005);
+  sleep_for(0.05);
+  one.end(SIGINT);
+  const std::int64_t steps = models::standing(models::Run::open(run)).batch;
+  REQUIRE(steps > 0);
+  Running two(resuming(run, {"--lr", "0.01"}));
+  for (int i = 0; i < 2000 && models::Run::open(run).config().train.lr == 0.001; ++i) sleep_for(0.005);
+  two.end(SIGKILL);
+  const models::RunConfig config = models::Run::open(run).config();
+  REQUIRE(config.stretches.size() == 2);
+  CHECK(config.stretches[0].train.lr == 0.001);
+  CHECK(config.stretches[1].from_epoch == 1);
+  CHECK(config.stretches[1].after_steps == steps);
+  CHECK_THAT(run_elbo({"info", run.string()}).out,
+             Catch::Contains("learning rate 0.001, then 0.01") &&
+                 Catch::Contains("From step " + std::to_string(steps + 1) + " of epoch 1 on learning rate 0.01"));
+}
+
 TEST_CASE("options without effect on a run that goes on are refused as for a new one", "[runs]") {
   TempDir dir;
   REQUIRE(run_elbo(training(dir / "ae", {"--epochs", "1", "--model", "ae", "--val-size", "0"})).status == 0);

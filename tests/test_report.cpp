@@ -322,6 +322,64 @@ TEST_CASE("a run in words", "[report]") {
   CHECK(models::best_epoch({}) == nullptr);
 }
 
+TEST_CASE("the settings that a run began with are kept, and where in an epoch they changed", "[report]") {
+  models::RunConfig config;
+  const auto facts = [&] {
+    std::string out;
+    const models::Outline model = models::outline(config.model);
+    for (const Fact& fact : describe(models::RunConfig::from_json(config.to_json(), "x"), model.config, model.count))
+      if (fact.name == "Optimiser" || fact.name.starts_with("From ")) out += fact.name + ": " + fact.value + "\n";
+    return out;
+  };
+  const auto to = [&](double lr) {
+    models::TrainOptions out = config.train;
+    out.lr = lr;
+    return out;
+  };
+  // Before its first step, nothing was trained with what it began with.
+  config.change(to(0.01), 1);
+  CHECK(config.stretches.empty());
+  CHECK(facts() == "Optimiser: Adam, learning rate 0.01\n");
+  config.change(to(0.02), 1, 5);
+  CHECK(facts() == "Optimiser: Adam, learning rate 0.01, then 0.02\nFrom step 6 of epoch 1 on: learning rate 0.02\n");
+  // Changed twice before a step more, and once more within the same epoch, and back.
+  config.change(to(0.03), 1, 5);
+  config.change(to(0.04), 1, 8);
+  CHECK(facts() ==
+        "Optimiser: Adam, learning rate 0.01, then 0.03, then 0.04\nFrom step 6 of epoch 1 on: learning rate 0.03\n"
+        "From step 9 of epoch 1 on: learning rate 0.04\n");
+  config.change(to(0.03), 1, 8);
+  CHECK(facts() == "Optimiser: Adam, learning rate 0.01, then 0.03\nFrom step 6 of epoch 1 on: learning rate 0.03\n");
+  config.change(to(0.01), 1, 5);
+  CHECK(config.stretches.empty());
+  CHECK(config.train.lr == 0.01);
+
+  config.change(to(0.02), 2, 3);
+  nlohmann::json written = nlohmann::json::parse(config.to_json());
+  written["stretches"][1]["after_steps"] = -1;
+  CHECK_THROWS_WITH(models::RunConfig::from_json(written.dump(), "x"),
+                    "x: 'stretches[1].after_steps': expected at least 0, found -1");
+  written["stretches"][1].erase("after_steps");  // as runs have it that were made before
+  CHECK(models::RunConfig::from_json(written.dump(), "x").stretches[1].after_steps == 0);
+  written["stretches"][1]["from_epoch"] = 0;
+  CHECK_THROWS_WITH(models::RunConfig::from_json(written.dump(), "x"),
+                    "x: 'stretches[1].from_epoch': expected at least 1, found 0");
+}
+
+TEST_CASE("a run whose pictures are not at hand does not hide what the others were measured on", "[report]") {
+  const Trained vae("vae", 4);
+  ReportRun bare = vae.shown("bare"), sound = vae.shown("sound"), standing_in = vae.shown("own");
+  bare.pictures = nullptr;
+  standing_in.split = "train";
+  const ReportRun runs[] = {bare, sound, standing_in};
+  ReportOptions options;
+  options.tsne = false;
+  const std::string html = report(runs, options);
+  CHECK_THAT(html, Contains("Measured on all of the pictures that the table names") &&
+                       Contains("<td>60 test pictures of bars</td>") &&
+                       Contains("<td>60 training pictures of bars</td>"));
+}
+
 TEST_CASE("embeddings: the first two dimensions and the principal components", "[embedding]") {
   const Array codes = Array::from(std::vector<float>{1, 2, 3, 4, 5, 60, 7, 8, -9}, {3, 3});
   const Embedding first = embed(codes, EmbeddingMethod::first2);

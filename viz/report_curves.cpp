@@ -130,7 +130,7 @@ std::string constant_note(const Reported& run) {
 
 std::string result_tiles(const Reported& run) {
   std::vector<std::vector<std::string>> out;
-  const std::string latent = std::to_string(run.run->model.config().latent);
+  const std::string latent = counted(run.run->model.config().latent, "latent dimension", "latent dimensions");
   if (run.evaluation) {
     const models::Evaluation& e = *run.evaluation;
     const std::string half = run.run->split == "test" ? "Test" : "Training";
@@ -138,7 +138,7 @@ std::string result_tiles(const Reported& run) {
     out.push_back({"Reconstruction", loss_text(e.losses.reconstruction), "nats per picture"});
     out.push_back({"KL divergence", loss_text(e.losses.kl), "nats per picture"});
     out.push_back({"Squared error", mse_text(e.mse), "per pixel"});
-    out.push_back({"Active units", std::to_string(e.active_units), "of " + latent + " latent dimensions"});
+    out.push_back({"Active units", std::to_string(e.active_units), "of " + latent});
   }
   if (const models::EpochRecord* best = models::best_epoch(run.history, run.since())) {
     const std::string of = "of " + std::to_string(run.history.size()) + " trained";
@@ -150,9 +150,10 @@ std::string result_tiles(const Reported& run) {
 }
 
 std::string result_table(const std::vector<Reported>& runs) {
-  Table out{.caption = "Losses in nats per picture, squared error per pixel",
-            .rows = {{"Run", "Epochs", "Epoch kept", "Training loss", "Validation loss", "Test loss",
-                      "Test reconstruction", "Test KL", "Test squared error", "Active units", "Parameters"}}};
+  Table out{
+      .caption = "Losses in nats per picture, squared error per pixel",
+      .rows = {{"Run", "Epochs", "Epoch kept", "Training loss", "Validation loss", "Test loss", "Test reconstruction",
+                "Test KL", "Test squared error", "Active units", "Measured on", "Parameters"}}};
   for (const Reported& run : runs) {
     const models::EpochRecord* best = models::best_epoch(run.history, run.since());
     std::vector<std::string> row = {run.name(), epochs_text(run), best ? std::to_string(best->epoch) : "-",
@@ -163,9 +164,10 @@ std::string result_table(const std::vector<Reported>& runs) {
       const std::string mark = run.run->split == "test" ? "" : " (training pictures)";
       row.insert(row.end(), {loss_text(e.losses.loss) + mark, loss_text(e.losses.reconstruction),
                              loss_text(e.losses.kl), mse_text(e.mse),
-                             std::to_string(e.active_units) + " of " + std::to_string(run.run->model.config().latent)});
+                             std::to_string(e.active_units) + " of " + std::to_string(run.run->model.config().latent),
+                             run.half(e.count) + " of " + run.pictures()->name});
     } else {
-      row.insert(row.end(), 5, "-");
+      row.insert(row.end(), 6, "-");
     }
     row.push_back(thousands(run.run->model.num_parameters()));
     out.rows.push_back(row);
@@ -176,6 +178,7 @@ std::string result_table(const std::vector<Reported>& runs) {
 }  // namespace
 
 std::string results_section(const std::vector<Reported>& runs) {
+  const auto groups = by_pictures(runs);
   std::string html = runs.size() == 1 ? result_tiles(runs[0]) : result_table(runs);
   for (const Reported& run : runs) {
     html += constant_note(run);
@@ -184,12 +187,42 @@ std::string results_section(const std::vector<Reported>& runs) {
               escape_xml(run.name() + ": its pictures were not at hand, so nothing is measured on them here.") +
               "</p>\n";
   }
-  if (runs[0].evaluation)
-    html += paragraph("Measured on all " + runs[0].half(runs[0].evaluation->count) +
-                      ", with one draw of the code for each. A latent dimension is active where its posterior mean "
-                      "varies by more than 0.01 over the pictures.");
+  if (groups.size() > 1)
+    html +=
+        paragraph("The runs are not all measured on the same pictures: losses of different pictures do not compare.");
+  if (!groups.empty())
+    html +=
+        paragraph("Measured on all " +
+                  (runs.size() == 1 ? runs[0].half(runs[0].evaluation->count) : "the pictures that the table names") +
+                  ", with one draw of the code for each. A latent dimension is active where its posterior mean "
+                  "varies by more than 0.01 over the pictures.");
   return section("results", "Results", html);
 }
+
+namespace {
+
+const Fact* find(const std::vector<Fact>& facts, const std::string& name) {
+  const auto found = std::find_if(facts.begin(), facts.end(), [&](const Fact& one) { return one.name == name; });
+  return found == facts.end() ? nullptr : &*found;
+}
+
+/// What any of the runs has, once: as they order it, and what changed in the midst of the training by its time.
+std::vector<Fact> all_of(const std::vector<std::vector<Fact>>& runs) {
+  std::vector<Fact> out;
+  for (const std::vector<Fact>& facts : runs) {
+    std::size_t at = 0;  // behind what the run's last fact is
+    for (const Fact& fact : facts) {
+      if (const Fact* there = find(out, fact.name))
+        at = static_cast<std::size_t>(there - out.data()) + 1;
+      else
+        out.insert(out.begin() + static_cast<std::ptrdiff_t>(at++), fact);
+    }
+  }
+  std::stable_sort(out.begin(), out.end(), [](const Fact& a, const Fact& b) { return a.since < b.since; });
+  return out;
+}
+
+}  // namespace
 
 std::string config_section(const std::vector<Reported>& runs) {
   Table out{.caption = "What was trained, and how", .rows = {{"Setting"}}, .numbers = false, .emphasised = {false}};
@@ -198,9 +231,12 @@ std::string config_section(const std::vector<Reported>& runs) {
     out.rows[0].push_back(run.name());
     facts.push_back(describe(run.run->run.config(), run.run->model.config(), run.run->model.num_parameters()));
   }
-  for (std::size_t i = 0; i < facts[0].size(); ++i) {
-    std::vector<std::string> row = {facts[0][i].name};
-    for (const std::vector<Fact>& one : facts) row.push_back(one[i].value);
+  for (const Fact& fact : all_of(facts)) {
+    std::vector<std::string> row = {fact.name};
+    for (const std::vector<Fact>& one : facts) {
+      const Fact* own = find(one, fact.name);
+      row.push_back(own ? own->value : "");
+    }
     out.emphasised.push_back(std::any_of(row.begin() + 2, row.end(), [&](const auto& v) { return v != row[1]; }));
     out.rows.push_back(row);
   }

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdio>
 #include <limits>
+#include <vector>
 
 namespace elbo::viz {
 namespace {
@@ -16,10 +17,32 @@ std::string joined(const std::vector<std::int64_t>& sizes) {
   return out;
 }
 
+/// The settings of each stretch of the training.
+std::vector<TrainOptions> stretches_of(const models::RunConfig& config) {
+  if (config.stretches.empty()) return {config.train};
+  std::vector<TrainOptions> out;
+  for (const models::Stretch& one : config.stretches) out.push_back(one.train);
+  return out;
+}
+
+/// What a setting was in each stretch, where it changed: "0.001, then 0.0005".
+template <class Text>
+std::string in_turn(const models::RunConfig& config, const Text& text) {
+  std::string out, last;
+  for (const TrainOptions& train : stretches_of(config)) {
+    const std::string now = text(train);
+    if (now != last) out += (out.empty() ? "" : ", then ") + now;
+    last = now;
+  }
+  return out;
+}
+
+std::string epochs_text(std::int64_t count) { return counted(count, "epoch", "epochs"); }
+
 std::string kind_of(const ModelConfig& m) {
   if (m.model == "ae") return "autoencoder (ae)";
   if (m.model == "vae") return "variational autoencoder (vae)";
-  if (m.model == "cvae") return "conditional VAE (cvae), labels of " + std::to_string(m.classes) + " classes";
+  if (m.model == "cvae") return "conditional VAE (cvae), labels of " + counted(m.classes, "class", "classes");
   if (m.model == "conv-vae") return "convolutional VAE (conv-vae)";
   return m.model;
 }
@@ -40,17 +63,25 @@ std::string pixels_of(const ModelConfig& m, const TrainOptions& t) {
 std::string objective_of(const ModelConfig& m, const TrainOptions& t) {
   if (m.model == "ae") return "reconstruction alone";
   std::string out = t.beta == 1 ? "reconstruction + KL" : "reconstruction + " + general(t.beta) + " KL";
-  if (t.warmup > 0) out += ", the weight of the KL growing from 0 over " + general(t.warmup) + " epochs";
+  if (t.warmup > 0)
+    out += ", the weight of the KL growing from 0 over " + general(t.warmup) + (t.warmup == 1 ? " epoch" : " epochs");
   return out;
 }
 
-std::string validation_of(const TrainOptions& t, bool half) {
+std::string patience_of(const TrainOptions& t) {
+  if (t.patience == 0) return "never stops early";
+  return "stops after " + epochs_text(t.patience) + " without a better loss";
+}
+
+std::string validation_of(const models::RunConfig& config) {
+  const TrainOptions& t = config.train;
   if (t.val_size == 0) return "none";
-  std::string out = half             ? thousands(std::llround(t.val_size)) + " pictures, a half of their own"
-                    : t.val_size < 1 ? general(100 * t.val_size) + " % of the training pictures"
-                                     : thousands(std::llround(t.val_size)) + " of the training pictures";
-  if (t.patience > 0) out += "; stops after " + std::to_string(t.patience) + " epochs without a better loss";
-  return out;
+  const std::int64_t count = std::llround(t.val_size);
+  std::string out = config.data.validation == "half" ? counted(count, "picture", "pictures") + ", a half of their own"
+                    : t.val_size < 1                 ? general(100 * t.val_size) + " % of the training pictures"
+                                                     : thousands(count) + " of the training pictures";
+  const std::string patience = in_turn(config, patience_of);
+  return patience == patience_of({.patience = 0}) ? out : out + "; " + patience;
 }
 
 std::string device_of(const TrainOptions& t) {
@@ -59,22 +90,40 @@ std::string device_of(const TrainOptions& t) {
 }
 
 std::string batches_of(const TrainOptions& t) {
-  return thousands(t.batch_size) + " pictures" + (t.drop_last ? ", the last, smaller batch dropped" : "");
+  return counted(t.batch_size, "picture", "pictures") + (t.drop_last ? ", the last, smaller batch dropped" : "");
 }
 
-/// What a stretch changed: "learning rate 0.0005, 40 epochs".
+/// "shapes, 200 drawn".
+std::string dataset_of(const models::DataOptions& data) {
+  return data.dataset + (data.load.count > 0 ? ", " + thousands(data.load.count) + " drawn" : "");
+}
+
+std::string checkpoints_of(const TrainOptions& t) {
+  if (t.checkpoint_every == 0) return "checkpoints only after epochs";
+  return "a checkpoint every " + general(t.checkpoint_every) + " s";
+}
+
+/// What a stretch changed: "learning rate 0.0005, 40 epochs asked for".
 std::string changes_of(const TrainOptions& before, const TrainOptions& now) {
   std::string out;
   auto add = [&](bool differs, const std::string& text) {
     if (differs) out += (out.empty() ? "" : ", ") + text;
   };
   add(before.lr != now.lr, "learning rate " + general(now.lr));
-  add(before.epochs != now.epochs, std::to_string(now.epochs) + " epochs asked for");
-  add(before.patience != now.patience, "patience of " + std::to_string(now.patience) + " epochs");
+  add(before.epochs != now.epochs, epochs_text(now.epochs) + " asked for");
+  add(before.patience != now.patience, "patience of " + epochs_text(now.patience));
   add(device_of(before) != device_of(now), "on " + device_of(now));
   add(before.graph != now.graph, now.graph ? "steps replayed as graphs" : "without graphs");
-  add(before.checkpoint_every != now.checkpoint_every, "a checkpoint every " + general(now.checkpoint_every) + " s");
+  add(before.checkpoint_every != now.checkpoint_every,
+      checkpoints_of(now) + " (" + checkpoints_of(before) + " before)");
   return out;
+}
+
+/// When a stretch began: "From epoch 3 on", "From step 6 of epoch 3 on".
+std::string since_text(const models::Stretch& stretch) {
+  const std::string epoch = "epoch " + std::to_string(stretch.from_epoch);
+  if (stretch.after_steps == 0) return "From " + epoch + " on";
+  return "From step " + std::to_string(stretch.after_steps + 1) + " of " + epoch + " on";
 }
 
 }  // namespace
@@ -84,6 +133,10 @@ std::string thousands(std::int64_t count) {
   for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > (count < 0 ? 1 : 0); at -= 3)
     digits.insert(static_cast<std::size_t>(at), ",");
   return digits;
+}
+
+std::string counted(std::int64_t count, const std::string& one, const std::string& several) {
+  return thousands(count) + " " + (count == 1 ? one : several);
 }
 
 std::string general(double value) {
@@ -105,7 +158,8 @@ std::string layer_sizes(const ModelConfig& m) {
   std::vector<std::int64_t> down = {m.picture[0]}, up = m.decoder_channels;
   down.insert(down.end(), m.channels.begin(), m.channels.end());
   up.push_back(m.picture[0]);
-  return "convolutions " + joined(down) + ", " + z + " latent dimensions, transposed convolutions " + joined(up);
+  return "convolutions " + joined(down) + ", " + z + (m.latent == 1 ? " latent dimension" : " latent dimensions") +
+         ", transposed convolutions " + joined(up);
 }
 
 std::vector<Fact> describe(const models::RunConfig& config, const ModelConfig& m, std::int64_t parameters) {
@@ -117,21 +171,26 @@ std::vector<Fact> describe(const models::RunConfig& config, const ModelConfig& m
   out.push_back({"Parameters", thousands(parameters)});
   out.push_back({"Likelihood", likelihood_of(m)});
   out.push_back({"Objective", objective_of(m, t)});
-  out.push_back({"Dataset", config.data.dataset});
+  out.push_back({"Dataset", dataset_of(config.data)});
+  if (!config.data.dir.empty()) out.push_back({"Data from", config.data.dir.string()});
   out.push_back({"Pictures", std::to_string(m.picture[1]) + " x " + std::to_string(m.picture[2]) + " pixels, " +
                                  (m.picture[0] == 1   ? "grey"
                                   : m.picture[0] == 3 ? "RGB"
                                                       : std::to_string(m.picture[0]) + " channels")});
   out.push_back({"Pixel values", pixels_of(m, t)});
   out.push_back({"Batches", batches_of(t)});
-  out.push_back({"Optimiser", "Adam, learning rate " + general(t.lr)});
-  out.push_back({"Epochs asked for", std::to_string(t.epochs)});
-  out.push_back({"Validation", validation_of(t, config.data.validation == "half")});
+  const auto rate = [](const TrainOptions& one) { return general(one.lr); };
+  const auto epochs = [](const TrainOptions& one) { return std::to_string(one.epochs); };
+  out.push_back({"Optimiser", "Adam, learning rate " + in_turn(config, rate)});
+  out.push_back({"Epochs asked for", in_turn(config, epochs)});
+  out.push_back({"Validation", validation_of(config)});
   out.push_back({"Seed", std::to_string(t.seed)});
-  out.push_back({"Trained on", device_of(t)});
-  for (std::size_t i = 1; i < config.stretches.size(); ++i)
-    out.push_back({"From epoch " + std::to_string(config.stretches[i].from_epoch) + " on",
-                   changes_of(config.stretches[i - 1].train, config.stretches[i].train)});
+  out.push_back({"Trained on", in_turn(config, device_of)});
+  for (std::size_t i = 1; i < config.stretches.size(); ++i) {
+    const models::Stretch& one = config.stretches[i];
+    out.push_back(
+        {since_text(one), changes_of(config.stretches[i - 1].train, one.train), {one.from_epoch, one.after_steps}});
+  }
   if (config.data.since > 1)
     out.push_back(
         {"Other pictures", "from epoch " + std::to_string(config.data.since) + " on; losses before it do not compare"});

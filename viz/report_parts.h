@@ -29,6 +29,9 @@ struct Reported {
   std::string half(std::int64_t count) const;
 };
 
+/// Runs of the same pictures, which can stand in one figure and whose losses compare; those without any are left out.
+std::vector<std::vector<const Reported*>> by_pictures(const std::vector<Reported>& runs);
+
 /// Loss, reconstruction and KL by epoch, on a linear and a logarithmic scale, with their values.
 std::string curves_section(const std::vector<Reported>& runs);
 /// Losses of the last and best epoch and of the pictures.

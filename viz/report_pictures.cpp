@@ -33,7 +33,19 @@ std::vector<std::string> class_names_of(const Reported& run) { return run.run->r
 /// Of the pictures, which may have more.
 std::vector<std::string> picture_classes(const Reported& run) { return run.pictures()->class_names; }
 
-/// Runs of the same pictures, which can stand in one figure.
+std::string names_of(const std::vector<const Reported*>& group) {
+  std::string out;
+  for (const Reported* run : group) out += (out.empty() ? "" : ", ") + run->name();
+  return out;
+}
+
+}  // namespace
+
+std::string Reported::half(std::int64_t count) const {
+  const std::string kind = run->split == "test" ? "test " : "training ";
+  return counted(count, kind + "picture", kind + "pictures");
+}
+
 std::vector<std::vector<const Reported*>> by_pictures(const std::vector<Reported>& runs) {
   std::vector<std::vector<const Reported*>> out;
   for (const Reported& run : runs) {
@@ -49,18 +61,6 @@ std::vector<std::vector<const Reported*>> by_pictures(const std::vector<Reported
       out.push_back({&run});
   }
   return out;
-}
-
-std::string names_of(const std::vector<const Reported*>& group) {
-  std::string out;
-  for (const Reported* run : group) out += (out.empty() ? "" : ", ") + run->name();
-  return out;
-}
-
-}  // namespace
-
-std::string Reported::half(std::int64_t count) const {
-  return thousands(count) + " " + (run->split == "test" ? "test" : "training") + " pictures";
 }
 
 std::string samples_section(const std::vector<Reported>& runs, const ReportOptions& options) {
@@ -101,7 +101,8 @@ std::string reconstructions_section(const std::vector<Reported>& runs) {
         picture_figure(reconstruction_figure(rows, pictures, indices, {.columns = columns, .errors = group.size() > 1}),
                        "Pictures of " + pictures.name + ", and below them their reconstructions by " + names_of(group),
                        "What becomes of " + group[0]->half(static_cast<std::int64_t>(indices.size())) +
-                           " that are encoded and decoded, by their posterior means.");
+                           (indices.size() == 1 ? " that is encoded and decoded, by its posterior mean."
+                                                : " that are encoded and decoded, by their posterior means."));
   }
   if (groups.empty()) html = paragraph("The pictures were not at hand.");
   return section("reconstructions", "Reconstructions", html);
