@@ -375,7 +375,7 @@ TEST_CASE("a run whose pictures are not at hand does not hide what the others we
   ReportOptions options;
   options.tsne = false;
   const std::string html = report(runs, options);
-  CHECK_THAT(html, Contains("Measured on all of the pictures that the table names") &&
+  CHECK_THAT(html, Contains("Measured on all the pictures that the table names") &&
                        Contains("<td>60 test pictures of bars</td>") &&
                        Contains("<td>60 training pictures of bars</td>"));
 }
