@@ -96,9 +96,9 @@ std::vector<std::string> Health::after_epoch(const Trainer& trainer, const Epoch
   const bool has_kl = config_.model.model != "ae" && options.beta > 0 && epoch >= options.warmup;
   // Unlike a KL, which begins small, a reconstruction begins large.
   found.emplace_back("lost", lost_reconstruction(record.train, has_kl ? options.beta : 0, config_.model.likelihood));
-  if (has_kl && steps * record.epoch >= young) {
-    found.emplace_back("lost", lost_kl(record.train, options.beta));
-    const bool is_last = record.epoch == options.epochs;
+  const bool is_old = steps * record.epoch >= young, is_last = record.epoch == options.epochs;
+  if (has_kl && (is_old || is_last)) found.emplace_back("lost", lost_kl(record.train, options.beta));
+  if (has_kl && is_old) {
     // Early on a posterior that looks collapsed may come to life yet.
     std::string text = record.epoch >= 10 || is_last ? collapsed(record.val ? *record.val : record.train) : "";
     // Where all have collapsed, there is no need to count them.

@@ -72,6 +72,8 @@ TEST_CASE("a collapsed posterior and terms that float32 loses are said once", "[
   config = small();
   config.train.beta = 1e-9;
   check_one(warnings_of(config, data), "is lost beside the reconstruction");
+  config.train.epochs = 1;  // a short training is told at its end
+  check_one(warnings_of(config, data), "is lost beside the reconstruction");
   config = small();
   config.model.likelihood = Likelihood::gaussian;
   config.model.variance = 1e-12;
