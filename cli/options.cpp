@@ -108,10 +108,6 @@ std::string given_name(const CLI::App& command, const OptionFacts& option) {
   return negated ? option.other_names.front() : option.name;
 }
 
-}  // namespace
-
-namespace {
-
 /// What a terminal would not show as it stands, in octal numbers, whose length the shell knows.
 std::string escaped_word(std::string_view word) {
   std::string out = "$'";

@@ -1,5 +1,5 @@
-// A JPEG whose size is small, or so large that it is refused: what lies between only takes its time, and holds no
-// branch.
+// A JPEG. Its size is made small, unless it is so large that it is refused: sizes in between take long and reach no
+// other code.
 #include <elbo/datasets/picture.h>
 
 #include <vector>

@@ -1,5 +1,5 @@
-// A PNG whose checksums are put right first, so that what lies behind them is reached, and whose size is small, or so
-// large that it is refused: what lies between only takes its time, and holds no branch.
+// A PNG whose checksums are put right first, so that what lies behind them is reached. Its size is made small, unless
+// it is so large that it is refused: sizes in between take long and reach no other code.
 #include <elbo/datasets/picture.h>
 #include <zlib.h>
 
@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::size_t length =
         std::size_t{chunk[0]} << 24 | std::size_t{chunk[1]} << 16 | std::size_t{chunk[2]} << 8 | chunk[3];
     if (length > size - at - 12) {
-      chunk[0] = chunk[1] = 0;  // too long all the same: libpng takes memory for what is said
+      chunk[0] = chunk[1] = 0;  // below 64 KiB: libpng allocates the length that a chunk claims
       break;
     }
     if (length >= 8 && std::memcmp(chunk + 4, "IHDR", 4) == 0) make_small(chunk + 8, chunk + 12);
