@@ -70,11 +70,6 @@ bool holds(const fs::path& folder, const fs::path& file) {
   return false;
 }
 
-std::string lower(std::string text) {
-  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return text;
-}
-
 void check_not_read(const std::string& named, const fs::path& file, const Sources& sources) {
   std::error_code error;
   const fs::path place = resolved(file);

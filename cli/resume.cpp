@@ -159,22 +159,13 @@ models::RunConfig config_of(const TrainArgs& args) {
 }
 
 Resumed resume(const TrainArgs& args) {
-  Resumed out{models::Run::open_to_train(args.out), {}};
-  const models::RunConfig& own = out.run.config();
-  refuse_changes(args, own);
-  out.config = own;
-  const models::TrainOptions train = changed(args, own.train);
-  train.validate();
-  const models::Standing standing = models::standing(out.run);
-  out.epochs = standing.epochs;
-  if (standing.is_over(train)) {
-    out.nothing = nothing_left(standing, train, own.train);
-  } else {
-    out.config.change(train, standing.epochs + 1, standing.batch);
-  }
-  if (args.given("--data")) out.config.data.dir = args.config.data.dir;
+  models::Run run = models::Run::open_to_train(args.out);
+  refuse_changes(args, run.config());
+  Resumed out{run, changed(args, run.config().train)};
+  out.train.validate();
+  models::standing(run);  // before the pictures are read: whether the run can go on
   try {
-    backend(out.config.train.device);
+    backend(out.train.device);
   } catch (const DeviceError& error) {
     fail<DeviceError>(error.what(), "; the run was trained there, --device cpu goes on without");
   }
@@ -203,8 +194,7 @@ void check_validation(const TrainArgs& args, models::RunConfig& config, const da
 
 }  // namespace
 
-void refuse_other_data(const TrainArgs& args, Resumed& resumed, models::RunConfig& config,
-                       const datasets::Dataset& data) {
+void go_on_with(const TrainArgs& args, Resumed& resumed, models::RunConfig& config, const datasets::Dataset& data) {
   const std::string found = data.identity();
   if (!args.accept_changed_data)
     models::check_data(
@@ -215,14 +205,23 @@ void refuse_other_data(const TrainArgs& args, Resumed& resumed, models::RunConfi
              classes_text(config.data.class_names, config.model.classes),
              "), found another one: ", viz::class_name(data.class_names, config.model.classes));
   check_validation(args, config, data);
-  resumed.other_data = !config.data.identity.empty() && found != config.data.identity;
-  if (resumed.other_data) config.data.since = resumed.epochs + 1;
+  if (!config.data.identity.empty() && found != config.data.identity)
+    config.data.since = models::standing(resumed.run).epochs + 1;
   config.data.identity = found;
   config.data.class_names = data.class_names;
   if (data.val_count > 0) config.train.val_size = static_cast<double>(data.val_count);
-  if (!args.given("--val-size")) return;
-  const auto asked = static_cast<double>(datasets::resolve_val_size(args.val_size, data.size()));
-  if (asked != config.train.val_size) refuse("--val-size", text(config.train.val_size), text(asked));
+  if (args.given("--val-size")) {
+    const auto asked = static_cast<double>(datasets::resolve_val_size(args.val_size, data.size()));
+    if (asked != config.train.val_size) refuse("--val-size", text(config.train.val_size), text(asked));
+  }
+  resumed.train.val_size = config.train.val_size;
+  const models::Standing standing = models::standing(resumed.run, config.data);
+  if (standing.is_over(resumed.train)) {
+    resumed.nothing = nothing_left(standing, resumed.train, config.train);
+    config.train.device = resumed.train.device;  // for what is left to draw
+  } else {
+    config.change(resumed.train, standing.epochs + 1, standing.batch);
+  }
 }
 
 std::string resume_command(const TrainArgs& args) {
@@ -233,8 +232,8 @@ std::string resume_command(const TrainArgs& args) {
 }
 
 void warn_of_other_kernels(const models::Run& run) {
-  auto checkpoint = run.read_checkpoint();
-  std::string now = backend(run.config().train.device).description();
+  const auto checkpoint = run.checkpoint_head();
+  const std::string now = backend(run.config().train.device).description();
   if (!checkpoint || checkpoint->kernels == now) return;
   std::cerr << "elbo train: note: the checkpoint was written with the kernels of " << checkpoint->kernels
             << ", these are of " << now << ": the result may differ in its last bits\n";

@@ -145,17 +145,12 @@ void refuse_without_classes(const std::string& model, const datasets::Dataset& d
   ELBO_CHECK(why == data.notes.end(), ValueError, "--model cvae: expected pictures with classes, found none: ", *why);
 }
 
-/// As models::fit() does, but before anything is said or written.
-void refuse_untrained_classes(const models::RunConfig& config, const datasets::Dataset& data) {
-  const std::string untrained = models::untrained_classes(data, config.model.classes, config.train);
-  ELBO_CHECK(untrained.empty(), ValueError, "--model ", config.model.model, ": ", untrained);
-}
-
 int train(const TrainArgs& args) {
   ELBO_CHECK(args.out != "-", ValueError, "--out -: expected a folder for the run");
   std::optional<Resumed> resumed;
   if (args.resume) resumed = resume(args);
-  models::RunConfig config = resumed ? resumed->config : config_of(args);
+  models::RunConfig config = resumed ? resumed->run.config() : config_of(args);
+  if (resumed && args.given("--data")) config.data.dir = args.config.data.dir;
   config.train.validate();
   const auto [low, high] = config.model.pixels;
   ELBO_CHECK(!args.given("--allow-range-mismatch") || resumed || low < 0 || high > 1, ValueError,
@@ -165,13 +160,19 @@ int train(const TrainArgs& args) {
   if (!resumed && config.data.dataset == "folder") refuse_run_in_data(args.out, config.data.dir);
   datasets::Dataset data = models::load_data(config.data, datasets::Split::train);
   if (resumed) {
-    refuse_other_data(args, *resumed, config, data);
+    go_on_with(args, *resumed, config, data);
   } else {
     refuse_val_size(args, data);
     refuse_without_classes(config.model.model, data);
     config = completed(std::move(config), args.val_size, data);
-    refuse_untrained_classes(config, data);
   }
+  Generator init(config.train.seed, Stream::init);
+  std::unique_ptr<models::Model> model = models::make(config.model, &init);
+  config.model = model->config();
+  models::Trainer trainer(*model, data, config.train);
+  const std::string untrained =
+      trainer.class_note().empty() ? "" : "--model " + config.model.model + ": " + trainer.class_note();
+  ELBO_CHECK(resumed || untrained.empty(), ValueError, untrained);
   DataNotes notes("train");
   notes.add(data);
   const auto read = [&](datasets::Split half) {
@@ -180,18 +181,13 @@ int train(const TrainArgs& args) {
   TestPictures test = test_pictures(read, notes);
   notes.add(test.data);
   const datasets::Dataset to_show = with_known_labels(config, std::move(test), data, notes);
-  Generator init(config.train.seed, Stream::init);
-  std::unique_ptr<models::Model> model = models::make(config.model, &init);
-  config.model = model->config();
-  models::Trainer trainer(*model, data, config.train);
   if (resumed && !resumed->nothing.empty()) return nothing_left(args, *resumed, *model, to_show, notes);
-  if (resumed) models::take_up(resumed->run, trainer, resumed->other_data);
+  if (resumed) models::take_up(resumed->run, trainer, config.data);
   // Last: what is refused leaves no folder behind, and a run as it was.
   models::Run run = resumed ? resumed->run : models::Run::create(args.out, config);
-  if (resumed && resumed->other_data) run.write_checkpoint(trainer.state());
   if (config.to_json() != run.config().to_json()) run.set_config(config);
   if (!resumed) print_warnings(models::Health(config).of_pictures(data));
-  if (!trainer.class_note().empty()) notes.say("--model " + config.model.model + ": " + trainer.class_note());
+  if (!untrained.empty()) notes.say(untrained);
   return train(args, config, run, trainer, *model, to_show, notes);
 }
 

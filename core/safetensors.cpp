@@ -342,15 +342,16 @@ SafetensorsFile load_safetensors(const std::filesystem::path& path) {
   return detail::load_safetensors(detail::open_input(path));
 }
 
-Array detail::load_array(const std::filesystem::path& path, const std::string& name) {
+SafetensorsFile detail::load_some(const std::filesystem::path& path, const std::set<std::string>& names) {
   InputFile in = detail::open_input(path);
-  const Contents contents = read_contents(in);
+  Contents contents = read_contents(in);
+  SafetensorsFile out{{}, std::move(contents.metadata)};
   for (const Entry& entry : contents.entries) {
-    if (entry.name != name) continue;
+    if (!names.contains(entry.name)) continue;
     in.seek(contents.data_begin + entry.begin);
-    return read_array(in, entry);
+    out.arrays.emplace_back(entry.name, read_array(in, entry));
   }
-  return {};
+  return out;
 }
 
 std::vector<ArrayInfo> list_safetensors(const std::filesystem::path& path) {

@@ -1,4 +1,6 @@
 #pragma once
+#include <set>
+
 #include "input_detail.h"
 #include "safetensors.h"
 
@@ -6,7 +8,7 @@
 namespace elbo::detail {
 
 SafetensorsFile load_safetensors(InputFile in);
-/// One array of it, or an undefined one where there is none of that name.
-Array load_array(const std::filesystem::path& path, const std::string& name);
+/// The arrays of those names, where they are there, and the metadata.
+SafetensorsFile load_some(const std::filesystem::path& path, const std::set<std::string>& names);
 
 }  // namespace elbo::detail

@@ -45,6 +45,11 @@ Character first_character(std::string_view text) {
   return {code, bytes, true};
 }
 
+std::string lower(std::string text) {
+  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return text;
+}
+
 bool is_utf8(std::string_view text) {
   while (!text.empty()) {
     const Character next = first_character(text);

@@ -16,6 +16,9 @@ Character first_character(std::string_view text);
 
 bool is_utf8(std::string_view text);
 
+/// With the letters A to Z small, in every locale: for endings and names that differ in case alone.
+std::string lower(std::string text);
+
 /// `text` on one line of a terminal: control characters, those that turn the direction of writing, and bytes that are
 /// not UTF-8 come as `\xNN`. Of more than `most` characters the first ones remain, and `...` follows; 0 for all.
 std::string printable(std::string_view text, std::size_t most = 0);

@@ -1,6 +1,5 @@
 // `folder`: pictures of one's own.
 #include <algorithm>
-#include <cctype>
 #include <map>
 #include <new>
 #include <set>
@@ -10,6 +9,7 @@
 
 #include "../core/errors.h"
 #include "../core/parallel_for.h"
+#include "../core/text.h"
 #include "files_detail.h"
 #include "hash_detail.h"
 #include "picture.h"
@@ -21,12 +21,6 @@ namespace {
 namespace fs = std::filesystem;
 
 bool is_hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
 
 /// The files that a rule reads, and those that seem to be pictures.
 constexpr std::string_view tenth_extensions[] = {".png", ".jpg", ".jpeg"};

@@ -43,12 +43,10 @@ Best best_of(const std::vector<EpochRecord>& records, std::int64_t since) {
 }
 
 /// A run has a checkpoint from its beginning on, and a model from the end of the first epoch on.
-std::optional<Checkpoint> checkpoint_of(const Run& run) {
-  std::optional<Checkpoint> out = run.read_checkpoint();
+void check_checkpoint(const Run& run) {
   const bool begun = run.has("model.safetensors") || !run.history().empty();
-  ELBO_CHECK(out || !begun, IoError, (run / checkpoint_file).string(),
+  ELBO_CHECK(run.has(checkpoint_file) || !begun, IoError, (run / checkpoint_file).string(),
              ": expected the checkpoint to go on from, found no such file");
-  return out;
 }
 
 void check_model(const Run& run, std::int64_t best_epoch) {
@@ -67,7 +65,7 @@ class Fit {
         trainer_(trainer),
         model_(model),
         callbacks_(callbacks) {
-    take_up(run, trainer);
+    take_up(run, trainer, run.config().data);
     records_ = history_up_to(run, trainer.epoch());
     best_ = best_of(records_, since_);
     check_model(run, best_.epoch);
@@ -219,10 +217,12 @@ const EpochRecord* best_epoch(const std::vector<EpochRecord>& history, std::int6
   return best;
 }
 
-void take_up(const Run& run, Trainer& trainer, bool other_data) {
-  std::optional<Checkpoint> checkpoint = checkpoint_of(run);
+void take_up(const Run& run, Trainer& trainer, const DataOptions& data) {
+  check_checkpoint(run);
+  std::optional<Checkpoint> checkpoint = run.read_checkpoint();
   if (!checkpoint) return;
-  if (other_data) std::erase_if(checkpoint->state, [](const auto& one) { return one.first.starts_with("position."); });
+  if (checkpoint->data != data.identity)
+    std::erase_if(checkpoint->state, [](const auto& one) { return one.first.starts_with("position."); });
   try {
     trainer.load_state(checkpoint->state);
   } catch (const FormatError& error) {
@@ -230,15 +230,16 @@ void take_up(const Run& run, Trainer& trainer, bool other_data) {
   }
 }
 
-Standing standing(const Run& run) {
+Standing standing(const Run& run) { return standing(run, run.config().data); }
+
+Standing standing(const Run& run, const DataOptions& data) {
   Standing out;
-  if (std::optional<Checkpoint> checkpoint = checkpoint_of(run)) {
-    for (const auto& [name, array] : checkpoint->state) {
-      if (name == "epoch" && array.numel() == 1) out.epochs = count_in(array, "epoch");
-      if (name == "position.batch" && array.numel() == 1) out.batch = count_in(array, "position.batch");
-    }
+  check_checkpoint(run);
+  if (const std::optional<CheckpointHead> head = run.checkpoint_head()) {
+    out.epochs = head->epochs;
+    out.batch = head->data == data.identity ? head->batch : 0;
   }
-  out.since = run.config().data.since;
+  out.since = data.since;
   out.best_epoch = best_of(history_up_to(run, out.epochs), out.since).epoch;
   check_model(run, out.best_epoch);
   return out;

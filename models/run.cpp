@@ -65,14 +65,20 @@ bool holds_nothing(const fs::path& folder) {
   return !error;
 }
 
-/// The epochs that a checkpoint says are over; 0 where it is not there or damaged, which those say who go on from it.
-std::int64_t checkpoint_epochs(const fs::path& path) {
+/// The epochs that a run's checkpoint says are over; 0 where it is not there or damaged, which those say who go on from
+/// it.
+std::int64_t checkpoint_epochs(const Run& run) {
   try {
-    const Array epoch = detail::load_array(path, "epoch");
-    return epoch.defined() && epoch.numel() == 1 ? count_in(epoch, "epoch") : 0;
+    const std::optional<CheckpointHead> head = run.checkpoint_head();
+    return head ? head->epochs : 0;
   } catch (const Error&) {
     return 0;
   }
+}
+
+std::string kernels_of(std::map<std::string, std::string>& metadata) {
+  const bool older = metadata.contains("cpu_variant");
+  return metadata[older ? "cpu_variant" : "kernels"];
 }
 
 void check_empty(const fs::path& folder) {
@@ -167,7 +173,7 @@ Outline Run::outline() const {
 std::vector<EpochRecord> Run::history() const {
   const fs::path path = folder_ / "history.jsonl";
   // First: a training writes the history before the checkpoint, and before its first model.
-  const std::int64_t least = checkpoint_epochs(folder_ / checkpoint_file);
+  const std::int64_t least = checkpoint_epochs(*this);
   const bool trained = has("model.safetensors") || has(checkpoint_file);
   std::vector<EpochRecord> out;
   if (!has("history.jsonl")) {
@@ -206,14 +212,28 @@ void Run::write_model(const NamedArrays& state_dict) const {
 void Run::write_checkpoint(const NamedArrays& state) const {
   make_folders(folder_ / "checkpoint");
   save_safetensors(folder_ / checkpoint_file, state,
-                   {{"elbo", ELBO_VERSION}, {"kernels", backend(config_.train.device).description()}});
+                   {{"elbo", ELBO_VERSION},
+                    {"kernels", backend(config_.train.device).description()},
+                    {"data", config_.data.identity}});
 }
 
 std::optional<Checkpoint> Run::read_checkpoint() const {
   if (!has(checkpoint_file)) return std::nullopt;
   SafetensorsFile file = load_safetensors(folder_ / checkpoint_file);
-  const bool older = file.metadata.contains("cpu_variant");
-  return Checkpoint{std::move(file.arrays), file.metadata[older ? "cpu_variant" : "kernels"]};
+  return Checkpoint{std::move(file.arrays), kernels_of(file.metadata), file.metadata["data"]};
+}
+
+std::optional<CheckpointHead> Run::checkpoint_head() const {
+  if (!has(checkpoint_file)) return std::nullopt;
+  SafetensorsFile file = detail::load_some(folder_ / checkpoint_file, {"epoch", "position.batch"});
+  CheckpointHead out{.kernels = kernels_of(file.metadata), .data = file.metadata["data"]};
+  try {
+    for (const auto& [name, array] : file.arrays)
+      if (array.numel() == 1) (name == "epoch" ? out.epochs : out.batch) = count_in(array, name.c_str());
+  } catch (const FormatError& error) {
+    fail<FormatError>((folder_ / checkpoint_file).string(), ": ", error.what());
+  }
+  return out;
 }
 
 std::string folder_name(const fs::path& folder) {

@@ -34,6 +34,14 @@ struct EpochRecord {
 struct Checkpoint {
   NamedArrays state;
   std::string kernels;  ///< what computed it, CPU kernels such as `v3`, or a GPU: with others the bits may differ
+  std::string data;     ///< `DataOptions::identity` then: a place within an epoch is one in those pictures alone
+};
+
+/// What it says of itself, its state left out.
+struct CheckpointHead {
+  std::int64_t epochs = 0;  ///< that are over
+  std::int64_t batch = 0;   ///< steps of the one after those
+  std::string kernels, data;
 };
 
 /// A run folder: `config.json`, `history.jsonl` (a line per epoch), `model.safetensors` (the best so far),
@@ -75,6 +83,8 @@ class Run {
   void write_checkpoint(const NamedArrays& state) const;
   /// The last checkpoint; nothing where there is none yet.
   std::optional<Checkpoint> read_checkpoint() const;
+  /// The same without reading its state, whose size is checked.
+  std::optional<CheckpointHead> checkpoint_head() const;
   /// Whether the run has a file of that name.
   bool has(const char* name) const;
 

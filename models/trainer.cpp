@@ -24,6 +24,9 @@ TrainOptions checked(const TrainOptions& options, const datasets::Dataset& datas
              ", the dataset has ", picture);
   ELBO_CHECK(!model.is_conditional() || !dataset.labels.empty(), ValueError, "[train] the model ", model.config().model,
              " takes labels, found none in ", dataset.name);
+  ELBO_CHECK(!model.is_conditional() || std::ssize(dataset.labels) == dataset.size(), ValueError,
+             "[train] expected a label for each of the ", dataset.size(), " pictures of ", dataset.name, ", found ",
+             dataset.labels.size());
   ELBO_CHECK(!model.is_conditional() || dataset.classes() <= model.config().classes, ValueError,
              "[train] the model has ", model.config().classes, " classes, found ", dataset.classes(), " in ",
              dataset.name);
@@ -44,7 +47,8 @@ std::string class_texts(const datasets::Dataset& dataset, const std::vector<std:
   return labels.size() <= shown ? out : out + detail::concat(" and ", labels.size() - shown, " more");
 }
 
-std::string untrained_among(const datasets::Dataset& dataset, std::int64_t classes, const datasets::Subsets& subsets) {
+std::string untrained_classes(const datasets::Dataset& dataset, std::int64_t classes,
+                              const datasets::Subsets& subsets) {
   if (classes == 0) return "";
   const auto labels_of = [&](const std::vector<std::int64_t>& indices) {
     std::set<std::int64_t> out;
@@ -93,14 +97,6 @@ Model& moved(Model& model, Device device) {
 
 }  // namespace
 
-std::string untrained_classes(const datasets::Dataset& dataset, std::int64_t classes, const TrainOptions& options) {
-  if (classes == 0) return "";
-  ELBO_CHECK(std::ssize(dataset.labels) == dataset.size(), ValueError, "[train] expected a label for each of the ",
-             dataset.size(), " pictures of ", dataset.name, ", found ", dataset.labels.size());
-  const std::int64_t val_size = datasets::resolve_val_size(options.val_size, dataset.size());
-  return untrained_among(dataset, classes, datasets::split(dataset, val_size, options.seed));
-}
-
 Trainer::Trainer(Model& model, const datasets::Dataset& dataset, const TrainOptions& options)
     : model_(model),
       options_(checked(options, dataset, model)),
@@ -116,7 +112,7 @@ Trainer::Trainer(Model& model, const datasets::Dataset& dataset, const TrainOpti
       replays_(options.graph && options.device.type == DeviceType::cuda) {
   std::int64_t val_size = datasets::resolve_val_size(options.val_size, dataset.size());
   datasets::Subsets subsets = datasets::split(dataset, val_size, options.seed);
-  class_note_ = untrained_among(dataset, model.config().classes, subsets);
+  class_note_ = untrained_classes(dataset, model.config().classes, subsets);
   train_ = std::move(subsets.train);
   val_ = std::move(subsets.val);
   pictures_ = dataset.pictures_array(options.device);

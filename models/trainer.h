@@ -17,11 +17,6 @@
 
 namespace elbo::models {
 
-/// Says which of a model's classes, numbered from 0, have no picture among those that a training with these options
-/// trains on, the pictures to validate on left out, and what to do; empty where each has one. Such a model would draw
-/// from a label that it never saw. Throws ValueError for a `val_size` that does not fit the dataset.
-std::string untrained_classes(const datasets::Dataset& dataset, std::int64_t classes, const TrainOptions& options);
-
 /// Trains a model of the zoo with Adam on the objective, an epoch at a time. The same options and seed give the same
 /// bits for any number of threads, and `state` after any step continues to the same end.
 ///
@@ -68,7 +63,8 @@ class Trainer {
   /// `graph_note`.
   bool replays() const { return replays_; }
   const std::string& graph_note() const { return graph_note_; }
-  /// What `untrained_classes` says of the pictures that it trains on.
+  /// Which of the model's classes have no picture among those that it trains on, the pictures to validate on left out,
+  /// and what to do: such a model would draw from a label that it never saw. Empty where each has one.
   const std::string& class_note() const { return class_note_; }
 
   /// All that continues the training: parameters, moments, step count, learning rate, KL weight, random offsets, epoch;
@@ -158,13 +154,16 @@ struct Standing {
 /// By the run's checkpoint and history. Throws FormatError for those that do not fit together, IoError naming the
 /// checkpoint or the model where it is not there and was before.
 Standing standing(const Run& run);
+/// The same where it goes on with this data. On other data than the checkpoint's, its epoch begins anew.
+Standing standing(const Run& run, const DataOptions& data);
 
 /// The epoch whose model the run keeps: the one of lowest validation loss, the last one without validation. Epochs
 /// before `since`, on other pictures, count only where there is none after. Null for no epochs.
 const EpochRecord* best_epoch(const std::vector<EpochRecord>& history, std::int64_t since = 1);
 /// Loads the run's checkpoint, where it has one, as fit() does: to see that it fits before anything is written. On
-/// other data than before its epoch begins anew. Throws FormatError naming the file, IoError where it is lost.
-void take_up(const Run& run, Trainer& trainer, bool other_data = false);
+/// other data than the checkpoint's, its epoch begins anew. Throws FormatError naming the file, IoError where it is
+/// lost.
+void take_up(const Run& run, Trainer& trainer, const DataOptions& data);
 
 struct FitResult {
   std::int64_t best_epoch = 0;  ///< whose model is kept; 0 for none
@@ -177,10 +176,10 @@ struct FitResult {
 /// keeps the run folder: best model (by validation loss; the last without validation), history, and a checkpoint before
 /// the first step, after each epoch and every `checkpoint_every` seconds. Killed at any instant and called again, it
 /// ends in the same bits. Throws ValueError, before anything is written, for a run without a checkpoint whose model
-/// takes labels and would not be trained on one of them: see `untrained_classes`. Holds the run's lock: throws IoError
-/// where another process does, SystemFault where the lock or the best model is removed meanwhile; `config.json` and the
-/// history are then written anew. Throws DivergedError where losses or weights are no numbers, before anything of it is
-/// written: best model and checkpoint are then the last good ones.
+/// takes labels and would not be trained on one of them: see `Trainer::class_note`. Holds the run's lock: throws
+/// IoError where another process does, SystemFault where the lock or the best model is removed meanwhile; `config.json`
+/// and the history are then written anew. Throws DivergedError where losses or weights are no numbers, before anything
+/// of it is written: best model and checkpoint are then the last good ones.
 FitResult fit(const Run& run, Trainer& trainer, Model& model, const FitCallbacks& callbacks = {});
 
 }  // namespace elbo::models

@@ -207,6 +207,14 @@ TEST_CASE("a run whose data has changed keeps the best model on what it has now"
   const Ended more = place.resume({"--epochs", "12", "--patience", "0"});
   CHECK(more.status == 0);
   CHECK(models::Run::open(place.run()).config().data.since == 4);
+  // A setting changed with the data is written down for the epoch that begins.
+  add_all(60);
+  const Ended again = place.resume({"--lr", "0.002", "--epochs", "13", "--accept-changed-data"});
+  CHECK(again.status == 0);
+  const models::RunConfig other = models::Run::open(place.run()).config();
+  CHECK(other.data.since == 13);
+  CHECK(other.stretches.back().from_epoch == 13);
+  CHECK(other.stretches.back().train.lr == 0.002);
 }
 
 TEST_CASE("what is refused at the checkpoint leaves the run as it was", "[cli][folder]") {

@@ -228,12 +228,48 @@ TEST_CASE("on other data the epoch of a checkpoint begins anew; what does not fi
   REQUIRE(standing(run).batch > 1);
   const std::unique_ptr<Model> model = make(run.config().model);
   Trainer fewer(*model, bars(60, 12), run.config().train);
-  CHECK_THROWS_WITH(take_up(run, fewer), Catch::Contains("state.safetensors") && Catch::Contains("'position.batch'"));
-  take_up(run, fewer, true);
+  CHECK_THROWS_WITH(take_up(run, fewer, run.config().data),
+                    Catch::Contains("state.safetensors") && Catch::Contains("'position.batch'"));
+  DataOptions other = run.config().data;
+  other.identity = "60 pictures";
+  CHECK(standing(run, other).epochs == 1);
+  CHECK(standing(run, other).batch == 0);
+  take_up(run, fewer, other);
   CHECK(fewer.epoch() == 1);
   CHECK(fewer.batch() == 0);
-  take_up(run, fewer, true);
-  CHECK(fewer.epoch() == 1);
+}
+
+TEST_CASE("a kill after other data was accepted leaves no place in the old", "[runs]") {
+  TempDir dir;
+  Run run = created(dir / "run", small());
+  REQUIRE(go_on(run, 11).stopped);  // in the second epoch
+  RunConfig accepted = run.config();
+  accepted.data.identity = "other pictures";
+  run.set_config(accepted);  // killed here: the checkpoint is of the pictures before
+  CHECK(standing(run).batch == 0);
+  REQUIRE(go_on(run, 2).stopped);
+  CHECK(standing(run).batch == 2);
+  CHECK(run.checkpoint_head()->data == "other pictures");
+  CHECK_FALSE(go_on(run, 1000).stopped);
+}
+
+TEST_CASE("patience counts from the first epoch on other data", "[runs]") {
+  TempDir dir;
+  RunConfig config = small();
+  config.train.epochs = 9;
+  config.train.patience = 2;
+  const Run run = created(dir / "run", config);
+  std::vector<EpochRecord> worse;
+  for (int epoch = 1; epoch <= 3; ++epoch)
+    worse.push_back({.epoch = epoch, .train = {}, .val = Losses{.loss = static_cast<double>(epoch)}});
+  run.write_history(worse);
+  run.write_model({});
+  run.write_checkpoint({{"epoch", Array::full({}, 3, {DType::int64, cpu})}});
+  CHECK(standing(run).is_over(config.train));
+  DataOptions other = run.config().data;
+  other.identity = "other pictures";
+  other.since = 4;
+  CHECK_FALSE(standing(run, other).is_over(config.train));
 }
 
 TEST_CASE("histories with numbers that were none are read", "[runs]") {

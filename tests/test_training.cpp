@@ -341,9 +341,16 @@ TEST_CASE("fit begins no training of a model that takes labels without pictures 
   const std::string why =
       "expected pictures to train on of each class, found none of 'none' among 30: try more "
       "pictures of it, data without such classes, or a model without labels";
-  CHECK(untrained_classes(data, 3, config.train) == why);
-  CHECK(untrained_classes(data, 2, config.train).empty());
-  CHECK(untrained_classes(data, 0, config.train).empty());
+  const auto note = [&](const datasets::Dataset& pictures, const std::string& name, std::int64_t classes) {
+    ModelConfig of = completed(config, whole).model;
+    of.model = name;
+    of.classes = classes;
+    const std::unique_ptr<Model> model = make(of);
+    return Trainer(*model, pictures, config.train).class_note();
+  };
+  CHECK(note(data, "cvae", 3) == why);
+  CHECK(note(whole, "cvae", 2).empty());
+  CHECK(note(data, "vae", 0).empty());
   CHECK_THROWS_WITH(models::train(dir / "run", config, data), "model cvae: " + why);
   CHECK_FALSE(std::filesystem::exists(dir / "run"));
 
@@ -372,8 +379,9 @@ TEST_CASE("fit begins no training of a model that takes labels without pictures 
   std::fill(data.labels.begin(), data.labels.end(), 0);
   for (const std::int64_t i : datasets::split(40, 10, config.train.seed).val)
     data.labels[static_cast<std::size_t>(i)] = 1;
-  CHECK_THAT(untrained_classes(data, 2, config.train), Catch::Contains("found none of 1 among 30, as some are held out "
-                                                                       "to validate on: try a smaller val-size, more"));
+  CHECK_THAT(note(data, "cvae", 2), Catch::Contains("found none of 1 among 30, as some are held out to validate on: "
+                                                    "try a smaller val-size, more"));
   data.labels.pop_back();
-  CHECK_THROWS_AS(untrained_classes(data, 2, config.train), ValueError);
+  CHECK_THROWS_WITH(note(data, "cvae", 2),
+                    Catch::Contains("expected a label for each of the 40 pictures") && Catch::Contains("found 39"));
 }
