@@ -22,15 +22,33 @@ function(elbo_options target)
   endif()
 endfunction()
 
-# For what computes nothing itself, the program and the tests: less optimisation than the library, and none where
-# sanitizers already make compiling slow; but for the sources given, which compute what others are compared with.
+# For what computes nothing itself, the program and the examples: less optimisation than the library, and none where
+# sanitizers already make compiling slow.
 function(elbo_compile_quickly target)
   if(ELBO_SANITIZE)
     target_compile_options(${target} PRIVATE -O0)
-    set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS -O1 SKIP_PRECOMPILE_HEADERS ON)
   elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
     target_compile_options(${target} PRIVATE -O1)
   endif()
+endfunction()
+
+# For tests: no optimisation, but for the sources given, which compute what others are compared with.
+function(elbo_compile_as_test target)
+  target_compile_options(${target} PRIVATE -O0)
+  set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS -O1 SKIP_PRECOMPILE_HEADERS ON)
+endfunction()
+
+# The table of ops, which the tests and the benchmarks go through: compiled once for all of them.
+function(elbo_op_cases target)
+  if(NOT TARGET elbo_op_cases)
+    file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/op_cases_*.cpp)
+    list(FILTER sources EXCLUDE REGEX "op_cases_checks")  # of the tests alone
+    add_library(elbo_op_cases OBJECT ${sources})
+    elbo_options(elbo_op_cases)
+    target_compile_options(elbo_op_cases PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O1>)
+    target_link_libraries(elbo_op_cases PRIVATE elbo::elbo)
+  endif()
+  target_link_libraries(${target} PRIVATE elbo_op_cases)
 endfunction()
 
 # Compiles core/cpu/variant/*.cpp once per instruction set. Each object has only internal symbols and one table (see

@@ -91,6 +91,7 @@ TEST_CASE("every write of a training that fails leaves a run that goes on to the
   const fs::path whole = dir / "whole", run = dir / "run";
   const long calls = calls_of(train(whole), dir / "log");
   const std::string model = read_file(whole / "model.safetensors");
+  const std::map<std::string, std::string> files = contents(whole);
   int trained = 0;
   for (const int reason : {ENOSPC, EIO})
     for (long at = 1; at <= calls; ++at) {
@@ -110,7 +111,7 @@ TEST_CASE("every write of a training that fails leaves a run that goes on to the
       INFO(again.err);
       CHECK(again.status == 0);
       CHECK(read_file(run / "model.safetensors") == model);
-      for (const auto& [name, text] : contents(run)) CHECK(contents(whole).count(name) == 1);
+      for (const auto& [name, text] : contents(run)) CHECK(files.count(name) == 1);
     }
   CHECK(trained >= 2 * 3 * 5);  // samples, reconstructions, losses
 }
