@@ -348,8 +348,8 @@ def arguments():
     args.program = args.program or f"build/bench/elbo_{'step' if by_workload else 'bench'}"
     args.steps = args.steps or (None if by_workload else 400)
     args.by_workload = by_workload
-    if min(args.threads) < 1 or args.rounds < 1 or (args.steps is not None and args.steps < 10):
-        parser.error("--threads and --rounds must be at least 1, --steps at least 10")
+    if min(args.threads) < 1 or args.rounds < 1 or (args.steps is not None and args.steps < (2 if by_workload else 10)):
+        parser.error("--threads and --rounds must be at least 1, --steps at least 10 (by workload: 2)")
     return args
 
 

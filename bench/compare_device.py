@@ -101,48 +101,11 @@ def contestants(args):
     return found
 
 
-class LaunchCounts:
-    """How many kernels a step of ours launches, counted meanwhile on the tests' emulated GPU, where that was built."""
-
-    LIMIT = 180
-
-    def __init__(self, args):
-        plugin = pathlib.Path(args.program).parent.parent / "tests/cuda/libelbo_cuda_emulated.so"
-        self.processes = {}
-        wanted = args.device != "cpu" and plugin.is_file() and not args.small
-        for workload in {self.like(name) for name in args.workload} if wanted else ():
-            self.processes[workload] = subprocess.Popen(
-                [args.program, "--device", "cuda", "--launches", "--workload", workload], stdout=subprocess.PIPE,
-                text=True, env=dict(os.environ, ELBO_CUDA_LIBRARY=str(plugin.resolve())))
-
-    @staticmethod
-    def like(workload):
-        """A smaller workload of the same step."""
-        return {"epoch": "fc-128", "conv-2048": "conv-128"}.get(workload, workload)
-
-    def of(self, workload):
-        """The count, or None."""
-        process = self.processes.get(self.like(workload))
-        if process is None:
-            return None
-        if not hasattr(process, "answer"):
-            try:
-                process.answer = json.loads(process.communicate(timeout=self.LIMIT)[0] or "{}")
-            except (subprocess.TimeoutExpired, ValueError):
-                process.answer = {}
-        return process.answer.get("launches")
-
-    def close(self):
-        for process in self.processes.values():
-            process.kill()
-            process.wait()
-
-
 def takes_part(name, workload):
     return workload != "epoch" or name in ("elbo", "eager")
 
 
-def floors(workload, measured, launches):
+def floors(workload, measured, nodes):
     """The least that a step can take by this device's measured speeds, in milliseconds."""
     if "bytes_per_second" not in measured:
         return {}
@@ -152,8 +115,8 @@ def floors(workload, measured, launches):
     for precision in ("float32", "tf32"):
         if precision + "_flops" in measured:
             out[precision + "_arithmetic"] = 1e3 * steps * shape.flops() / measured[precision + "_flops"]
-    if launches and "replayed_launch_seconds" in measured:
-        out["launches"] = 1e3 * steps * launches * measured["replayed_launch_seconds"]
+    if nodes and "replayed_launch_seconds" in measured:
+        out["launches"] = 1e3 * steps * nodes * measured["replayed_launch_seconds"]
     return out
 
 
@@ -208,7 +171,7 @@ def number(value, digits=3):
 
 
 def launch_text(row, floor):
-    count = row.get("launches")
+    count = row.get("graph_nodes")
     return f"{count}: {number(floor.get('launches'), 4)}" if count else ""
 
 
@@ -247,7 +210,7 @@ def floor_text(measured):
             parts.append(f"{1e6 * measured[key]:.2f} us a small kernel {what}")
     return ("What the device reaches, by elbo's own kernels in this run: " + "; ".join(parts) + ".\nThe floor in bytes "
             "counts a step's memory traffic as if no cache kept anything: what fits the L2 cache may be faster.\n"
-            "Launches: how many kernels a step has, and the time that as many small ones take, replayed.")
+            "Launches: how many kernels and copies a step's graph has, and the time that as many small kernels take, replayed.")
 
 
 def show(result):
@@ -260,17 +223,12 @@ def show(result):
 def write(result, path):
     if path:
         pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
-        pathlib.Path(path).write_text(json.dumps(result, indent=1) + "\n")
+        whole = pathlib.Path(f"{path}.part")
+        whole.write_text(json.dumps(result, indent=1) + "\n")
+        whole.replace(path)
 
 
-def add_floors(result, launches):
-    for row in result["rows"]:
-        if row["name"] == "elbo":
-            row["launches"] = launches.of(row["workload"])
-            row["floors"] = floors(row["workload"], result["measured"], row["launches"])
-
-
-def run(args, found, launches):
+def run(args, found):
     for contestant in found:
         contestant.start()  # all at once: importing takes longest
     measured = found[0].ask(args.start_limit, floors=True)
@@ -281,12 +239,10 @@ def run(args, found, launches):
     for precision in args.precision:
         for workload in args.workload:
             rows = compare(args, found, workload, precision)
-            rows[0]["floors"] = floors(workload, measured, None)
+            rows[0]["floors"] = floors(workload, measured, rows[0].get("graph_nodes"))
             result["rows"] += rows
             result["device"] = next((row["device"] for row in result["rows"] if "device" in row), "?")
             write(result, args.out)  # so that what was measured is kept, whatever comes
-    add_floors(result, launches)
-    write(result, args.out)
     return result
 
 
@@ -297,11 +253,10 @@ def main(args):
         sys.exit(f"compare.py: --program {args.program}: no such file; configure with -DELBO_BUILD_BENCH=ON and build")
     # So that nothing goes on when this is ended from outside.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    found, launches = contestants(args), LaunchCounts(args)
+    found = contestants(args)
     try:
-        result = run(args, found, launches)
+        result = run(args, found)
     finally:
-        launches.close()
         for contestant in found:
             contestant.close(0 if sys.exc_info()[0] else 10)
     print(json.dumps(result)) if args.json else show(result)

@@ -1,5 +1,6 @@
 #include "device_peaks.h"
 
+#include <elbo/core/errors.h>
 #include <elbo/core/graph.h>
 #include <elbo/core/kernels.h>
 #include <elbo/core/ops.h>
@@ -54,15 +55,29 @@ Peaks device_peaks(Device device, Precision precision, bool small) {
   return {product_speed(device, precision, small), copy_speed(device, small)};
 }
 
-double launch_seconds(Device device, bool replayed) {
+double launch_seconds(Device device) {
   constexpr int launches = 500;
   Array one = Array::zeros({1}, {.device = device});
-  const auto work = [&] {
-    for (int i = 0; i < launches; ++i) one.fill(i);
-  };
-  if (!replayed) return timed(device, work) / launches;
-  Graph graph = Graph::capture(device, work);
-  return timed(device, [&] { graph.replay(); }) / launches;
+  return timed(device,
+               [&] {
+                 for (int i = 0; i < launches; ++i) one.fill(i);
+               }) /
+         launches;
+}
+
+double graph_seconds(Device device, int nodes, bool small) {
+  const int replays = small ? 2 : 200;
+  Array one = Array::zeros({1}, {.device = device});
+  Graph graph = Graph::capture(device, [&] {
+    for (int i = 0; i < nodes; ++i) one.fill(i);
+  });
+  ELBO_CHECK(graph.nodes() == nodes, ValueError, "a graph of ", nodes, " fills: expected as many nodes, found ",
+             graph.nodes());
+  return timed(device,
+               [&] {
+                 for (int i = 0; i < replays; ++i) graph.replay();
+               }) /
+         replays;
 }
 
 }  // namespace elbo::bench

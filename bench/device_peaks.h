@@ -15,8 +15,10 @@ double copy_speed(Device device, bool small = false);
 double product_speed(Device device, Precision precision, bool small = false);
 /// Both, in float32 or what `precision` says.
 Peaks device_peaks(Device device, Precision precision = Precision::float32, bool small = false);
-/// Seconds that a kernel with next to nothing to do takes up in a long row of them: launched one by one, or as parts of
-/// a graph that is replayed (GPUs only).
-double launch_seconds(Device device, bool replayed);
+/// Seconds that a kernel with next to nothing to do takes up in a long row of them, launched one by one.
+double launch_seconds(Device device);
+/// Seconds of one replay in a long row of them, of a graph of `nodes` such kernels, each behind the one before. GPUs
+/// only.
+double graph_seconds(Device device, int nodes, bool small = false);
 
 }  // namespace elbo::bench

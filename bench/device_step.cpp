@@ -1,11 +1,10 @@
 // elbo_step: training steps of the comparison with PyTorch on a GPU, timed. With --serve it is a contestant of
 // bench/compare.py: it answers each line of JSON that it is sent with one.
-#include <dlfcn.h>
-#include <elbo/core/cuda_loader.h>
 #include <elbo/core/errors.h>
 #include <elbo/models/trainer.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -20,8 +19,8 @@ namespace {
 
 struct Options {
   std::string device = "auto", workload = "fc-128", precision = "float32", data;
-  int steps = 1000;
-  bool graph = true, serve = false, floors = false, launches = false, small = false;
+  int steps = 1000, turns = 1;
+  bool graph = true, serve = false, floors = false, small = false;
 };
 
 /// What is trained, and on how much.
@@ -75,7 +74,10 @@ class Contestant {
              {"device", elbo::backend(device_).description()},
              {"pictures", trainer_.train_count()},
              {"peak_bytes", elbo::memory_stats(device_).peak}};
-    if (device_ != elbo::cpu) out["replays"] = trainer_.replays(), out["graph_note"] = trainer_.graph_note();
+    if (device_ == elbo::cpu) return out;
+    out["replays"] = trainer_.replays();
+    out["graph_note"] = trainer_.graph_note();
+    if (const std::int64_t nodes = trainer_.graph_nodes(); nodes > 0) out["graph_nodes"] = nodes;
     return out;
   }
 
@@ -110,34 +112,34 @@ class Contestant {
 
 // ---- floors of the times above, and what they are made of
 
-/// What the device can do at most, measured.
+/// What the device can do at most, and what it costs to start work there, measured.
 json floors(elbo::Device device, bool small) {
+  json out;
+  if (device != elbo::cpu) {
+    for (const int nodes : {1, 10, 40, 80})
+      out["graph_seconds"][std::to_string(nodes)] = bench::graph_seconds(device, nodes, small);
+    out["replayed_launch_seconds"] = bench::graph_seconds(device, small ? 50 : 500, small) / (small ? 50 : 500);
+  }
   const bench::Peaks exact = bench::device_peaks(device, elbo::Precision::float32, small);
-  json out{{"bytes_per_second", exact.bytes},
-           {"float32_flops", exact.flops},
-           {"launch_seconds", bench::launch_seconds(device, false)}};
-  if (device == elbo::cpu) return out;
-  out["tf32_flops"] = bench::product_speed(device, elbo::Precision::tf32, small);
-  out["replayed_launch_seconds"] = bench::launch_seconds(device, true);
+  out["launch_seconds"] = bench::launch_seconds(device);
+  out["bytes_per_second"] = exact.bytes;
+  out["float32_flops"] = exact.flops;
+  if (device != elbo::cpu) out["tf32_flops"] = bench::product_speed(device, elbo::Precision::tf32, small);
   return out;
 }
 
-/// How many kernels one training step launches. Only the emulated plugin of the tests counts them.
-json launches(Options options, elbo::Device device) {
-  options.graph = false;
-  void* plugin = dlopen(elbo::cuda_report().plugin.c_str(), RTLD_NOW | RTLD_NOLOAD);
-  void* symbol = plugin ? dlsym(plugin, "elbo_emulator_launches") : nullptr;
-  ELBO_CHECK(symbol, ValueError, "--launches: expected the tests' emulated plugin in ELBO_CUDA_LIBRARY");
-  const auto count = reinterpret_cast<long long (*)()>(symbol);
-  const auto launched = [&](int steps) {
-    options.steps = steps;
-    Contestant contestant(options, device);
-    const long long before = count();
-    contestant.turn();
-    return count() - before;
-  };
-  // The difference leaves out what an epoch has besides its steps.
-  return {{"launches", launched(3) - launched(2)}};
+/// The median of the turns, and how far apart they are.
+json timed(Contestant& contestant, int turns) {
+  std::vector<double> times;
+  json out;
+  for (int i = 0; i < turns; ++i) {
+    out = contestant.turn();
+    times.push_back(out["milliseconds"].get<double>());
+  }
+  out["milliseconds"] = bench::median(times);
+  out["fastest"] = *std::min_element(times.begin(), times.end());
+  out["slowest"] = *std::max_element(times.begin(), times.end());
+  return out;
 }
 
 // ---- the conversation
@@ -180,11 +182,13 @@ void add_options(CLI::App& app, Options& options) {
       ->capture_default_str();
   app.add_option("--precision", options.precision, "float32, tf32 or bf16")->capture_default_str();
   app.add_option("--steps", options.steps, "Steps to time")->check(CLI::Range(1, 1000000))->capture_default_str();
+  app.add_option("--turns", options.turns, "How often; the time is the median")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
   app.add_option("--data", options.data, "Folder with Fashion-MNIST; searched, and made-up pictures without it");
   app.add_flag("--graph,!--no-graph", options.graph, "Replay steps as CUDA graphs, or launch kernel by kernel");
-  app.add_flag("--floors", options.floors, "Instead: bandwidth, arithmetic and launches that the device reaches");
-  app.add_flag("--launches", options.launches,
-               "Instead: how many kernels a step launches; ELBO_CUDA_LIBRARY must be the emulated plugin of the tests");
+  app.add_flag("--floors", options.floors,
+               "Instead: bandwidth, arithmetic, launches and replays that the device reaches");
   app.add_flag("--small", options.small, "Small --floors, to try this program out");
   app.add_flag("--serve", options.serve, "Answer requests from standard input; see bench/compare.py");
 }
@@ -202,14 +206,12 @@ int main(int argc, char** argv) try {
   elbo::backend(device);  // which throws where it cannot be used
   if (options.serve) {
     serve(options, device);
-  } else if (options.launches) {
-    std::cout << launches(options, device) << "\n";
   } else if (options.floors) {
     std::cout << floors(device, options.small).dump(2) << "\n";
   } else {
     Contestant contestant(options, device);
     json out = contestant.facts();
-    out.update(contestant.turn());
+    out.update(timed(contestant, options.turns));
     std::cout << out.dump(2) << "\n";
   }
   return 0;

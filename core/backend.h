@@ -155,8 +155,9 @@ class Backend {
   /// return StatusCode::capture. Memory that is taken meanwhile stays with the graph for as long as that lives, whoever
   /// gives it back: its kernels will write there at every replay.
   virtual Status begin_capture(Queue queue) = 0;
-  /// Ends the recording. Where it failed, *graph is null, the status says why, and nothing is left of it.
-  virtual Status end_capture(Queue queue, void** graph) = 0;
+  /// Ends the recording; *nodes is how many kernels, copies and fills there are in it. Where it failed, *graph is null,
+  /// the status says why, and nothing is left of it.
+  virtual Status end_capture(Queue queue, void** graph, std::int64_t* nodes) = 0;
   /// Queues what was recorded, with the same addresses and numbers.
   virtual Status replay(Queue queue, void* graph) = 0;
   virtual void release_graph(void* graph) noexcept = 0;

@@ -30,15 +30,16 @@ class Recording {
   ~Recording() {
     if (ended_) return;
     void* graph = nullptr;
-    const Status status = end(&graph);
+    std::int64_t nodes = 0;
+    const Status status = end(&graph, &nodes);
     if (status.ok()) backend_.release_graph(graph);
   }
   Recording(const Recording&) = delete;
   Recording& operator=(const Recording&) = delete;
 
-  Status end(void** graph) {
+  Status end(void** graph, std::int64_t* nodes) {
     ended_ = true;
-    const Status status = backend_.end_capture(backend_.queue(), graph);
+    const Status status = backend_.end_capture(backend_.queue(), graph, nodes);
     flag_ = false;
     return status;
   }
@@ -63,20 +64,26 @@ Graph Graph::capture(Device device, const std::function<void()>& work) {
   Recording record(device);
   work();
   void* graph = nullptr;
-  detail::check(record.end(&graph), "capture");
-  return {device, backend(device), graph};
+  std::int64_t nodes = 0;
+  detail::check(record.end(&graph, &nodes), "capture");
+  return {device, backend(device), graph, nodes};
 }
 
-Graph::Graph(Device device, Backend& backend, void* graph) : device_(device), backend_(&backend), graph_(graph) {}
+Graph::Graph(Device device, Backend& backend, void* graph, std::int64_t nodes)
+    : device_(device), backend_(&backend), graph_(graph), nodes_(nodes) {}
 
 Graph::Graph(Graph&& other) noexcept
-    : device_(other.device_), backend_(other.backend_), graph_(std::exchange(other.graph_, nullptr)) {}
+    : device_(other.device_),
+      backend_(other.backend_),
+      graph_(std::exchange(other.graph_, nullptr)),
+      nodes_(std::exchange(other.nodes_, 0)) {}
 
 Graph& Graph::operator=(Graph&& other) noexcept {
   Graph taken(std::move(other));
   std::swap(device_, taken.device_);
   std::swap(backend_, taken.backend_);
   std::swap(graph_, taken.graph_);
+  std::swap(nodes_, taken.nodes_);
   return *this;
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <functional>
 
 #include "device.h"
@@ -30,16 +31,19 @@ class Graph {
   ~Graph();
 
   explicit operator bool() const { return graph_ != nullptr; }
+  /// How many kernels, copies and fills it has; 0 for a graph that is not there.
+  std::int64_t nodes() const { return nodes_; }
   /// Queues the recorded work. It does not count as a write in place for gradients: what a recorded call wrote, no rule
   /// outside the graph may have saved. Throws CaptureError for a graph that is not there, and while the device records.
   void replay();
 
  private:
-  Graph(Device device, Backend& backend, void* graph);
+  Graph(Device device, Backend& backend, void* graph, std::int64_t nodes);
 
   Device device_;
   Backend* backend_ = nullptr;
   void* graph_ = nullptr;  // the backend's
+  std::int64_t nodes_ = 0;
 };
 
 /// Whether a graph is being recorded on `device`.

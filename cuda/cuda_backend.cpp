@@ -114,7 +114,7 @@ class Implementation final : public CudaBackend {
   }
 
   Status begin_capture(Queue) override;
-  Status end_capture(Queue, void** graph) override;
+  Status end_capture(Queue, void** graph, std::int64_t* nodes) override;
   Status replay(Queue, void* graph) override {
     return run_for_graph(
         [&] { check(cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph), context_.stream), "cudaGraphLaunch"); });
@@ -330,7 +330,7 @@ Status Implementation::begin_capture(Queue) {
   });
 }
 
-Status Implementation::end_capture(Queue, void** graph) {
+Status Implementation::end_capture(Queue, void** graph, std::int64_t* nodes) {
   *graph = nullptr;
   if (!capturing_) return failure(StatusCode::capture, "no graph is being recorded");
   capturing_ = false;
@@ -340,7 +340,9 @@ Status Implementation::end_capture(Queue, void** graph) {
     cudaGraph_t recorded = nullptr;
     check(cudaStreamEndCapture(context_.stream, &recorded), "cudaStreamEndCapture");
     cudaGraphExec_t ready = nullptr;
-    cudaError_t error = cudaGraphInstantiate(&ready, recorded, 0);
+    std::size_t count = 0;
+    cudaError_t error = cudaGraphGetNodes(recorded, nullptr, &count);
+    if (error == cudaSuccess) error = cudaGraphInstantiate(&ready, recorded, 0);
     cudaGraphDestroy(recorded);
     check(error, "cudaGraphInstantiate");
     if (refused) {
@@ -348,6 +350,7 @@ Status Implementation::end_capture(Queue, void** graph) {
       throw Failure(StatusCode::capture, "something in it could not be recorded");
     }
     *graph = ready;
+    *nodes = static_cast<std::int64_t>(count);
     ++graphs_;
   });
   if (graphs_ == 0) pool_.release_graph_blocks();

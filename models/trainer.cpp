@@ -239,6 +239,11 @@ bool Trainer::replay(RecordedStep& step, const Array& indices) {
   return without_graphs_after([&] { step.graph.replay(); });
 }
 
+std::int64_t Trainer::graph_nodes() const {
+  const auto found = recorded_.find(std::min(options_.batch_size, train_count()));
+  return found == recorded_.end() ? 0 : found->second.graph.nodes();
+}
+
 bool Trainer::without_graphs_after(const std::function<void()>& work) {
   try {
     work();

@@ -63,6 +63,8 @@ class Trainer {
   /// `graph_note`.
   bool replays() const { return replays_; }
   const std::string& graph_note() const { return graph_note_; }
+  /// Nodes of the graph that a step on a full batch is recorded as: kernels and copies. 0 where none is.
+  std::int64_t graph_nodes() const;
   /// Which of the model's classes have no picture among those that it trains on, the pictures to validate on left out,
   /// and what to do: such a model would draw from a label that it never saw. Empty where each has one.
   const std::string& class_note() const { return class_note_; }

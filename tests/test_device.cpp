@@ -121,6 +121,7 @@ TEST_CASE("(in a process of its own) graphs", "[.mock_graphs]") {
       b.assign(a);
     });
     REQUIRE(graph);
+    REQUIRE(graph.nodes() == 1);
     REQUIRE_FALSE(is_capturing(gpu));
     REQUIRE(b.to_vector<float>() == std::vector<float>(3, 0));  // recorded, not run
     graph.replay();
@@ -139,8 +140,14 @@ TEST_CASE("(in a process of its own) graphs", "[.mock_graphs]") {
     REQUIRE(b.to_vector<float>() == std::vector<float>(3, 3));
     Graph third(std::move(second));
     REQUIRE(third);
+    REQUIRE(third.nodes() == 1);
     REQUIRE_THROWS_AS(second.replay(), CaptureError);  // NOLINT: after the move
-    third = Graph::capture(gpu, [&] { b.fill(4); });
+    REQUIRE(second.nodes() == 0);                      // NOLINT
+    third = Graph::capture(gpu, [&] {
+      b.fill(5);
+      b.fill(4);
+    });
+    REQUIRE(third.nodes() == 2);
     third.replay();
     REQUIRE(b.to_vector<float>() == std::vector<float>(3, 4));
     REQUIRE(graphs() == 1);
@@ -148,6 +155,7 @@ TEST_CASE("(in a process of its own) graphs", "[.mock_graphs]") {
   REQUIRE(graphs() == 0);
   Graph none;
   REQUIRE_FALSE(none);
+  REQUIRE(none.nodes() == 0);
   REQUIRE(message_of([&] { none.replay(); }) == "[replay] expected a graph, found one that was never captured");
   print_result("passed");
 }

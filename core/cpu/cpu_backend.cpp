@@ -74,7 +74,9 @@ class CpuBackend final : public Backend {
   Status synchronize(Queue) override { return {}; }
 
   Status begin_capture(Queue) override { return {StatusCode::unsupported, "the CPU records no graphs"}; }
-  Status end_capture(Queue, void**) override { return {StatusCode::unsupported, "the CPU records no graphs"}; }
+  Status end_capture(Queue, void**, std::int64_t*) override {
+    return {StatusCode::unsupported, "the CPU records no graphs"};
+  }
   Status replay(Queue, void*) override { return {StatusCode::unsupported, "the CPU records no graphs"}; }
   void release_graph(void*) noexcept override {}
 

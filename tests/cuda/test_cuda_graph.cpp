@@ -123,6 +123,23 @@ TEST_CASE("graph on the GPU: what cannot be recorded is a CaptureError, and the 
   CHECK(a.to_vector<float>() == std::vector<float>{2, 2, 2});
 }
 
+TEST_CASE("graph on the GPU: it knows how many kernels and copies it has", "[cuda][graph]") {
+  const Array a = Array::full({3}, 2, {DType::float32, gpu});
+  Array b = Array::zeros({3}, {DType::float32, gpu});
+  CHECK(Graph::capture(gpu, [] {}).nodes() == 0);
+  for (const int count : {1, 10, 80}) {
+    const Graph graph = Graph::capture(gpu, [&] {
+      for (int i = 0; i < count; ++i) b.fill(i);
+    });
+    CHECK(graph.nodes() == count);
+  }
+  CHECK(Graph::capture(gpu, [&] {
+          b.fill(1);
+          b.assign(a);
+          kernels::add(a, a);
+        }).nodes() == 3);
+}
+
 TEST_CASE("graph on the GPU: what the work throws goes on, and its memory comes back", "[cuda][graph]") {
   Array a = Array::full({3}, 2, {DType::float32, gpu});
   const int64_t active = memory_stats(gpu).active;

@@ -32,6 +32,7 @@ struct Outcome {
   NamedArrays state;           // on the CPU
   std::string note;
   bool replays = false;
+  std::int64_t graph_nodes = 0;
 };
 
 /// Trains with no folder.
@@ -50,6 +51,7 @@ Outcome train_here(RunConfig config, const Trainer::OnStep& on_step = {}) {
   for (auto& [name, array] : trainer.state()) out.state.emplace_back(name, array.copy().to(cpu));
   out.note = trainer.graph_note();
   out.replays = trainer.replays();
+  out.graph_nodes = trainer.graph_nodes();
   return out;
 }
 
@@ -122,7 +124,7 @@ TEST_CASE("training on the GPU: a replayed step is one launch and takes no memor
   int steps = 0;
   MemoryStats before{}, after{};
   long long launched = 0;
-  train_here(config, [&](std::int64_t) {
+  const Outcome replayed = train_here(config, [&](std::int64_t) {
     // In the third of four epochs of seven steps both kinds of steps are recorded.
     ++steps;
     if (steps == 17) before = memory_stats(gpu), launched = launches ? launches() : 0;
@@ -132,7 +134,19 @@ TEST_CASE("training on the GPU: a replayed step is one launch and takes no memor
   CHECK(after.backing_allocations == before.backing_allocations);
   CHECK(after.active == before.active);
   CHECK(before.active > 0);
-  if (launches) CHECK(launched == 2);
+  if (!launches) return;
+  CHECK(launched == 2);
+  // Its graph has the kernels that a step launches without one, and a few copies.
+  config.train.graph = false;
+  steps = 0;
+  const Outcome stepped = train_here(config, [&](std::int64_t) {
+    ++steps;
+    if (steps == 17) launched = launches();
+    if (steps == 18) launched = launches() - launched;
+  });
+  CHECK(stepped.graph_nodes == 0);
+  CHECK(replayed.graph_nodes >= launched);
+  CHECK(replayed.graph_nodes <= launched + 5);
 }
 
 TEST_CASE("training on the GPU: a graph that cannot be recorded is done without, and a note says why",

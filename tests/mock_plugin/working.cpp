@@ -61,11 +61,12 @@ class WorkingBackend final : public StubBackend {
     spoiled_ = false;
     return {};
   }
-  Status end_capture(Queue, void** graph) override {
+  Status end_capture(Queue, void** graph, std::int64_t* nodes) override {
     std::unique_ptr<Calls> calls = std::move(capturing_);
     *graph = nullptr;
     if (spoiled_) return {StatusCode::capture, "the mock GPU could not record that"};
     ++stats_.cached;  // counts the graphs that live, for the tests
+    *nodes = static_cast<std::int64_t>(calls->size());
     *graph = calls.release();
     return {};
   }
