@@ -30,6 +30,7 @@ dataset-fashion-mnist data fashion-mnist
 catch2 header catch2/catch.hpp
 libbenchmark-dev header benchmark/benchmark.h
 pkg-config command pkg-config
+python3 command python3
 clang command clang++
 clang-format command clang-format
 clang-tidy command clang-tidy
