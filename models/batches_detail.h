@@ -6,7 +6,7 @@
 #include "model.h"
 
 /// Internal to models: how pictures that lie as bytes on a model's device come to it.
-namespace elbo::models::detail {
+namespace elbo::models::internal {
 
 /// The pictures at `indices` (int64 [k]) as the model takes them: float32, scaled to its config's pixels.
 inline Tensor as_input(const Model& model, const Array& pictures, const Array& indices) {
@@ -32,4 +32,4 @@ void for_batches(Model& model, const Array& pictures, const Array& labels, std::
   }
 }
 
-}  // namespace elbo::models::detail
+}  // namespace elbo::models::internal

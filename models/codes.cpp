@@ -8,7 +8,7 @@
 
 #include "../core/parallel_for.h"
 
-namespace elbo::models::detail {
+namespace elbo::models::internal {
 namespace {
 
 using std::int64_t;
@@ -131,4 +131,4 @@ std::vector<Neighbor> nearest_neighbors(const TiledPoints& points, int64_t k) {
   return out;
 }
 
-}  // namespace elbo::models::detail
+}  // namespace elbo::models::internal

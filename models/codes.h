@@ -6,7 +6,7 @@
 #include "../core/array.h"
 
 /// What PCA, t-SNE and the metrics share: points in float64 on the host, and distances between them.
-namespace elbo::models::detail {
+namespace elbo::models::internal {
 
 /// Copies codes [n, d], float32 on any device, in row-major order. Throws DTypeError for another type, ShapeError for
 /// another rank or a size of 0, and ValueError for a NaN or an infinity, naming its place; messages begin with `what`,
@@ -49,4 +49,4 @@ struct Neighbor {
 /// The k nearest others of each point, [n, k], nearest first; exact, by comparing all pairs. k < n.
 std::vector<Neighbor> nearest_neighbors(const TiledPoints& points, std::int64_t k);
 
-}  // namespace elbo::models::detail
+}  // namespace elbo::models::internal

@@ -49,7 +49,7 @@ template <class Visit>
 void for_predictions(Model& model, const Array& pictures, const Array& labels, std::span<const std::int64_t> indices,
                      const EvaluateOptions& options, const Visit& visit) {
   Generator noise(options.seed, Stream::validation, pictures.device());
-  detail::for_batches(model, pictures, labels, indices, options.batch_size, [&](const Tensor& x, const Tensor& y) {
+  internal::for_batches(model, pictures, labels, indices, options.batch_size, [&](const Tensor& x, const Tensor& y) {
     if (options.before_batch) options.before_batch();
     Posterior q = model.encode(x, y);
     Tensor z = options.codes == Codes::mean ? q.mu : draw(q, &noise);

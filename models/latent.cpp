@@ -25,7 +25,7 @@ void check_labels_there(const Model& model, const datasets::Dataset& dataset) {
 Tensor input_pictures(const Model& model, const datasets::Dataset& dataset, std::span<const std::int64_t> indices) {
   const Array pictures = dataset.subset(indices).pictures_array(model.device());
   const auto count = static_cast<std::int64_t>(indices.size());
-  return detail::as_input(model, pictures, Array::from(all_up_to(count), {count}, pictures.device()));
+  return internal::as_input(model, pictures, Array::from(all_up_to(count), {count}, pictures.device()));
 }
 
 Tensor input_labels(const Model& model, const datasets::Dataset& dataset, std::span<const std::int64_t> indices) {
@@ -51,7 +51,7 @@ Array encode_means(Model& model, const datasets::Dataset& dataset, std::int64_t 
   check_labels_there(model, dataset);
   const Device device = model.device();
   std::vector<Array> parts;
-  detail::for_batches(
+  internal::for_batches(
       model, dataset.pictures_array(device), dataset.labels_array(device), all_up_to(dataset.size()), batch_size,
       [&](const Tensor& x, const Tensor& labels) { parts.push_back(model.encode(x, labels).mu.array()); });
   if (parts.empty()) return Array::zeros({0, model.config().latent}, {.device = device});

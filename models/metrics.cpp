@@ -15,10 +15,11 @@ namespace {
 using std::int64_t;
 
 // For each of the k neighbours of points a and b in the embedding, how many points come before it in the codes.
-void count_nearer(const detail::TiledPoints& codes, int64_t a, int64_t b, int64_t k, const detail::Neighbor* limits_a,
-                  const detail::Neighbor* limits_b, int64_t* nearer_a, int64_t* nearer_b) {
-  constexpr int64_t width = detail::TiledPoints::width;
-  auto count = [k](int64_t self, int64_t first, const double* distances, const detail::Neighbor* limits,
+void count_nearer(const internal::TiledPoints& codes, int64_t a, int64_t b, int64_t k,
+                  const internal::Neighbor* limits_a, const internal::Neighbor* limits_b, int64_t* nearer_a,
+                  int64_t* nearer_b) {
+  constexpr int64_t width = internal::TiledPoints::width;
+  auto count = [k](int64_t self, int64_t first, const double* distances, const internal::Neighbor* limits,
                    int64_t* nearer) {
     for (int64_t m = 0; m < k; ++m) {
       int64_t less = 0, equal = 0;
@@ -46,20 +47,20 @@ void count_nearer(const detail::TiledPoints& codes, int64_t a, int64_t b, int64_
 }  // namespace
 
 double trustworthiness(const Array& codes, const Array& embedding, int64_t k) {
-  std::vector<double> code_rows = detail::checked_codes("[trustworthiness] codes", codes);
-  std::vector<double> embedding_rows = detail::checked_codes("[trustworthiness] embedding", embedding);
+  std::vector<double> code_rows = internal::checked_codes("[trustworthiness] codes", codes);
+  std::vector<double> embedding_rows = internal::checked_codes("[trustworthiness] embedding", embedding);
   const int64_t n = codes.shape()[0];
   ELBO_CHECK(embedding.shape()[0] == n, ShapeError, "[trustworthiness] expected as many points in the embedding as ",
              "codes: ", n, ", found ", embedding.shape()[0]);
   ELBO_CHECK(k >= 1 && 2 * k < n, ValueError, "[trustworthiness] neighbours: expected at least 1 and fewer than half ",
              "of the ", n, " points, found ", k);
-  const detail::TiledPoints from(std::move(code_rows), n, codes.shape()[1]),
+  const internal::TiledPoints from(std::move(code_rows), n, codes.shape()[1]),
       to(std::move(embedding_rows), n, embedding.shape()[1]);
-  std::vector<detail::Neighbor> neighbors = detail::nearest_neighbors(to, k);
+  std::vector<internal::Neighbor> neighbors = internal::nearest_neighbors(to, k);
   std::vector<int64_t> nearer(neighbors.size(), 0);
   parallel_for(n, 2, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin * k; i < end * k; ++i) {
-      detail::Neighbor& neighbor = neighbors[static_cast<std::size_t>(i)];
+      internal::Neighbor& neighbor = neighbors[static_cast<std::size_t>(i)];
       neighbor.squared_distance = from.squared_distance(i / k, neighbor.index);
     }
     for (int64_t a = begin; a < end; a += 2) {

@@ -18,7 +18,7 @@ using RowVector = Eigen::Matrix<double, 1, Eigen::Dynamic>;
 }  // namespace
 
 Pca pca(const Array& codes, int64_t components) {
-  const std::vector<double> rows = detail::checked_codes("[pca] codes", codes);
+  const std::vector<double> rows = internal::checked_codes("[pca] codes", codes);
   const int64_t n = codes.shape()[0], d = codes.shape()[1];
   ELBO_CHECK(components >= 1 && components <= d, ValueError, "[pca] components: expected 1 to ", d,
              ", the dimensions of the codes, found ", components);
@@ -47,7 +47,7 @@ Pca pca(const Array& codes, int64_t components) {
 }
 
 Array Pca::project(const Array& codes) const {
-  const std::vector<double> rows = detail::checked_codes("[project] codes", codes);
+  const std::vector<double> rows = internal::checked_codes("[project] codes", codes);
   const int64_t n = codes.shape()[0], d = codes.shape()[1];
   ELBO_CHECK(d == static_cast<int64_t>(mean.size()), ShapeError, "[project] codes: expected ", mean.size(),
              " dimensions, found ", d);

@@ -37,7 +37,7 @@ void check_options(int64_t n, const TsneOptions& options) {
 // The codes times the power of two that makes the largest magnitude 1/2 to 1: the result does not depend on their
 // scale, and nothing overflows.
 Array of_unit_size(const Array& codes) {
-  const std::vector<double> values = detail::checked_codes("[tsne] codes", codes);
+  const std::vector<double> values = internal::checked_codes("[tsne] codes", codes);
   double largest = 0;
   for (double value : values) largest = std::max(largest, std::abs(value));
   int exponent = 0;
@@ -87,16 +87,16 @@ class Descent {
   const TsneOptions& options_;
   int64_t n_;
   float rate_;
-  detail::Affinities p_;
-  detail::BoxTree tree_;
+  internal::Affinities p_;
+  internal::BoxTree tree_;
   std::vector<std::int32_t> original_;  // the number that a point had in the codes
   std::vector<float> places_, moves_, gains_, attraction_, repulsion_, z_;
 };
 
 Descent::Descent(const Array& codes, const TsneOptions& options)
     : options_(options), n_(codes.shape()[0]), tree_(n_), places_(first_places(codes, options.seed)) {
-  p_ = detail::affinities(detail::TiledPoints(detail::checked_codes("[tsne] codes", codes), n_, codes.shape()[1]),
-                          options.perplexity);
+  p_ = internal::affinities(internal::TiledPoints(internal::checked_codes("[tsne] codes", codes), n_, codes.shape()[1]),
+                            options.perplexity);
   rate_ = static_cast<float>(options.learning_rate > 0
                                  ? options.learning_rate
                                  : std::max(static_cast<double>(n_) / options.early_exaggeration / 4, 50.0));
@@ -128,7 +128,7 @@ void Descent::keep_spread() {
 }
 
 void Descent::reorder() {
-  const std::vector<std::int32_t> order = detail::curve_order(places_);
+  const std::vector<std::int32_t> order = internal::curve_order(places_);
   auto permute = [&order](auto& values, std::size_t width) {
     auto old = values;
     for (std::size_t i = 0; i < values.size(); ++i)
@@ -138,16 +138,16 @@ void Descent::reorder() {
   permute(places_, 2);
   permute(moves_, 2);
   permute(gains_, 2);
-  p_ = detail::reordered(p_, order);
+  p_ = internal::reordered(p_, order);
 }
 
 // Fills in both forces and returns Z.
 double Descent::forces() {
   tree_.build(places_);
   parallel_for(tree_.groups(), 1, [&](int64_t begin, int64_t end) {
-    constexpr int64_t size = detail::BoxTree::group_size;
+    constexpr int64_t size = internal::BoxTree::group_size;
     for (int64_t group = begin; group < end; ++group) tree_.repel(group, options_.theta, repulsion_.data(), z_.data());
-    detail::attract(p_, places_, begin * size, std::min(end * size, n_), attraction_.data());
+    internal::attract(p_, places_, begin * size, std::min(end * size, n_), attraction_.data());
   });
   double z = 0;
   for (float point : z_) z += point;
@@ -176,7 +176,7 @@ bool Descent::flown_apart() const {
 
 Tsne Descent::result() {
   Tsne out;
-  out.kl = detail::divergence(p_, places_, forces());
+  out.kl = internal::divergence(p_, places_, forces());
   out.points = Array::empty({n_, 2});
   float* to = out.points.mutable_values<float>().data();
   for (std::size_t i = 0; i < original_.size(); ++i)

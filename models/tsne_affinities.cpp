@@ -5,7 +5,7 @@
 
 #include "../core/parallel_for.h"
 
-namespace elbo::models::detail {
+namespace elbo::models::internal {
 namespace {
 
 using std::int64_t;
@@ -141,4 +141,4 @@ Affinities reordered(const Affinities& p, std::span<const std::int32_t> order) {
   return out;
 }
 
-}  // namespace elbo::models::detail
+}  // namespace elbo::models::internal

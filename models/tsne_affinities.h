@@ -5,7 +5,7 @@
 
 #include "codes.h"
 
-namespace elbo::models::detail {
+namespace elbo::models::internal {
 
 /// The symmetric joint probabilities of t-SNE, in compressed rows; they add up to 1.
 struct Affinities {
@@ -27,4 +27,4 @@ Affinities affinities(const TiledPoints& points, double perplexity);
 /// The same with the points in another order: new point i is the old order[i].
 Affinities reordered(const Affinities& p, std::span<const std::int32_t> order);
 
-}  // namespace elbo::models::detail
+}  // namespace elbo::models::internal

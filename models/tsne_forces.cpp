@@ -8,7 +8,7 @@
 
 #include "../core/parallel_for.h"
 
-namespace elbo::models::detail {
+namespace elbo::models::internal {
 namespace {
 
 using std::int64_t;
@@ -279,4 +279,4 @@ double divergence(const Affinities& p, std::span<const float> points, double z) 
   return total;
 }
 
-}  // namespace elbo::models::detail
+}  // namespace elbo::models::internal

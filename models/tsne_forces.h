@@ -8,7 +8,7 @@
 /// The two forces of t-SNE's gradient. Points lie in one array, x and y in turn, in an order along a space-filling
 /// curve, so that neighbours in the plane are neighbours in memory. With q(i, j) = 1 / (1 + |y_i - y_j|^2) and
 /// Z = sum of all q(i, j), i != j, the gradient is 4 (sum_j p q (y_i - y_j) - sum_j q^2 (y_i - y_j) / Z).
-namespace elbo::models::detail {
+namespace elbo::models::internal {
 
 /// An order of the points along a Hilbert curve over their bounding square: order[i] is the i-th point on the curve.
 std::vector<std::int32_t> curve_order(std::span<const float> points);
@@ -56,4 +56,4 @@ void attract(const Affinities& p, std::span<const float> points, std::int64_t be
 /// The Kullback-Leibler divergence sum p log(p Z / q) over the entries of p, in nats.
 double divergence(const Affinities& p, std::span<const float> points, double z);
 
-}  // namespace elbo::models::detail
+}  // namespace elbo::models::internal

@@ -65,7 +65,7 @@ std::vector<float> spiral(int64_t n) {
     points.push_back(static_cast<float>(radius * std::cos(turn)));
     points.push_back(static_cast<float>(radius * std::sin(turn)));
   }
-  for (std::int32_t i : models::detail::curve_order(points))
+  for (std::int32_t i : models::internal::curve_order(points))
     sorted.insert(sorted.end(), {points[2 * static_cast<std::size_t>(i)], points[2 * static_cast<std::size_t>(i) + 1]});
   return sorted;
 }
@@ -91,7 +91,7 @@ Forces exact_repulsion(const std::vector<float>& points) {
 
 Forces tree_repulsion(const std::vector<float>& points, double theta) {
   std::vector<float> force(points.size(), nan_value), z(points.size() / 2, nan_value);
-  models::detail::BoxTree tree(static_cast<int64_t>(z.size()));
+  models::internal::BoxTree tree(static_cast<int64_t>(z.size()));
   tree.build(points);
   for (int64_t group = 0; group < tree.groups(); ++group) tree.repel(group, theta, force.data(), z.data());
   return {{force.begin(), force.end()}, {z.begin(), z.end()}};
@@ -104,8 +104,8 @@ double relative_error(const std::vector<double>& a, const std::vector<double>& b
   return std::sqrt(error / norm);
 }
 
-models::detail::TiledPoints tiled(const Array& codes) {
-  return {models::detail::checked_codes("[test] codes", codes), codes.shape()[0], codes.shape()[1]};
+models::internal::TiledPoints tiled(const Array& codes) {
+  return {models::internal::checked_codes("[test] codes", codes), codes.shape()[0], codes.shape()[1]};
 }
 
 bool same_bits(const Array& a, const Array& b) {
@@ -265,9 +265,9 @@ TEST_CASE("nearest_neighbors: all pairs, sorted, ties by index", "[embed]") {
     const Array codes = pattern(n, 3);  // has equal points from n = 32 on
     const auto points = tiled(codes);
     for (int64_t k : {int64_t{1}, n / 2, n - 1}) {
-      const auto found = models::detail::nearest_neighbors(points, k);
+      const auto found = models::internal::nearest_neighbors(points, k);
       for (int64_t i = 0; i < n; ++i) {
-        std::vector<models::detail::Neighbor> others;
+        std::vector<models::internal::Neighbor> others;
         for (int64_t j = 0; j < n; ++j)
           if (j != i) others.push_back({points.squared_distance(i, j), static_cast<std::int32_t>(j)});
         std::sort(others.begin(), others.end());
@@ -282,7 +282,7 @@ TEST_CASE("nearest_neighbors: all pairs, sorted, ties by index", "[embed]") {
 }
 
 TEST_CASE("conditional_probabilities: have the perplexity asked for", "[embed]") {
-  std::vector<models::detail::Neighbor> neighbors;
+  std::vector<models::internal::Neighbor> neighbors;
   std::vector<double> p(50);
   auto perplexity = [&p] {
     double entropy = 0;
@@ -293,7 +293,7 @@ TEST_CASE("conditional_probabilities: have the perplexity asked for", "[embed]")
     neighbors.clear();
     for (int i = 0; i < 50; ++i) neighbors.push_back({scale * (1000 + i * i), i});
     for (double wanted : {1.5, 5.0, 49.0}) {
-      models::detail::conditional_probabilities(neighbors, wanted, p.data());
+      models::internal::conditional_probabilities(neighbors, wanted, p.data());
       CHECK(perplexity() == Approx(wanted).epsilon(2e-5));
       CHECK(std::accumulate(p.begin(), p.end(), 0.0) == Approx(1));
       CHECK(std::is_sorted(p.rbegin(), p.rend()));
@@ -301,22 +301,22 @@ TEST_CASE("conditional_probabilities: have the perplexity asked for", "[embed]")
   }
   // No distances: all the same. Ten at the least distance: at least the perplexity 10.
   for (auto& neighbor : neighbors) neighbor.squared_distance = 3;
-  models::detail::conditional_probabilities(neighbors, 5, p.data());
+  models::internal::conditional_probabilities(neighbors, 5, p.data());
   for (double value : p) CHECK(value == Approx(0.02));
   for (std::size_t i = 10; i < 50; ++i) neighbors[i].squared_distance = 4;
-  models::detail::conditional_probabilities(neighbors, 5, p.data());
+  models::internal::conditional_probabilities(neighbors, 5, p.data());
   for (std::size_t i = 0; i < 50; ++i) CHECK(p[i] == Approx(i < 10 ? 0.1 : 0).margin(1e-9));
 }
 
 TEST_CASE("affinities: the mean of both conditional probabilities, in any order of the points", "[embed]") {
   const int64_t n = 60;
   const auto points = tiled(clusters(n, 4, 1));
-  const models::detail::Affinities p = models::detail::affinities(points, 5);  // 16 neighbours
-  const auto neighbors = models::detail::nearest_neighbors(points, 16);
+  const models::internal::Affinities p = models::internal::affinities(points, 5);  // 16 neighbours
+  const auto neighbors = models::internal::nearest_neighbors(points, 16);
   std::vector<double> dense(n * n), row(16);
   for (int64_t i = 0; i < n; ++i) {
-    const std::span<const models::detail::Neighbor> near(neighbors.data() + i * 16, 16);
-    models::detail::conditional_probabilities(near, 5, row.data());
+    const std::span<const models::internal::Neighbor> near(neighbors.data() + i * 16, 16);
+    models::internal::conditional_probabilities(near, 5, row.data());
     for (std::size_t m = 0; m < 16; ++m) {
       dense[static_cast<std::size_t>(i * n + near[m].index)] += row[m] / (2.0 * n);
       dense[static_cast<std::size_t>(near[m].index * n + i)] += row[m] / (2.0 * n);
@@ -324,8 +324,8 @@ TEST_CASE("affinities: the mean of both conditional probabilities, in any order 
   }
   std::vector<std::int32_t> order(n);
   for (std::int32_t i = 0; i < n; ++i) order[static_cast<std::size_t>(i)] = (i * 7 + 3) % 60;
-  const models::detail::Affinities turned = models::detail::reordered(p, order);
-  auto to_dense = [](const models::detail::Affinities& sparse) {
+  const models::internal::Affinities turned = models::internal::reordered(p, order);
+  auto to_dense = [](const models::internal::Affinities& sparse) {
     std::vector<double> out(n * n);
     for (std::size_t i = 0; i < n; ++i)
       for (auto e = static_cast<std::size_t>(sparse.begin[i]); e < static_cast<std::size_t>(sparse.begin[i + 1]); ++e)
@@ -349,7 +349,7 @@ TEST_CASE("curve_order: neighbours on the curve are neighbours in the plane", "[
   for (int row = 0; row < 16; ++row)
     for (int column = 0; column < 16; ++column)
       grid.insert(grid.end(), {static_cast<float>(column), static_cast<float>(row)});
-  const std::vector<std::int32_t> order = models::detail::curve_order(grid);
+  const std::vector<std::int32_t> order = models::internal::curve_order(grid);
   std::vector<bool> seen(256);
   for (std::size_t i = 0; i < 256; ++i) {
     seen[static_cast<std::size_t>(order[i])] = true;
@@ -385,16 +385,16 @@ TEST_CASE("BoxTree: theta 0 is exact, theta 0.5 within one percent", "[embed]") 
 
 TEST_CASE("tsne: both forces are the gradient of the divergence", "[embed]") {
   const int64_t n = 45;
-  const models::detail::Affinities p = models::detail::affinities(tiled(clusters(n, 3, 1)), 6);
+  const models::internal::Affinities p = models::internal::affinities(tiled(clusters(n, 3, 1)), 6);
   std::vector<float> points;
   for (int64_t i = 0; i < 2 * n; ++i) points.push_back(static_cast<float>(i * i * 5 % 37) / 8);
   auto divergence = [&] {
     const Forces exact = exact_repulsion(points);
-    return models::detail::divergence(p, points, std::accumulate(exact.z.begin(), exact.z.end(), 0.0));
+    return models::internal::divergence(p, points, std::accumulate(exact.z.begin(), exact.z.end(), 0.0));
   };
   std::vector<float> attraction(points.size(), nan_value);
-  models::detail::attract(p, points, 0, 20, attraction.data());
-  models::detail::attract(p, points, 20, n, attraction.data());
+  models::internal::attract(p, points, 0, 20, attraction.data());
+  models::internal::attract(p, points, 20, n, attraction.data());
   const Forces repulsion = tree_repulsion(points, 0);
   const double z = std::accumulate(repulsion.z.begin(), repulsion.z.end(), 0.0);
   for (std::size_t i = 0; i < points.size(); ++i) {

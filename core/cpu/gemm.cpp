@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "../parallel_for.h"
+#include "kernels.h"
 #include "pool.h"
 
 namespace elbo::cpu_kernels {
@@ -20,8 +21,6 @@ constexpr int64_t block_cols = 32;           // of a block, the unit of work tha
 constexpr int64_t part_size = 1024;          // rows and columns that are packed at once
 constexpr int64_t packed_floats = 2 << 20;   // about how much is packed at once
 constexpr int64_t worth_a_thread = 1 << 16;  // multiply-adds, or elements times 4 to pack, that take a microsecond
-
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // [0, n) in `count` pieces of nearly equal size, at most `most` long, which start at multiples of `unit`.
 struct Cut {

@@ -9,10 +9,6 @@ namespace {
 
 using std::int64_t;
 
-// Sums are cut into pieces of about this many elements, and columns into strips of this many.
-constexpr int64_t chunk_elements = 16384;
-constexpr int64_t strip_columns = 256;
-
 /// x [a, groups, b]. With b = 1 the groups are columns, otherwise they are made of rows of b elements.
 struct Grouped {
   int64_t a, groups, b;

@@ -9,10 +9,6 @@ namespace {
 
 using std::int64_t;
 
-// A sum is cut into pieces of this many elements, and columns into strips of this many.
-constexpr int64_t chunk_elements = 16384;
-constexpr int64_t strip_columns = 256;
-
 struct Axis {
   int64_t outer, n, inner;
   explicit Axis(const Shape& shape) : outer(shape[0]), n(shape[1]), inner(shape[2]) {}
