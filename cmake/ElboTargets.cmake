@@ -4,12 +4,15 @@ include(CheckCXXCompilerFlag)
 # Warnings, sanitizers, and arithmetic that is the same everywhere: no product and sum is contracted into an FMA
 # unless the source says fma, so that two loops over one formula give the same bits.
 function(elbo_options target)
-  # CMAKE_UNITY_BUILD is for the library alone: elsewhere files have names of their own in common.
-  if(NOT target STREQUAL "elbo")
-    set_target_properties(${target} PROPERTIES UNITY_BUILD OFF)
-  endif()
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
                                            -ffp-contract=off -fno-math-errno -fno-trapping-math)
+  # CMAKE_UNITY_BUILD is for the library alone: elsewhere files have names in common. There one file's names are in scope in
+  # the next, which is no shadow.
+  if(NOT target STREQUAL "elbo")
+    set_target_properties(${target} PROPERTIES UNITY_BUILD OFF)
+  elseif(CMAKE_UNITY_BUILD)
+    target_compile_options(${target} PRIVATE -Wno-shadow)
+  endif()
   # GCC 12 warns falsely where a literal and a std::string are joined (its bug 105651).
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     target_compile_options(${target} PRIVATE -Wno-restrict)
