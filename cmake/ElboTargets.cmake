@@ -1,4 +1,4 @@
-# Compile options that every target of the project shares, and the CPU variants of the kernels.
+# Compile options that the targets of the project share, the CPU variants of the kernels, and the table of ops.
 include(CheckCXXCompilerFlag)
 
 # Warnings, sanitizers, and arithmetic that is the same everywhere: no product and sum is contracted into an FMA
@@ -6,8 +6,8 @@ include(CheckCXXCompilerFlag)
 function(elbo_options target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
                                            -ffp-contract=off -fno-math-errno -fno-trapping-math)
-  # CMAKE_UNITY_BUILD is for the library alone: elsewhere files have names in common. There one file's names are in scope in
-  # the next, and a class looks like a header's: builds that compile each file by itself warn, this one does not.
+  # CMAKE_UNITY_BUILD joins files of the library alone: those of others have names in common. Warnings about what one joined
+  # file sees of another would be false; the builds that join none (g++'s dev, clang++'s asan) give the true ones.
   if(NOT target STREQUAL "elbo")
     set_target_properties(${target} PROPERTIES UNITY_BUILD OFF)
   elseif(CMAKE_UNITY_BUILD)

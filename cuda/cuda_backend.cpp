@@ -341,10 +341,11 @@ Status Implementation::end_capture(Queue, void** graph, std::int64_t* nodes) {
     check(cudaStreamEndCapture(context_.stream, &recorded), "cudaStreamEndCapture");
     cudaGraphExec_t ready = nullptr;
     std::size_t count = 0;
-    cudaError_t error = cudaGraphGetNodes(recorded, nullptr, &count);
-    if (error == cudaSuccess) error = cudaGraphInstantiate(&ready, recorded, 0);
+    const cudaError_t counted = cudaGraphGetNodes(recorded, nullptr, &count);
+    const cudaError_t made = counted == cudaSuccess ? cudaGraphInstantiate(&ready, recorded, 0) : counted;
     cudaGraphDestroy(recorded);
-    check(error, "cudaGraphInstantiate");
+    check(counted, "cudaGraphGetNodes");
+    check(made, "cudaGraphInstantiate");
     if (refused) {
       cudaGraphExecDestroy(ready);
       throw Failure(StatusCode::capture, "something in it could not be recorded");

@@ -49,6 +49,13 @@ void check_checkpoint(const Run& run) {
              ": expected the checkpoint to go on from, found no such file");
 }
 
+/// Whether the checkpoint's place within an epoch is one in these pictures. Where it does not name its own, they are
+/// others only if others were accepted for that very epoch.
+bool of_same_pictures(const CheckpointHead& head, const DataOptions& data) {
+  if (head.data) return *head.data == data.identity;
+  return data.since == 1 || data.since <= head.epochs;
+}
+
 void check_model(const Run& run, std::int64_t best_epoch) {
   ELBO_CHECK(best_epoch == 0 || run.has("model.safetensors"), IoError, (run / "model.safetensors").string(),
              ": expected the model of epoch ", best_epoch, ", found no such file");
@@ -221,7 +228,7 @@ void take_up(const Run& run, Trainer& trainer, const DataOptions& data) {
   check_checkpoint(run);
   std::optional<Checkpoint> checkpoint = run.read_checkpoint();
   if (!checkpoint) return;
-  if (checkpoint->data != data.identity)
+  if (!of_same_pictures(*run.checkpoint_head(), data))
     std::erase_if(checkpoint->state, [](const auto& one) { return one.first.starts_with("position."); });
   try {
     trainer.load_state(checkpoint->state);
@@ -237,7 +244,7 @@ Standing standing(const Run& run, const DataOptions& data) {
   check_checkpoint(run);
   if (const std::optional<CheckpointHead> head = run.checkpoint_head()) {
     out.epochs = head->epochs;
-    out.batch = head->data == data.identity ? head->batch : 0;
+    out.batch = of_same_pictures(*head, data) ? head->batch : 0;
   }
   out.since = data.since;
   out.best_epoch = best_of(history_up_to(run, out.epochs), out.since).epoch;

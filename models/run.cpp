@@ -211,22 +211,23 @@ void Run::write_model(const NamedArrays& state_dict) const {
 
 void Run::write_checkpoint(const NamedArrays& state) const {
   make_folders(folder_ / "checkpoint");
-  save_safetensors(folder_ / checkpoint_file, state,
-                   {{"elbo", ELBO_VERSION},
-                    {"kernels", backend(config_.train.device).description()},
-                    {"data", config_.data.identity}});
+  std::map<std::string, std::string> metadata{{"elbo", ELBO_VERSION},
+                                              {"kernels", backend(config_.train.device).description()}};
+  if (!config_.data.identity.empty()) metadata["data"] = config_.data.identity;
+  save_safetensors(folder_ / checkpoint_file, state, metadata);
 }
 
 std::optional<Checkpoint> Run::read_checkpoint() const {
   if (!has(checkpoint_file)) return std::nullopt;
   SafetensorsFile file = load_safetensors(folder_ / checkpoint_file);
-  return Checkpoint{std::move(file.arrays), kernels_of(file.metadata), file.metadata["data"]};
+  return Checkpoint{std::move(file.arrays), kernels_of(file.metadata)};
 }
 
 std::optional<CheckpointHead> Run::checkpoint_head() const {
   if (!has(checkpoint_file)) return std::nullopt;
   SafetensorsFile file = detail::load_some(folder_ / checkpoint_file, {"epoch", "position.batch"});
-  CheckpointHead out{.kernels = kernels_of(file.metadata), .data = file.metadata["data"]};
+  CheckpointHead out{.kernels = kernels_of(file.metadata), .data = {}};
+  if (const auto data = file.metadata.find("data"); data != file.metadata.end()) out.data = data->second;
   try {
     for (const auto& [name, array] : file.arrays)
       if (array.numel() == 1) (name == "epoch" ? out.epochs : out.batch) = count_in(array, name.c_str());

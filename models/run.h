@@ -34,14 +34,16 @@ struct EpochRecord {
 struct Checkpoint {
   NamedArrays state;
   std::string kernels;  ///< what computed it, CPU kernels such as `v3`, or a GPU: with others the bits may differ
-  std::string data;     ///< `DataOptions::identity` then: a place within an epoch is one in those pictures alone
 };
 
 /// What it says of itself, its state left out.
 struct CheckpointHead {
   std::int64_t epochs = 0;  ///< that are over
   std::int64_t batch = 0;   ///< steps of the one after those
-  std::string kernels, data;
+  std::string kernels;      ///< as in Checkpoint
+  /// `DataOptions::identity` then: `batch` is a place in those pictures alone. Absent where the run knew none, and in
+  /// checkpoints of before there was this.
+  std::optional<std::string> data;
 };
 
 /// A run folder: `config.json`, `history.jsonl` (a line per epoch), `model.safetensors` (the best so far),

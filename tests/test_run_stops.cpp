@@ -253,6 +253,26 @@ TEST_CASE("a kill after other data was accepted leaves no place in the old", "[r
   CHECK_FALSE(go_on(run, 1000).stopped);
 }
 
+TEST_CASE("a checkpoint that does not name its data keeps its place, but not where other data was accepted", "[runs]") {
+  TempDir dir;
+  const Run run = created(dir / "run", small());
+  REQUIRE(go_on(run, 11).stopped);  // in the second epoch
+  const std::int64_t batch = standing(run).batch;
+  REQUIRE(batch > 1);
+  save_safetensors(run / "checkpoint/state.safetensors", run.read_checkpoint()->state, {{"kernels", "v3"}});
+  CHECK_FALSE(run.checkpoint_head()->data);
+  CHECK(standing(run).batch == batch);
+  DataOptions other = run.config().data;
+  other.identity = "other pictures";
+  other.since = 2;
+  CHECK(standing(run, other).batch == 0);
+  // It ends in the same bits.
+  const Run whole = created(dir / "whole", small());
+  go_on(whole, 1000);
+  CHECK_FALSE(go_on(run, 1000).stopped);
+  CHECK((model_of(run) == model_of(whole)));
+}
+
 TEST_CASE("patience counts from the first epoch on other data", "[runs]") {
   TempDir dir;
   RunConfig config = small();
