@@ -9,7 +9,7 @@
 namespace elbo::cli {
 namespace {
 
-constexpr const char* file_name = "manifold.png";
+constexpr const char* manifold_name = "manifold.png";
 
 struct ManifoldArgs : FigureArgs {
   std::int64_t n = 20;
@@ -18,7 +18,7 @@ struct ManifoldArgs : FigureArgs {
 
 int manifold(const ManifoldArgs& args) {
   std::vector<Trained> runs = open_trained(args);
-  std::filesystem::path file = output_of(args, runs, file_name);
+  std::filesystem::path file = output_of(args, runs, manifold_name);
   models::Model& model = *runs[0].model;
   ELBO_CHECK(model.config().latent == 2, ValueError, "the model of ", runs[0].run.folder().string(),
              ": expected 2 latent dimensions, found ", model.config().latent);
@@ -72,7 +72,7 @@ void add_manifold(CLI::App& app, Command& run) {
       ->type_name("X")
       ->capture_default_str();
   add_label(*command, *args, "The class to decode, where the model takes labels");
-  add_figure_options(*command, *args, file_name);
+  add_figure_options(*command, *args, manifold_name);
   command->final_callback([args, &run] { run = [args] { return manifold(*args); }; });
 }
 

@@ -85,14 +85,14 @@ bool same_value(const std::string& a, const std::string& b) {
   return a == b || (reads_as(a, x) && reads_as(b, y) && x == y);
 }
 
-bool contains(const std::vector<std::string>& values, const std::string& value) {
+bool is_among(const std::string& value, const std::vector<std::string>& values) {
   return std::any_of(values.begin(), values.end(), [&](const std::string& one) { return same_value(one, value); });
 }
 
 /// Whether the option has an effect where the setting has one of these values.
 bool holds(const Condition& condition, const std::vector<std::string>& found) {
   return std::any_of(found.begin(), found.end(),
-                     [&](const std::string& value) { return contains(condition.values, value) == condition.only; });
+                     [&](const std::string& value) { return is_among(value, condition.values) == condition.only; });
 }
 
 const OptionFacts* named(const std::vector<OptionFacts>& options, const std::string& name) {

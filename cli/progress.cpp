@@ -20,7 +20,7 @@ namespace elbo::cli {
 namespace {
 
 constexpr double redraw_seconds = 0.1;
-constexpr const char* bold = "\x1b[1m";
+constexpr const char* bold_code = "\x1b[1m";
 constexpr const char* green = "\x1b[32m";
 
 double steady_seconds() {
@@ -73,9 +73,9 @@ void Progress::begin(std::int64_t total_epochs, std::int64_t samples_per_epoch, 
   begin_time_ = epoch_time_ = options_.now();
   drawn_time_ = -std::numeric_limits<double>::infinity();
   const std::string head = "     loss  reconstr.       KL";
-  out_ << styled("           training, nats per sample", bold);
-  if (has_validation_) out_ << styled("  validation, nats per sample", bold);
-  out_ << '\n' << styled("  epoch" + head + (has_validation_ ? head : "") + "  seconds", bold) << std::endl;
+  out_ << styled("           training, nats per sample", bold_code);
+  if (has_validation_) out_ << styled("  validation, nats per sample", bold_code);
+  out_ << '\n' << styled("  epoch" + head + (has_validation_ ? head : "") + "  seconds", bold_code) << std::endl;
 }
 
 bool Progress::due() const { return options_.live && options_.now() - drawn_time_ >= redraw_seconds; }

@@ -10,7 +10,7 @@
 namespace elbo::cli {
 namespace {
 
-constexpr const char* file_name = "reconstructions.png";
+constexpr const char* reconstructions_name = "reconstructions.png";
 
 struct ReconstructArgs : FigureArgs {
   std::vector<std::int64_t> indices;
@@ -77,7 +77,7 @@ nlohmann::ordered_json json_of(const ReconstructArgs& args, const std::vector<Tr
 
 int reconstruct(const ReconstructArgs& args) {
   std::vector<Trained> runs = open_trained(args);
-  std::filesystem::path file = output_of(args, runs, file_name, args.input);
+  std::filesystem::path file = output_of(args, runs, reconstructions_name, args.input);
   Chosen chosen = choose(args, runs);
   std::vector<viz::Row> rows = rows_of(runs);
   viz::Image image = viz::reconstruction_figure(rows, chosen.pictures, chosen.indices,
@@ -125,7 +125,7 @@ void add_reconstruct(CLI::App& app, Command& run) {
       ->capture_default_str();
   add_label(*command, *args, "The class to take the pictures for, where a model takes labels (default: their own)");
   for (CLI::Option* option : add_data(*command, *args, true)) option->check(not_with("--input"));
-  add_figure_options(*command, *args, file_name);
+  add_figure_options(*command, *args, reconstructions_name);
   command->final_callback([args, &run] { run = [args] { return reconstruct(*args); }; });
 }
 

@@ -9,7 +9,7 @@
 namespace elbo::cli {
 namespace {
 
-constexpr const char* file_name = "samples.png";
+constexpr const char* samples_name = "samples.png";
 
 struct SampleArgs : FigureArgs {
   std::int64_t rows = 0, columns = 0;
@@ -40,7 +40,7 @@ void print_text(const SampleArgs& args, const std::vector<Trained>& runs, const 
 
 int sample(const SampleArgs& args) {
   std::vector<Trained> runs = open_trained(args);
-  std::filesystem::path file = output_of(args, runs, file_name);
+  std::filesystem::path file = output_of(args, runs, samples_name);
   viz::SampleOptions options{.title = args.title,
                              .rows = args.rows,
                              .columns = args.columns,
@@ -98,7 +98,7 @@ void add_sample(CLI::App& app, Command& run) {
   add_label(*command, *args, "Only pictures of this class (default: all classes)");
   add_seed(*command, args->seed, "Of the codes");
   for (CLI::Option* option : add_data(*command, *args, false)) option->check(only_for("--model", {"ae"}));
-  add_figure_options(*command, *args, file_name);
+  add_figure_options(*command, *args, samples_name);
   command->final_callback([args, &run] { run = [args] { return sample(*args); }; });
 }
 

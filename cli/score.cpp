@@ -237,7 +237,7 @@ void print_text(const ScoreArgs& args, const Trained& trained, const std::vector
   print_device(trained);
 }
 
-nlohmann::ordered_json json_of(const models::Losses& l) {
+nlohmann::ordered_json scores_json(const models::Losses& l) {
   return {{"score", l.loss}, {"reconstruction", l.reconstruction}, {"kl", l.kl}};
 }
 
@@ -253,20 +253,20 @@ void print_result(const ScoreArgs& args, const Trained& trained, const std::vect
   const auto group = [&](std::int64_t odd) {
     const Group found = mean_of(all, odd);
     nlohmann::ordered_json json{{"count", found.count}};
-    json.update(json_of(found.mean));
+    json.update(scores_json(found.mean));
     return json;
   };
   if (args.has_odd()) {
     out["normal"] = group(0);
     out["odd"] = group(1);
-    out["auroc"] = json_of(auroc_of(all));
+    out["auroc"] = scores_json(auroc_of(all));
   } else {
-    out["mean"] = json_of(mean_of(all, 0).mean);
+    out["mean"] = scores_json(mean_of(all, 0).mean);
   }
   for (const Scored& one : all) {
     if (args.input.empty()) break;
     nlohmann::ordered_json picture{{"file", one.source}};
-    picture.update(json_of(one.losses));
+    picture.update(scores_json(one.losses));
     out["pictures"].push_back(picture);
   }
   out["file"] = file.string();

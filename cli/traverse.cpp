@@ -10,7 +10,7 @@
 namespace elbo::cli {
 namespace {
 
-constexpr const char* file_name = "traversal.png";
+constexpr const char* traversal_name = "traversal.png";
 
 struct TraverseArgs : FigureArgs {
   std::vector<std::int64_t> dims;
@@ -37,7 +37,7 @@ std::string joined(const std::vector<std::int64_t>& numbers) {
 
 int traverse(const TraverseArgs& args) {
   std::vector<Trained> runs = open_trained(args);
-  std::filesystem::path file = output_of(args, runs, file_name);
+  std::filesystem::path file = output_of(args, runs, traversal_name);
   models::Model& model = *runs[0].model;
   std::int64_t latent = model.config().latent;
   viz::TraversalOptions options{.title = args.title,
@@ -122,7 +122,7 @@ void add_traverse(CLI::App& app, Command& run) {
       ->check(not_with("--picture"));
   add_label(*command, *args, "The class to decode, where the model takes labels (default: the picture's)");
   for (CLI::Option* option : add_data(*command, *args, true)) option->check(not_with("--origin"));
-  add_figure_options(*command, *args, file_name);
+  add_figure_options(*command, *args, traversal_name);
   command->final_callback([args, &run] { run = [args] { return traverse(*args); }; });
 }
 

@@ -6,12 +6,12 @@ include(CheckCXXCompilerFlag)
 function(elbo_options target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
                                            -ffp-contract=off -fno-math-errno -fno-trapping-math)
-  # CMAKE_UNITY_BUILD joins files of the library alone: those of others have names in common. Warnings about what one joined
-  # file sees of another would be false; the builds that join none (g++'s dev, clang++'s asan) give the true ones.
-  if(NOT target STREQUAL "elbo")
+  # CMAKE_UNITY_BUILD joins files of the library and of the program: those of others have names in common. Two warnings would
+  # be false there, that a file shadows names of the one before it, or is included; the asan preset joins none, and gives them.
+  if(NOT target MATCHES "^elbo(_cli)?$")
     set_target_properties(${target} PROPERTIES UNITY_BUILD OFF)
   elseif(CMAKE_UNITY_BUILD)
-    target_compile_options(${target} PRIVATE -w)
+    target_compile_options(${target} PRIVATE -Wno-shadow $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
   endif()
   # GCC 12 warns falsely where a literal and a std::string are joined (its bug 105651).
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
