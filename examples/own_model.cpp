@@ -24,12 +24,12 @@ class SkipVAE : public models::Model {
         first(config.latent, width, {.init = init}),
         second(width + config.latent, width, {.init = init}),
         out(width + config.latent, config.picture.numel(), {.init = init}) {
-    register_module("in", in);
-    register_module("mu", mu);
-    register_module("logvar", logvar);
-    register_module("first", first);
-    register_module("second", second);
-    register_module("out", out);
+    register_module("in", &SkipVAE::in);
+    register_module("mu", &SkipVAE::mu);
+    register_module("logvar", &SkipVAE::logvar);
+    register_module("first", &SkipVAE::first);
+    register_module("second", &SkipVAE::second);
+    register_module("out", &SkipVAE::out);
   }
 
   static constexpr std::int64_t width = 256;

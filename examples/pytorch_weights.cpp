@@ -17,11 +17,11 @@ namespace {
 struct TorchVAE : nn::Module {
   nn::Linear fc1{784, 400}, fc21{400, 20}, fc22{400, 20}, fc3{20, 400}, fc4{400, 784};
   TorchVAE() {
-    register_module("fc1", fc1);
-    register_module("fc21", fc21);
-    register_module("fc22", fc22);
-    register_module("fc3", fc3);
-    register_module("fc4", fc4);
+    register_module("fc1", &TorchVAE::fc1);
+    register_module("fc21", &TorchVAE::fc21);
+    register_module("fc22", &TorchVAE::fc22);
+    register_module("fc3", &TorchVAE::fc3);
+    register_module("fc4", &TorchVAE::fc4);
   }
 };
 

@@ -11,8 +11,8 @@ AE::AE(ModelConfig config, Generator* init) : Model(std::move(config)) {
   encoder.add<nn::Linear>(down.back(), c.latent, nn::LinearOptions{.init = init});
   add_hidden(decoder, up, init);
   decoder.add<nn::Linear>(up.back(), c.picture.numel(), nn::LinearOptions{.init = init});
-  register_module("encoder", encoder);
-  register_module("decoder", decoder);
+  register_module("encoder", &AE::encoder);
+  register_module("decoder", &AE::decoder);
 }
 
 Posterior AE::encode_pictures(const Tensor& x, const Tensor&) { return {encoder.forward(flatten(x)), {}}; }

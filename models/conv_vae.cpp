@@ -36,10 +36,10 @@ ConvVAE::ConvVAE(ModelConfig given, Generator* init)
                                      nn::ConvTransposeOptions{.stride = 2, .padding = 1, .init = init});
     if (!last) decoder.add<nn::ReLU>();
   }
-  register_module("encoder", encoder);
-  register_module("fc_mu", fc_mu);
-  register_module("fc_logvar", fc_logvar);
-  register_module("decoder", decoder);
+  register_module("encoder", &ConvVAE::encoder);
+  register_module("fc_mu", &ConvVAE::fc_mu);
+  register_module("fc_logvar", &ConvVAE::fc_logvar);
+  register_module("decoder", &ConvVAE::decoder);
 }
 
 Posterior ConvVAE::encode_pictures(const Tensor& x, const Tensor&) {

@@ -51,6 +51,10 @@ class Model : public nn::Module {
   /// n mean pictures of codes z ~ N(0, 1) from the prior. Records no gradient.
   Tensor sample(std::int64_t n, const Tensor& labels = {}, Generator* generator = nullptr);
 
+ protected:
+  Model(Model&&) = default;  // not public: a model of one kind is not to be assigned to one of another
+  Model& operator=(Model&&) = default;
+
  private:
   /// What encode and decode do, their arguments checked. Without labels, `labels` is undefined.
   virtual Posterior encode_pictures(const Tensor& x, const Tensor& labels) = 0;

@@ -14,10 +14,10 @@ VAE::VAE(ModelConfig config, Generator* init)
   add_hidden(encoder, encoder_sizes(c, c.picture.numel() + c.classes), init);
   add_hidden(decoder, up, init);
   decoder.add<nn::Linear>(up.back(), c.picture.numel(), nn::LinearOptions{.init = init});
-  register_module("encoder", encoder);
-  register_module("fc_mu", fc_mu);
-  register_module("fc_logvar", fc_logvar);
-  register_module("decoder", decoder);
+  register_module("encoder", &VAE::encoder);
+  register_module("fc_mu", &VAE::fc_mu);
+  register_module("fc_logvar", &VAE::fc_logvar);
+  register_module("decoder", &VAE::decoder);
 }
 
 Tensor VAE::with_labels(const Tensor& x, const Tensor& labels) const {

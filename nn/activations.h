@@ -16,7 +16,7 @@ class LeakyReLU : public Layer {
  public:
   explicit LeakyReLU(double slope = 0.01) : negative_slope(slope) {}
   Tensor forward(const Tensor& x) override { return leaky_relu(x, negative_slope); }
-  const double negative_slope;
+  double negative_slope;
 };
 
 /// x where x > 0, alpha (exp(x) - 1) elsewhere.
@@ -24,7 +24,7 @@ class ELU : public Layer {
  public:
   explicit ELU(double alpha_ = 1) : alpha(alpha_) {}
   Tensor forward(const Tensor& x) override { return elu(x, alpha); }
-  const double alpha;
+  double alpha;
 };
 
 /// x sigmoid(x).
@@ -62,7 +62,7 @@ class Dropout : public Layer {
   /// Throws ValueError unless 0 <= probability < 1.
   explicit Dropout(double probability = 0.5, Generator* generator = nullptr);
   Tensor forward(const Tensor& x) override { return dropout(x, p, is_training(), generator_); }
-  const double p;
+  double p;
 
  private:
   Generator* generator_;
@@ -73,7 +73,7 @@ class Flatten : public Layer {
  public:
   explicit Flatten(int start = 1) : start_dim(start) {}
   Tensor forward(const Tensor& x) override { return flatten(x, start_dim); }
-  const int start_dim;
+  int start_dim;
 };
 
 /// Dimension `dim` becomes several: Unflatten(1, {32, 7, 7}) takes [N, 1568] to [N, 32, 7, 7].
@@ -83,8 +83,8 @@ class Unflatten : public Layer {
   Unflatten(int dimension, const Shape& into);
   /// Throws ShapeError unless dimension `dim` of x is the product of the sizes.
   Tensor forward(const Tensor& x) override;
-  const int dim;
-  const Shape sizes;
+  int dim;
+  Shape sizes;
 };
 
 }  // namespace elbo::nn

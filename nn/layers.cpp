@@ -38,8 +38,8 @@ Linear::Linear(std::int64_t in, std::int64_t out, const LinearOptions& options)
       weight(parameter({out, in})),
       bias(parameter_if(options.bias, {out})) {
   init::default_(weight, bias, options.init);
-  register_parameter("weight", weight);
-  register_parameter("bias", bias);
+  register_parameter("weight", &Linear::weight);
+  register_parameter("bias", &Linear::bias);
 }
 
 Conv2d::Conv2d(std::int64_t in, std::int64_t out, Size2 kernel, const ConvOptions& options)
@@ -51,8 +51,8 @@ Conv2d::Conv2d(std::int64_t in, std::int64_t out, Size2 kernel, const ConvOption
   weight = parameter({out, in, kernel.h, kernel.w});
   bias = parameter_if(options.bias, {out});
   init::default_(weight, bias, options.init);
-  register_parameter("weight", weight);
-  register_parameter("bias", bias);
+  register_parameter("weight", &Conv2d::weight);
+  register_parameter("bias", &Conv2d::bias);
 }
 
 ConvTranspose2d::ConvTranspose2d(std::int64_t in, std::int64_t out, Size2 kernel, const ConvTransposeOptions& options)
@@ -70,8 +70,8 @@ ConvTranspose2d::ConvTranspose2d(std::int64_t in, std::int64_t out, Size2 kernel
   weight = parameter({in, out, kernel.h, kernel.w});
   bias = parameter_if(options.bias, {out});
   init::default_(weight, bias, options.init);
-  register_parameter("weight", weight);
-  register_parameter("bias", bias);
+  register_parameter("weight", &ConvTranspose2d::weight);
+  register_parameter("bias", &ConvTranspose2d::bias);
 }
 
 BatchNorm2d::BatchNorm2d(std::int64_t channels, const BatchNormOptions& options) : options_(options) {
@@ -86,11 +86,11 @@ BatchNorm2d::BatchNorm2d(std::int64_t channels, const BatchNormOptions& options)
   running_mean = zeros(shape);
   running_var = ones(shape);
   num_batches_tracked = zeros({}, {.dtype = DType::int64});
-  register_parameter("weight", weight);
-  register_parameter("bias", bias);
-  register_buffer("running_mean", running_mean);
-  register_buffer("running_var", running_var);
-  register_buffer("num_batches_tracked", num_batches_tracked);
+  register_parameter("weight", &BatchNorm2d::weight);
+  register_parameter("bias", &BatchNorm2d::bias);
+  register_buffer("running_mean", &BatchNorm2d::running_mean);
+  register_buffer("running_var", &BatchNorm2d::running_var);
+  register_buffer("num_batches_tracked", &BatchNorm2d::num_batches_tracked);
 }
 
 Tensor BatchNorm2d::forward(const Tensor& x) {
@@ -116,8 +116,8 @@ LayerNorm::LayerNorm(const Shape& shape, const LayerNormOptions& options) : norm
     weight = ones(shape);
     bias = zeros(shape);
   }
-  register_parameter("weight", weight);
-  register_parameter("bias", bias);
+  register_parameter("weight", &LayerNorm::weight);
+  register_parameter("bias", &LayerNorm::bias);
 }
 
 }  // namespace elbo::nn

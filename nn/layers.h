@@ -18,7 +18,7 @@ class Linear : public Layer {
   /// The same with an activation in the same pass over the output.
   Tensor forward(const Tensor& x, Activation activation) { return linear(x, weight, bias, activation); }
 
-  const std::int64_t in_features, out_features;
+  std::int64_t in_features, out_features;
   Tensor weight;  ///< [out, in]
   Tensor bias;    ///< [out], or undefined
 };
@@ -100,7 +100,7 @@ class LayerNorm : public Layer {
   explicit LayerNorm(const Shape& normalized_shape, const LayerNormOptions& options = {});
   Tensor forward(const Tensor& x) override { return layer_norm(x, normalized_shape, weight, bias, options_.eps); }
 
-  const Shape normalized_shape;
+  Shape normalized_shape;
   Tensor weight, bias;  ///< of normalized_shape, ones and zeros; undefined without affine
 
  private:

@@ -1,6 +1,12 @@
 #include "module.h"
 
-#include <set>
+#include <cxxabi.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <typeinfo>
 
 #include "../core/kernels.h"
 #include "strict_load.h"
@@ -16,15 +22,96 @@ void replace(Tensor& tensor, Array array) {
   tensor.requires_grad_(trained);
 }
 
+/// Where every module lies that is alive: how a layer is found in the memory of the module whose member it is. Never
+/// destroyed, since a module may be global.
+struct LiveModules {
+  std::mutex mutex;
+  std::set<const void*> places;  // std::less orders any two pointers
+};
+
+LiveModules& live_modules() {
+  static LiveModules& instance = *std::make_unique<LiveModules>().release();
+  return instance;
+}
+
+void enlist(const Module* module) {
+  LiveModules& live = live_modules();
+  const std::lock_guard lock(live.mutex);
+  live.places.insert(module);
+}
+
+/// The modules that lie in [begin, end).
+std::vector<const Module*> modules_between(const void* begin, const void* end) {
+  LiveModules& live = live_modules();
+  const std::lock_guard lock(live.mutex);
+  std::vector<const Module*> out;
+  for (auto i = live.places.lower_bound(begin), stop = live.places.lower_bound(end); i != stop; ++i)
+    out.push_back(static_cast<const Module*>(*i));
+  return out;
+}
+
+/// The class of a module as it is written in C++, such as `elbo::nn::Linear`.
+std::string class_of(const Module& module) {
+  const char* name = typeid(module).name();
+  const std::unique_ptr<char, decltype(&std::free)> readable(abi::__cxa_demangle(name, nullptr, nullptr, nullptr),
+                                                             &std::free);
+  return readable ? readable.get() : name;
+}
+
 }  // namespace
+
+Module::Module() { enlist(this); }
+
+Module::~Module() {
+  LiveModules& live = live_modules();
+  const std::lock_guard lock(live.mutex);
+  live.places.erase(this);
+}
+
+Module::Module(Module&& other) noexcept : members_(other.members_), training_(other.training_) { enlist(this); }
+
+Module& Module::operator=(Module&& other) noexcept {
+  members_ = other.members_;
+  training_ = other.training_;
+  checked_ = false;
+  return *this;
+}
 
 template <class Visit>
 void Module::for_each(const std::string& prefix, const Visit& visit) const {
-  for (const auto& [name, tensor] : parameters_)
-    if (tensor->defined()) visit(prefix + name, *tensor, true);
-  for (const auto& [name, tensor] : buffers_)
-    if (tensor->defined()) visit(prefix + name, *tensor, false);
-  for (const auto& [name, module] : modules_) module->for_each(prefix + name + ".", visit);
+  if (!checked_.load(std::memory_order_relaxed)) {
+    std::set<const Module*> reached;
+    check_registered({}, reached);
+  }
+  // A const module gives handles of its tensors; what writes to them is not const itself.
+  Module& self = const_cast<Module&>(*this);
+  for (const auto& [name, access] : members_.parameters)
+    if (Tensor& tensor = access(self); tensor.defined()) visit(prefix + name, tensor, true);
+  for (const auto& [name, access] : members_.buffers)
+    if (Tensor& tensor = access(self); tensor.defined()) visit(prefix + name, tensor, false);
+  for (const detail::Child& child : children()) child.module->for_each(prefix + child.name + ".", visit);
+}
+
+std::vector<detail::Child> Module::children() const {
+  std::vector<detail::Child> out;
+  for (const auto& [name, access] : members_.modules) access(const_cast<Module&>(*this), name, out);
+  return out;
+}
+
+void Module::check_registered(Extent extent, std::set<const Module*>& reached) const {
+  for (const detail::Child& child : children()) {
+    const std::ptrdiff_t begin = bytes_from(child.module, child.begin);
+    child.module->check_registered({begin, begin + static_cast<std::ptrdiff_t>(child.size)}, reached);
+  }
+  reached.insert(this);
+  const char* place = static_cast<const char*>(static_cast<const void*>(this));
+  const char* begin = place + std::min(extent.begin, members_.extent.begin);
+  const char* end = place + std::max(extent.end, members_.extent.end);
+  for (const Module* module : modules_between(begin, end))
+    ELBO_CHECK(reached.contains(module), ValueError, "[", class_of(*this),
+               "] expected every layer that is a member to be registered, found one that is not, of class ",
+               class_of(*module), ": it would not be trained");
+  checked_.store(true, std::memory_order_relaxed);
 }
 
 NamedTensors Module::named_parameters() const {
@@ -70,7 +157,7 @@ void Module::load_state_dict(const NamedArrays& state, const std::map<std::strin
 
 void Module::train(bool on) {
   training_ = on;
-  for (const auto& [name, module] : modules_) module->train(on);
+  for (const detail::Child& child : children()) child.module->train(on);
 }
 
 void Module::zero_grad() {
@@ -94,29 +181,35 @@ void Module::check_name(const std::string& name) const {
   ELBO_CHECK(!name.empty() && name.find('.') == std::string::npos, ValueError,
              "[register] expected a name without dots, found '", name, "'");
   auto taken = [&](const auto& members) {
-    for (const auto& member : members)
-      if (member.first == name) return true;
-    return false;
+    return std::any_of(members.begin(), members.end(), [&](const auto& member) { return member.name == name; });
   };
-  ELBO_CHECK(!taken(parameters_) && !taken(buffers_) && !taken(modules_), ValueError, "[register] the name '", name,
-             "' is taken");
+  ELBO_CHECK(!taken(members_.parameters) && !taken(members_.buffers) && !taken(members_.modules), ValueError,
+             "[register] the name '", name, "' is taken");
 }
 
-void Module::register_parameter(std::string name, Tensor& parameter) {
-  check_name(name);
-  if (parameter.defined()) parameter.requires_grad_();
-  parameters_.emplace_back(std::move(name), &parameter);
+void Module::cover(Extent extent) {
+  members_.extent.begin = std::min(members_.extent.begin, extent.begin);
+  members_.extent.end = std::max(members_.extent.end, extent.end);
+  checked_ = false;
 }
 
-void Module::register_buffer(std::string name, Tensor& buffer) {
+void Module::add_parameter(const std::string& name, TensorAccess access, Extent extent) {
   check_name(name);
-  buffers_.emplace_back(std::move(name), &buffer);
+  if (Tensor& parameter = access(*this); parameter.defined()) parameter.requires_grad_();
+  members_.parameters.push_back({name, std::move(access)});
+  cover(extent);
 }
 
-void Module::register_module(std::string name, Module& module) {
+void Module::add_buffer(const std::string& name, TensorAccess access, Extent extent) {
   check_name(name);
-  ELBO_CHECK(&module != this, ValueError, "[register] a module cannot be its own part: '", name, "'");
-  modules_.emplace_back(std::move(name), &module);
+  members_.buffers.push_back({name, std::move(access)});
+  cover(extent);
+}
+
+void Module::add_module(const std::string& name, ModuleAccess access, Extent extent) {
+  check_name(name);
+  members_.modules.push_back({name, std::move(access)});
+  cover(extent);
 }
 
 }  // namespace elbo::nn

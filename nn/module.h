@@ -1,7 +1,13 @@
 #pragma once
+#include <atomic>
+#include <concepts>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <set>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -14,17 +20,58 @@ namespace elbo::nn {
 /// Tensors by name, in order.
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 
+class Module;
+
+namespace detail {
+
+/// A submodule, its name, and how many bytes it has at least from where on.
+struct Child {
+  std::string name;
+  Module* module;
+  const void* begin;
+  std::size_t size;
+};
+
+/// Adds to `out` what `member` is or holds: a module; a unique_ptr, shared_ptr or optional of one, if it is not empty;
+/// a vector or array of any of these, whose elements are called `name.0`, `name.1`, ..., or without a name `0`, `1`,
+/// ...
+template <class M>
+void add_children(std::vector<Child>& out, const std::string& name, M& member) {
+  if constexpr (std::derived_from<M, Module>) {
+    out.push_back({name, &member, &member, sizeof(M)});
+  } else if constexpr (requires { member.begin() != member.end(); }) {
+    std::size_t i = 0;
+    for (auto& item : member) add_children(out, (name.empty() ? "" : name + ".") + std::to_string(i++), item);
+  } else {
+    static_assert(
+        !std::is_pointer_v<M> && requires { *member; },
+        "register_module takes a module, an owning pointer to one, or a vector of them");
+    if (member) add_children(out, name, *member);
+  }
+}
+
+}  // namespace detail
+
 /// Something with parameters. Parameters, buffers and submodules are plain members of the derived class, registered by
-/// name in its constructor; the module remembers where they are, so modules are neither copied nor moved.
+/// name in its constructor:
 ///
 ///     struct Net : nn::Module {
 ///       nn::Linear fc1{784, 400}, fc2{400, 10};
-///       Net() { register_module("fc1", fc1), register_module("fc2", fc2); }
+///       Net() { register_module("fc1", &Net::fc1), register_module("fc2", &Net::fc2); }
 ///       Tensor forward(const Tensor& x) { return fc2(relu(fc1(x))); }
 ///     };
+///
+/// A module can be moved: returned from a function, held in a vector, assigned. It cannot be copied. What it was moved
+/// from has no parameters, until they are set anew. An optimiser keeps the tensors and does not mind the move.
+///
+/// A layer that is a member and was not registered would silently not be trained: the first call that visits the
+/// parameters, such as `parameters()`, throws ValueError for it. Not found are a layer behind a pointer or in a vector
+/// that was not registered, which is how to hold a layer that is no part, and a layer in a class that registers nothing
+/// itself and is no registered child: a model that registers nothing at all has no parameters, which every optimiser
+/// refuses.
 class Module {
  public:
-  virtual ~Module() = default;
+  virtual ~Module();
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
 
@@ -61,27 +108,99 @@ class Module {
   void to(DType dtype);
 
  protected:
-  Module() = default;
+  Module();
+  Module(Module&& other) noexcept;
+  Module& operator=(Module&& other) noexcept;
 
-  /// Register members of the derived class. An undefined tensor, such as the bias of a layer without one, is no
-  /// parameter as long as it is undefined. All throw ValueError for a name that is empty, taken, or has a dot.
-  /// The parameter must be floating (DTypeError); it now requires a gradient.
-  void register_parameter(std::string name, Tensor& parameter);
-  void register_buffer(std::string name, Tensor& buffer);
-  void register_module(std::string name, Module& module);
+  /// Register members of the derived class, such as `&Net::fc1`. An undefined tensor, such as the bias of a layer
+  /// without one, is no parameter as long as it is undefined. All throw ValueError for a name that is empty, taken, or
+  /// has a dot, and for a member of another class. The parameter must be floating (DTypeError); it now requires a
+  /// gradient.
+  template <class Self>
+  void register_parameter(const std::string& name, Tensor Self::*parameter) {
+    add_parameter(
+        name, [parameter](Module& self) -> Tensor& { return static_cast<Self&>(self).*parameter; }, extent_as<Self>());
+  }
+  template <class Self>
+  void register_buffer(const std::string& name, Tensor Self::*buffer) {
+    add_buffer(
+        name, [buffer](Module& self) -> Tensor& { return static_cast<Self&>(self).*buffer; }, extent_as<Self>());
+  }
+  /// `module` may be a module, a std::unique_ptr, shared_ptr or optional of one, or a std::vector or array of any of
+  /// these. Elements of a vector `blocks` are called `blocks.0`, `blocks.1`, ... They are looked up at each visit: a
+  /// vector may grow, and an empty pointer is no submodule until it is filled.
+  template <class Self, class M>
+  void register_module(const std::string& name, M Self::*module) {
+    add_module(name, adder(module), extent_as<Self>());
+  }
+  /// For containers: the elements of `modules` are called `0`, `1`, ...
+  template <class Self, class M>
+  void register_elements(M Self::*modules) {
+    members_.modules.push_back({"", adder(modules)});
+    cover(extent_as<Self>());
+  }
+  /// For containers: says of a submodule that it is an M, in which unregistered layers are then looked for too.
+  template <class M>
+  static void declare_type(M& module) {
+    Module& base = module;
+    base.cover(base.extent_as<M>());
+  }
 
  private:
+  using TensorAccess = std::function<Tensor&(Module&)>;
+  using ModuleAccess = std::function<void(Module&, const std::string&, std::vector<detail::Child>&)>;
+  template <class Access>
+  struct Member {
+    std::string name;
+    Access access;
+  };
+  /// Where the object of a derived class lies: in bytes from its Module.
+  struct Extent {
+    std::ptrdiff_t begin = 0, end = 0;
+  };
+  /// All that the derived classes registered. It names members, not addresses, and so survives a move.
+  struct Members {
+    std::vector<Member<TensorAccess>> parameters, buffers;
+    std::vector<Member<ModuleAccess>> modules;
+    Extent extent;
+  };
+
+  template <class Self, class M>
+  static ModuleAccess adder(M Self::*member) {
+    return [member](Module& self, const std::string& name, std::vector<detail::Child>& out) {
+      detail::add_children(out, name, static_cast<Self&>(self).*member);
+    };
+  }
+  template <class Self>
+  Extent extent_as() {
+    Self* self = dynamic_cast<Self*>(this);
+    ELBO_CHECK(self, ValueError, "[register] expected a member of this module's class, found one of another");
+    const std::ptrdiff_t begin = bytes_from(this, self);
+    return {begin, begin + static_cast<std::ptrdiff_t>(sizeof(Self))};
+  }
+  static std::ptrdiff_t bytes_from(const void* begin, const void* end) {
+    return static_cast<const char*>(end) - static_cast<const char*>(begin);
+  }
+
+  void add_parameter(const std::string& name, TensorAccess access, Extent extent);
+  void add_buffer(const std::string& name, TensorAccess access, Extent extent);
+  void add_module(const std::string& name, ModuleAccess access, Extent extent);
   void check_name(const std::string& name) const;
+  /// Remembers that this object is at least that large.
+  void cover(Extent extent);
 
-  // The members registered; they live as long as this module, of which they are part.
-  std::vector<std::pair<std::string, Tensor*>> parameters_;
-  std::vector<std::pair<std::string, Tensor*>> buffers_;
-  std::vector<std::pair<std::string, Module*>> modules_;
-  bool training_ = true;
-
+  /// This module's own, as they are now.
+  std::vector<detail::Child> children() const;
+  /// Throws ValueError for a layer in the memory of this module or of a submodule that is not registered; `extent` is
+  /// what the caller knows of this module's. Adds this module and all below to `reached`.
+  void check_registered(Extent extent, std::set<const Module*>& reached) const;
   /// Calls visit(dotted name, tensor, is a parameter) for every defined tensor in the order of state_dict.
   template <class Visit>
   void for_each(const std::string& prefix, const Visit& visit) const;
+
+  Members members_;
+  bool training_ = true;
+  mutable std::atomic<bool> checked_ = false;  ///< check_registered has found nothing
 };
 
 /// A module that takes one tensor to another: what a Sequential is made of.
@@ -89,6 +208,11 @@ class Layer : public Module {
  public:
   virtual Tensor forward(const Tensor& x) = 0;
   Tensor operator()(const Tensor& x) { return forward(x); }
+
+ protected:
+  Layer() = default;
+  Layer(Layer&&) = default;  // not public: a layer of one kind is not to be assigned to one of another
+  Layer& operator=(Layer&&) = default;
 };
 
 }  // namespace elbo::nn

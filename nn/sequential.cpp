@@ -22,7 +22,6 @@ Activation activation_of(const Layer& layer) {
 
 Sequential& Sequential::push_back(std::unique_ptr<Layer> layer) {
   ELBO_CHECK(layer, ValueError, "[Sequential] expected a layer, found null");
-  register_module(std::to_string(layers_.size()), *layer);
   layers_.push_back(std::move(layer));
   return *this;
 }

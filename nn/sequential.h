@@ -16,10 +16,10 @@ namespace elbo::nn {
 /// output; the bits are those of the two layers one after the other. A class derived from any of them is left alone.
 class Sequential : public Layer {
  public:
-  Sequential() = default;
+  Sequential() { register_elements(&Sequential::layers_); }
   /// From a list: Sequential(std::make_unique<Linear>(2, 3), std::make_unique<ReLU>()).
   template <class... Layers>
-  explicit Sequential(std::unique_ptr<Layers>... layers) {
+  explicit Sequential(std::unique_ptr<Layers>... layers) : Sequential() {
     (push_back(std::move(layers)), ...);
   }
 

@@ -25,10 +25,10 @@ struct Net : nn::Module {
   Tensor scale = ones({1});
   Tensor count = zeros({}, {.dtype = DType::int64});
   Net() {
-    register_module("fc1", fc1);
-    register_module("fc2", fc2);
-    register_parameter("scale", scale);
-    register_buffer("count", count);
+    register_module("fc1", &Net::fc1);
+    register_module("fc2", &Net::fc2);
+    register_parameter("scale", &Net::scale);
+    register_buffer("count", &Net::count);
   }
   Tensor forward(const Tensor& x) { return fc2(relu(fc1(x))) * scale; }
 };
@@ -106,12 +106,12 @@ TEST_CASE("module: a name is taken once, and has no dots", "[nn]") {
   struct Bad : nn::Module {
     Tensor a = ones({1}), b = ones({1}), labels = zeros({1}, {.dtype = DType::int64});
     nn::ReLU layer;
-    Bad() { register_parameter("a", a); }
-    void parameter(const std::string& name) { register_parameter(name, b); }
-    void buffer(const std::string& name) { register_buffer(name, b); }
-    void child(const std::string& name) { register_module(name, layer); }
-    void integers() { register_parameter("labels", labels); }
-    void itself() { register_module("self", *this); }
+    Bad() { register_parameter("a", &Bad::a); }
+    void parameter(const std::string& name) { register_parameter(name, &Bad::b); }
+    void buffer(const std::string& name) { register_buffer(name, &Bad::b); }
+    void child(const std::string& name) { register_module(name, &Bad::layer); }
+    void integers() { register_parameter("labels", &Bad::labels); }
+    void of_another() { register_parameter("weight", &nn::Linear::weight); }
   } bad;
   CHECK_THROWS_WITH(bad.parameter("a"), Contains("the name 'a' is taken"));
   CHECK_THROWS_AS(bad.buffer("a"), ValueError);
@@ -119,7 +119,8 @@ TEST_CASE("module: a name is taken once, and has no dots", "[nn]") {
   CHECK_THROWS_AS(bad.parameter(""), ValueError);
   CHECK_THROWS_WITH(bad.child("b.c"), Contains("without dots, found 'b.c'"));
   CHECK_THROWS_AS(bad.integers(), DTypeError);
-  CHECK_THROWS_AS(bad.itself(), ValueError);
+  CHECK_THROWS_WITH(bad.of_another(), Contains("expected a member of this module's class"));
+  bad.child("layer");
   CHECK(names(bad.state_dict()) == std::vector<std::string>{"a"});
 }
 
@@ -127,8 +128,8 @@ TEST_CASE("module: a shared parameter is trained once and saved under both names
   struct Tied : nn::Module {
     nn::Linear in{3, 3, {.bias = false}}, out{3, 3, {.bias = false}};
     Tied() {
-      register_module("in", in);
-      register_module("out", out);
+      register_module("in", &Tied::in);
+      register_module("out", &Tied::out);
       out.weight = in.weight;
     }
   } tied;

@@ -27,9 +27,9 @@ class Net : public nn::Module {
  public:
   explicit Net(Generator& init)
       : encoder(12, 9, {.init = &init}), mu(9, 4, {.init = &init}), decoder(4, 12, {.init = &init}) {
-    register_module("encoder", encoder);
-    register_module("mu", mu);
-    register_module("decoder", decoder);
+    register_module("encoder", &Net::encoder);
+    register_module("mu", &Net::mu);
+    register_module("decoder", &Net::decoder);
     to(gpu);
   }
   nn::Linear encoder, mu, decoder;

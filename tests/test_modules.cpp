@@ -1,0 +1,236 @@
+// What modules do whatever their layers: moving, layers in vectors and behind pointers, layers that nobody registered.
+#include <elbo/nn/layers.h>
+#include <elbo/nn/optim.h>
+#include <elbo/nn/sequential.h>
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include "catch.h"
+
+using namespace elbo;
+using Catch::Matchers::Contains;
+
+namespace {
+
+struct Net : nn::Module {
+  nn::Linear fc1, fc2;
+  Tensor count = zeros({});
+  explicit Net(std::int64_t hidden = 4) : fc1(3, hidden), fc2(hidden, 1) {
+    register_module("fc1", &Net::fc1);
+    register_module("fc2", &Net::fc2);
+    register_buffer("count", &Net::count);
+  }
+  Tensor forward(const Tensor& x) { return fc2(tanh(fc1(x))); }
+};
+
+Net made(std::int64_t hidden) {
+  Net net(hidden);
+  net.eval();
+  return net;
+}
+
+/// Layers of one kind in a vector, as deep as is wanted.
+struct Deep : nn::Module {
+  std::vector<nn::Linear> blocks;
+  std::vector<std::unique_ptr<nn::Layer>> rest;
+  std::array<nn::Linear, 2> heads{nn::Linear(2, 1), nn::Linear(2, 1)};
+  std::unique_ptr<Net> owned;
+  std::shared_ptr<nn::Linear> shared;
+  std::optional<nn::Linear> maybe;
+  Deep() {
+    register_module("blocks", &Deep::blocks);
+    register_module("rest", &Deep::rest);
+    register_module("heads", &Deep::heads);
+    register_module("owned", &Deep::owned);
+    register_module("shared", &Deep::shared);
+    register_module("maybe", &Deep::maybe);
+  }
+};
+
+std::vector<std::string> parameter_names(const nn::Module& module) {
+  std::vector<std::string> out;
+  for (const auto& [name, tensor] : module.named_parameters()) out.push_back(name);
+  return out;
+}
+
+using Names = std::vector<std::string>;
+const Names net_names{"fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"};
+
+/// A step of gradient descent; whether it changed every parameter that the forward pass reads.
+template <class Module>
+bool trains(Module& net) {
+  nn::SGD sgd(net.named_parameters(), {.lr = 0.1});
+  std::vector<Array> before;
+  for (const Tensor& parameter : net.parameters()) before.push_back(parameter.array().copy());
+  sum(square(net.forward(tensor({{1, 2, 3}, {-1, 0, 1}})) - 5)).backward();
+  sgd.step();
+  bool changed = true;
+  std::size_t i = 0;
+  for (const Tensor& parameter : net.parameters())
+    changed = changed && parameter.array().to_vector<float>() != before[i++].to_vector<float>();
+  return changed && i == before.size() && i > 0;
+}
+
+}  // namespace
+
+TEST_CASE("modules: move and do not copy", "[nn]") {
+  static_assert(!std::is_copy_constructible_v<Net> && !std::is_copy_assignable_v<Net>);
+  static_assert(!std::is_copy_constructible_v<nn::Linear> && !std::is_copy_constructible_v<nn::Sequential>);
+  static_assert(std::is_nothrow_move_constructible_v<Net> && std::is_move_assignable_v<Net>);
+  static_assert(std::is_move_assignable_v<nn::Linear> && std::is_move_assignable_v<nn::BatchNorm2d>);
+  static_assert(!std::is_move_assignable_v<nn::Layer> && !std::is_move_assignable_v<nn::Module>);
+
+  Net net = made(5);
+  CHECK_FALSE(net.is_training());
+  CHECK(parameter_names(net) == net_names);
+  CHECK(trains(net));
+
+  std::vector<Net> nets;
+  std::vector<float> first;
+  for (int i = 0; i < 9; ++i) {
+    nets.emplace_back(2 + i);
+    if (i == 0) first = nets[0].fc1.weight.array().to_vector<float>();
+  }
+  nets.erase(nets.begin() + 1);
+  CHECK(nets[0].fc1.weight.array().to_vector<float>() == first);
+  CHECK(nets[1].fc1.out_features == 4);
+  for (Net& one : nets) {
+    CHECK(parameter_names(one) == net_names);
+    CHECK(one.parameters()[0].node() == one.fc1.weight.node());
+    CHECK(trains(one));
+  }
+}
+
+TEST_CASE("modules: a layer is assigned; what it was moved from is empty until it is set anew", "[nn]") {
+  Net net(4);
+  nn::Adam adam(net.parameters());
+  Net other = std::move(net);
+  sum(other.forward(ones({1, 3}))).backward();
+  const std::vector<float> before = other.fc1.weight.array().to_vector<float>();
+  adam.step();  // it holds the tensors, which the move left where they are
+  CHECK(other.fc1.weight.array().to_vector<float>() != before);
+  CHECK(net.parameters().empty());  // NOLINT(bugprone-use-after-move): this is what is tested
+  net = Net(6);
+  CHECK(parameter_names(net) == net_names);
+  CHECK(net.num_parameters() == 3 * 6 + 6 + 6 + 1);
+  net.fc2 = nn::Linear(6, 1, {.bias = false});
+  CHECK(parameter_names(net) == Names{"fc1.weight", "fc1.bias", "fc2.weight"});
+
+  nn::Sequential a, b;
+  a.push_back(std::make_unique<nn::Linear>(3, 2));
+  b.push_back(std::make_unique<nn::Sequential>(std::move(a)));
+  CHECK(parameter_names(b) == Names{"0.0.weight", "0.0.bias"});
+  CHECK(a.parameters().empty());  // NOLINT(bugprone-use-after-move)
+  a.push_back(std::make_unique<nn::Linear>(3, 1));
+  CHECK(parameter_names(a) == Names{"0.weight", "0.bias"});
+}
+
+TEST_CASE("modules: vectors may grow after registration, and empty pointers are no submodules", "[nn]") {
+  Deep deep;
+  CHECK(parameter_names(deep) == Names{"heads.0.weight", "heads.0.bias", "heads.1.weight", "heads.1.bias"});
+  for (int i = 0; i < 3; ++i) deep.blocks.emplace_back(2, 2, nn::LinearOptions{.bias = false});
+  deep.rest.push_back(std::make_unique<nn::ReLU>());
+  deep.rest.push_back(nullptr);
+  deep.rest.push_back(std::make_unique<nn::Linear>(2, 2));
+  deep.owned = std::make_unique<Net>();
+  deep.shared = std::make_shared<nn::Linear>(2, 1, nn::LinearOptions{.bias = false});
+  deep.maybe.emplace(2, 1, nn::LinearOptions{.bias = false});
+  const Names expected{"blocks.0.weight", "blocks.1.weight",  "blocks.2.weight", "rest.2.weight", "rest.2.bias",
+                       "heads.0.weight",  "heads.0.bias",     "heads.1.weight",  "heads.1.bias",  "owned.fc1.weight",
+                       "owned.fc1.bias",  "owned.fc2.weight", "owned.fc2.bias",  "shared.weight", "maybe.weight"};
+  CHECK(parameter_names(deep) == expected);
+  Deep moved = std::move(deep);
+  CHECK(parameter_names(moved) == expected);
+  moved.eval();
+  CHECK_FALSE(moved.blocks[2].is_training());
+  CHECK_FALSE(moved.owned->fc1.is_training());
+}
+
+namespace {
+
+struct Forgetful : nn::Module {
+  nn::Linear in{2, 2}, out{2, 2};
+  Forgetful() { register_module("in", &Forgetful::in); }
+};
+/// Registers nothing at all.
+struct Block : nn::Layer {
+  nn::Linear inner{2, 2};
+  Tensor forward(const Tensor& x) override { return inner(x); }
+};
+template <class Part>
+struct With : nn::Module {
+  Part part;
+  With() { register_module("part", &With::part); }
+};
+struct Mixin {
+  virtual ~Mixin() = default;
+  std::int64_t numbers[5] = {};
+  nn::Linear first{2, 2};
+};
+/// Its Module is not where it begins.
+struct Second : Mixin, nn::Module {
+  nn::Linear own{2, 2};
+  Second() { register_module("own", &Second::own); }
+};
+struct Held : nn::Module {
+  nn::Linear in{2, 2};
+  std::unique_ptr<nn::Linear> teacher = std::make_unique<nn::Linear>(2, 2);
+  Held() { register_module("in", &Held::in); }
+};
+
+}  // namespace
+
+TEST_CASE("modules: a member that nobody registered is named at the first visit", "[nn]") {
+  Forgetful net;
+  const std::string expected =
+      "[(anonymous namespace)::Forgetful] expected every layer that is a member to be registered, found one that is "
+      "not, of class elbo::nn::Linear: it would not be trained";
+  CHECK_THROWS_WITH(net.parameters(), expected);
+  CHECK_THROWS_AS(net.parameters(), ValueError);
+  CHECK_THROWS_WITH(net.state_dict(), expected);
+  CHECK_THROWS_WITH(net.to(DType::float64), expected);
+  const Forgetful moved = std::move(net);
+  CHECK_THROWS_WITH(moved.named_buffers(), expected);
+
+  CHECK_THROWS_WITH(With<Forgetful>().parameters(), expected);
+}
+
+TEST_CASE("modules: a class that registers nothing is looked through where its type is known", "[nn]") {
+  CHECK_THROWS_WITH(With<Block>().parameters(), Contains("[(anonymous namespace)::Block]"));
+  With<std::vector<Block>> blocks;
+  CHECK(blocks.parameters().empty());
+  blocks.part.emplace_back();
+  CHECK_THROWS_WITH(blocks.parameters(), Contains("[(anonymous namespace)::Block]"));
+  With<std::unique_ptr<Block>> pointer;
+  CHECK(pointer.parameters().empty());
+  pointer.part = std::make_unique<Block>();
+  CHECK_THROWS_WITH(pointer.parameters(), Contains("[(anonymous namespace)::Block]"));
+  CHECK_THROWS_WITH(Second().parameters(), Contains("Second]"));
+}
+
+TEST_CASE("modules: what lies behind a pointer is no member, nor is a neighbour", "[nn]") {
+  CHECK(Held().parameters().size() == 2);
+  std::array<Net, 3> nets;
+  for (const Net& net : nets) CHECK(net.parameters().size() == 4);
+  const With<With<Net>> nested;
+  CHECK(parameter_names(nested)[0] == "part.part.fc1.weight");
+}
+
+TEST_CASE("modules: made, moved and visited on several threads", "[nn][threads]") {
+  const Net shared(3);
+  std::vector<std::thread> threads;
+  std::array<int, 4> right{};
+  for (std::size_t t = 0; t < right.size(); ++t)
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 50; ++i) {
+        std::vector<Net> nets;
+        for (int k = 0; k < 4; ++k) nets.push_back(made(2));
+        for (const Net& net : nets) right[t] += parameter_names(net) == net_names && shared.parameters().size() == 4;
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  CHECK(right == std::array<int, 4>{200, 200, 200, 200});
+}
