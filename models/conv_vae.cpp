@@ -21,20 +21,19 @@ ConvVAE::ConvVAE(ModelConfig given, Generator* init)
   const ModelConfig& c = config();
   std::int64_t in = c.picture[0];
   for (std::int64_t out : c.channels) {
-    encoder.add<nn::Conv2d>(in, out, c.kernel, nn::ConvOptions{.stride = 2, .padding = 1, .init = init});
-    encoder.add<nn::ReLU>();
+    encoder.add(nn::Conv2d(in, out, c.kernel, {.stride = 2, .padding = 1, .init = init})).add(nn::ReLU());
     in = out;
   }
-  encoder.add<nn::Flatten>();
+  encoder.add(nn::Flatten());
   Shape start = smallest(c, c.decoder_channels.front());
-  decoder.add<nn::Linear>(c.latent, start.numel(), nn::LinearOptions{.init = init});
-  if (c.decoder_relu) decoder.add<nn::ReLU>();
-  decoder.add<nn::Unflatten>(1, start);
+  decoder.add(nn::Linear(c.latent, start.numel(), {.init = init}));
+  if (c.decoder_relu) decoder.add(nn::ReLU());
+  decoder.add(nn::Unflatten(1, start));
   for (std::size_t i = 0; i < c.decoder_channels.size(); ++i) {
     bool last = i + 1 == c.decoder_channels.size();
-    decoder.add<nn::ConvTranspose2d>(c.decoder_channels[i], last ? c.picture[0] : c.decoder_channels[i + 1], 4,
-                                     nn::ConvTransposeOptions{.stride = 2, .padding = 1, .init = init});
-    if (!last) decoder.add<nn::ReLU>();
+    decoder.add(nn::ConvTranspose2d(c.decoder_channels[i], last ? c.picture[0] : c.decoder_channels[i + 1], 4,
+                                    {.stride = 2, .padding = 1, .init = init}));
+    if (!last) decoder.add(nn::ReLU());
   }
   register_module("encoder", &ConvVAE::encoder);
   register_module("fc_mu", &ConvVAE::fc_mu);

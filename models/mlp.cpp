@@ -3,10 +3,8 @@
 namespace elbo::models {
 
 void add_hidden(nn::Sequential& layers, std::span<const std::int64_t> sizes, Generator* init) {
-  for (std::size_t i = 0; i + 1 < sizes.size(); ++i) {
-    layers.add<nn::Linear>(sizes[i], sizes[i + 1], nn::LinearOptions{.init = init});
-    layers.add<nn::ReLU>();
-  }
+  for (std::size_t i = 0; i + 1 < sizes.size(); ++i)
+    layers.add(nn::Linear(sizes[i], sizes[i + 1], {.init = init})).add(nn::ReLU());
 }
 
 std::vector<std::int64_t> encoder_sizes(const ModelConfig& config, std::int64_t first) {

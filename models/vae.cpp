@@ -13,7 +13,7 @@ VAE::VAE(ModelConfig config, Generator* init)
   std::vector<std::int64_t> up = decoder_sizes(c, c.latent + c.classes);
   add_hidden(encoder, encoder_sizes(c, c.picture.numel() + c.classes), init);
   add_hidden(decoder, up, init);
-  decoder.add<nn::Linear>(up.back(), c.picture.numel(), nn::LinearOptions{.init = init});
+  decoder.add(nn::Linear(up.back(), c.picture.numel(), {.init = init}));
   register_module("encoder", &VAE::encoder);
   register_module("fc_mu", &VAE::fc_mu);
   register_module("fc_logvar", &VAE::fc_logvar);

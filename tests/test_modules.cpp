@@ -120,12 +120,16 @@ TEST_CASE("modules: a layer is assigned; what it was moved from is empty until i
   CHECK(parameter_names(net) == Names{"fc1.weight", "fc1.bias", "fc2.weight"});
 
   nn::Sequential a, b;
-  a.push_back(std::make_unique<nn::Linear>(3, 2));
-  b.push_back(std::make_unique<nn::Sequential>(std::move(a)));
+  a.add(nn::Linear(3, 2));
+  b.add(std::move(a));
   CHECK(parameter_names(b) == Names{"0.0.weight", "0.0.bias"});
   CHECK(a.parameters().empty());  // NOLINT(bugprone-use-after-move)
-  a.push_back(std::make_unique<nn::Linear>(3, 1));
-  CHECK(parameter_names(a) == Names{"0.weight", "0.bias"});
+  struct Derived : nn::Sequential {
+    Derived() { add(nn::Linear(2, 2)); }
+  };
+  a.add(Derived());
+  a.add(nn::Linear(3, 1));
+  CHECK(parameter_names(a) == Names{"0.0.weight", "0.0.bias", "1.weight", "1.bias"});
 }
 
 TEST_CASE("modules: vectors may grow after registration, and empty pointers are no submodules", "[nn]") {
@@ -208,6 +212,7 @@ TEST_CASE("modules: a class that registers nothing is looked through where its t
   CHECK(pointer.parameters().empty());
   pointer.part = std::make_unique<Block>();
   CHECK_THROWS_WITH(pointer.parameters(), Contains("[(anonymous namespace)::Block]"));
+  CHECK_THROWS_WITH(nn::Sequential{Block()}.parameters(), Contains("[(anonymous namespace)::Block]"));
   CHECK_THROWS_WITH(Second().parameters(), Contains("Second]"));
 }
 

@@ -62,21 +62,18 @@ bool same_bits(const Array& a, const Array& b) {
 
 /// The network of tests/oracle/modules.py.
 void build_oracle_net(nn::Sequential& net) {
-  net.add<nn::Conv2d>(1, 2, 3, nn::ConvOptions{.stride = 2, .padding = 1})
-      .add<nn::BatchNorm2d>(2)
-      .add<nn::LeakyReLU>(0.1)
-      .add<nn::ConvTranspose2d>(
-          2, 3, Size2(2, 3),
-          nn::ConvTransposeOptions{.stride = 2, .padding = {0, 1}, .output_padding = {0, 1}, .bias = false})
-      .add<nn::ELU>()
-      .add<nn::Flatten>()
-      .add<nn::Linear>(48, 6)
-      .add<nn::LayerNorm>(Shape{6})
-      .add<nn::GELU>()
-      .add<nn::Unflatten>(1, Shape{2, 3})
-      .add<nn::Softplus>()
-      .push_back(std::make_unique<nn::Sequential>(std::make_unique<nn::Linear>(3, 2, nn::LinearOptions{.bias = false}),
-                                                  std::make_unique<nn::SiLU>()));
+  net.add(nn::Conv2d(1, 2, 3, {.stride = 2, .padding = 1}))
+      .add(nn::BatchNorm2d(2))
+      .add(nn::LeakyReLU(0.1))
+      .add(nn::ConvTranspose2d(2, 3, {2, 3}, {.stride = 2, .padding = {0, 1}, .output_padding = {0, 1}, .bias = false}))
+      .add(nn::ELU())
+      .add(nn::Flatten())
+      .add(nn::Linear(48, 6))
+      .add(nn::LayerNorm({6}))
+      .add(nn::GELU())
+      .add(nn::Unflatten(1, {2, 3}))
+      .add(nn::Softplus())
+      .add(nn::Sequential{nn::Linear(3, 2, {.bias = false}), nn::SiLU()});
 }
 
 void check_close(const Tensor& found, const std::vector<double>& expected) {
@@ -474,8 +471,8 @@ TEST_CASE("init: one seed, one network", "[nn][init]") {
 }
 
 TEST_CASE("sequential: children are numbered and reached by index", "[nn]") {
-  nn::Sequential net(std::make_unique<nn::Linear>(2, 3), std::make_unique<nn::ReLU>());
-  net.add<nn::Linear>(3, 1, nn::LinearOptions{.bias = false});
+  nn::Sequential net{nn::Linear(2, 3), nn::ReLU()};
+  net.add(nn::Linear(3, 1, {.bias = false}));
   CHECK(names(net.state_dict()) == std::vector<std::string>{"0.weight", "0.bias", "2.weight"});
   CHECK(net.size() == 3);
   CHECK(dynamic_cast<nn::Linear&>(net[2]).out_features == 1);
@@ -489,10 +486,10 @@ TEST_CASE("sequential: children are numbered and reached by index", "[nn]") {
 TEST_CASE("sequential: fused activations give the bits of the layers one by one", "[nn]") {
   for (const int rows : {1, 3, 128}) {
     nn::Sequential net;
-    net.add<nn::Linear>(37, 65).add<nn::ReLU>();
-    net.add<nn::Linear>(65, 33).add<nn::Tanh>();
-    net.add<nn::Linear>(33, 20, nn::LinearOptions{.bias = false}).add<nn::Sigmoid>();
-    net.add<nn::Linear>(20, 7);
+    net.add(nn::Linear(37, 65)).add(nn::ReLU());
+    net.add(nn::Linear(65, 33)).add(nn::Tanh());
+    net.add(nn::Linear(33, 20, {.bias = false})).add(nn::Sigmoid());
+    net.add(nn::Linear(20, 7));
     const Tensor x = randn({rows, 37});
     auto run = [&](bool fused) {
       net.zero_grad();
@@ -514,14 +511,14 @@ TEST_CASE("sequential: fused activations give the bits of the layers one by one"
 TEST_CASE("sequential: Linear and ReLU are one op", "[nn]") {
   const Tensor x = ones({1, 2});
   auto last_op = [&](auto activation) {
-    nn::Sequential net(std::make_unique<nn::Linear>(2, 2), std::move(activation));
+    nn::Sequential net{nn::Linear(2, 2), std::move(activation)};
     return std::string(net(x).node()->name);
   };
-  CHECK(last_op(std::make_unique<nn::ReLU>()) == "linear");
+  CHECK(last_op(nn::ReLU()) == "linear");
   // Their gradients need what goes into the activation, which the one op does not keep.
-  CHECK(last_op(std::make_unique<nn::Sigmoid>()) == "sigmoid");
-  CHECK(last_op(std::make_unique<nn::Tanh>()) == "tanh");
-  CHECK(last_op(std::make_unique<nn::ELU>()) == "elu");
+  CHECK(last_op(nn::Sigmoid()) == "sigmoid");
+  CHECK(last_op(nn::Tanh()) == "tanh");
+  CHECK(last_op(nn::ELU()) == "elu");
 }
 
 TEST_CASE("sequential: a derived Linear keeps its own forward", "[nn]") {
@@ -530,7 +527,7 @@ TEST_CASE("sequential: a derived Linear keeps its own forward", "[nn]") {
     Tensor forward(const Tensor& x) override { return nn::Linear::forward(x) * 2.0; }
   };
   nn::Sequential net;
-  net.add<Doubled>(2, 2).add<nn::ReLU>();
+  net.add(Doubled(2, 2)).add(nn::ReLU());
   const Tensor x = ones({1, 2});
   auto& linear = dynamic_cast<Doubled&>(net[0]);
   CHECK(values(net(x)) == values(relu(elbo::linear(x, linear.weight, linear.bias) * 2.0)));
