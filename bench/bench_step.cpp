@@ -46,8 +46,7 @@ nlohmann::json time_steps(const JsonOptions& options) {
 
 nlohmann::json time_epoch(const JsonOptions& options) {
   const datasets::Dataset dataset = training_pictures(options.data);
-  Generator init(0, Stream::init);
-  models::VAE model(vae_config(), &init);
+  models::VAE model = fresh_vae();
   models::Trainer trainer(model, dataset, train_options());
   const models::EpochRecord record = trainer.run_epoch();
   return {{"milliseconds", record.seconds * 1e3}, {"losses", {record.train.loss}}};

@@ -24,8 +24,7 @@ struct Options {
 /// Prints a line a round and the medians; returns the median share.
 double measure(const Options& options) {
   const elbo::datasets::Dataset dataset = bench::training_pictures(options.data);
-  elbo::Generator init(0, elbo::Stream::init);
-  elbo::models::VAE model(bench::vae_config(), &init);
+  elbo::models::VAE model = bench::fresh_vae();
   elbo::models::TrainOptions train;
   train.batch_size = bench::batch_size;
   train.val_size = 0;

@@ -28,6 +28,12 @@ datasets::Dataset made_up_pictures(const Shape& shape) {
   return dataset;
 }
 
+models::VAE fresh_vae() {
+  Generator init(0, Stream::init);
+  const GeneratorScope scope(init);
+  return models::VAE(vae_config());
+}
+
 datasets::Dataset training_pictures(const std::filesystem::path& folder) {
   namespace datasets = datasets;
   try {
@@ -50,9 +56,8 @@ std::vector<Array> first_batches(const datasets::Dataset& dataset, std::int64_t 
 }
 
 VaeTraining::VaeTraining()
-    : init_(0, Stream::init),
-      noise_(0, Stream::noise),
-      model_(vae_config(), &init_),
+    : noise_(0, Stream::noise),
+      model_(fresh_vae()),
       optimizer_(model_.parameters(), {.lr = 1e-3}),
       beta_(Array::full({}, 1)) {}
 

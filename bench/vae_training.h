@@ -18,6 +18,8 @@ constexpr std::int64_t batch_size = 128;
 constexpr double flops_per_sample = 2.0 * (3 * (784 * 400 + 2 * 400 * 20 + 20 * 400 + 400 * 784) - 784 * 400);
 
 models::ModelConfig vae_config();
+/// That VAE with the weights of seed 0.
+models::VAE fresh_vae();
 
 /// Pictures of noise, uint8 [count, channels, height, width], the same every time: no speed depends on what they show.
 datasets::Dataset made_up_pictures(const Shape& shape);
@@ -37,7 +39,7 @@ class VaeTraining {
   Tensor step(const Array& x);
 
  private:
-  Generator init_, noise_;
+  Generator noise_;
   models::VAE model_;
   nn::Adam optimizer_;
   Tensor beta_;

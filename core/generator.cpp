@@ -45,12 +45,27 @@ DefaultGenerators& default_generators() {
   return instance;
 }
 
+/// CPUs are one device, whatever their index.
+std::pair<DeviceType, int> key_of(Device device) {
+  return {device.type, device.type == DeviceType::cpu ? 0 : device.index};
+}
+
+thread_local GeneratorScope* innermost_scope = nullptr;
+
 }  // namespace
 
+GeneratorScope::GeneratorScope(Generator& generator) : generator_(generator), outer_(innermost_scope) {
+  innermost_scope = this;
+}
+
+GeneratorScope::~GeneratorScope() { innermost_scope = outer_; }
+
 Generator& default_generator(Device device) {
+  const std::pair key = key_of(device);
+  for (GeneratorScope* scope = innermost_scope; scope; scope = scope->outer_)
+    if (key_of(scope->generator_.device()) == key) return scope->generator_;
   DefaultGenerators& all = default_generators();
   const std::lock_guard lock(all.mutex);
-  const std::pair key{device.type, device.type == DeviceType::cpu ? 0 : device.index};
   auto found = all.by_device.find(key);
   if (found == all.by_device.end()) found = all.by_device.try_emplace(key, all.seed, Stream::user, device).first;
   return found->second;

@@ -37,9 +37,30 @@ class Generator {
   Array offset_;
 };
 
-/// The generator that random ops use when none is given: one a device, made at first use and living as long as the
-/// program. All draw the same numbers from the same seed. Throws DeviceError for a device that cannot be used.
+/// The generator that random ops use when none is given: that of the innermost GeneratorScope for this device, else one
+/// a device, made at first use and living as long as the program. All draw the same numbers from the same seed. Throws
+/// DeviceError for a device that cannot be used.
 Generator& default_generator(Device device = cpu);
+/// While one lives, what draws on this thread from the default generator of `generator`'s device draws from `generator`
+/// instead: initial weights for example. Scopes nest; they end in the reverse order of their beginning, on the thread
+/// on which they began. `generator` must outlive the scope.
+///
+///     Generator init(7, Stream::init);
+///     GeneratorScope scope(init);
+///     nn::Linear layer(3, 2);  // drawn from `init`
+class GeneratorScope {
+ public:
+  explicit GeneratorScope(Generator& generator);
+  ~GeneratorScope();
+  GeneratorScope(const GeneratorScope&) = delete;
+  GeneratorScope& operator=(const GeneratorScope&) = delete;
+
+ private:
+  friend Generator& default_generator(Device device);
+  Generator& generator_;
+  GeneratorScope* outer_;
+};
+
 /// Seeds the default generators, also those that are made later; before, the seed is 0.
 void manual_seed(std::uint64_t seed);
 

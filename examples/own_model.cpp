@@ -16,14 +16,14 @@ namespace {
 /// and figures need nothing but the two functions at the end.
 class SkipVAE : public models::Model {
  public:
-  SkipVAE(const models::ModelConfig& config, Generator* init)
+  explicit SkipVAE(const models::ModelConfig& config)
       : Model(config),
-        in(config.picture.numel(), width, {.init = init}),
-        mu(width, config.latent, {.init = init}),
-        logvar(width, config.latent, {.init = init}),
-        first(config.latent, width, {.init = init}),
-        second(width + config.latent, width, {.init = init}),
-        out(width + config.latent, config.picture.numel(), {.init = init}) {
+        in(config.picture.numel(), width),
+        mu(width, config.latent),
+        logvar(width, config.latent),
+        first(config.latent, width),
+        second(width + config.latent, width),
+        out(width + config.latent, config.picture.numel()) {
     register_module("in", &SkipVAE::in);
     register_module("mu", &SkipVAE::mu);
     register_module("logvar", &SkipVAE::logvar);
@@ -70,7 +70,8 @@ int main(int argc, char** argv) try {
   datasets::Dataset test = datasets::load("shapes", datasets::Split::test, {}, {.count = 1000});
 
   Generator init(seed, Stream::init);
-  SkipVAE model({.model = "skip-vae", .picture = test.shape.without(0), .latent = 10}, &init);
+  GeneratorScope scope(init);
+  SkipVAE model({.model = "skip-vae", .picture = test.shape.without(0), .latent = 10});
   std::printf("%lld parameters, %lld pictures\n", static_cast<long long>(model.num_parameters()),
               static_cast<long long>(data.size()));
 

@@ -4,13 +4,13 @@
 
 namespace elbo::models {
 
-AE::AE(ModelConfig config, Generator* init) : Model(std::move(config)) {
+AE::AE(ModelConfig config) : Model(std::move(config)) {
   const ModelConfig& c = this->config();
   std::vector<std::int64_t> down = encoder_sizes(c, c.picture.numel()), up = decoder_sizes(c, c.latent);
-  add_hidden(encoder, down, init);
-  encoder.add(nn::Linear(down.back(), c.latent, {.init = init}));
-  add_hidden(decoder, up, init);
-  decoder.add(nn::Linear(up.back(), c.picture.numel(), {.init = init}));
+  add_hidden(encoder, down);
+  encoder.add(nn::Linear(down.back(), c.latent));
+  add_hidden(decoder, up);
+  decoder.add(nn::Linear(up.back(), c.picture.numel()));
   register_module("encoder", &AE::encoder);
   register_module("decoder", &AE::decoder);
 }

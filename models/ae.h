@@ -7,7 +7,7 @@ namespace elbo::models {
 /// The plain autoencoder: d - hidden - z - hidden - d with ReLU between, no distribution over codes and no KL.
 class AE : public Model {
  public:
-  explicit AE(ModelConfig config, Generator* init = nullptr);
+  explicit AE(ModelConfig config);
 
   nn::Sequential encoder;
   nn::Sequential decoder;

@@ -14,15 +14,15 @@ inline Tensor as_input(const Model& model, const Array& pictures, const Array& i
   return Tensor(kernels::gather_pictures(pictures, indices, (high - low) / 255, low));
 }
 
-/// Calls visit(x, labels) for one batch after the other of the pictures at `indices`, without gradients and with the
-/// model in evaluation mode. `pictures` (uint8) and `labels` (int64, or undefined; for conditional models) lie on the
+/// Calls visit(x, labels) for one batch after the other of the pictures at `indices`, without gradients and in
+/// evaluation mode. `pictures` (uint8) and `labels` (int64, or undefined; for conditional models) lie on the
 /// model's device.
 template <class Visit>
-void for_batches(Model& model, const Array& pictures, const Array& labels, std::span<const std::int64_t> indices,
+void for_batches(const Model& model, const Array& pictures, const Array& labels, std::span<const std::int64_t> indices,
                  std::int64_t batch_size, const Visit& visit) {
   ELBO_CHECK(batch_size >= 1, ValueError, "batch size: expected at least 1, found ", batch_size);
   const NoGradGuard no_grad;
-  const EvalMode eval(model);
+  const nn::EvalGuard eval;
   const auto n = static_cast<std::int64_t>(indices.size());
   const Array places = Array::from(indices, {n}, pictures.device());
   for (std::int64_t begin = 0; begin < n; begin += batch_size) {

@@ -14,25 +14,25 @@ Shape smallest(const ModelConfig& config, std::int64_t channels) {
 
 }  // namespace
 
-ConvVAE::ConvVAE(ModelConfig given, Generator* init)
+ConvVAE::ConvVAE(ModelConfig given)
     : Model(filled(std::move(given))),
-      fc_mu(smallest(config(), config().channels.back()).numel(), config().latent, {.init = init}),
-      fc_logvar(fc_mu.in_features, config().latent, {.init = init}) {
+      fc_mu(smallest(config(), config().channels.back()).numel(), config().latent),
+      fc_logvar(fc_mu.in_features, config().latent) {
   const ModelConfig& c = config();
   std::int64_t in = c.picture[0];
   for (std::int64_t out : c.channels) {
-    encoder.add(nn::Conv2d(in, out, c.kernel, {.stride = 2, .padding = 1, .init = init})).add(nn::ReLU());
+    encoder.add(nn::Conv2d(in, out, c.kernel, {.stride = 2, .padding = 1})).add(nn::ReLU());
     in = out;
   }
   encoder.add(nn::Flatten());
   Shape start = smallest(c, c.decoder_channels.front());
-  decoder.add(nn::Linear(c.latent, start.numel(), {.init = init}));
+  decoder.add(nn::Linear(c.latent, start.numel()));
   if (c.decoder_relu) decoder.add(nn::ReLU());
   decoder.add(nn::Unflatten(1, start));
   for (std::size_t i = 0; i < c.decoder_channels.size(); ++i) {
     bool last = i + 1 == c.decoder_channels.size();
     decoder.add(nn::ConvTranspose2d(c.decoder_channels[i], last ? c.picture[0] : c.decoder_channels[i + 1], 4,
-                                    {.stride = 2, .padding = 1, .init = init}));
+                                    {.stride = 2, .padding = 1}));
     if (!last) decoder.add(nn::ReLU());
   }
   register_module("encoder", &ConvVAE::encoder);

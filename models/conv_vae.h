@@ -12,7 +12,7 @@ class ConvVAE : public Model {
  public:
   /// Throws ValueError where the picture's height or width cannot be halved as often as there are channels, and unless
   /// the decoder has as many channels as the encoder. What the config leaves empty is filled in: see config().
-  explicit ConvVAE(ModelConfig config, Generator* init = nullptr);
+  explicit ConvVAE(ModelConfig config);
 
   nn::Sequential encoder;
   nn::Linear fc_mu;

@@ -11,6 +11,6 @@ ModelConfig checked(ModelConfig config) {
 
 }  // namespace
 
-CVAE::CVAE(ModelConfig config, Generator* init) : VAE(checked(std::move(config)), init) {}
+CVAE::CVAE(ModelConfig config) : VAE(checked(std::move(config))) {}
 
 }  // namespace elbo::models

@@ -8,7 +8,7 @@ namespace elbo::models {
 class CVAE : public VAE {
  public:
   /// Throws ValueError where config.classes is 0.
-  explicit CVAE(ModelConfig config, Generator* init = nullptr);
+  explicit CVAE(ModelConfig config);
 };
 
 }  // namespace elbo::models

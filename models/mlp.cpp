@@ -2,9 +2,8 @@
 
 namespace elbo::models {
 
-void add_hidden(nn::Sequential& layers, std::span<const std::int64_t> sizes, Generator* init) {
-  for (std::size_t i = 0; i + 1 < sizes.size(); ++i)
-    layers.add(nn::Linear(sizes[i], sizes[i + 1], {.init = init})).add(nn::ReLU());
+void add_hidden(nn::Sequential& layers, std::span<const std::int64_t> sizes) {
+  for (std::size_t i = 0; i + 1 < sizes.size(); ++i) layers.add(nn::Linear(sizes[i], sizes[i + 1])).add(nn::ReLU());
 }
 
 std::vector<std::int64_t> encoder_sizes(const ModelConfig& config, std::int64_t first) {

@@ -7,7 +7,7 @@
 namespace elbo::models {
 
 /// Adds Linear and ReLU for each step of `sizes` to `layers`: 784, 512, 256 is two of each.
-void add_hidden(nn::Sequential& layers, std::span<const std::int64_t> sizes, Generator* init);
+void add_hidden(nn::Sequential& layers, std::span<const std::int64_t> sizes);
 
 /// The sizes an encoder passes: `first` (its input), then the hidden layers.
 std::vector<std::int64_t> encoder_sizes(const ModelConfig& config, std::int64_t first);

@@ -1,5 +1,7 @@
 #include "model.h"
 
+#include <optional>
+
 #include "../core/text.h"
 #include "ae.h"
 #include "conv_vae.h"
@@ -65,14 +67,14 @@ Tensor draw(const Posterior& posterior, Generator* generator) {
 namespace {
 
 template <class M>
-std::unique_ptr<Model> made(const ModelConfig& config, Generator* init) {
-  return std::make_unique<M>(config, init);
+std::unique_ptr<Model> made(const ModelConfig& config) {
+  return std::make_unique<M>(config);
 }
 
 /// The zoo.
 struct Known {
   const char* name;
-  std::unique_ptr<Model> (*make)(const ModelConfig& config, Generator* init);
+  std::unique_ptr<Model> (*make)(const ModelConfig& config);
 };
 constexpr Known zoo[] = {{"ae", made<AE>}, {"vae", made<VAE>}, {"cvae", made<CVAE>}, {"conv-vae", made<ConvVAE>}};
 
@@ -103,7 +105,9 @@ void check_known(const ModelConfig& config) {
 
 std::unique_ptr<Model> make(const ModelConfig& config, Generator* init) {
   outline(config);  // throws before memory is taken
-  return find(config.model)->make(config, init);
+  std::optional<GeneratorScope> scope;
+  if (init) scope.emplace(*init);
+  return find(config.model)->make(config);
 }
 
 }  // namespace elbo::models

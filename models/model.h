@@ -65,19 +65,6 @@ class Model : public nn::Module {
   ModelConfig config_;
 };
 
-/// Evaluation mode for as long as it lives, then what it was before.
-class EvalMode {
- public:
-  explicit EvalMode(Model& model) : model_(model), was_training_(model.is_training()) { model.eval(); }
-  ~EvalMode() { model_.train(was_training_); }
-  EvalMode(const EvalMode&) = delete;
-  EvalMode& operator=(const EvalMode&) = delete;
-
- private:
-  Model& model_;
-  bool was_training_;
-};
-
 /// The code to decode: a draw from q(z|x) with noise from `generator`, or mu where there is no logvar.
 Tensor draw(const Posterior& posterior, Generator* generator = nullptr);
 
@@ -88,7 +75,8 @@ std::vector<std::string> known_models();
 /// that does.
 void check_known(const ModelConfig& config);
 
-/// A fresh model on the CPU, its parameters drawn from `init` by PyTorch's default rules. Throws ValueError for a
+/// A fresh model on the CPU, its parameters drawn from `init`, or the CPU's default generator if null, by PyTorch's
+/// default rules. Throws ValueError for a
 /// config that makes no sense.
 std::unique_ptr<Model> make(const ModelConfig& config, Generator* init = nullptr);
 

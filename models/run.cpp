@@ -258,7 +258,8 @@ std::unique_ptr<Model> load(const fs::path& folder, Device device) {
   const std::string differences = nn::detail::differences(expected.parameters, list_safetensors(weights));
   ELBO_CHECK(differences.empty(), FormatError, weights.string(),
              ": expected the weights of the model in config.json: ", differences);
-  std::unique_ptr<Model> model = make(expected.config);
+  Generator scratch;  // the weights come from the file: the user's generator draws nothing
+  std::unique_ptr<Model> model = make(expected.config, &scratch);
   try {
     model->load_state_dict(load_safetensors(weights).arrays);
     nn::detail::check_finite(model->state_dict());  // only here: a double may be finite and a float not

@@ -4,16 +4,16 @@
 
 namespace elbo::models {
 
-VAE::VAE(ModelConfig config, Generator* init)
+VAE::VAE(ModelConfig config)
     : Model(std::move(config)),
       fc_mu(encoder_sizes(this->config(), this->config().picture.numel() + this->config().classes).back(),
-            this->config().latent, {.init = init}),
-      fc_logvar(fc_mu.in_features, this->config().latent, {.init = init}) {
+            this->config().latent),
+      fc_logvar(fc_mu.in_features, this->config().latent) {
   const ModelConfig& c = this->config();
   std::vector<std::int64_t> up = decoder_sizes(c, c.latent + c.classes);
-  add_hidden(encoder, encoder_sizes(c, c.picture.numel() + c.classes), init);
-  add_hidden(decoder, up, init);
-  decoder.add(nn::Linear(up.back(), c.picture.numel(), {.init = init}));
+  add_hidden(encoder, encoder_sizes(c, c.picture.numel() + c.classes));
+  add_hidden(decoder, up);
+  decoder.add(nn::Linear(up.back(), c.picture.numel()));
   register_module("encoder", &VAE::encoder);
   register_module("fc_mu", &VAE::fc_mu);
   register_module("fc_logvar", &VAE::fc_logvar);

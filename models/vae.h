@@ -9,7 +9,7 @@ namespace elbo::models {
 /// the mirror image back to d logits, with ReLU between. With classes in its config it is conditional: see CVAE.
 class VAE : public Model {
  public:
-  explicit VAE(ModelConfig config, Generator* init = nullptr);
+  explicit VAE(ModelConfig config);
 
   nn::Sequential encoder;
   nn::Linear fc_mu;

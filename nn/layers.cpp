@@ -37,7 +37,7 @@ Linear::Linear(std::int64_t in, std::int64_t out, const LinearOptions& options)
       out_features(at_least(1, out, "Linear", "out_features")),
       weight(parameter({out, in})),
       bias(parameter_if(options.bias, {out})) {
-  init::default_(weight, bias, options.init);
+  init::default_(weight, bias);
   register_parameter("weight", &Linear::weight);
   register_parameter("bias", &Linear::bias);
 }
@@ -50,7 +50,7 @@ Conv2d::Conv2d(std::int64_t in, std::int64_t out, Size2 kernel, const ConvOption
   at_least(1, kernel, "Conv2d", "kernel_size");
   weight = parameter({out, in, kernel.h, kernel.w});
   bias = parameter_if(options.bias, {out});
-  init::default_(weight, bias, options.init);
+  init::default_(weight, bias);
   register_parameter("weight", &Conv2d::weight);
   register_parameter("bias", &Conv2d::bias);
 }
@@ -69,7 +69,7 @@ ConvTranspose2d::ConvTranspose2d(std::int64_t in, std::int64_t out, Size2 kernel
              " and ", extra.w);
   weight = parameter({in, out, kernel.h, kernel.w});
   bias = parameter_if(options.bias, {out});
-  init::default_(weight, bias, options.init);
+  init::default_(weight, bias);
   register_parameter("weight", &ConvTranspose2d::weight);
   register_parameter("bias", &ConvTranspose2d::bias);
 }

@@ -1,13 +1,12 @@
 #pragma once
 #include "activations.h"
 
-/// Layers with parameters. Those that draw their initial values take a Generator in `init`; null means the default one.
+/// Layers with parameters. Those that draw their initial values draw from the default generator: see GeneratorScope.
 /// Parameters are made as float32 on the CPU; `to` moves them. Sizes that make no sense throw ValueError.
 namespace elbo::nn {
 
 struct LinearOptions {
   bool bias = true;
-  Generator* init = nullptr;
 };
 
 /// y = x weight^T + bias: x [..., in] -> [..., out].
@@ -28,7 +27,6 @@ struct ConvOptions {
   Size2 padding = 0;
   Size2 dilation = 1;
   bool bias = true;
-  Generator* init = nullptr;
 };
 
 /// x [N, in, H, W] -> [N, out, OH, OW]; see elbo::conv2d.
@@ -50,7 +48,6 @@ struct ConvTransposeOptions {
   Size2 output_padding = 0;
   Size2 dilation = 1;
   bool bias = true;
-  Generator* init = nullptr;
 };
 
 /// x [N, in, H, W] -> [N, out, OH, OW]; see elbo::conv_transpose2d.

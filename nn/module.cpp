@@ -22,6 +22,8 @@ void replace(Tensor& tensor, Array array) {
   tensor.requires_grad_(trained);
 }
 
+thread_local bool evaluating = false;  // within an EvalGuard
+
 /// Where every module lies that is alive: how a layer is found in the memory of the module whose member it is. Never
 /// destroyed, since a module may be global.
 struct LiveModules {
@@ -59,6 +61,9 @@ std::string class_of(const Module& module) {
 }
 
 }  // namespace
+
+EvalGuard::EvalGuard() : before_(std::exchange(evaluating, true)) {}
+EvalGuard::~EvalGuard() { evaluating = before_; }
 
 Module::Module() { enlist(this); }
 
@@ -159,6 +164,8 @@ void Module::train(bool on) {
   training_ = on;
   for (const detail::Child& child : children()) child.module->train(on);
 }
+
+bool Module::is_training() const { return training_ && !evaluating; }
 
 void Module::zero_grad() {
   for_each("", [](const std::string&, Tensor& tensor, bool) { tensor.zero_grad(); });

@@ -98,7 +98,8 @@ class Module {
   /// it. A module starts in training.
   void train(bool on = true);
   void eval() { train(false); }
-  bool is_training() const { return training_; }
+  /// False, too, for every module on a thread on which an EvalGuard lives.
+  bool is_training() const;
 
   /// Drops the gradients of all parameters.
   void zero_grad();
@@ -201,6 +202,19 @@ class Module {
   Members members_;
   bool training_ = true;
   mutable std::atomic<bool> checked_ = false;  ///< check_registered has found nothing
+};
+
+/// While one lives, every module is in evaluation on this thread. Nothing is written to a module, so that several
+/// threads can compute with one.
+class EvalGuard {
+ public:
+  EvalGuard();
+  ~EvalGuard();
+  EvalGuard(const EvalGuard&) = delete;
+  EvalGuard& operator=(const EvalGuard&) = delete;
+
+ private:
+  bool before_;
 };
 
 /// A module that takes one tensor to another: what a Sequential is made of.

@@ -3,9 +3,11 @@
 #include <elbo/models/objective.h>
 #include <elbo/models/trainer.h>
 #include <elbo/models/vae.h>
+#include <elbo/nn/layers.h>
 
 #include <cmath>
 #include <numeric>
+#include <thread>
 
 #include "catch.h"
 #include "small_data.h"
@@ -279,7 +281,9 @@ TEST_CASE("a run folder gives its model back") {
   config.train.seed = 9;
   Run run = Run::create(dir / "run", config);
   run.write_model(model->state_dict());
+  const double draws = default_generator().offset().item();
   auto loaded = load(dir / "run");
+  CHECK(default_generator().offset().item() == draws);  // the weights of the file are not drawn first
   Tensor x = some_pictures(3, {1, 8, 8});
   CHECK(loaded->reconstruct(x).array().to_vector<float>() == model->reconstruct(x).array().to_vector<float>());
   CHECK_FALSE(loaded->is_training());
@@ -427,4 +431,52 @@ TEST_CASE("history lines survive the round trip and bad ones are named") {
   write_file(dir / "run/history.jsonl", "{\"epoch\":1}\n");
   CHECK_THROWS_WITH(run.history(),
                     (dir / "run/history.jsonl").string() + ": line 1: 'train': expected an object, found nothing");
+}
+
+namespace {
+
+/// A model whose training differs from its evaluation: it drops codes.
+class Dropping : public Model {
+ public:
+  Dropping() : Model({.picture = {1, 8, 8}, .latent = 16}) {
+    register_module("in", &Dropping::in);
+    register_module("out", &Dropping::out);
+    register_module("drop", &Dropping::drop);
+    register_module("norm", &Dropping::norm);
+  }
+  nn::Linear in{64, 16}, out{16, 64};
+  nn::Dropout drop;
+  nn::BatchNorm2d norm{1};
+
+ private:
+  Posterior encode_pictures(const Tensor& x, const Tensor&) override { return {drop(in(flatten(norm(x)))), {}}; }
+  Tensor decode_codes(const Tensor& z, const Tensor&) override {
+    return reshape(out(drop(z)), {z.shape()[0], 1, 8, 8});
+  }
+};
+
+}  // namespace
+
+TEST_CASE("one model in training is scored by several threads in evaluation, and stays as it is", "[threads]") {
+  Dropping model;
+  const datasets::Dataset data = bars(40, 8);
+  const auto scores = [&] {
+    std::vector<double> out;
+    for (const Losses& losses : score(model, data)) out.push_back(losses.loss);
+    return out;
+  };
+  model.eval();
+  const std::vector<double> expected = scores();
+  model.train();
+  const double draws = default_generator().offset().item();
+  std::vector<std::vector<double>> found(3);
+  std::vector<std::thread> threads;
+  for (std::size_t t = 0; t < found.size(); ++t) threads.emplace_back([&, t] { found[t] = scores(); });
+  bool training = true;
+  for (int i = 0; i < 1000; ++i) training = training && model.is_training();  // an EvalGuard is of one thread alone
+  for (std::thread& thread : threads) thread.join();
+  CHECK(training);
+  for (const std::vector<double>& one : found) CHECK(one == expected);
+  CHECK(model.norm.num_batches_tracked.item() == 0);
+  CHECK(default_generator().offset().item() == draws);
 }

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <thread>
 
 #include "catch.h"
 #include "temp_dir.h"
@@ -147,6 +148,26 @@ TEST_CASE("module: train and eval reach every submodule, zero_grad every paramet
   for (const Tensor& parameter : net.parameters()) CHECK(parameter.grad().defined());
   net.zero_grad();
   for (const Tensor& parameter : net.parameters()) CHECK_FALSE(parameter.grad().defined());
+}
+
+TEST_CASE("module: within an EvalGuard every module is in evaluation, on that thread", "[nn]") {
+  Net net;
+  nn::Dropout drop(0.5);
+  {
+    const nn::EvalGuard outer;
+    CHECK_FALSE(net.is_training());
+    CHECK_FALSE(net.fc1.is_training());
+    CHECK(values(drop(ones({50}))) == std::vector<float>(50, 1));
+    { const nn::EvalGuard inner; }
+    CHECK_FALSE(net.is_training());
+    bool elsewhere = false;
+    std::thread([&] { elsewhere = net.is_training(); }).join();
+    CHECK(elsewhere);
+    net.eval();
+    net.train();
+    CHECK_FALSE(net.is_training());
+  }
+  CHECK(net.is_training());
 }
 
 TEST_CASE("load_state_dict: copies values in place and converts between floating types", "[nn]") {
@@ -402,14 +423,15 @@ TEST_CASE("init: PyTorch's bounds, spread over the whole range", "[nn][init]") {
     CHECK(std::abs(sum / n) < 5 * spread / std::sqrt(n));
     CHECK(std::abs(squares / n / (spread * spread) - 1) < 5 * std::sqrt(0.8 / n));  // the variance's own deviation
   };
-  nn::Linear linear(100, 400, {.init = &generator});
+  const GeneratorScope scope(generator);
+  nn::Linear linear(100, 400);
   check_uniform(linear.weight, 0.1);
   check_uniform(linear.bias, 0.1);
-  nn::Conv2d conv(4, 300, {5, 5}, {.init = &generator});
+  nn::Conv2d conv(4, 300, {5, 5});
   check_uniform(conv.weight, 0.1);
   check_uniform(conv.bias, 0.1);
   // PyTorch takes a transposed convolution's fan in from its output channels.
-  nn::ConvTranspose2d transposed(300, 4, {5, 5}, {.init = &generator});
+  nn::ConvTranspose2d transposed(300, 4, {5, 5});
   check_uniform(transposed.weight, 0.1);
   CHECK(transposed.bias.numel() == 4);
   for (float v : values(transposed.bias)) CHECK(std::abs(v) <= 0.1f);
@@ -463,7 +485,8 @@ TEST_CASE("init: types and ranges that cannot be are refused, and a layer withou
 TEST_CASE("init: one seed, one network", "[nn][init]") {
   auto made = [](std::uint64_t seed) {
     Generator generator(seed, Stream::init);
-    nn::Linear linear(5, 6, {.init = &generator});
+    const GeneratorScope scope(generator);
+    nn::Linear linear(5, 6);
     return contents(copies(linear.state_dict()));
   };
   CHECK(made(1) == made(1));

@@ -306,7 +306,8 @@ TEST_CASE("optimisers: a warm step takes no memory from the system", "[optim]") 
 
 TEST_CASE("optimisers: Adam fits a line", "[optim]") {
   Generator init(5, Stream::init), noise(5);
-  nn::Linear linear(3, 1, {.init = &init});
+  const GeneratorScope scope(init);
+  nn::Linear linear(3, 1);
   nn::Adam adam(linear.named_parameters(), {.lr = 0.05});
   const Tensor x = randn({64, 3}, {}, &noise);
   const Tensor y = elbo::linear(x, tensor({{1, -2, 3}}), tensor({0.5}));

@@ -1,5 +1,6 @@
 // The random ops: their distributions, what a generator determines, and the gradients through the noise.
 #include <cmath>
+#include <thread>
 
 #include "catch.h"
 #include "op_cases.h"
@@ -140,4 +141,38 @@ TEST_CASE("reparameterize is mu + exp(logvar / 2) eps, and so are its gradients"
       CHECK(to_logvar[i] == Approx(g[i] * noise / 2).epsilon(1e-6));
     }
   }
+}
+
+TEST_CASE("a GeneratorScope takes the place of the default generator, and gives it back", "[random]") {
+  using elbo::GeneratorScope;
+  const auto draw = [](Generator* generator) { return values_of(elbo::rand({3}, {}, generator)); };
+  elbo::manual_seed(11);
+  Generator a(1), b(2), expected_a(1), expected_b(2), expected_default(11);
+  {
+    GeneratorScope outer(a);
+    CHECK(draw(nullptr) == draw(&expected_a));
+    {
+      GeneratorScope inner(b);
+      CHECK(draw(nullptr) == draw(&expected_b));
+      CHECK(&elbo::default_generator() == &b);
+    }
+    CHECK(draw(nullptr) == draw(&expected_a));
+    CHECK(draw(&b) == draw(&expected_b));  // one that is given is used
+    elbo::manual_seed(12);                 // seeds the default generators, not what stands in for them
+    CHECK(draw(nullptr) == draw(&expected_a));
+    elbo::manual_seed(11);
+    CHECK_THROWS_AS(
+        [&] {
+          GeneratorScope inner(b);
+          elbo::rand({2}, {.dtype = DType::int64});
+        }(),
+        elbo::DTypeError);
+    CHECK(&elbo::default_generator() == &a);
+    std::vector<double> other;
+    std::thread([&] { other = draw(nullptr); }).join();
+    CHECK(other == draw(&expected_default));  // it holds on its own thread alone
+  }
+  CHECK(draw(nullptr) == draw(&expected_default));
+  CHECK(a.offset().item() == 4);
+  static_assert(!std::is_copy_constructible_v<GeneratorScope> && !std::is_move_constructible_v<GeneratorScope>);
 }

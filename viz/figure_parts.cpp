@@ -49,7 +49,7 @@ std::vector<Image> images_of(const Array& pictures) {
 }
 
 std::vector<Image> decoded(models::Model& model, const Tensor& z, const Tensor& labels) {
-  models::EvalMode eval(model);
+  const nn::EvalGuard eval;
   return images_of(models::decode_pictures(model, z.array().to(model.device()), labels));
 }
 
@@ -77,14 +77,14 @@ Tensor picture_labels(const models::Model& model, const datasets::Dataset& datas
 
 models::Posterior encoded(models::Model& model, const datasets::Dataset& dataset, std::span<const std::int64_t> indices,
                           std::optional<std::int64_t> label) {
-  models::EvalMode eval(model);
+  const nn::EvalGuard eval;
   NoGradGuard no_grad;
   return model.encode(models::input_pictures(model, dataset, indices), picture_labels(model, dataset, indices, label));
 }
 
 Reconstructed reconstruct(models::Model& model, const datasets::Dataset& dataset, std::span<const std::int64_t> indices,
                           std::optional<std::int64_t> label) {
-  models::EvalMode eval(model);
+  const nn::EvalGuard eval;
   Tensor codes = encoded(model, dataset, indices, label).mu;
   return {codes, models::shown_pictures(model, models::input_pictures(model, dataset, indices)),
           models::decode_pictures(model, codes, picture_labels(model, dataset, indices, label))};

@@ -25,14 +25,13 @@ inline std::vector<double> numbers(const Array& array) {
 
 class Net : public nn::Module {
  public:
-  explicit Net(Generator& init)
-      : encoder(12, 9, {.init = &init}), mu(9, 4, {.init = &init}), decoder(4, 12, {.init = &init}) {
+  Net() {
     register_module("encoder", &Net::encoder);
     register_module("mu", &Net::mu);
     register_module("decoder", &Net::decoder);
     to(gpu);
   }
-  nn::Linear encoder, mu, decoder;
+  nn::Linear encoder{12, 9}, mu{9, 4}, decoder{4, 12};
 };
 
 class Training {
@@ -97,8 +96,13 @@ class Training {
     return out;
   }
 
-  Generator init_{3, Stream::init};
-  Net net_{init_};
+  static Net fresh_net() {
+    Generator init(3, Stream::init);
+    const GeneratorScope scope(init);
+    return Net();
+  }
+
+  Net net_ = fresh_net();
   nn::Adam adam_{net_.named_parameters(), {.lr = 0.01}};
   Generator noise_{5, Stream::noise, gpu};
   Array pictures_ = Array::from(values<float>(count * 12, 0, 1), {count, 12}, gpu);
