@@ -60,6 +60,7 @@
 #include "nn/optim.h"
 #include "nn/schedule.h"
 #include "nn/sequential.h"
+#include "nn/summary.h"
 #include "viz/embedding.h"
 #include "viz/figures.h"
 #include "viz/image.h"

@@ -15,10 +15,10 @@ AE::AE(ModelConfig config) : Model(std::move(config)) {
   register_module("decoder", &AE::decoder);
 }
 
-Posterior AE::encode_pictures(const Tensor& x, const Tensor&) { return {encoder.forward(flatten(x)), {}}; }
+Posterior AE::encode_pictures(const Tensor& x, const Tensor&) { return {encoder(flatten(x)), {}}; }
 
 Tensor AE::decode_codes(const Tensor& z, const Tensor&) {
-  return reshape(decoder.forward(z), config().picture.insert(0, z.shape()[0]));
+  return reshape(decoder(z), config().picture.insert(0, z.shape()[0]));
 }
 
 }  // namespace elbo::models

@@ -42,10 +42,10 @@ ConvVAE::ConvVAE(ModelConfig given)
 }
 
 Posterior ConvVAE::encode_pictures(const Tensor& x, const Tensor&) {
-  Tensor h = encoder.forward(x);
-  return {fc_mu.forward(h), fc_logvar.forward(h)};
+  Tensor h = encoder(x);
+  return {fc_mu(h), fc_logvar(h)};
 }
 
-Tensor ConvVAE::decode_codes(const Tensor& z, const Tensor&) { return decoder.forward(z); }
+Tensor ConvVAE::decode_codes(const Tensor& z, const Tensor&) { return decoder(z); }
 
 }  // namespace elbo::models

@@ -27,12 +27,12 @@ Tensor VAE::with_labels(const Tensor& x, const Tensor& labels) const {
 }
 
 Posterior VAE::encode_pictures(const Tensor& x, const Tensor& labels) {
-  Tensor h = encoder.forward(with_labels(flatten(x), labels));
-  return {fc_mu.forward(h), fc_logvar.forward(h)};
+  Tensor h = encoder(with_labels(flatten(x), labels));
+  return {fc_mu(h), fc_logvar(h)};
 }
 
 Tensor VAE::decode_codes(const Tensor& z, const Tensor& labels) {
-  return reshape(decoder.forward(with_labels(z, labels)), config().picture.insert(0, z.shape()[0]));
+  return reshape(decoder(with_labels(z, labels)), config().picture.insert(0, z.shape()[0]));
 }
 
 }  // namespace elbo::models

@@ -5,6 +5,12 @@
 /// Layers without parameters.
 namespace elbo::nn {
 
+/// x itself: in place of a layer that is left out.
+class Identity : public Layer {
+ public:
+  Tensor forward(const Tensor& x) override { return x; }
+};
+
 /// max(x, 0).
 class ReLU : public Layer {
  public:

@@ -22,6 +22,7 @@ void replace(Tensor& tensor, Array array) {
   tensor.requires_grad_(trained);
 }
 
+thread_local ForwardHook* innermost_hook = nullptr;
 thread_local bool evaluating = false;  // within an EvalGuard
 
 /// Where every module lies that is alive: how a layer is found in the memory of the module whose member it is. Never
@@ -52,14 +53,6 @@ std::vector<const Module*> modules_between(const void* begin, const void* end) {
   return out;
 }
 
-/// The class of a module as it is written in C++, such as `elbo::nn::Linear`.
-std::string class_of(const Module& module) {
-  const char* name = typeid(module).name();
-  const std::unique_ptr<char, decltype(&std::free)> readable(abi::__cxa_demangle(name, nullptr, nullptr, nullptr),
-                                                             &std::free);
-  return readable ? readable.get() : name;
-}
-
 }  // namespace
 
 EvalGuard::EvalGuard() : before_(std::exchange(evaluating, true)) {}
@@ -84,10 +77,7 @@ Module& Module::operator=(Module&& other) noexcept {
 
 template <class Visit>
 void Module::for_each(const std::string& prefix, const Visit& visit) const {
-  if (!checked_.load(std::memory_order_relaxed)) {
-    std::set<const Module*> reached;
-    check_registered({}, reached);
-  }
+  check_once();
   // A const module gives handles of its tensors; what writes to them is not const itself.
   Module& self = const_cast<Module&>(*this);
   for (const auto& [name, access] : members_.parameters)
@@ -95,6 +85,12 @@ void Module::for_each(const std::string& prefix, const Visit& visit) const {
   for (const auto& [name, access] : members_.buffers)
     if (Tensor& tensor = access(self); tensor.defined()) visit(prefix + name, tensor, false);
   for (const detail::Child& child : children()) child.module->for_each(prefix + child.name + ".", visit);
+}
+
+void Module::check_once() const {
+  if (checked_.load(std::memory_order_relaxed)) return;
+  std::set<const Module*> reached;
+  check_registered({}, reached);
 }
 
 std::vector<detail::Child> Module::children() const {
@@ -113,9 +109,9 @@ void Module::check_registered(Extent extent, std::set<const Module*>& reached) c
   const char* begin = place + std::min(extent.begin, members_.extent.begin);
   const char* end = place + std::max(extent.end, members_.extent.end);
   for (const Module* module : modules_between(begin, end))
-    ELBO_CHECK(reached.contains(module), ValueError, "[", class_of(*this),
+    ELBO_CHECK(reached.contains(module), ValueError, "[", class_name(),
                "] expected every layer that is a member to be registered, found one that is not, of class ",
-               class_of(*module), ": it would not be trained");
+               module->class_name(), ": it would not be trained");
   checked_.store(true, std::memory_order_relaxed);
 }
 
@@ -150,6 +146,44 @@ std::int64_t Module::num_parameters() const {
   return count;
 }
 
+NamedModules Module::named_modules() const {
+  NamedModules out;
+  std::set<const Module*> seen;
+  add_modules("", true, seen, out);
+  return out;
+}
+
+NamedModules Module::named_children() const {
+  check_once();
+  NamedModules out;
+  for (const detail::Child& child : children()) out.emplace_back(child.name, child.module);
+  return out;
+}
+
+void Module::add_modules(const std::string& name, bool parents_first, std::set<const Module*>& seen,
+                         NamedModules& out) const {
+  check_once();
+  if (!seen.insert(this).second) return;
+  if (parents_first) out.emplace_back(name, const_cast<Module*>(this));
+  for (const detail::Child& child : children())
+    child.module->add_modules((name.empty() ? "" : name + ".") + child.name, parents_first, seen, out);
+  if (!parents_first) out.emplace_back(name, const_cast<Module*>(this));
+}
+
+void Module::apply(const std::function<void(Module&)>& fn) {
+  NamedModules all;
+  std::set<const Module*> seen;
+  add_modules("", false, seen, all);
+  for (const auto& [name, module] : all) fn(*module);
+}
+
+std::string Module::class_name() const {
+  const char* name = typeid(*this).name();
+  const std::unique_ptr<char, decltype(&std::free)> readable(abi::__cxa_demangle(name, nullptr, nullptr, nullptr),
+                                                             &std::free);
+  return readable ? readable.get() : name;
+}
+
 NamedArrays Module::state_dict() const {
   NamedArrays out;
   for_each("", [&](const std::string& name, Tensor& tensor, bool) { out.emplace_back(name, tensor.array()); });
@@ -161,11 +195,18 @@ void Module::load_state_dict(const NamedArrays& state, const std::map<std::strin
 }
 
 void Module::train(bool on) {
+  check_once();
   training_ = on;
   for (const detail::Child& child : children()) child.module->train(on);
 }
 
 bool Module::is_training() const { return training_ && !evaluating; }
+
+void Module::requires_grad_(bool wanted) {
+  for_each("", [&](const std::string&, Tensor& tensor, bool parameter) {
+    if (parameter) tensor.requires_grad_(wanted);
+  });
+}
 
 void Module::zero_grad() {
   for_each("", [](const std::string&, Tensor& tensor, bool) { tensor.zero_grad(); });
@@ -218,5 +259,16 @@ void Module::add_module(const std::string& name, ModuleAccess access, Extent ext
   members_.modules.push_back({name, std::move(access)});
   cover(extent);
 }
+
+Tensor Layer::operator()(const Tensor& x) {
+  Tensor y = forward(x);
+  for (const ForwardHook* hook = innermost_hook; hook; hook = hook->outer_) hook->hook_(*this, y);
+  return y;
+}
+
+ForwardHook::ForwardHook(std::function<void(Layer&, const Tensor&)> hook)
+    : hook_(std::move(hook)), outer_(std::exchange(innermost_hook, this)) {}
+ForwardHook::~ForwardHook() { innermost_hook = outer_; }
+bool ForwardHook::any() { return innermost_hook != nullptr; }
 
 }  // namespace elbo::nn

@@ -21,6 +21,10 @@ namespace elbo::nn {
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 
 class Module;
+class Layer;
+
+/// Modules by dotted name, in order.
+using NamedModules = std::vector<std::pair<std::string, Module*>>;
 
 namespace detail {
 
@@ -64,11 +68,11 @@ void add_children(std::vector<Child>& out, const std::string& name, M& member) {
 /// A module can be moved: returned from a function, held in a vector, assigned. It cannot be copied. What it was moved
 /// from has no parameters, until they are set anew. An optimiser keeps the tensors and does not mind the move.
 ///
-/// A layer that is a member and was not registered would silently not be trained: the first call that visits the
-/// parameters, such as `parameters()`, throws ValueError for it. Not found are a layer behind a pointer or in a vector
-/// that was not registered, which is how to hold a layer that is no part, and a layer in a class that registers nothing
-/// itself and is no registered child: a model that registers nothing at all has no parameters, which every optimiser
-/// refuses.
+/// A layer that is a member and was not registered would silently not be trained: the first call that visits
+/// parameters or submodules, such as `parameters()`, throws ValueError for it. Not found are a layer behind a pointer
+/// or in a vector that was not registered, which is how to hold a layer that is no part, and a layer in a class that
+/// registers nothing itself and is no registered child: a model that registers nothing at all has no parameters, which
+/// every optimiser refuses.
 class Module {
  public:
   virtual ~Module();
@@ -84,6 +88,15 @@ class Module {
   NamedTensors named_buffers() const;
   /// How many numbers are trained.
   std::int64_t num_parameters() const;
+
+  /// This module, whose name is empty, and all below it, each before its submodules; a shared one under its first name.
+  NamedModules named_modules() const;
+  /// Those that this module has itself.
+  NamedModules named_children() const;
+  /// Calls fn on every submodule and on this module, submodules first; on a shared one once.
+  void apply(const std::function<void(Module&)>& fn);
+  /// The class of this object as C++ writes it: `elbo::nn::Linear`.
+  std::string class_name() const;
 
   /// All parameters and buffers under PyTorch's names and in its order: a module's parameters, its buffers, then its
   /// submodules. The arrays are the module's own, not copies: save them at once or `copy()` them.
@@ -101,6 +114,8 @@ class Module {
   /// False, too, for every module on a thread on which an EvalGuard lives.
   bool is_training() const;
 
+  /// Asks for the gradients of all parameters, or no longer: frozen parameters stay as they are in training.
+  void requires_grad_(bool wanted = true);
   /// Drops the gradients of all parameters.
   void zero_grad();
   /// Moves parameters and buffers to `device`, or floating ones to another floating type; what moves loses its
@@ -195,6 +210,10 @@ class Module {
   /// Throws ValueError for a layer in the memory of this module or of a submodule that is not registered; `extent` is
   /// what the caller knows of this module's. Adds this module and all below to `reached`.
   void check_registered(Extent extent, std::set<const Module*>& reached) const;
+  /// check_registered, where that has not been done.
+  void check_once() const;
+  /// Adds this module under `name` and all below it, in the order in which they are registered, parents first or last.
+  void add_modules(const std::string& name, bool parents_first, std::set<const Module*>& seen, NamedModules& out) const;
   /// Calls visit(dotted name, tensor, is a parameter) for every defined tensor in the order of state_dict.
   template <class Visit>
   void for_each(const std::string& prefix, const Visit& visit) const;
@@ -221,12 +240,31 @@ class EvalGuard {
 class Layer : public Module {
  public:
   virtual Tensor forward(const Tensor& x) = 0;
-  Tensor operator()(const Tensor& x) { return forward(x); }
+  /// forward(x), seen by the thread's ForwardHooks.
+  Tensor operator()(const Tensor& x);
 
  protected:
   Layer() = default;
   Layer(Layer&&) = default;  // not public: a layer of one kind is not to be assigned to one of another
   Layer& operator=(Layer&&) = default;
+};
+
+/// While one lives, `hook` is called on this thread for every layer that ran by operator(), with what it gave, after
+/// the layers inside it. A Sequential then runs its layers one by one.
+class ForwardHook {
+ public:
+  explicit ForwardHook(std::function<void(Layer&, const Tensor&)> hook);
+  ~ForwardHook();
+  ForwardHook(const ForwardHook&) = delete;
+  ForwardHook& operator=(const ForwardHook&) = delete;
+
+  /// Whether there is one on this thread.
+  static bool any();
+
+ private:
+  friend class Layer;
+  std::function<void(Layer&, const Tensor&)> hook_;
+  ForwardHook* outer_;
 };
 
 }  // namespace elbo::nn

@@ -2,6 +2,7 @@
 
 #include <typeinfo>
 
+#include "../core/ops.h"
 #include "layers.h"
 
 namespace elbo::nn {
@@ -20,24 +21,24 @@ Activation activation_of(const Layer& layer) {
 
 }  // namespace
 
-Sequential& Sequential::push_back(std::unique_ptr<Layer> layer) {
-  ELBO_CHECK(layer, ValueError, "[Sequential] expected a layer, found null");
+void detail::OwnedLayers::push_back(std::unique_ptr<Layer> layer) {
+  ELBO_CHECK(layer, ValueError, "[", owner_, "] expected a layer, found null");
   layers_.push_back(std::move(layer));
-  return *this;
 }
 
-Layer& Sequential::operator[](std::size_t i) const {
-  ELBO_CHECK(i < layers_.size(), IndexError, "[Sequential] expected an index below ", layers_.size(), ", found ", i);
+Layer& detail::OwnedLayers::operator[](std::size_t i) const {
+  ELBO_CHECK(i < layers_.size(), IndexError, "[", owner_, "] expected an index below ", layers_.size(), ", found ", i);
   return *layers_[i];
 }
 
 Tensor Sequential::forward(const Tensor& x) {
   Tensor y = x;
+  const bool watched = ForwardHook::any();  // hooks see what each layer gives
   for (std::size_t i = 0; i < layers_.size(); ++i) {
-    Linear* linear = as_linear(*layers_[i]);
-    const Activation next = linear && i + 1 < layers_.size() ? activation_of(*layers_[i + 1]) : Activation::none;
+    Linear* linear = watched ? nullptr : as_linear(layers_[i]);
+    const Activation next = linear && i + 1 < layers_.size() ? activation_of(layers_[i + 1]) : Activation::none;
     if (next == Activation::none) {
-      y = layers_[i]->forward(y);
+      y = layers_[i](y);
     } else {
       y = linear->forward(y, next);
       ++i;
@@ -45,5 +46,7 @@ Tensor Sequential::forward(const Tensor& x) {
   }
   return y;
 }
+
+Tensor Residual::forward(const Tensor& x) { return x + (*layer_)(x); }
 
 }  // namespace elbo::nn

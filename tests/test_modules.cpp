@@ -2,10 +2,12 @@
 #include <elbo/nn/layers.h>
 #include <elbo/nn/optim.h>
 #include <elbo/nn/sequential.h>
+#include <elbo/nn/summary.h>
 
 #include <array>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <thread>
 
 #include "catch.h"
@@ -238,4 +240,106 @@ TEST_CASE("modules: made, moved and visited on several threads", "[nn][threads]"
     });
   for (std::thread& thread : threads) thread.join();
   CHECK(right == std::array<int, 4>{200, 200, 200, 200});
+}
+
+TEST_CASE("modules: are named, listed and visited", "[nn]") {
+  With<nn::Sequential> net;
+  net.part.add(nn::Linear(2, 3)).add(nn::Residual(nn::Linear(3, 3)));
+  Names names, visited;
+  for (const auto& [name, module] : net.named_modules()) names.push_back(name);
+  CHECK(names == Names{"", "part", "part.0", "part.1", "part.1.layer"});
+  CHECK(net.named_modules()[0].second == &net);
+  CHECK(net.named_children().size() == 1);
+  CHECK(net.named_children()[0].second == &net.part);
+  CHECK(net.part.class_name() == "elbo::nn::Sequential");
+  net.apply([&](nn::Module& module) { visited.push_back(module.class_name().substr(10)); });
+  CHECK(Names(visited.begin(), visited.end() - 1) == Names{"Linear", "Linear", "Residual", "Sequential"});
+
+  With<std::vector<std::shared_ptr<nn::Linear>>> shared;
+  shared.part = {std::make_shared<nn::Linear>(2, 2), nullptr};
+  shared.part[1] = shared.part[0];
+  CHECK(shared.named_modules().size() == 2);
+  int calls = 0;
+  shared.apply([&](nn::Module&) { ++calls; });
+  CHECK(calls == 2);
+}
+
+TEST_CASE("modules: parameters are frozen and freed", "[nn]") {
+  Net net;
+  net.requires_grad_(false);
+  for (const Tensor& parameter : net.parameters()) CHECK_FALSE(parameter.requires_grad());
+  CHECK(net.parameters().size() == 4);
+  net.fc2.requires_grad_();
+  sum(net.forward(ones({1, 3}))).backward();
+  CHECK(net.fc2.weight.node() != nullptr);
+  CHECK(net.fc1.weight.node() == nullptr);
+  CHECK_FALSE(net.count.requires_grad());
+}
+
+TEST_CASE("ModuleList owns layers that its module calls as it likes", "[nn]") {
+  struct Towers : nn::Module {
+    nn::ModuleList towers;
+    Towers() {
+      register_module("towers", &Towers::towers);
+      for (int i = 0; i < 3; ++i) towers.add(nn::Linear(2, 1, {.bias = false}));
+    }
+    Tensor forward(const Tensor& x) {
+      Tensor y = zeros({x.shape()[0], 1});
+      for (nn::Layer& tower : towers) y = y + tower(x);
+      return y;
+    }
+  } net;
+  CHECK(parameter_names(net) == Names{"towers.0.weight", "towers.1.weight", "towers.2.weight"});
+  for (Tensor& parameter : net.parameters()) parameter.mutable_array().fill(2);
+  CHECK(net.forward(ones({1, 2})).item() == 12);
+  CHECK(net.towers.size() == 3);
+  CHECK(net.towers[2](ones({1, 2})).item() == 4);
+  CHECK_THROWS_WITH(net.towers[3], "[ModuleList] expected an index below 3, found 3");
+  CHECK_THROWS_WITH(net.towers.push_back(nullptr), "[ModuleList] expected a layer, found null");
+  const Towers moved = std::move(net);
+  CHECK(moved.parameters().size() == 3);
+}
+
+TEST_CASE("Identity and Residual", "[nn]") {
+  const Tensor x = tensor({{1, -2}});
+  CHECK(nn::Identity()(x).array().to_vector<float>() == std::vector<float>{1, -2});
+  nn::Residual block(nn::Sequential{nn::Linear(2, 2), nn::ReLU()});
+  CHECK(parameter_names(block) == Names{"layer.0.weight", "layer.0.bias"});
+  for (Tensor& parameter : block.parameters()) parameter.mutable_array().fill(1);
+  CHECK(block(x).array().to_vector<float>() == std::vector<float>{1, -2});
+  CHECK(block(x * -1).array().to_vector<float>() == std::vector<float>{1, 4});
+  nn::Residual moved = std::move(block);
+  CHECK(moved(x * -1).array().to_vector<float>() == std::vector<float>{1, 4});
+}
+
+TEST_CASE("modules: printed as a tree, and as a table with shapes", "[nn]") {
+  nn::Sequential net{nn::Linear(3, 2000), nn::ReLU(), nn::Residual(nn::Linear(2000, 2000, {.bias = false}))};
+  std::ostringstream tree;
+  tree << net;
+  CHECK(tree.str() ==
+        "Sequential(\n"
+        "  (0): Linear(weight [2000, 3], bias [2000])\n"
+        "  (1): ReLU()\n"
+        "  (2): Residual(\n"
+        "    (layer): Linear(weight [2000, 2000])\n"
+        "  )\n"
+        ")");
+  Generator& generator = default_generator();
+  CHECK(nn::summary(net, {5, 3}) ==
+        "name     class       output     parameters\n"
+        "         Sequential  [5, 2000]\n"
+        "0        Linear      [5, 2000]       8,000\n"
+        "1        ReLU        [5, 2000]\n"
+        "2        Residual    [5, 2000]\n"
+        "2.layer  Linear      [5, 2000]   4,000,000\n"
+        "total                            4,008,000\n");
+  Net plain;
+  const double then = generator.offset().item();
+  const std::string text = nn::summary(plain, {7, 3});
+  CHECK_THAT(text, Contains("fc2    Linear  [7, 1]           5\n") && Contains("       Net\n"));
+  CHECK_FALSE(nn::ForwardHook::any());
+  CHECK_THAT(nn::summary(plain), !Contains("output") && Contains("total                   21\n"));
+  CHECK_THAT(nn::summary(plain, [&] { plain.fc2(randn({2, 4})); }), Contains("[2, 1]") && !Contains("[2, 4]"));
+  CHECK(generator.offset().item() == then);
+  CHECK(plain.is_training());
 }
