@@ -77,20 +77,33 @@ Module& Module::operator=(Module&& other) noexcept {
 
 template <class Visit>
 void Module::for_each(const std::string& prefix, const Visit& visit) const {
-  check_once();
+  const std::vector<detail::Child> below = checked_children();
   // A const module gives handles of its tensors; what writes to them is not const itself.
   Module& self = const_cast<Module&>(*this);
   for (const auto& [name, access] : members_.parameters)
     if (Tensor& tensor = access(self); tensor.defined()) visit(prefix + name, tensor, true);
   for (const auto& [name, access] : members_.buffers)
     if (Tensor& tensor = access(self); tensor.defined()) visit(prefix + name, tensor, false);
-  for (const detail::Child& child : children()) child.module->for_each(prefix + child.name + ".", visit);
+  for (const detail::Child& child : below) child.module->for_each(prefix + child.name + ".", visit);
 }
 
-void Module::check_once() const {
+void Module::check_once(Extent extent) const {
   if (checked_.load(std::memory_order_relaxed)) return;
   std::set<const Module*> reached;
-  check_registered({}, reached);
+  check_registered(extent, reached);
+}
+
+std::vector<detail::Child> Module::checked_children() const {
+  check_once({});
+  std::vector<detail::Child> out = children();
+  for (const detail::Child& child : out) child.module->check_once(child.module->extent_of(child.begin, child.size));
+  return out;
+}
+
+Module::Extent Module::extent_of(const void* object, std::size_t size) const {
+  const std::ptrdiff_t begin =
+      static_cast<const char*>(object) - static_cast<const char*>(static_cast<const void*>(this));
+  return {begin, begin + static_cast<std::ptrdiff_t>(size)};
 }
 
 std::vector<detail::Child> Module::children() const {
@@ -100,10 +113,8 @@ std::vector<detail::Child> Module::children() const {
 }
 
 void Module::check_registered(Extent extent, std::set<const Module*>& reached) const {
-  for (const detail::Child& child : children()) {
-    const std::ptrdiff_t begin = bytes_from(child.module, child.begin);
-    child.module->check_registered({begin, begin + static_cast<std::ptrdiff_t>(child.size)}, reached);
-  }
+  for (const detail::Child& child : children())
+    child.module->check_registered(child.module->extent_of(child.begin, child.size), reached);
   reached.insert(this);
   const char* place = static_cast<const char*>(static_cast<const void*>(this));
   const char* begin = place + std::min(extent.begin, members_.extent.begin);
@@ -154,18 +165,16 @@ NamedModules Module::named_modules() const {
 }
 
 NamedModules Module::named_children() const {
-  check_once();
   NamedModules out;
-  for (const detail::Child& child : children()) out.emplace_back(child.name, child.module);
+  for (const detail::Child& child : checked_children()) out.emplace_back(child.name, child.module);
   return out;
 }
 
 void Module::add_modules(const std::string& name, bool parents_first, std::set<const Module*>& seen,
                          NamedModules& out) const {
-  check_once();
   if (!seen.insert(this).second) return;
   if (parents_first) out.emplace_back(name, const_cast<Module*>(this));
-  for (const detail::Child& child : children())
+  for (const detail::Child& child : checked_children())
     child.module->add_modules((name.empty() ? "" : name + ".") + child.name, parents_first, seen, out);
   if (!parents_first) out.emplace_back(name, const_cast<Module*>(this));
 }
@@ -195,9 +204,8 @@ void Module::load_state_dict(const NamedArrays& state, const std::map<std::strin
 }
 
 void Module::train(bool on) {
-  check_once();
   training_ = on;
-  for (const detail::Child& child : children()) child.module->train(on);
+  for (const detail::Child& child : checked_children()) child.module->train(on);
 }
 
 bool Module::is_training() const { return training_ && !evaluating; }

@@ -191,12 +191,9 @@ class Module {
   Extent extent_as() {
     Self* self = dynamic_cast<Self*>(this);
     ELBO_CHECK(self, ValueError, "[register] expected a member of this module's class, found one of another");
-    const std::ptrdiff_t begin = bytes_from(this, self);
-    return {begin, begin + static_cast<std::ptrdiff_t>(sizeof(Self))};
+    return extent_of(self, sizeof(Self));
   }
-  static std::ptrdiff_t bytes_from(const void* begin, const void* end) {
-    return static_cast<const char*>(end) - static_cast<const char*>(begin);
-  }
+  Extent extent_of(const void* object, std::size_t size) const;
 
   void add_parameter(const std::string& name, TensorAccess access, Extent extent);
   void add_buffer(const std::string& name, TensorAccess access, Extent extent);
@@ -211,7 +208,9 @@ class Module {
   /// what the caller knows of this module's. Adds this module and all below to `reached`.
   void check_registered(Extent extent, std::set<const Module*>& reached) const;
   /// check_registered, where that has not been done.
-  void check_once() const;
+  void check_once(Extent extent) const;
+  /// children(), after check_once of this module and of each of them.
+  std::vector<detail::Child> checked_children() const;
   /// Adds this module under `name` and all below it, in the order in which they are registered, parents first or last.
   void add_modules(const std::string& name, bool parents_first, std::set<const Module*>& seen, NamedModules& out) const;
   /// Calls visit(dotted name, tensor, is a parameter) for every defined tensor in the order of state_dict.

@@ -338,7 +338,7 @@ TEST_CASE("modules: printed as a tree, and as a table with shapes", "[nn]") {
   const std::string text = nn::summary(plain, {7, 3});
   CHECK_THAT(text, Contains("fc2    Linear  [7, 1]           5\n") && Contains("       Net\n"));
   CHECK_FALSE(nn::ForwardHook::any());
-  CHECK_THAT(nn::summary(plain), !Contains("output") && Contains("total                   21\n"));
+  CHECK_THAT(nn::summary(plain), !Contains("output") && Contains("total                    21\n"));
   CHECK_THAT(nn::summary(plain, [&] { plain.fc2(randn({2, 4})); }), Contains("[2, 1]") && !Contains("[2, 4]"));
   CHECK(generator.offset().item() == then);
   CHECK(plain.is_training());
