@@ -66,7 +66,10 @@ Module::~Module() {
   live.places.erase(this);
 }
 
-Module::Module(Module&& other) noexcept : members_(other.members_), training_(other.training_) { enlist(this); }
+Module::Module(Module&& other) noexcept : training_(other.training_) {
+  members_ = other.members_;  // the other one keeps what it registered, for when its members are set anew
+  enlist(this);
+}
 
 Module& Module::operator=(Module&& other) noexcept {
   members_ = other.members_;
