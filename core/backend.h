@@ -17,6 +17,8 @@
 /// contiguous like all operands; `float32` and `float64` are accepted, all floating operands of a call being of one
 /// type; a view of 0 elements is legal and does nothing.
 ///
+/// Calls are carried out in the order in which they were made: a GPU has one stream.
+///
 /// A device that works by itself may find an index outside its range, or a fault, after the call that caused it has
 /// returned: the next call that waits for it, a copy to the host or synchronize, then returns that status. Such a
 /// kernel has read and written nothing outside its operands.
@@ -39,9 +41,6 @@ struct ConstView {
   /// False for an operand that is not there, such as no bias.
   explicit operator bool() const { return data != nullptr; }
 };
-
-/// Where work is queued: a CUDA stream; null on the CPU, which works at once.
-using Queue = void*;
 
 enum class StatusCode : int {
   ok,
@@ -138,8 +137,6 @@ class Backend {
 
   /// What is computing, for people: the CPU variant (`v3`), or the GPU's name.
   virtual const char* description() const = 0;
-  /// The queue that work goes to.
-  virtual Queue queue() const = 0;
 
   // ---- memory. Blocks are 64-byte aligned at least, and come from a caching pool.
   virtual Status allocate(std::size_t bytes, void** block) = 0;
@@ -147,104 +144,101 @@ class Backend {
   virtual MemoryStats memory() const = 0;
   /// Gives cached blocks back to the system.
   virtual void trim() = 0;
-  virtual Status copy(Queue queue, void* to, const void* from, std::size_t bytes, CopyKind kind) = 0;
-  virtual Status synchronize(Queue queue) = 0;
+  virtual Status copy(void* to, const void* from, std::size_t bytes, CopyKind kind) = 0;
+  virtual Status synchronize() = 0;
 
-  // ---- graphs: calls on a queue, recorded once and replayed at the cost of one. The CPU has none: unsupported.
+  // ---- graphs: calls, recorded once and replayed at the cost of one. The CPU has none: unsupported.
   /// From here on calls are recorded and do nothing yet; those that wait for the device or touch the host's memory
   /// return StatusCode::capture. Memory that is taken meanwhile stays with the graph for as long as that lives, whoever
   /// gives it back: its kernels will write there at every replay.
-  virtual Status begin_capture(Queue queue) = 0;
+  virtual Status begin_capture() = 0;
   /// Ends the recording; *nodes is how many kernels, copies and fills there are in it. Where it failed, *graph is null,
   /// the status says why, and nothing is left of it.
-  virtual Status end_capture(Queue queue, void** graph, std::int64_t* nodes) = 0;
+  virtual Status end_capture(void** graph, std::int64_t* nodes) = 0;
   /// Queues what was recorded, with the same addresses and numbers.
-  virtual Status replay(Queue queue, void* graph) = 0;
+  virtual Status replay(void* graph) = 0;
   virtual void release_graph(void* graph) noexcept = 0;
 
   // ---- elementwise
   /// out[...] = value, any dtype.
-  virtual Status fill(Queue queue, View out, double value) = 0;
+  virtual Status fill(View out, double value) = 0;
   /// out = f(x), with the op's parameters p0 and p1 where it has them. out may be x.
-  virtual Status unary(Queue queue, UnaryOp op, View out, ConstView x, double p0, double p1) = 0;
+  virtual Status unary(UnaryOp op, View out, ConstView x, double p0, double p1) = 0;
   /// gx = f.grad(x, y, g). x or y is absent where the list in functors.h says that the gradient does not read it. gx
   /// may be g.
-  virtual Status unary_grad(Queue queue, UnaryOp op, View gx, ConstView x, ConstView y, ConstView g, double p0,
-                            double p1) = 0;
+  virtual Status unary_grad(UnaryOp op, View gx, ConstView x, ConstView y, ConstView g, double p0, double p1) = 0;
   /// out = f(a, b); a and b broadcast to out's shape. out may be a or b where their shapes are equal.
-  virtual Status binary(Queue queue, BinaryOp op, View out, ConstView a, ConstView b) = 0;
+  virtual Status binary(BinaryOp op, View out, ConstView a, ConstView b) = 0;
   /// out = f.grad_a(a, b, g) for side 0, f.grad_b for side 1; a, b and g broadcast to out's shape.
-  virtual Status binary_grad(Queue queue, BinaryOp op, int side, View out, ConstView a, ConstView b, ConstView g) = 0;
+  virtual Status binary_grad(BinaryOp op, int side, View out, ConstView a, ConstView b, ConstView g) = 0;
   /// out, one element, = the sum of f(a, b) over all elements, a and b of one shape: a loss. The same bits every time.
-  virtual Status binary_sum(Queue queue, BinaryOp op, View out, ConstView a, ConstView b) = 0;
+  virtual Status binary_sum(BinaryOp op, View out, ConstView a, ConstView b) = 0;
   /// total (float64) += x (floating), of one shape.
-  virtual Status accumulate(Queue queue, View total, ConstView x) = 0;
+  virtual Status accumulate(View total, ConstView x) = 0;
   /// out (uint8) = f(a, b), a and b of one dtype, any; they broadcast to out's shape.
-  virtual Status compare(Queue queue, CompareOp op, View out, ConstView a, ConstView b) = 0;
+  virtual Status compare(CompareOp op, View out, ConstView a, ConstView b) = 0;
   /// out = condition ? a : b; condition is uint8; out, a and b of one dtype, any; all broadcast to out's shape.
-  virtual Status where(Queue queue, View out, ConstView condition, ConstView a, ConstView b) = 0;
+  virtual Status where(View out, ConstView condition, ConstView a, ConstView b) = 0;
   /// out = x in out's dtype: C++'s conversion, any two dtypes.
-  virtual Status cast(Queue queue, View out, ConstView x) = 0;
+  virtual Status cast(View out, ConstView x) = 0;
   /// StatusCode::value unless all elements of x, any dtype, are in [least, most]; NaN is not.
-  virtual Status check_range(Queue queue, ConstView x, double least, double most) = 0;
+  virtual Status check_range(ConstView x, double least, double most) = 0;
 
   // ---- along one axis: x is [outer, n, inner]
   /// out [outer, inner] = the sum, maximum or minimum over n. With n = 0: 0, -inf, +inf. NaN wins a maximum or minimum.
-  virtual Status reduce(Queue queue, ReduceOp op, View out, ConstView x) = 0;
+  virtual Status reduce(ReduceOp op, View out, ConstView x) = 0;
   /// out [groups] = the sum of x [a, groups, b] over the first and the last dimension.
-  virtual Status sum_groups(Queue queue, View out, ConstView x) = 0;
+  virtual Status sum_groups(View out, ConstView x) = 0;
   /// out (int64) [outer, inner] = the first index of the maximum over n; NaN counts as the largest. n > 0.
-  virtual Status argmax(Queue queue, View out, ConstView x) = 0;
-  virtual Status softmax(Queue queue, SoftmaxKind kind, View out, ConstView x) = 0;
+  virtual Status argmax(View out, ConstView x) = 0;
+  virtual Status softmax(SoftmaxKind kind, View out, ConstView x) = 0;
   /// gx from the output y and its gradient g.
-  virtual Status softmax_grad(Queue queue, SoftmaxKind kind, View gx, ConstView y, ConstView g) = 0;
+  virtual Status softmax_grad(SoftmaxKind kind, View gx, ConstView y, ConstView g) = 0;
   /// out [outer, inner] = log(sum over n of exp(x)), shifted by the maximum.
-  virtual Status logsumexp(Queue queue, View out, ConstView x) = 0;
+  virtual Status logsumexp(View out, ConstView x) = 0;
 
   // ---- statistics and normalisation over the first and last dimension of x [a, groups, b]
   /// mean and var (biased) [groups].
-  virtual Status moments(Queue queue, View mean, View var, ConstView x) = 0;
+  virtual Status moments(View mean, View var, ConstView x) = 0;
   /// out = (x - mean) / sqrt(var + eps).
-  virtual Status normalize(Queue queue, View out, ConstView x, ConstView mean, ConstView var, double eps) = 0;
+  virtual Status normalize(View out, ConstView x, ConstView mean, ConstView var, double eps) = 0;
   /// gx where xhat is normalize's output with x's own moments, var those moments and g the gradient of xhat.
-  virtual Status normalize_grad(Queue queue, View gx, ConstView xhat, ConstView var, ConstView g, double eps) = 0;
+  virtual Status normalize_grad(View gx, ConstView xhat, ConstView var, ConstView g, double eps) = 0;
 
   // ---- contractions
-  virtual Status matmul(Queue queue, const MatmulArgs& args) = 0;
+  virtual Status matmul(const MatmulArgs& args) = 0;
   /// y = conv(x, weight) + bias; bias [c_out] or null.
-  virtual Status conv2d(Queue queue, const Conv2dArgs& args, void* y, const void* x, const void* weight,
-                        const void* bias) = 0;
+  virtual Status conv2d(const Conv2dArgs& args, void* y, const void* x, const void* weight, const void* bias) = 0;
   /// gx = the gradient of x, + bias; bias [c_in] or null (for a transposed convolution).
-  virtual Status conv2d_grad_data(Queue queue, const Conv2dArgs& args, void* gx, const void* gy, const void* weight,
+  virtual Status conv2d_grad_data(const Conv2dArgs& args, void* gx, const void* gy, const void* weight,
                                   const void* bias) = 0;
-  virtual Status conv2d_grad_weight(Queue queue, const Conv2dArgs& args, void* gw, const void* gy, const void* x) = 0;
+  virtual Status conv2d_grad_weight(const Conv2dArgs& args, void* gw, const void* gy, const void* x) = 0;
 
   // ---- moving elements, any dtype
   /// Copies a box of `box` elements between two arrays with steps of their own: transpose, slice, pad, concatenate.
-  virtual Status copy_strided(Queue queue, DType dtype, const Shape& box, Strided to, ConstStrided from) = 0;
+  virtual Status copy_strided(DType dtype, const Shape& box, Strided to, ConstStrided from) = 0;
   /// out [outer, k, inner] = x [outer, n, inner] at indices (int64) [k]; an index outside [0, n) is StatusCode::index.
-  virtual Status gather(Queue queue, View out, ConstView x, ConstView indices) = 0;
+  virtual Status gather(View out, ConstView x, ConstView indices) = 0;
   /// gx [outer, n, inner] = 0, then += g [outer, k, inner] at indices, in the order of k (same bits every time).
-  virtual Status scatter_add(Queue queue, View gx, ConstView g, ConstView indices) = 0;
+  virtual Status scatter_add(View gx, ConstView g, ConstView indices) = 0;
   /// out [n, classes] (floating) = 1 where the column is labels[row] (int64), else 0. StatusCode::index outside.
-  virtual Status one_hot(Queue queue, View out, ConstView labels) = 0;
+  virtual Status one_hot(View out, ConstView labels) = 0;
   /// out [k, ...] (floating) = pictures [n, ...] (uint8) at indices (int64) [k], times scale plus shift. With `draws`
   /// (null for none) a byte first becomes 255 with probability byte / 255, else 0: where element i of a uniform draw is
   /// below byte / 255, i being its place in out.
-  virtual Status gather_pictures(Queue queue, View out, ConstView pictures, ConstView indices, double scale,
-                                 double shift, const RandomArgs* draws) = 0;
+  virtual Status gather_pictures(View out, ConstView pictures, ConstView indices, double scale, double shift,
+                                 const RandomArgs* draws) = 0;
 
   // ---- random numbers: element i is a function of (seed, stream, *offset, i) alone; see philox.h
   /// Fills out. `p` is the probability of 1 for bernoulli.
-  virtual Status random(Queue queue, RandomKind kind, View out, const RandomArgs& args, double p) = 0;
+  virtual Status random(RandomKind kind, View out, const RandomArgs& args, double p) = 0;
   /// noise = exp(logvar / 2) eps with eps standard normal, and z = mu + noise; all of one shape.
-  virtual Status reparameterize(Queue queue, View z, View noise, ConstView mu, ConstView logvar,
-                                const RandomArgs& args) = 0;
+  virtual Status reparameterize(View z, View noise, ConstView mu, ConstView logvar, const RandomArgs& args) = 0;
 
   // ---- optimisers: all parameters in one call. `lr` (float64) is a scalar on this device.
-  virtual Status sgd(Queue queue, std::span<const OptimizerSlot> slots, const SgdArgs& args, const double* lr) = 0;
+  virtual Status sgd(std::span<const OptimizerSlot> slots, const SgdArgs& args, const double* lr) = 0;
   /// Adds one to *step (int64 on this device), then updates with that step count's bias correction.
-  virtual Status adam(Queue queue, std::span<const OptimizerSlot> slots, const AdamArgs& args, const double* lr,
+  virtual Status adam(std::span<const OptimizerSlot> slots, const AdamArgs& args, const double* lr,
                       std::int64_t* step) = 0;
 };
 

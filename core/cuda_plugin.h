@@ -7,7 +7,7 @@
 namespace elbo {
 
 /// Raised with every change to this file, backend.h, functors.h or shape.h: a plugin of another number is refused.
-inline constexpr int cuda_plugin_abi = 4;
+inline constexpr int cuda_plugin_abi = 5;
 
 /// What was found of CUDA on this machine.
 struct CudaSystem {

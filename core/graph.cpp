@@ -21,7 +21,7 @@ std::atomic<bool>& recording(int index) {
 class Recording {
  public:
   explicit Recording(Device device) : backend_(backend(device)), flag_(claim(device)) {
-    const Status status = backend_.begin_capture(backend_.queue());
+    const Status status = backend_.begin_capture();
     if (status.ok()) return;
     flag_ = false;
     detail::check(status, "capture");
@@ -39,7 +39,7 @@ class Recording {
 
   Status end(void** graph, std::int64_t* nodes) {
     ended_ = true;
-    const Status status = backend_.end_capture(backend_.queue(), graph, nodes);
+    const Status status = backend_.end_capture(graph, nodes);
     flag_ = false;
     return status;
   }
@@ -94,7 +94,7 @@ Graph::~Graph() {
 void Graph::replay() {
   ELBO_CHECK(graph_, CaptureError, "[replay] expected a graph, found one that was never captured");
   ELBO_CHECK(!is_capturing(device_), CaptureError, "[replay] not possible while ", device_, " records a graph");
-  detail::check(backend_->replay(backend_->queue(), graph_), "replay");
+  detail::check(backend_->replay(graph_), "replay");
 }
 
 bool is_capturing(Device device) {

@@ -5,7 +5,6 @@
 namespace elbo::kernels {
 
 inline Backend& on(const Array& x) { return backend(x.device()); }
-inline Queue queue_of(const Array& x) { return queue(x.device()); }
 
 /// Where the next call draws from, which will write the generator's offset.
 inline RandomArgs random_args(Generator& generator) {

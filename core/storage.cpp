@@ -43,11 +43,9 @@ Backend& backend(Device device) {
   return cpu_backend();
 }
 
-Queue queue(Device device) { return backend(device).queue(); }
-
 MemoryStats memory_stats(Device device) { return backend(device).memory(); }
 
-void synchronize(Device device) { detail::check(backend(device).synchronize(queue(device)), "synchronize"); }
+void synchronize(Device device) { detail::check(backend(device).synchronize(), "synchronize"); }
 
 namespace detail {
 

@@ -11,8 +11,6 @@ namespace elbo {
 /// The backend of a device, made at first use. Throws DeviceError where the device does not exist or cannot be used,
 /// saying why.
 Backend& backend(Device device);
-/// The queue that work on a device goes to.
-Queue queue(Device device);
 /// The counters of a device's memory pool.
 MemoryStats memory_stats(Device device);
 /// Waits for all work queued on a device; a fault that it met is thrown here.

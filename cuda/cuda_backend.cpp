@@ -80,7 +80,6 @@ class Implementation final : public CudaBackend {
   Implementation& operator=(const Implementation&) = delete;
 
   const char* description() const override { return name_.c_str(); }
-  Queue queue() const override { return context_.stream; }
 
   Status allocate(std::size_t bytes, void** block) override {
     *block = nullptr;
@@ -92,7 +91,7 @@ class Implementation final : public CudaBackend {
     (void)run([&] { pool_.trim(); });
   }
 
-  Status copy(Queue, void* to, const void* from, std::size_t bytes, CopyKind kind) override {
+  Status copy(void* to, const void* from, std::size_t bytes, CopyKind kind) override {
     return run([&] {
       if (bytes == 0) return;
       if (kind == CopyKind::device_to_device) {
@@ -106,16 +105,16 @@ class Implementation final : public CudaBackend {
       wait();
     });
   }
-  Status synchronize(Queue) override {
+  Status synchronize() override {
     return run([&] {
       refuse_in_capture("waiting for the device");
       wait();
     });
   }
 
-  Status begin_capture(Queue) override;
-  Status end_capture(Queue, void** graph, std::int64_t* nodes) override;
-  Status replay(Queue, void* graph) override {
+  Status begin_capture() override;
+  Status end_capture(void** graph, std::int64_t* nodes) override;
+  Status replay(void* graph) override {
     return run_for_graph(
         [&] { check(cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph), context_.stream), "cudaGraphLaunch"); });
   }
@@ -126,111 +125,111 @@ class Implementation final : public CudaBackend {
     });
   }
 
-  Status fill(Queue, View out, double value) override {
+  Status fill(View out, double value) override {
     return run([&] { cuda::fill(context_, out, value); });
   }
-  Status unary(Queue, UnaryOp op, View out, ConstView x, double p0, double p1) override {
+  Status unary(UnaryOp op, View out, ConstView x, double p0, double p1) override {
     return run([&] { cuda::unary(context_, op, out, x, p0, p1); });
   }
-  Status unary_grad(Queue, UnaryOp op, View gx, ConstView x, ConstView y, ConstView g, double p0, double p1) override {
+  Status unary_grad(UnaryOp op, View gx, ConstView x, ConstView y, ConstView g, double p0, double p1) override {
     return run([&] { cuda::unary_grad(context_, op, gx, x, y, g, p0, p1); });
   }
-  Status binary(Queue, BinaryOp op, View out, ConstView a, ConstView b) override {
+  Status binary(BinaryOp op, View out, ConstView a, ConstView b) override {
     return run([&] { cuda::binary(context_, op, out, a, b); });
   }
-  Status binary_grad(Queue, BinaryOp op, int side, View out, ConstView a, ConstView b, ConstView g) override {
+  Status binary_grad(BinaryOp op, int side, View out, ConstView a, ConstView b, ConstView g) override {
     return run([&] { cuda::binary_grad(context_, op, side, out, a, b, g); });
   }
-  Status binary_sum(Queue, BinaryOp op, View out, ConstView a, ConstView b) override {
+  Status binary_sum(BinaryOp op, View out, ConstView a, ConstView b) override {
     return run([&] { cuda::binary_sum(context_, op, out, a, b); });
   }
-  Status accumulate(Queue, View total, ConstView x) override {
+  Status accumulate(View total, ConstView x) override {
     return run([&] { cuda::accumulate(context_, total, x); });
   }
-  Status compare(Queue, CompareOp op, View out, ConstView a, ConstView b) override {
+  Status compare(CompareOp op, View out, ConstView a, ConstView b) override {
     return run([&] { cuda::compare(context_, op, out, a, b); });
   }
-  Status where(Queue, View out, ConstView condition, ConstView a, ConstView b) override {
+  Status where(View out, ConstView condition, ConstView a, ConstView b) override {
     return run([&] { cuda::where(context_, out, condition, a, b); });
   }
-  Status cast(Queue, View out, ConstView x) override {
+  Status cast(View out, ConstView x) override {
     return run([&] { cuda::cast(context_, out, x); });
   }
-  Status check_range(Queue, ConstView x, double least, double most) override {
+  Status check_range(ConstView x, double least, double most) override {
     return run([&] { cuda::check_range(context_, x, least, most); });
   }
 
-  Status reduce(Queue, ReduceOp op, View out, ConstView x) override {
+  Status reduce(ReduceOp op, View out, ConstView x) override {
     return run([&] { cuda::reduce(context_, op, out, x); });
   }
-  Status sum_groups(Queue, View out, ConstView x) override {
+  Status sum_groups(View out, ConstView x) override {
     return run([&] { cuda::sum_groups(context_, out, x); });
   }
-  Status argmax(Queue, View out, ConstView x) override {
+  Status argmax(View out, ConstView x) override {
     return run([&] { cuda::argmax(context_, out, x); });
   }
-  Status softmax(Queue, SoftmaxKind kind, View out, ConstView x) override {
+  Status softmax(SoftmaxKind kind, View out, ConstView x) override {
     return run([&] { cuda::softmax(context_, kind, out, x); });
   }
-  Status softmax_grad(Queue, SoftmaxKind kind, View gx, ConstView y, ConstView g) override {
+  Status softmax_grad(SoftmaxKind kind, View gx, ConstView y, ConstView g) override {
     return run([&] { cuda::softmax_grad(context_, kind, gx, y, g); });
   }
-  Status logsumexp(Queue, View out, ConstView x) override {
+  Status logsumexp(View out, ConstView x) override {
     return run([&] { cuda::logsumexp(context_, out, x); });
   }
 
-  Status moments(Queue, View mean, View var, ConstView x) override {
+  Status moments(View mean, View var, ConstView x) override {
     return run([&] { cuda::moments(context_, mean, var, x); });
   }
-  Status normalize(Queue, View out, ConstView x, ConstView mean, ConstView var, double eps) override {
+  Status normalize(View out, ConstView x, ConstView mean, ConstView var, double eps) override {
     return run([&] { cuda::normalize(context_, out, x, mean, var, eps); });
   }
-  Status normalize_grad(Queue, View gx, ConstView xhat, ConstView var, ConstView g, double eps) override {
+  Status normalize_grad(View gx, ConstView xhat, ConstView var, ConstView g, double eps) override {
     return run([&] { cuda::normalize_grad(context_, gx, xhat, var, g, eps); });
   }
 
-  Status matmul(Queue, const MatmulArgs& args) override {
+  Status matmul(const MatmulArgs& args) override {
     return run([&] { cuda::matmul(context_, args); });
   }
-  Status conv2d(Queue, const Conv2dArgs& args, void* y, const void* x, const void* weight, const void* bias) override {
+  Status conv2d(const Conv2dArgs& args, void* y, const void* x, const void* weight, const void* bias) override {
     return run([&] { cuda::conv2d(context_, args, y, x, weight, bias); });
   }
-  Status conv2d_grad_data(Queue, const Conv2dArgs& args, void* gx, const void* gy, const void* weight,
+  Status conv2d_grad_data(const Conv2dArgs& args, void* gx, const void* gy, const void* weight,
                           const void* bias) override {
     return run([&] { cuda::conv2d_grad_data(context_, args, gx, gy, weight, bias); });
   }
-  Status conv2d_grad_weight(Queue, const Conv2dArgs& args, void* gw, const void* gy, const void* x) override {
+  Status conv2d_grad_weight(const Conv2dArgs& args, void* gw, const void* gy, const void* x) override {
     return run([&] { cuda::conv2d_grad_weight(context_, args, gw, gy, x); });
   }
 
-  Status copy_strided(Queue, DType dtype, const Shape& box, Strided to, ConstStrided from) override {
+  Status copy_strided(DType dtype, const Shape& box, Strided to, ConstStrided from) override {
     return run([&] { cuda::copy_strided(context_, dtype, box, to, from); });
   }
-  Status gather(Queue, View out, ConstView x, ConstView indices) override {
+  Status gather(View out, ConstView x, ConstView indices) override {
     return run([&] { cuda::gather(context_, out, x, indices); });
   }
-  Status scatter_add(Queue, View gx, ConstView g, ConstView indices) override {
+  Status scatter_add(View gx, ConstView g, ConstView indices) override {
     return run([&] { cuda::scatter_add(context_, gx, g, indices); });
   }
-  Status one_hot(Queue, View out, ConstView labels) override {
+  Status one_hot(View out, ConstView labels) override {
     return run([&] { cuda::one_hot(context_, out, labels); });
   }
-  Status gather_pictures(Queue, View out, ConstView pictures, ConstView indices, double scale, double shift,
+  Status gather_pictures(View out, ConstView pictures, ConstView indices, double scale, double shift,
                          const RandomArgs* draws) override {
     return run([&] { cuda::gather_pictures(context_, out, pictures, indices, scale, shift, draws); });
   }
 
-  Status random(Queue, RandomKind kind, View out, const RandomArgs& args, double p) override {
+  Status random(RandomKind kind, View out, const RandomArgs& args, double p) override {
     return run([&] { cuda::random(context_, kind, out, args, p); });
   }
-  Status reparameterize(Queue, View z, View noise, ConstView mu, ConstView logvar, const RandomArgs& args) override {
+  Status reparameterize(View z, View noise, ConstView mu, ConstView logvar, const RandomArgs& args) override {
     return run([&] { cuda::reparameterize(context_, z, noise, mu, logvar, args); });
   }
 
-  Status sgd(Queue, std::span<const OptimizerSlot> slots, const SgdArgs& args, const double* lr) override {
+  Status sgd(std::span<const OptimizerSlot> slots, const SgdArgs& args, const double* lr) override {
     return run([&] { cuda::sgd(context_, slots, args, lr); });
   }
-  Status adam(Queue, std::span<const OptimizerSlot> slots, const AdamArgs& args, const double* lr,
+  Status adam(std::span<const OptimizerSlot> slots, const AdamArgs& args, const double* lr,
               std::int64_t* step) override {
     return run([&] { cuda::adam(context_, slots, args, lr, step); });
   }
@@ -317,7 +316,7 @@ class Implementation final : public CudaBackend {
   int graphs_ = 0;
 };
 
-Status Implementation::begin_capture(Queue) {
+Status Implementation::begin_capture() {
   return run_for_graph([&] {
     refuse_in_capture("another graph");
     if (pool_.is_exact())
@@ -330,7 +329,7 @@ Status Implementation::begin_capture(Queue) {
   });
 }
 
-Status Implementation::end_capture(Queue, void** graph, std::int64_t* nodes) {
+Status Implementation::end_capture(void** graph, std::int64_t* nodes) {
   *graph = nullptr;
   if (!capturing_) return failure(StatusCode::capture, "no graph is being recorded");
   capturing_ = false;

@@ -108,24 +108,23 @@ TEMPLATE_TEST_CASE("unary ops and their gradients", "", float, double) {
         }
         auto forward = [&] {
           auto y = poison<T>(n);
-          ok(backend->unary(nullptr, each.op, flat(y), flat(x), each.p0, each.p1));
+          ok(backend->unary(each.op, flat(y), flat(x), each.p0, each.p1));
           return y;
         };
         const auto y = same_for_threads(forward);
         close(y, expected);
         auto backward = [&] {
           auto gx = poison<T>(n);
-          ok(backend->unary_grad(nullptr, each.op, flat(gx), flat(x), flat(y), flat(g), each.p0, each.p1));
+          ok(backend->unary_grad(each.op, flat(gx), flat(x), flat(y), flat(g), each.p0, each.p1));
           return gx;
         };
         const auto gx = same_for_threads(backward);
         close(gx, expected_grad);
         auto in_place = x;
-        ok(backend->unary(nullptr, each.op, flat(in_place), flat(in_place), each.p0, each.p1));
+        ok(backend->unary(each.op, flat(in_place), flat(in_place), each.p0, each.p1));
         REQUIRE(same_bits(in_place, y));
         auto grad_in_place = g;
-        ok(backend->unary_grad(nullptr, each.op, flat(grad_in_place), flat(x), flat(y), flat(grad_in_place), each.p0,
-                               each.p1));
+        ok(backend->unary_grad(each.op, flat(grad_in_place), flat(x), flat(y), flat(grad_in_place), each.p0, each.p1));
         REQUIRE(same_bits(grad_in_place, gx));
       }
     }
@@ -144,9 +143,9 @@ TEST_CASE("a gradient does not look at an operand that it doesn't save") {
     const auto x = values<float>(50, each.lo, each.hi), g = values<float>(50, -2, 3, 2);
     std::vector<float> y(50), full(50), partial = poison<float>(50);
     Backend& backend = *backends().back();
-    ok(backend.unary(nullptr, op, flat(y), flat(x), each.p0, each.p1));
-    ok(backend.unary_grad(nullptr, op, flat(full), flat(x), flat(y), flat(g), each.p0, each.p1));
-    ok(backend.unary_grad(nullptr, op, flat(partial), saves == x_only ? flat(x) : ConstView{},
+    ok(backend.unary(op, flat(y), flat(x), each.p0, each.p1));
+    ok(backend.unary_grad(op, flat(full), flat(x), flat(y), flat(g), each.p0, each.p1));
+    ok(backend.unary_grad(op, flat(partial), saves == x_only ? flat(x) : ConstView{},
                           saves == y_only ? flat(y) : ConstView{}, flat(g), each.p0, each.p1));
     REQUIRE(same_bits(full, partial));
     REQUIRE((saves == none || saves == x_only || saves == y_only));
@@ -177,17 +176,17 @@ TEMPLATE_TEST_CASE("binary ops and their gradients, broadcast", "", float, doubl
         }
         close(same_for_threads([&] {
                 auto out = poison<T>(n);
-                ok(backend->binary(nullptr, each.op, view(out, shapes.out), view(a, shapes.a), view(b, shapes.b)));
+                ok(backend->binary(each.op, view(out, shapes.out), view(a, shapes.a), view(b, shapes.b)));
                 return out;
               }),
               expected);
         for (int side : {0, 1}) {
           auto out = poison<T>(n);
-          ok(backend->binary_grad(nullptr, each.op, side, view(out, shapes.out), view(a, shapes.a), view(b, shapes.b),
+          ok(backend->binary_grad(each.op, side, view(out, shapes.out), view(a, shapes.a), view(b, shapes.b),
                                   view(g, shapes.out)));
           close(out, expected_grad[side]);
           out = poison<T>(n);
-          ok(backend->binary_grad(nullptr, each.op, side, view(out, shapes.out), view(a, shapes.a), view(b, shapes.b),
+          ok(backend->binary_grad(each.op, side, view(out, shapes.out), view(a, shapes.a), view(b, shapes.b),
                                   view(one, Shape{})));
           close(out, expected_one[side]);
         }
@@ -200,12 +199,12 @@ TEST_CASE("binary ops in place") {
   for (const auto& backend : backends()) {
     const auto a = values<float>(1000), b = values<float>(1000, -1, 1, 2);
     std::vector<float> apart(1000), to_a = a, to_b = b;
-    ok(backend->binary(nullptr, BinaryOp::sub, flat(apart), flat(a), flat(b)));
-    ok(backend->binary(nullptr, BinaryOp::sub, flat(to_a), flat(to_a), flat(b)));
-    ok(backend->binary(nullptr, BinaryOp::sub, flat(to_b), flat(a), flat(to_b)));
+    ok(backend->binary(BinaryOp::sub, flat(apart), flat(a), flat(b)));
+    ok(backend->binary(BinaryOp::sub, flat(to_a), flat(to_a), flat(b)));
+    ok(backend->binary(BinaryOp::sub, flat(to_b), flat(a), flat(to_b)));
     REQUIRE(same_bits(apart, to_a));
     REQUIRE(same_bits(apart, to_b));
-    ok(backend->binary(nullptr, BinaryOp::sub, flat(to_a), flat(a), flat(b)));
+    ok(backend->binary(BinaryOp::sub, flat(to_a), flat(a), flat(b)));
   }
 }
 
@@ -216,25 +215,25 @@ TEST_CASE("NaN passes through relu, clamp, maximum and minimum; ties share the g
       std::vector<float> x(10, 0.5f), y(10), z(10, 0.25f);
       x[at] = nan;
       for (UnaryOp op : {UnaryOp::relu, UnaryOp::clamp, UnaryOp::abs, UnaryOp::softplus, UnaryOp::gelu}) {
-        ok(backend->unary(nullptr, op, flat(y), flat(x), -1, 1));
+        ok(backend->unary(op, flat(y), flat(x), -1, 1));
         REQUIRE(std::isnan(y[at]));
         REQUIRE(!std::isnan(y[5]));
       }
       for (BinaryOp op : {BinaryOp::maximum, BinaryOp::minimum}) {
-        ok(backend->binary(nullptr, op, flat(y), flat(x), flat(z)));
+        ok(backend->binary(op, flat(y), flat(x), flat(z)));
         REQUIRE(std::isnan(y[at]));
-        ok(backend->binary(nullptr, op, flat(y), flat(z), flat(x)));
+        ok(backend->binary(op, flat(y), flat(z), flat(x)));
         REQUIRE(std::isnan(y[at]));
         REQUIRE(y[5] == (op == BinaryOp::maximum ? 0.5f : 0.25f));
       }
     }
     std::vector<float> a(10, 2), g(10, 3), out(10);
     for (int side : {0, 1}) {
-      ok(backend->binary_grad(nullptr, BinaryOp::maximum, side, flat(out), flat(a), flat(a), flat(g)));
+      ok(backend->binary_grad(BinaryOp::maximum, side, flat(out), flat(a), flat(a), flat(g)));
       REQUIRE(out == std::vector<float>(10, 1.5f));
     }
     std::vector<float> zeros(10, 0.0f);
-    ok(backend->unary_grad(nullptr, UnaryOp::relu, flat(out), flat(zeros), flat(zeros), flat(g), 0, 0));
+    ok(backend->unary_grad(UnaryOp::relu, flat(out), flat(zeros), flat(zeros), flat(g), 0, 0));
     REQUIRE(out == zeros);
   }
 }
@@ -250,7 +249,7 @@ TEMPLATE_TEST_CASE("comparisons, where and fill", "", float, double, std::uint8_
 #define CASE(op, F)                                                                                                 \
   {                                                                                                                 \
     auto out = poison<std::uint8_t>(n);                                                                             \
-    ok(backend->compare(nullptr, CompareOp::op, view(out, shapes.out), view(a, shapes.a), view(b, shapes.b)));      \
+    ok(backend->compare(CompareOp::op, view(out, shapes.out), view(a, shapes.a), view(b, shapes.b)));               \
     for (int64_t i = 0; i < n; ++i)                                                                                 \
       REQUIRE(                                                                                                      \
           out[static_cast<std::size_t>(i)] ==                                                                       \
@@ -263,8 +262,7 @@ TEMPLATE_TEST_CASE("comparisons, where and fill", "", float, double, std::uint8_
       auto condition = values<std::uint8_t>(n, 0, 3, 3);
       const auto out = same_for_threads([&] {
         auto to = poison<T>(n);
-        ok(backend->where(nullptr, view(to, shapes.out), view(condition, shapes.out), view(a, shapes.a),
-                          view(b, shapes.b)));
+        ok(backend->where(view(to, shapes.out), view(condition, shapes.out), view(a, shapes.a), view(b, shapes.b)));
         return to;
       });
       int64_t wrong = 0;
@@ -274,7 +272,7 @@ TEMPLATE_TEST_CASE("comparisons, where and fill", "", float, double, std::uint8_
                                                           : b[broadcast_index(i, shapes.out, shapes.b)]);
       REQUIRE(wrong == 0);
       auto filled = poison<T>(n);
-      ok(backend->fill(nullptr, view(filled, shapes.out), 3));
+      ok(backend->fill(view(filled, shapes.out), 3));
       REQUIRE(filled == std::vector<T>(static_cast<std::size_t>(n), T(3)));
     }
   }
@@ -285,7 +283,7 @@ TEST_CASE("where takes a condition that broadcasts") {
     const std::vector<std::uint8_t> rows = {0, 2, 1};
     const std::vector<double> a = values<double>(12), b = values<double>(4);
     std::vector<double> out = poison<double>(12);
-    ok(backend->where(nullptr, view(out, {3, 4}), view(rows, {3, 1}), view(a, {3, 4}), view(b, {4})));
+    ok(backend->where(view(out, {3, 4}), view(rows, {3, 1}), view(a, {3, 4}), view(b, {4})));
     for (std::size_t i = 0; i < 12; ++i) REQUIRE(out[i] == (i < 4 ? b[i] : a[i]));
   }
 }
@@ -294,7 +292,7 @@ template <class To, class From>
 static void check_cast(Backend& backend) {
   const auto x = values<From>(1001, 0, 200);
   auto out = poison<To>(1001);
-  ok(backend.cast(nullptr, flat(out), flat(x)));
+  ok(backend.cast(flat(out), flat(x)));
   for (std::size_t i = 0; i < x.size(); ++i) REQUIRE(out[i] == static_cast<To>(x[i]));
 }
 TEMPLATE_TEST_CASE("cast is C++'s conversion", "", float, double, std::uint8_t, int64_t) {
@@ -360,7 +358,7 @@ TEMPLATE_TEST_CASE("sgd follows PyTorch's formula", "", float, double) {
   for (const auto& backend : backends()) {
     const auto found = same_for_threads([&] {
       Model<TestType> model;
-      for (int t = 0; t < 3; ++t) ok(backend->sgd(nullptr, model.slots, args, &lr));
+      for (int t = 0; t < 3; ++t) ok(backend->sgd(model.slots, args, &lr));
       return model.all();
     });
     close(found, reference<TestType>(
@@ -371,7 +369,7 @@ TEMPLATE_TEST_CASE("sgd follows PyTorch's formula", "", float, double) {
                      },
                      3));
     Model<TestType> plain(false);
-    ok(backend->sgd(nullptr, plain.slots, {0, 0.01}, &lr));
+    ok(backend->sgd(plain.slots, {0, 0.01}, &lr));
     close(plain.all(),
           reference<TestType>([&](double& p, double g, double&, double&, int) { p -= lr * (g + 0.01 * p); }, 1));
   }
@@ -397,7 +395,7 @@ TEMPLATE_TEST_CASE("adam and adamw follow PyTorch's formula", "", float, double)
       close(same_for_threads([&] {
               Model<TestType> model;
               int64_t step = 0;
-              for (int t = 0; t < 4; ++t) ok(backend->adam(nullptr, model.slots, args, &lr, &step));
+              for (int t = 0; t < 4; ++t) ok(backend->adam(model.slots, args, &lr, &step));
               REQUIRE(step == 4);
               return model.all();
             }),
@@ -413,8 +411,8 @@ TEST_CASE("an optimiser passes over a parameter without a gradient") {
   Model<float> model;
   const auto before = model.param[1];
   model.slots[1].grad = nullptr;
-  ok(backend.adam(nullptr, model.slots, {0.9, 0.999, 1e-8, 0.1, true}, &lr, &step));
-  ok(backend.sgd(nullptr, model.slots, {0.9, 0.1}, &lr));
+  ok(backend.adam(model.slots, {0.9, 0.999, 1e-8, 0.1, true}, &lr, &step));
+  ok(backend.sgd(model.slots, {0.9, 0.1}, &lr));
   REQUIRE(model.param[1] == before);
   REQUIRE(model.param[3] != Model<float>().param[3]);
 }
@@ -429,9 +427,9 @@ TEST_CASE("a backend allocates from a pool, copies, and reports what it cannot d
   REQUIRE(block != nullptr);
   REQUIRE(backend->memory().active >= 1000);
   const auto data = values<float>(250);
-  ok(backend->copy(nullptr, block, data.data(), 1000, CopyKind::host_to_device));
+  ok(backend->copy(block, data.data(), 1000, CopyKind::host_to_device));
   REQUIRE(std::memcmp(block, data.data(), 1000) == 0);
-  ok(backend->synchronize(nullptr));
+  ok(backend->synchronize());
   backend->release(block, 1000);
   REQUIRE(backend->memory().active == 0);
   REQUIRE(backend->memory().cached >= 1000);

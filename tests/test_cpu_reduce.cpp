@@ -65,7 +65,7 @@ double log_sum_exp(const std::vector<double>& x) {
 template <class T>
 std::vector<T> reduced(Backend& backend, ReduceOp op, const std::vector<T>& x, const Shape& shape) {
   auto out = poison<T>(without_n(shape).numel());
-  ok(backend.reduce(nullptr, op, view(out, without_n(shape)), view(x, shape)));
+  ok(backend.reduce(op, view(out, without_n(shape)), view(x, shape)));
   return out;
 }
 
@@ -128,7 +128,7 @@ TEMPLATE_TEST_CASE("argmax is the first maximum, NaN counting as the largest", "
   Backend& backend = *backends().back();
   auto run = [&](const std::vector<T>& x, const Shape& shape) {
     auto out = poison<int64_t>(without_n(shape).numel());
-    ok(backend.argmax(nullptr, view(out, without_n(shape)), view(x, shape)));
+    ok(backend.argmax(view(out, without_n(shape)), view(x, shape)));
     return out;
   };
   const T nan = static_cast<T>(NAN);
@@ -153,7 +153,7 @@ TEMPLATE_TEST_CASE("softmax, log_softmax, logsumexp and their gradients", "", fl
       const auto x = values<T>(shape.numel(), -5, 90), g = values<T>(shape.numel(), -1, 2, 7);
       close(same_for_threads([&] {
               auto out = poison<T>(without_n(shape).numel());
-              ok(backend->logsumexp(nullptr, view(out, without_n(shape)), view(x, shape)));
+              ok(backend->logsumexp(view(out, without_n(shape)), view(x, shape)));
               return out;
             }),
             along(x, shape, log_sum_exp));
@@ -161,7 +161,7 @@ TEMPLATE_TEST_CASE("softmax, log_softmax, logsumexp and their gradients", "", fl
         const bool log = kind == SoftmaxKind::log_softmax;
         const auto y = same_for_threads([&] {
           auto out = poison<T>(shape.numel());
-          ok(backend->softmax(nullptr, kind, view(out, shape), view(x, shape)));
+          ok(backend->softmax(kind, view(out, shape), view(x, shape)));
           return out;
         });
         close(y, map_along(x, shape, [&](std::vector<double> line, int64_t) {
@@ -181,7 +181,7 @@ TEMPLATE_TEST_CASE("softmax, log_softmax, logsumexp and their gradients", "", fl
         });
         close(same_for_threads([&] {
                 auto gx = poison<T>(shape.numel());
-                ok(backend->softmax_grad(nullptr, kind, view(gx, shape), view(y, shape), view(g, shape)));
+                ok(backend->softmax_grad(kind, view(gx, shape), view(y, shape), view(g, shape)));
                 return gx;
               }),
               expected);
@@ -198,7 +198,7 @@ TEMPLATE_TEST_CASE("logsumexp with infinities", "", float, double) {
       auto run = [&](T first, T second) {
         std::vector<T> x(static_cast<std::size_t>(2 * inner), first), out(static_cast<std::size_t>(inner));
         for (int64_t i = 0; i < inner; ++i) x[static_cast<std::size_t>(inner + i)] = second;
-        ok(backend->logsumexp(nullptr, view(out, {1, inner}), view(x, {1, 2, inner})));
+        ok(backend->logsumexp(view(out, {1, inner}), view(x, {1, 2, inner})));
         return static_cast<double>(out.back());
       };
       REQUIRE(run(-big, -big) == -inf);
@@ -232,7 +232,7 @@ TEMPLATE_TEST_CASE("moments, normalize and its gradient", "", float, double) {
       if (shape.numel() > 0) {
         const auto found = same_for_threads([&] {
           auto m = poison<T>(groups), v = poison<T>(groups);
-          ok(backend->moments(nullptr, flat(m), flat(v), view(x, shape)));
+          ok(backend->moments(flat(m), flat(v), view(x, shape)));
           m.insert(m.end(), v.begin(), v.end());
           return m;
         });
@@ -242,7 +242,7 @@ TEMPLATE_TEST_CASE("moments, normalize and its gradient", "", float, double) {
       const std::vector<T> m(mean.begin(), mean.end()), v(var.begin(), var.end());
       const auto xhat = same_for_threads([&] {
         auto out = poison<T>(shape.numel());
-        ok(backend->normalize(nullptr, view(out, shape), view(x, shape), flat(m), flat(v), eps));
+        ok(backend->normalize(view(out, shape), view(x, shape), flat(m), flat(v), eps));
         return out;
       });
       std::vector<double> expected(x.size()), expected_grad(x.size());
@@ -261,7 +261,7 @@ TEMPLATE_TEST_CASE("moments, normalize and its gradient", "", float, double) {
       }
       const auto gx = same_for_threads([&] {
         auto out = poison<T>(shape.numel());
-        ok(backend->normalize_grad(nullptr, view(out, shape), view(xhat, shape), flat(v), view(g, shape), eps));
+        ok(backend->normalize_grad(view(out, shape), view(xhat, shape), flat(v), view(g, shape), eps));
         return out;
       });
       if (shape != Shape{1, 1, 1}) close(gx, expected_grad);
@@ -278,15 +278,14 @@ TEMPLATE_TEST_CASE("binary_sum has the bits of binary and then a sum over all", 
       for (int op = 0; op < static_cast<int>(BinaryOp::count); ++op) {
         INFO(n << " elements, op " << op << ", " << backend->description());
         std::vector<T> elements(static_cast<std::size_t>(n)), expected = poison<T>(1);
-        ok(backend->binary(nullptr, static_cast<BinaryOp>(op), flat(elements), flat(a), flat(b)));
-        ok(backend->reduce(nullptr, ReduceOp::sum, view(expected, {1, 1}), view(elements, {1, n, 1})));
-        REQUIRE(
-            same_bits(same_for_threads([&] {
-                        std::vector<T> out = poison<T>(1);
-                        ok(backend->binary_sum(nullptr, static_cast<BinaryOp>(op), view(out, {}), flat(a), flat(b)));
-                        return out;
-                      }),
-                      expected));
+        ok(backend->binary(static_cast<BinaryOp>(op), flat(elements), flat(a), flat(b)));
+        ok(backend->reduce(ReduceOp::sum, view(expected, {1, 1}), view(elements, {1, n, 1})));
+        REQUIRE(same_bits(same_for_threads([&] {
+                            std::vector<T> out = poison<T>(1);
+                            ok(backend->binary_sum(static_cast<BinaryOp>(op), view(out, {}), flat(a), flat(b)));
+                            return out;
+                          }),
+                          expected));
       }
     }
   }
@@ -296,7 +295,7 @@ TEST_CASE("binary_sum keeps no array of the elements") {
   const auto backend = cpu_kernels::make_cpu_backend();
   const auto a = values<float>(1 << 20), b = values<float>(1 << 20);
   std::vector<float> out(1);
-  ok(backend->binary_sum(nullptr, BinaryOp::mul, view(out, {}), flat(a), flat(b)));
+  ok(backend->binary_sum(BinaryOp::mul, view(out, {}), flat(a), flat(b)));
   REQUIRE(out[0] != 0);
   REQUIRE(backend->memory().peak <= 4096);
 }

@@ -12,7 +12,7 @@ template <class T>
 std::vector<T> draw(Backend& backend, RandomKind kind, int64_t n, std::uint64_t seed = 1, std::uint32_t stream = 0,
                     int64_t offset = 0, double p = 0.5) {
   std::vector<T> out = poison<T>(n);
-  ok(backend.random(nullptr, kind, flat(out), {seed, stream, &offset}, p));
+  ok(backend.random(kind, flat(out), {seed, stream, &offset}, p));
   return out;
 }
 
@@ -119,9 +119,9 @@ TEST_CASE("random: seeds, streams and offsets are different numbers, and a call 
   REQUIRE(seen.size() == 27);
   int64_t offset = 41;
   std::vector<float> out(3), none;
-  ok(backend.random(nullptr, RandomKind::normal, flat(out), {0, 0, &offset}, 0));
+  ok(backend.random(RandomKind::normal, flat(out), {0, 0, &offset}, 0));
   REQUIRE(offset == 42);
-  ok(backend.random(nullptr, RandomKind::normal, flat(none), {0, 0, &offset}, 0));
+  ok(backend.random(RandomKind::normal, flat(none), {0, 0, &offset}, 0));
   REQUIRE(offset == 43);
 }
 
@@ -163,21 +163,21 @@ TEMPLATE_TEST_CASE("reparameterize has the bits of its parts, and draws once", "
       INFO(n << " elements, " << backend->description());
       const auto eps = draw<T>(*backend, RandomKind::normal, n, 42, 3, 5);
       auto noise = poison<T>(n), z = poison<T>(n);
-      ok(backend->unary(nullptr, UnaryOp::mul_scalar, flat(noise), flat(logvar), 0.5, 0));
-      ok(backend->unary(nullptr, UnaryOp::exp, flat(noise), flat(noise), 0, 0));
-      ok(backend->binary(nullptr, BinaryOp::mul, flat(noise), flat(noise), flat(eps)));
-      ok(backend->binary(nullptr, BinaryOp::add, flat(z), flat(mu), flat(noise)));
+      ok(backend->unary(UnaryOp::mul_scalar, flat(noise), flat(logvar), 0.5, 0));
+      ok(backend->unary(UnaryOp::exp, flat(noise), flat(noise), 0, 0));
+      ok(backend->binary(BinaryOp::mul, flat(noise), flat(noise), flat(eps)));
+      ok(backend->binary(BinaryOp::add, flat(z), flat(mu), flat(noise)));
       z.insert(z.end(), noise.begin(), noise.end());
-      REQUIRE(same_bits(same_for_threads([&] {
-                          auto found = poison<T>(n), found_noise = poison<T>(n);
-                          int64_t offset = 5;
-                          ok(backend->reparameterize(nullptr, flat(found), flat(found_noise), flat(mu), flat(logvar),
-                                                     {42, 3, &offset}));
-                          REQUIRE(offset == 6);
-                          found.insert(found.end(), found_noise.begin(), found_noise.end());
-                          return found;
-                        }),
-                        z));
+      REQUIRE(same_bits(
+          same_for_threads([&] {
+            auto found = poison<T>(n), found_noise = poison<T>(n);
+            int64_t offset = 5;
+            ok(backend->reparameterize(flat(found), flat(found_noise), flat(mu), flat(logvar), {42, 3, &offset}));
+            REQUIRE(offset == 6);
+            found.insert(found.end(), found_noise.begin(), found_noise.end());
+            return found;
+          }),
+          z));
     }
   }
 }

@@ -50,7 +50,6 @@ class CpuBackend final : public Backend {
   explicit CpuBackend(Isa isa) : isa_(isa), context_{tables(isa), pool_, isa} {}
 
   const char* description() const override { return name(isa_); }
-  Queue queue() const override { return nullptr; }
 
   Status allocate(std::size_t bytes, void** block) override {
     try {
@@ -67,125 +66,123 @@ class CpuBackend final : public Backend {
   MemoryStats memory() const override { return pool_.stats(); }
   void trim() override { pool_.trim(); }
 
-  Status copy(Queue, void* to, const void* from, std::size_t bytes, CopyKind) override {
+  Status copy(void* to, const void* from, std::size_t bytes, CopyKind) override {
     if (bytes > 0) std::memcpy(to, from, bytes);
     return {};
   }
-  Status synchronize(Queue) override { return {}; }
+  Status synchronize() override { return {}; }
 
-  Status begin_capture(Queue) override { return {StatusCode::unsupported, "the CPU records no graphs"}; }
-  Status end_capture(Queue, void**, std::int64_t*) override {
-    return {StatusCode::unsupported, "the CPU records no graphs"};
-  }
-  Status replay(Queue, void*) override { return {StatusCode::unsupported, "the CPU records no graphs"}; }
+  Status begin_capture() override { return {StatusCode::unsupported, "the CPU records no graphs"}; }
+  Status end_capture(void**, std::int64_t*) override { return {StatusCode::unsupported, "the CPU records no graphs"}; }
+  Status replay(void*) override { return {StatusCode::unsupported, "the CPU records no graphs"}; }
   void release_graph(void*) noexcept override {}
 
-  Status fill(Queue, View out, double value) override {
+  Status fill(View out, double value) override {
     return run([&] { cpu_kernels::fill(context_, out, value); });
   }
-  Status unary(Queue, UnaryOp op, View out, ConstView x, double p0, double p1) override {
+  Status unary(UnaryOp op, View out, ConstView x, double p0, double p1) override {
     return run([&] { cpu_kernels::unary(context_, op, out, x, p0, p1); });
   }
-  Status unary_grad(Queue, UnaryOp op, View gx, ConstView x, ConstView y, ConstView g, double p0, double p1) override {
+  Status unary_grad(UnaryOp op, View gx, ConstView x, ConstView y, ConstView g, double p0, double p1) override {
     return run([&] { cpu_kernels::unary_grad(context_, op, gx, x, y, g, p0, p1); });
   }
-  Status binary(Queue, BinaryOp op, View out, ConstView a, ConstView b) override {
+  Status binary(BinaryOp op, View out, ConstView a, ConstView b) override {
     return run([&] { cpu_kernels::binary(context_, op, out, a, b); });
   }
-  Status binary_grad(Queue, BinaryOp op, int side, View out, ConstView a, ConstView b, ConstView g) override {
+  Status binary_grad(BinaryOp op, int side, View out, ConstView a, ConstView b, ConstView g) override {
     return run([&] { cpu_kernels::binary_grad(context_, op, side, out, a, b, g); });
   }
-  Status binary_sum(Queue, BinaryOp op, View out, ConstView a, ConstView b) override {
+  Status binary_sum(BinaryOp op, View out, ConstView a, ConstView b) override {
     return run([&] { cpu_kernels::binary_sum(context_, op, out, a, b); });
   }
-  Status accumulate(Queue, View total, ConstView x) override {
+  Status accumulate(View total, ConstView x) override {
     return run([&] { cpu_kernels::accumulate(context_, total, x); });
   }
-  Status compare(Queue, CompareOp op, View out, ConstView a, ConstView b) override {
+  Status compare(CompareOp op, View out, ConstView a, ConstView b) override {
     return run([&] { cpu_kernels::compare(context_, op, out, a, b); });
   }
-  Status where(Queue, View out, ConstView condition, ConstView a, ConstView b) override {
+  Status where(View out, ConstView condition, ConstView a, ConstView b) override {
     return run([&] { cpu_kernels::where(context_, out, condition, a, b); });
   }
-  Status cast(Queue, View out, ConstView x) override {
+  Status cast(View out, ConstView x) override {
     return run([&] { cpu_kernels::cast(context_, out, x); });
   }
 
-  Status check_range(Queue, ConstView x, double least, double most) override {
+  Status check_range(ConstView x, double least, double most) override {
     return run([&] { cpu_kernels::check_range(x, least, most); });
   }
 
-  Status reduce(Queue, ReduceOp op, View out, ConstView x) override {
+  Status reduce(ReduceOp op, View out, ConstView x) override {
     return run([&] { cpu_kernels::reduce(context_, op, out, x); });
   }
-  Status sum_groups(Queue, View out, ConstView x) override {
+  Status sum_groups(View out, ConstView x) override {
     return run([&] { cpu_kernels::sum_groups(context_, out, x); });
   }
-  Status argmax(Queue, View out, ConstView x) override {
+  Status argmax(View out, ConstView x) override {
     return run([&] { cpu_kernels::argmax(context_, out, x); });
   }
-  Status softmax(Queue, SoftmaxKind kind, View out, ConstView x) override {
+  Status softmax(SoftmaxKind kind, View out, ConstView x) override {
     return run([&] { cpu_kernels::softmax(context_, kind, out, x); });
   }
-  Status softmax_grad(Queue, SoftmaxKind kind, View gx, ConstView y, ConstView g) override {
+  Status softmax_grad(SoftmaxKind kind, View gx, ConstView y, ConstView g) override {
     return run([&] { cpu_kernels::softmax_grad(context_, kind, gx, y, g); });
   }
-  Status logsumexp(Queue, View out, ConstView x) override {
+  Status logsumexp(View out, ConstView x) override {
     return run([&] { cpu_kernels::logsumexp(context_, out, x); });
   }
 
-  Status moments(Queue, View mean, View var, ConstView x) override {
+  Status moments(View mean, View var, ConstView x) override {
     return run([&] { cpu_kernels::moments(context_, mean, var, x); });
   }
-  Status normalize(Queue, View out, ConstView x, ConstView mean, ConstView var, double eps) override {
+  Status normalize(View out, ConstView x, ConstView mean, ConstView var, double eps) override {
     return run([&] { cpu_kernels::normalize(context_, out, x, mean, var, eps); });
   }
-  Status normalize_grad(Queue, View gx, ConstView xhat, ConstView var, ConstView g, double eps) override {
+  Status normalize_grad(View gx, ConstView xhat, ConstView var, ConstView g, double eps) override {
     return run([&] { cpu_kernels::normalize_grad(context_, gx, xhat, var, g, eps); });
   }
 
-  Status matmul(Queue, const MatmulArgs& args) override {
+  Status matmul(const MatmulArgs& args) override {
     return run_product(args, [&] { gemm(args, pool_, isa_); });
   }
-  Status conv2d(Queue, const Conv2dArgs& args, void* y, const void* x, const void* weight, const void* bias) override {
+  Status conv2d(const Conv2dArgs& args, void* y, const void* x, const void* weight, const void* bias) override {
     return run_product(args, [&] { cpu_kernels::conv2d(context_, args, y, x, weight, bias); });
   }
-  Status conv2d_grad_data(Queue, const Conv2dArgs& args, void* gx, const void* gy, const void* weight,
+  Status conv2d_grad_data(const Conv2dArgs& args, void* gx, const void* gy, const void* weight,
                           const void* bias) override {
     return run_product(args, [&] { cpu_kernels::conv2d_grad_data(context_, args, gx, gy, weight, bias); });
   }
-  Status conv2d_grad_weight(Queue, const Conv2dArgs& args, void* gw, const void* gy, const void* x) override {
+  Status conv2d_grad_weight(const Conv2dArgs& args, void* gw, const void* gy, const void* x) override {
     return run_product(args, [&] { cpu_kernels::conv2d_grad_weight(context_, args, gw, gy, x); });
   }
 
-  Status copy_strided(Queue, DType dtype, const Shape& box, Strided to, ConstStrided from) override {
+  Status copy_strided(DType dtype, const Shape& box, Strided to, ConstStrided from) override {
     return run([&] { cpu_kernels::copy_strided(context_, dtype, box, to, from); });
   }
-  Status gather(Queue, View out, ConstView x, ConstView indices) override {
+  Status gather(View out, ConstView x, ConstView indices) override {
     return run([&] { cpu_kernels::gather(context_, out, x, indices); });
   }
-  Status scatter_add(Queue, View gx, ConstView g, ConstView indices) override {
+  Status scatter_add(View gx, ConstView g, ConstView indices) override {
     return run([&] { cpu_kernels::scatter_add(context_, gx, g, indices); });
   }
-  Status one_hot(Queue, View out, ConstView labels) override {
+  Status one_hot(View out, ConstView labels) override {
     return run([&] { cpu_kernels::one_hot(context_, out, labels); });
   }
-  Status gather_pictures(Queue, View out, ConstView pictures, ConstView indices, double scale, double shift,
+  Status gather_pictures(View out, ConstView pictures, ConstView indices, double scale, double shift,
                          const RandomArgs* draws) override {
     return run([&] { cpu_kernels::gather_pictures(context_, out, pictures, indices, scale, shift, draws); });
   }
 
-  Status random(Queue, RandomKind kind, View out, const RandomArgs& args, double p) override {
+  Status random(RandomKind kind, View out, const RandomArgs& args, double p) override {
     return run([&] { cpu_kernels::random(context_, kind, out, args, p); });
   }
-  Status reparameterize(Queue, View z, View noise, ConstView mu, ConstView logvar, const RandomArgs& args) override {
+  Status reparameterize(View z, View noise, ConstView mu, ConstView logvar, const RandomArgs& args) override {
     return run([&] { cpu_kernels::reparameterize(context_, z, noise, mu, logvar, args); });
   }
 
-  Status sgd(Queue, std::span<const OptimizerSlot> slots, const SgdArgs& args, const double* lr) override {
+  Status sgd(std::span<const OptimizerSlot> slots, const SgdArgs& args, const double* lr) override {
     return run([&] { cpu_kernels::sgd(context_, slots, args, lr); });
   }
-  Status adam(Queue, std::span<const OptimizerSlot> slots, const AdamArgs& args, const double* lr,
+  Status adam(std::span<const OptimizerSlot> slots, const AdamArgs& args, const double* lr,
               std::int64_t* step) override {
     return run([&] { cpu_kernels::adam(context_, slots, args, lr, step); });
   }

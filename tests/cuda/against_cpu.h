@@ -90,10 +90,10 @@ class Twin {
   Array on_cpu_, on_gpu_;
 };
 
-/// call(backend, queue, device) on both.
+/// call(backend, device) on both.
 template <class Call>
 void on_both(const Call& call) {
-  for (Device device : both) ok(call(backend(device), queue(device), device));
+  for (Device device : both) ok(call(backend(device), device));
 }
 
 /// Numbers of all kinds: drawn from [lo, hi], and in between zeros, infinities, NaN, the largest and the smallest.

@@ -55,11 +55,11 @@ Array unwritten(const Shape& shape, Device device) {
   return Array::full(shape, std::is_floating_point_v<T> ? NAN : 77, {dtype_of<T>, device});
 }
 
-/// What call(backend, queue, out) writes to an array of `shape` on `device`.
+/// What call(backend, out) writes to an array of `shape` on `device`.
 template <class T, class Call>
 std::vector<T> output(Device device, const Shape& shape, const Call& call) {
   Array out = unwritten<T>(shape, device);
-  ok(call(backend(device), queue(device), out.mutable_view()));
+  ok(call(backend(device), out.mutable_view()));
   return out.to_vector<T>();
 }
 

@@ -96,11 +96,11 @@ std::vector<T> computed(const Case& c, Kind kind, const Operands<T>& in, bool bi
   void* to = out.view(gpu).data;
   Backend& device = backend(gpu);
   if (kind == Kind::forward)
-    ok(device.conv2d(queue(gpu), args, to, x.raw(), weight.raw(), bias ? bias_out.raw() : nullptr));
+    ok(device.conv2d(args, to, x.raw(), weight.raw(), bias ? bias_out.raw() : nullptr));
   else if (kind == Kind::grad_data)
-    ok(device.conv2d_grad_data(queue(gpu), args, to, y.raw(), weight.raw(), bias ? bias_in.raw() : nullptr));
+    ok(device.conv2d_grad_data(args, to, y.raw(), weight.raw(), bias ? bias_in.raw() : nullptr));
   else
-    ok(device.conv2d_grad_weight(queue(gpu), args, to, y.raw(), x.raw()));
+    ok(device.conv2d_grad_weight(args, to, y.raw(), x.raw()));
   const std::vector<T> found = out.array(gpu).to_vector<T>();
   // What lies around the output is as it was.
   out.array(cpu).assign(out.array(gpu));
@@ -323,8 +323,8 @@ TEST_CASE("GPU: a kernel whose lines are further apart than an int counts elemen
   for (const float factor : {3.0f, 2.0f})  // the picture's one line meets the last of the kernel, then the first
     for (const float each : x) expected.push_back(factor * each);
   const Array input = Array::from(x, {a.w}, gpu), kernel = Array::from(weight, {2}, gpu);
-  const std::vector<float> found = output<float>(gpu, {2 * a.w}, [&](Backend& backend, Queue queue, View out) {
-    return backend.conv2d(queue, a, out.data, input.raw(), kernel.raw(), nullptr);
+  const std::vector<float> found = output<float>(gpu, {2 * a.w}, [&](Backend& backend, View out) {
+    return backend.conv2d(a, out.data, input.raw(), kernel.raw(), nullptr);
   });
   CHECK(found == expected);
 }

@@ -39,12 +39,11 @@ void check_unary(const Unary& u, int64_t n, int64_t shift_x, int64_t shift_out) 
   const Shape shape{n};
   const Twin x(odd_values<T>(n), shape, shift_x), g(odd_values<T>(n, -2, 2, 3), shape, shift_x);
   const Twin y = Twin::unwritten(dtype_of<T>, shape, shift_out), gx = Twin::unwritten(dtype_of<T>, shape, shift_out);
-  on_both([&](Backend& backend, Queue queue, Device device) {
-    return backend.unary(queue, u.op, y.view(device), x.view(device), u.p0, u.p1);
-  });
+  on_both(
+      [&](Backend& backend, Device device) { return backend.unary(u.op, y.view(device), x.view(device), u.p0, u.p1); });
   y.check();
-  on_both([&](Backend& backend, Queue queue, Device device) {
-    return backend.unary_grad(queue, u.op, gx.view(device), x.view(device), y.view(device), g.view(device), u.p0, u.p1);
+  on_both([&](Backend& backend, Device device) {
+    return backend.unary_grad(u.op, gx.view(device), x.view(device), y.view(device), g.view(device), u.p0, u.p1);
   });
   gx.check();
 }
@@ -71,17 +70,17 @@ TEST_CASE("unary kernels on the GPU: in place, and without what is not read", "[
   for (int64_t n : {5, 1000}) {
     const Shape shape{n};
     const Twin x(odd_values<float>(n), shape), g(odd_values<float>(n), shape);
-    on_both([&](Backend& backend, Queue queue, Device device) {
-      return backend.unary(queue, UnaryOp::mul_scalar, x.view(device), x.view(device), 1.5, 0);
+    on_both([&](Backend& backend, Device device) {
+      return backend.unary(UnaryOp::mul_scalar, x.view(device), x.view(device), 1.5, 0);
     });
     x.check();
     CHECK(first_difference<float>(x.array(gpu), g.array(gpu)) >= 0);
-    on_both([&](Backend& backend, Queue queue, Device device) {
-      return backend.unary_grad(queue, UnaryOp::relu, g.view(device), {}, x.view(device), g.view(device), 0, 0);
+    on_both([&](Backend& backend, Device device) {
+      return backend.unary_grad(UnaryOp::relu, g.view(device), {}, x.view(device), g.view(device), 0, 0);
     });
     g.check();
-    on_both([&](Backend& backend, Queue queue, Device device) {
-      return backend.unary_grad(queue, UnaryOp::neg, g.view(device), {}, {}, g.view(device), 0, 0);
+    on_both([&](Backend& backend, Device device) {
+      return backend.unary_grad(UnaryOp::neg, g.view(device), {}, {}, g.view(device), 0, 0);
     });
     g.check();
   }
@@ -94,9 +93,7 @@ TEST_CASE("fill on the GPU", "[cuda][elementwise]") {
         for (double value : {0.0, 3.75, 200.0}) {
           INFO(name(dtype_of<T>) << ", " << n << " elements, shifted " << shift << ", value " << value);
           const Twin out = Twin::unwritten(dtype_of<T>, {n}, shift);
-          on_both([&](Backend& backend, Queue queue, Device device) {
-            return backend.fill(queue, out.view(device), value);
-          });
+          on_both([&](Backend& backend, Device device) { return backend.fill(out.view(device), value); });
           out.check();
         }
       }
@@ -127,9 +124,7 @@ TEST_CASE("cast on the GPU: all pairs", "[cuda][elementwise]") {
         for (int64_t shift : {0, 1}) {
           INFO(name(dtype_of<From>) << " to " << name(dtype_of<To>) << ", " << n << " elements, shifted " << shift);
           const Twin x(castable<To, From>(n), {n}, shift), out = Twin::unwritten(dtype_of<To>, {n}, 2 * shift);
-          on_both([&](Backend& backend, Queue queue, Device device) {
-            return backend.cast(queue, out.view(device), x.view(device));
-          });
+          on_both([&](Backend& backend, Device device) { return backend.cast(out.view(device), x.view(device)); });
           out.check();
         }
     });
@@ -204,15 +199,15 @@ void check_binary(BinaryOp op, const Broadcast& shapes, int64_t shift) {
   INFO("op " << static_cast<int>(op) << ", " << name(dtype_of<T>));
   const Twin a = operand<T>(shapes.a, shift, 1), b = operand<T>(shapes.b, 0, 2), g = operand<T>(shapes.c, shift, 3);
   const Twin out = Twin::unwritten(dtype_of<T>, shapes.out, shift / 2);
-  on_both([&](Backend& backend, Queue queue, Device device) {
-    return backend.binary(queue, op, out.view(device), a.view(device), b.view(device));
+  on_both([&](Backend& backend, Device device) {
+    return backend.binary(op, out.view(device), a.view(device), b.view(device));
   });
   out.check();
   for (int side : {0, 1}) {
     INFO("side " << side);
     const Twin grad = Twin::unwritten(dtype_of<T>, shapes.out, shift / 2);
-    on_both([&](Backend& backend, Queue queue, Device device) {
-      return backend.binary_grad(queue, op, side, grad.view(device), a.view(device), b.view(device), g.view(device));
+    on_both([&](Backend& backend, Device device) {
+      return backend.binary_grad(op, side, grad.view(device), a.view(device), b.view(device), g.view(device));
     });
     grad.check();
   }
@@ -242,9 +237,9 @@ TEST_CASE("binary kernels on the GPU: the output may be an operand", "[cuda][ele
         INFO(shape << ", shifted " << shift << ", " << (first ? "first" : "second"));
         const Twin a(odd_values<float>(shape.numel()), shape, shift);
         const Twin b(odd_values<float>(shape.back(), -1, 1, 2), {shape.back()});
-        on_both([&](Backend& backend, Queue queue, Device device) {
+        on_both([&](Backend& backend, Device device) {
           const Twin &x = first ? a : b, &y = first ? b : a;
-          return backend.binary(queue, BinaryOp::sub, a.view(device), x.view(device), y.view(device));
+          return backend.binary(BinaryOp::sub, a.view(device), x.view(device), y.view(device));
         });
         a.check();
       }
@@ -258,8 +253,8 @@ TEST_CASE("comparisons on the GPU", "[cuda][elementwise]") {
         if (op != CompareOp::lt && shapes.out.numel() > 1000) continue;
         INFO("op " << static_cast<int>(op) << ", " << name(dtype_of<T>));
         const Twin out = Twin::unwritten(DType::uint8, shapes.out, shift);
-        on_both([&](Backend& backend, Queue queue, Device device) {
-          return backend.compare(queue, op, out.view(device), a.view(device), b.view(device));
+        on_both([&](Backend& backend, Device device) {
+          return backend.compare(op, out.view(device), a.view(device), b.view(device));
         });
         out.check();
       }
@@ -274,8 +269,8 @@ TEST_CASE("where on the GPU", "[cuda][elementwise]") {
       const Twin condition(values<std::uint8_t>(shapes.c.numel(), 0, 2.5), shapes.c, shift);
       const Twin a = operand<T>(shapes.a, shift, 1), b = operand<T>(shapes.b, 0, 2);
       const Twin out = Twin::unwritten(dtype_of<T>, shapes.out, shift);
-      on_both([&](Backend& backend, Queue queue, Device device) {
-        return backend.where(queue, out.view(device), condition.view(device), a.view(device), b.view(device));
+      on_both([&](Backend& backend, Device device) {
+        return backend.where(out.view(device), condition.view(device), a.view(device), b.view(device));
       });
       out.check();
     });
@@ -288,12 +283,10 @@ TEST_CASE("elementwise kernels on the GPU: one launch each, none for nothing", "
     const long long expected = n > 0 ? 1 : 0;
     Array x = Array::empty({n, 2}, {DType::float32, gpu}), row = Array::empty({2}, {DType::float32, gpu});
     Array bytes = Array::empty({n, 2}, {DType::uint8, gpu});
-    const Queue queue = elbo::queue(gpu);
-    one_launch([&] { ok(backend.fill(queue, x.mutable_view(), 2)); }, expected);
-    one_launch([&] { ok(backend.unary(queue, UnaryOp::exp, x.mutable_view(), x.view(), 0, 0)); }, expected);
-    one_launch([&] { ok(backend.binary(queue, BinaryOp::add, x.mutable_view(), x.view(), row.view())); }, expected);
-    one_launch([&] { ok(backend.compare(queue, CompareOp::lt, bytes.mutable_view(), x.view(), row.view())); },
-               expected);
-    one_launch([&] { ok(backend.cast(queue, bytes.mutable_view(), x.view())); }, expected);
+    one_launch([&] { ok(backend.fill(x.mutable_view(), 2)); }, expected);
+    one_launch([&] { ok(backend.unary(UnaryOp::exp, x.mutable_view(), x.view(), 0, 0)); }, expected);
+    one_launch([&] { ok(backend.binary(BinaryOp::add, x.mutable_view(), x.view(), row.view())); }, expected);
+    one_launch([&] { ok(backend.compare(CompareOp::lt, bytes.mutable_view(), x.view(), row.view())); }, expected);
+    one_launch([&] { ok(backend.cast(bytes.mutable_view(), x.view())); }, expected);
   }
 }

@@ -71,7 +71,7 @@ std::vector<T> product(const Case& c, const Operands<T>& in) {
   args.stride_b = c.share_b ? 0 : c.k * c.n;
   args.stride_out = c.m * c.n;
   args.precision = c.precision;
-  ok(backend(gpu).matmul(queue(gpu), args));
+  ok(backend(gpu).matmul(args));
   const std::vector<T> all = out.to_vector<T>();
   for (int64_t i = 0; i < offset_out; ++i) REQUIRE(std::isnan(all[static_cast<std::size_t>(i)]));
   for (int64_t i = 0; i < margin; ++i) REQUIRE(std::isnan(all[static_cast<std::size_t>(offset_out + size + i)]));

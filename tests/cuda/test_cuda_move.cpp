@@ -49,12 +49,12 @@ void check_box(const BoxCase& c, DType dtype, int64_t shift) {
     if (dtype != dtype_of<T>) return;
     const Twin from(any_values<T>(c.from_size), {c.from_size}, shift);
     const Twin to = Twin::unwritten(dtype, {c.to_size}, 2 * shift);
-    on_both([&](Backend& backend, Queue queue, Device device) {
+    on_both([&](Backend& backend, Device device) {
       Strided out{to.view(device).data, {}};
       ConstStrided in{from.view(device).data, {}};
       std::copy(c.to.begin(), c.to.end(), out.steps);
       std::copy(c.from.begin(), c.from.end(), in.steps);
-      return backend.copy_strided(queue, dtype, c.box, out, in);
+      return backend.copy_strided(dtype, c.box, out, in);
     });
     to.check();
   });
@@ -101,8 +101,8 @@ TEST_CASE("gather on the GPU", "[cuda][move]") {
     const Twin x(any_values<T>(r.outer * r.n * r.inner), {r.outer, r.n, r.inner}, shift);
     const Twin indices(drawn_indices(r.k, r.n), {r.k});
     const Twin out = Twin::unwritten(dtype_of<T>, {r.outer, r.k, r.inner}, 2 * shift);
-    on_both([&](Backend& backend, Queue queue, Device device) {
-      return backend.gather(queue, out.view(device), x.view(device), indices.view(device));
+    on_both([&](Backend& backend, Device device) {
+      return backend.gather(out.view(device), x.view(device), indices.view(device));
     });
     out.check();
   });
@@ -115,8 +115,8 @@ TEST_CASE("scatter_add on the GPU adds in the order of the indices", "[cuda][mov
     for (std::size_t i = 0; i < terms.size(); ++i) terms[i] = static_cast<T>(terms[i] * T(i % 5 == 0 ? 120 : 3));
     const Twin g(terms, {r.outer, r.k, r.inner}, shift), indices(drawn_indices(r.k, r.n), {r.k});
     const Twin gx = Twin::unwritten(dtype_of<T>, {r.outer, r.n, r.inner}, 2 * shift);
-    on_both([&](Backend& backend, Queue queue, Device device) {
-      return backend.scatter_add(queue, gx.view(device), g.view(device), indices.view(device));
+    on_both([&](Backend& backend, Device device) {
+      return backend.scatter_add(gx.view(device), g.view(device), indices.view(device));
     });
     gx.check();
   });
@@ -128,9 +128,8 @@ TEST_CASE("one_hot on the GPU", "[cuda][move]") {
       for (int64_t classes : {1, 3, 10}) {
         INFO(n << " labels, " << classes << " classes, " << name(dtype));
         const Twin labels(drawn_indices(n, classes), {n}, 1), out = Twin::unwritten(dtype, {n, classes}, 1);
-        on_both([&](Backend& backend, Queue queue, Device device) {
-          return backend.one_hot(queue, out.view(device), labels.view(device));
-        });
+        on_both(
+            [&](Backend& backend, Device device) { return backend.one_hot(out.view(device), labels.view(device)); });
         out.check();
       }
 }
@@ -148,9 +147,9 @@ void check_pictures(const PictureCase& c, DType dtype, bool drawn) {
   const Twin indices(drawn_indices(c.k, c.count), {c.k}, c.shift);
   const Twin offset(std::vector<int64_t>{(int64_t{1} << 33) + 5}, {});
   const Twin out = Twin::unwritten(dtype, {c.k, c.size}, c.shift);
-  on_both([&](Backend& backend, Queue queue, Device device) {
+  on_both([&](Backend& backend, Device device) {
     const RandomArgs args{0x123456789abcdefu, 8, static_cast<int64_t*>(offset.view(device).data)};
-    return backend.gather_pictures(queue, out.view(device), pictures.view(device), indices.view(device), 2.0 / 255, -1,
+    return backend.gather_pictures(out.view(device), pictures.view(device), indices.view(device), 2.0 / 255, -1,
                                    drawn ? &args : nullptr);
   });
   out.check();

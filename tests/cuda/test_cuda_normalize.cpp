@@ -31,28 +31,25 @@ template <class T, class Call>
 std::vector<T> with_x(Device device, const std::vector<T>& x, const Shape& shape, const Shape& out_shape,
                       const Call& call) {
   const Array in = Array::from(x, shape, device);
-  return output<T>(device, out_shape,
-                   [&](Backend& backend, Queue queue, View out) { return call(backend, queue, out, in.view()); });
+  return output<T>(device, out_shape, [&](Backend& backend, View out) { return call(backend, out, in.view()); });
 }
 template <class T>
 std::vector<T> softmax_of(Device device, SoftmaxKind kind, const std::vector<T>& x, const Shape& shape) {
-  return with_x(device, x, shape, shape, [&](Backend& backend, Queue queue, View out, ConstView in) {
-    return backend.softmax(queue, kind, out, in);
-  });
+  return with_x(device, x, shape, shape,
+                [&](Backend& backend, View out, ConstView in) { return backend.softmax(kind, out, in); });
 }
 template <class T>
 std::vector<T> softmax_grad_of(Device device, SoftmaxKind kind, const std::vector<T>& y, const std::vector<T>& g,
                                const Shape& shape) {
   const Array grad = Array::from(g, shape, device);
-  return with_x(device, y, shape, shape, [&](Backend& backend, Queue queue, View out, ConstView in) {
-    return backend.softmax_grad(queue, kind, out, in, grad.view());
+  return with_x(device, y, shape, shape, [&](Backend& backend, View out, ConstView in) {
+    return backend.softmax_grad(kind, out, in, grad.view());
   });
 }
 template <class T>
 std::vector<T> logsumexp_of(Device device, const std::vector<T>& x, const Shape& shape) {
-  return with_x(device, x, shape, {shape[0], shape[2]}, [](Backend& backend, Queue queue, View out, ConstView in) {
-    return backend.logsumexp(queue, out, in);
-  });
+  return with_x(device, x, shape, {shape[0], shape[2]},
+                [](Backend& backend, View out, ConstView in) { return backend.logsumexp(out, in); });
 }
 
 template <class T>
@@ -62,24 +59,24 @@ struct Moments {
 template <class T>
 Moments<T> moments_of(Device device, const std::vector<T>& x, const Shape& shape) {
   Array mean = unwritten<T>({shape[1]}, device);
-  auto var = with_x(device, x, shape, {shape[1]}, [&](Backend& backend, Queue queue, View out, ConstView in) {
-    return backend.moments(queue, mean.mutable_view(), out, in);
+  auto var = with_x(device, x, shape, {shape[1]}, [&](Backend& backend, View out, ConstView in) {
+    return backend.moments(mean.mutable_view(), out, in);
   });
   return {mean.to_vector<T>(), var};
 }
 template <class T>
 std::vector<T> normalized(Device device, const std::vector<T>& x, const Moments<T>& m, const Shape& shape, double eps) {
   const Array mean = Array::from(m.mean, {shape[1]}, device), var = Array::from(m.var, {shape[1]}, device);
-  return with_x(device, x, shape, shape, [&](Backend& backend, Queue queue, View out, ConstView in) {
-    return backend.normalize(queue, out, in, mean.view(), var.view(), eps);
+  return with_x(device, x, shape, shape, [&](Backend& backend, View out, ConstView in) {
+    return backend.normalize(out, in, mean.view(), var.view(), eps);
   });
 }
 template <class T>
 std::vector<T> normalize_grad_of(Device device, const std::vector<T>& xhat, const std::vector<T>& var,
                                  const std::vector<T>& g, const Shape& shape, double eps) {
   const Array v = Array::from(var, {shape[1]}, device), grad = Array::from(g, shape, device);
-  return with_x(device, xhat, shape, shape, [&](Backend& backend, Queue queue, View out, ConstView in) {
-    return backend.normalize_grad(queue, out, in, v.view(), grad.view(), eps);
+  return with_x(device, xhat, shape, shape, [&](Backend& backend, View out, ConstView in) {
+    return backend.normalize_grad(out, in, v.view(), grad.view(), eps);
   });
 }
 
@@ -345,7 +342,6 @@ TEST_CASE("GPU: reductions and normalisation take few launches", "[cuda]") {
   const auto launches = emulator_function<long long()>("elbo_emulator_launches");
   if (!launches) return;  // nobody counts them
   Backend& on = backend(gpu);
-  const Queue q = queue(gpu);
   auto count = [&](auto... calls) {
     const long long before = launches();
     (ok(calls()), ...);
@@ -359,15 +355,15 @@ TEST_CASE("GPU: reductions and normalisation take few launches", "[cuda]") {
     Array line = Array::full({shape[0], shape[2]}, 0, x.options());
     Array index = Array::full({shape[0], shape[2]}, 0, {DType::int64, gpu});
     Array mean = Array::full({shape[1]}, 0, x.options()), var = Array::full({shape[1]}, 1, x.options());
-    CHECK(count([&] { return on.reduce(q, ReduceOp::sum, line.mutable_view(), x.view()); }) == 1);
-    CHECK(count([&] { return on.argmax(q, index.mutable_view(), x.view()); }) == 1);
-    CHECK(count([&] { return on.binary_sum(q, BinaryOp::bce, total.mutable_view(), x.view(), x.view()); }) == 1);
-    CHECK(count([&] { return on.softmax(q, SoftmaxKind::softmax, y.mutable_view(), x.view()); }) == 1);
-    CHECK(count([&] { return on.softmax_grad(q, SoftmaxKind::softmax, y.mutable_view(), x.view(), x.view()); }) == 1);
-    CHECK(count([&] { return on.logsumexp(q, line.mutable_view(), x.view()); }) == 1);
-    CHECK(count([&] { return on.moments(q, mean.mutable_view(), var.mutable_view(), x.view()); }) == 1);
-    CHECK(count([&] { return on.normalize(q, y.mutable_view(), x.view(), mean.view(), var.view(), 1e-5); }) == 1);
-    CHECK(count([&] { return on.normalize_grad(q, y.mutable_view(), x.view(), var.view(), x.view(), 1e-5); }) == 2);
+    CHECK(count([&] { return on.reduce(ReduceOp::sum, line.mutable_view(), x.view()); }) == 1);
+    CHECK(count([&] { return on.argmax(index.mutable_view(), x.view()); }) == 1);
+    CHECK(count([&] { return on.binary_sum(BinaryOp::bce, total.mutable_view(), x.view(), x.view()); }) == 1);
+    CHECK(count([&] { return on.softmax(SoftmaxKind::softmax, y.mutable_view(), x.view()); }) == 1);
+    CHECK(count([&] { return on.softmax_grad(SoftmaxKind::softmax, y.mutable_view(), x.view(), x.view()); }) == 1);
+    CHECK(count([&] { return on.logsumexp(line.mutable_view(), x.view()); }) == 1);
+    CHECK(count([&] { return on.moments(mean.mutable_view(), var.mutable_view(), x.view()); }) == 1);
+    CHECK(count([&] { return on.normalize(y.mutable_view(), x.view(), mean.view(), var.view(), 1e-5); }) == 1);
+    CHECK(count([&] { return on.normalize_grad(y.mutable_view(), x.view(), var.view(), x.view(), 1e-5); }) == 2);
   }
   synchronize(gpu);
 }

@@ -73,9 +73,8 @@ TEST_CASE("SGD on the GPU: the CPU's bits", "[cuda][optim]") {
       const std::vector<Parameter> all = parameters(how_many);
       const Twin lr(std::vector<double>{0.05}, {});
       for (int step = 0; step < 2; ++step) {
-        on_both([&](Backend& backend, Queue queue, Device device) {
-          return backend.sgd(queue, slots_of(all, device, false), args,
-                             static_cast<const double*>(lr.view(device).data));
+        on_both([&](Backend& backend, Device device) {
+          return backend.sgd(slots_of(all, device, false), args, static_cast<const double*>(lr.view(device).data));
         });
         check(all);
       }
@@ -92,9 +91,8 @@ TEST_CASE("Adam and AdamW on the GPU: the CPU's bits, and each step counted once
         const std::vector<Parameter> all = parameters(how_many);
         const Twin lr(std::vector<double>{1e-3}, {}), steps(std::vector<int64_t>{before}, {});
         for (int64_t step = 1; step <= 2; ++step) {
-          on_both([&](Backend& backend, Queue queue, Device device) {
-            return backend.adam(queue, slots_of(all, device, true), args,
-                                static_cast<const double*>(lr.view(device).data),
+          on_both([&](Backend& backend, Device device) {
+            return backend.adam(slots_of(all, device, true), args, static_cast<const double*>(lr.view(device).data),
                                 static_cast<int64_t*>(steps.view(device).data));
           });
           CHECK(steps.array(gpu).to_vector<int64_t>()[0] == before + step);
@@ -124,8 +122,8 @@ TEST_CASE("optimisers on the GPU: as few launches as the slots need", "[cuda][op
     for (int i = 0; i < how_many; ++i) all.push_back(parameter<float>(3000, 0, true, true, 1));
     const std::vector<OptimizerSlot> slots = slots_of(all, gpu, true);
     Backend& backend = elbo::backend(gpu);
-    one_launch([&] { ok(backend.adam(queue(gpu), slots, {0.9, 0.999, 1e-8, 0, false}, rate, step)); }, expected);
-    one_launch([&] { ok(backend.sgd(queue(gpu), slots, {0.9, 0}, rate)); }, expected);
+    one_launch([&] { ok(backend.adam(slots, {0.9, 0.999, 1e-8, 0, false}, rate, step)); }, expected);
+    one_launch([&] { ok(backend.sgd(slots, {0.9, 0}, rate)); }, expected);
   };
   run(1, 1);
   run(64, 1);

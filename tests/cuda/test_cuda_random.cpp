@@ -29,8 +29,8 @@ void check_random(RandomKind kind, DType dtype, int64_t n, int64_t shift, double
   INFO("kind " << static_cast<int>(kind) << ", " << name(dtype) << ", " << n << " elements, shifted " << shift << ", p "
                << p);
   const Twin offset(std::vector<int64_t>{start}, {}), out = Twin::unwritten(dtype, {n}, shift);
-  on_both([&](Backend& backend, Queue queue, Device device) {
-    return backend.random(queue, kind, out.view(device), args_at(offset, device), p);
+  on_both([&](Backend& backend, Device device) {
+    return backend.random(kind, out.view(device), args_at(offset, device), p);
   });
   if (dtype == DType::float64 && kind == RandomKind::normal)
     check_close(out.array(gpu), out.array(cpu));
@@ -75,8 +75,8 @@ void check_reparameterize(int64_t n, int64_t shift) {
   const Twin mu(values<T>(n, -3, 3), {n}), logvar(values<T>(n, -6, 3, 2), {n}, shift);
   const Twin offset(std::vector<int64_t>{start}, {});
   const Twin z = Twin::unwritten(dtype_of<T>, {n}, shift), noise = Twin::unwritten(dtype_of<T>, {n}, shift);
-  on_both([&](Backend& backend, Queue queue, Device device) {
-    return backend.reparameterize(queue, z.view(device), noise.view(device), mu.view(device), logvar.view(device),
+  on_both([&](Backend& backend, Device device) {
+    return backend.reparameterize(z.view(device), noise.view(device), mu.view(device), logvar.view(device),
                                   args_at(offset, device));
   });
   if constexpr (std::is_same_v<T, float>) {

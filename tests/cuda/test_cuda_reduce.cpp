@@ -23,22 +23,20 @@ template <class T>
 std::vector<T> reduced(Device device, ReduceOp op, const std::vector<T>& x, const Shape& shape) {
   const Array in = Array::from(x, shape, device);
   return output<T>(device, without_n(shape),
-                   [&](Backend& backend, Queue queue, View out) { return backend.reduce(queue, op, out, in.view()); });
+                   [&](Backend& backend, View out) { return backend.reduce(op, out, in.view()); });
 }
 template <class T>
 std::vector<int64_t> argmax_of(Device device, const std::vector<T>& x, const Shape& shape) {
   const Array in = Array::from(x, shape, device);
-  return output<int64_t>(device, without_n(shape), [&](Backend& backend, Queue queue, View out) {
-    return backend.argmax(queue, out, in.view());
-  });
+  return output<int64_t>(device, without_n(shape),
+                         [&](Backend& backend, View out) { return backend.argmax(out, in.view()); });
 }
 template <class T>
 std::vector<T> pair_sum(Device device, BinaryOp op, const std::vector<T>& a, const std::vector<T>& b) {
   const Shape shape{static_cast<int64_t>(a.size())};
   const Array in_a = Array::from(a, shape, device), in_b = Array::from(b, shape, device);
-  return output<T>(device, {}, [&](Backend& backend, Queue queue, View out) {
-    return backend.binary_sum(queue, op, out, in_a.view(), in_b.view());
-  });
+  return output<T>(device, {},
+                   [&](Backend& backend, View out) { return backend.binary_sum(op, out, in_a.view(), in_b.view()); });
 }
 
 /// A sum in double, rounded once: half an ulp of the result, and little of the terms.
@@ -144,9 +142,8 @@ TEMPLATE_TEST_CASE("GPU: the sum of a pair op is the sum of its elements", "[cud
       INFO(each.name << " " << n);
       const auto a = values<T>(n, each.lo_a, each.hi_a, 2), b = values<T>(n, each.lo_b, each.hi_b, 3);
       const Array in_a = Array::from(a, {n}, gpu), in_b = Array::from(b, {n}, gpu);
-      const auto elements = output<T>(gpu, {n}, [&](Backend& backend, Queue queue, View out) {
-        return backend.binary(queue, each.op, out, in_a.view(), in_b.view());
-      });
+      const auto elements = output<T>(
+          gpu, {n}, [&](Backend& backend, View out) { return backend.binary(each.op, out, in_a.view(), in_b.view()); });
       check_sums(pair_sum(gpu, each.op, a, b), {elements});
     }
   }

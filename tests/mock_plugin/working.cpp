@@ -29,7 +29,6 @@ void fill_any(View out, double value) {
 class WorkingBackend final : public StubBackend {
  public:
   const char* description() const override { return "Mock GPU"; }
-  Queue queue() const override { return const_cast<WorkingBackend*>(this); }
 
   Status allocate(std::size_t bytes, void** block) override {
     *block = std::aligned_alloc(64, (bytes + 63) / 64 * 64);
@@ -44,24 +43,23 @@ class WorkingBackend final : public StubBackend {
   MemoryStats memory() const override { return stats_; }
   void trim() override {}
 
-  Status copy(Queue queue, void* to, const void* from, std::size_t bytes, CopyKind kind) override {
-    if (queue != this) return {StatusCode::device_fault, "the queue of another device"};
+  Status copy(void* to, const void* from, std::size_t bytes, CopyKind kind) override {
     if (kind == CopyKind::device_to_device) return submit([=] { std::memcpy(to, from, bytes); });
     if (capturing_) return spoil();
     std::memcpy(to, from, bytes);
     return {};
   }
-  Status synchronize(Queue) override { return capturing_ ? spoil() : Status{}; }
-  Status fill(Queue, View out, double value) override {
+  Status synchronize() override { return capturing_ ? spoil() : Status{}; }
+  Status fill(View out, double value) override {
     return submit([=] { fill_any(out, value); });
   }
 
-  Status begin_capture(Queue) override {
+  Status begin_capture() override {
     capturing_ = std::make_unique<Calls>();
     spoiled_ = false;
     return {};
   }
-  Status end_capture(Queue, void** graph, std::int64_t* nodes) override {
+  Status end_capture(void** graph, std::int64_t* nodes) override {
     std::unique_ptr<Calls> calls = std::move(capturing_);
     *graph = nullptr;
     if (spoiled_) return {StatusCode::capture, "the mock GPU could not record that"};
@@ -70,7 +68,7 @@ class WorkingBackend final : public StubBackend {
     *graph = calls.release();
     return {};
   }
-  Status replay(Queue, void* graph) override {
+  Status replay(void* graph) override {
     for (const auto& call : *static_cast<Calls*>(graph)) call();
     return {};
   }
