@@ -39,7 +39,7 @@ Array Array::from_host(const void* values, std::int64_t count, const Shape& shap
              count);
   Array out = empty(shape, {dtype, device});
   if (count > 0) {
-    detail::check(backend(device).copy(out.raw(), values, out.bytes(), CopyKind::host_to_device), "copy");
+    detail::check(backend(device).copy(out.raw(), values, out.bytes(), CopyKind::host_to_device), "copy", device);
   }
   return out;
 }
@@ -111,19 +111,19 @@ void Array::assign(const Array& source) {
                   : from.type == DeviceType::cpu ? CopyKind::host_to_device
                                                  : CopyKind::device_to_host;
   Device worker = to.type == DeviceType::cpu ? from : to;
-  detail::check(backend(worker).copy(raw(), source.raw(), bytes(), kind), "copy");
+  detail::check(backend(worker).copy(raw(), source.raw(), bytes(), kind), "copy", worker);
 }
 
 void Array::fill(double value) {
   const CalledOp called("fill");
   check_defined("fill");
   detail::check_holds(dtype_, value);
-  if (numel_ > 0) detail::check(backend(device()).fill(mutable_view(), value), "fill");
+  if (numel_ > 0) detail::check(backend(device()).fill(mutable_view(), value), "fill", device());
 }
 
 void Array::copy_to_host(void* out) const {
   if (numel_ > 0) {
-    detail::check(backend(device()).copy(out, raw(), bytes(), CopyKind::device_to_host), "copy");
+    detail::check(backend(device()).copy(out, raw(), bytes(), CopyKind::device_to_host), "copy", device());
   }
 }
 

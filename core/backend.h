@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <span>
 
 #include "dtype.h"
@@ -131,6 +132,10 @@ struct AdamArgs {
   bool decoupled;  ///< AdamW: decay the parameter itself, not through the gradient
 };
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-parameter"  // what a kernel would take is named where none is
+/// Memory is a backend's own affair; all that follows it below is a kernel, which a backend may lack: what it does not
+/// override answers StatusCode::unsupported and names the kernel.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -147,99 +152,133 @@ class Backend {
   virtual Status copy(void* to, const void* from, std::size_t bytes, CopyKind kind) = 0;
   virtual Status synchronize() = 0;
 
-  // ---- graphs: calls, recorded once and replayed at the cost of one. The CPU has none: unsupported.
+  // ---- graphs: calls, recorded once and replayed at the cost of one. The CPU has none.
   /// From here on calls are recorded and do nothing yet; those that wait for the device or touch the host's memory
   /// return StatusCode::capture. Memory that is taken meanwhile stays with the graph for as long as that lives, whoever
   /// gives it back: its kernels will write there at every replay.
-  virtual Status begin_capture() = 0;
+  virtual Status begin_capture() { return unsupported("begin_capture"); }
   /// Ends the recording; *nodes is how many kernels, copies and fills there are in it. Where it failed, *graph is null,
   /// the status says why, and nothing is left of it.
-  virtual Status end_capture(void** graph, std::int64_t* nodes) = 0;
+  virtual Status end_capture(void** graph, std::int64_t* nodes) { return unsupported("end_capture"); }
   /// Queues what was recorded, with the same addresses and numbers.
-  virtual Status replay(void* graph) = 0;
-  virtual void release_graph(void* graph) noexcept = 0;
+  virtual Status replay(void* graph) { return unsupported("replay"); }
+  virtual void release_graph(void* graph) noexcept {}
 
   // ---- elementwise
   /// out[...] = value, any dtype.
-  virtual Status fill(View out, double value) = 0;
+  virtual Status fill(View out, double value) { return unsupported("fill"); }
   /// out = f(x), with the op's parameters p0 and p1 where it has them. out may be x.
-  virtual Status unary(UnaryOp op, View out, ConstView x, double p0, double p1) = 0;
+  virtual Status unary(UnaryOp op, View out, ConstView x, double p0, double p1) { return unsupported("unary"); }
   /// gx = f.grad(x, y, g). x or y is absent where the list in functors.h says that the gradient does not read it. gx
   /// may be g.
-  virtual Status unary_grad(UnaryOp op, View gx, ConstView x, ConstView y, ConstView g, double p0, double p1) = 0;
+  virtual Status unary_grad(UnaryOp op, View gx, ConstView x, ConstView y, ConstView g, double p0, double p1) {
+    return unsupported("unary_grad");
+  }
   /// out = f(a, b); a and b broadcast to out's shape. out may be a or b where their shapes are equal.
-  virtual Status binary(BinaryOp op, View out, ConstView a, ConstView b) = 0;
+  virtual Status binary(BinaryOp op, View out, ConstView a, ConstView b) { return unsupported("binary"); }
   /// out = f.grad_a(a, b, g) for side 0, f.grad_b for side 1; a, b and g broadcast to out's shape.
-  virtual Status binary_grad(BinaryOp op, int side, View out, ConstView a, ConstView b, ConstView g) = 0;
+  virtual Status binary_grad(BinaryOp op, int side, View out, ConstView a, ConstView b, ConstView g) {
+    return unsupported("binary_grad");
+  }
   /// out, one element, = the sum of f(a, b) over all elements, a and b of one shape: a loss. The same bits every time.
-  virtual Status binary_sum(BinaryOp op, View out, ConstView a, ConstView b) = 0;
+  virtual Status binary_sum(BinaryOp op, View out, ConstView a, ConstView b) { return unsupported("binary_sum"); }
   /// total (float64) += x (floating), of one shape.
-  virtual Status accumulate(View total, ConstView x) = 0;
+  virtual Status accumulate(View total, ConstView x) { return unsupported("accumulate"); }
   /// out (uint8) = f(a, b), a and b of one dtype, any; they broadcast to out's shape.
-  virtual Status compare(CompareOp op, View out, ConstView a, ConstView b) = 0;
+  virtual Status compare(CompareOp op, View out, ConstView a, ConstView b) { return unsupported("compare"); }
   /// out = condition ? a : b; condition is uint8; out, a and b of one dtype, any; all broadcast to out's shape.
-  virtual Status where(View out, ConstView condition, ConstView a, ConstView b) = 0;
+  virtual Status where(View out, ConstView condition, ConstView a, ConstView b) { return unsupported("where"); }
   /// out = x in out's dtype: C++'s conversion, any two dtypes.
-  virtual Status cast(View out, ConstView x) = 0;
+  virtual Status cast(View out, ConstView x) { return unsupported("cast"); }
   /// StatusCode::value unless all elements of x, any dtype, are in [least, most]; NaN is not.
-  virtual Status check_range(ConstView x, double least, double most) = 0;
+  virtual Status check_range(ConstView x, double least, double most) { return unsupported("check_range"); }
 
   // ---- along one axis: x is [outer, n, inner]
   /// out [outer, inner] = the sum, maximum or minimum over n. With n = 0: 0, -inf, +inf. NaN wins a maximum or minimum.
-  virtual Status reduce(ReduceOp op, View out, ConstView x) = 0;
+  virtual Status reduce(ReduceOp op, View out, ConstView x) { return unsupported("reduce"); }
   /// out [groups] = the sum of x [a, groups, b] over the first and the last dimension.
-  virtual Status sum_groups(View out, ConstView x) = 0;
+  virtual Status sum_groups(View out, ConstView x) { return unsupported("sum_groups"); }
   /// out (int64) [outer, inner] = the first index of the maximum over n; NaN counts as the largest. n > 0.
-  virtual Status argmax(View out, ConstView x) = 0;
-  virtual Status softmax(SoftmaxKind kind, View out, ConstView x) = 0;
+  virtual Status argmax(View out, ConstView x) { return unsupported("argmax"); }
+  virtual Status softmax(SoftmaxKind kind, View out, ConstView x) { return unsupported("softmax"); }
   /// gx from the output y and its gradient g.
-  virtual Status softmax_grad(SoftmaxKind kind, View gx, ConstView y, ConstView g) = 0;
+  virtual Status softmax_grad(SoftmaxKind kind, View gx, ConstView y, ConstView g) {
+    return unsupported("softmax_grad");
+  }
   /// out [outer, inner] = log(sum over n of exp(x)), shifted by the maximum.
-  virtual Status logsumexp(View out, ConstView x) = 0;
+  virtual Status logsumexp(View out, ConstView x) { return unsupported("logsumexp"); }
 
   // ---- statistics and normalisation over the first and last dimension of x [a, groups, b]
   /// mean and var (biased) [groups].
-  virtual Status moments(View mean, View var, ConstView x) = 0;
+  virtual Status moments(View mean, View var, ConstView x) { return unsupported("moments"); }
   /// out = (x - mean) / sqrt(var + eps).
-  virtual Status normalize(View out, ConstView x, ConstView mean, ConstView var, double eps) = 0;
+  virtual Status normalize(View out, ConstView x, ConstView mean, ConstView var, double eps) {
+    return unsupported("normalize");
+  }
   /// gx where xhat is normalize's output with x's own moments, var those moments and g the gradient of xhat.
-  virtual Status normalize_grad(View gx, ConstView xhat, ConstView var, ConstView g, double eps) = 0;
+  virtual Status normalize_grad(View gx, ConstView xhat, ConstView var, ConstView g, double eps) {
+    return unsupported("normalize_grad");
+  }
 
   // ---- contractions
-  virtual Status matmul(const MatmulArgs& args) = 0;
+  virtual Status matmul(const MatmulArgs& args) { return unsupported("matmul"); }
   /// y = conv(x, weight) + bias; bias [c_out] or null.
-  virtual Status conv2d(const Conv2dArgs& args, void* y, const void* x, const void* weight, const void* bias) = 0;
+  virtual Status conv2d(const Conv2dArgs& args, void* y, const void* x, const void* weight, const void* bias) {
+    return unsupported("conv2d");
+  }
   /// gx = the gradient of x, + bias; bias [c_in] or null (for a transposed convolution).
   virtual Status conv2d_grad_data(const Conv2dArgs& args, void* gx, const void* gy, const void* weight,
-                                  const void* bias) = 0;
-  virtual Status conv2d_grad_weight(const Conv2dArgs& args, void* gw, const void* gy, const void* x) = 0;
+                                  const void* bias) {
+    return unsupported("conv2d_grad_data");
+  }
+  virtual Status conv2d_grad_weight(const Conv2dArgs& args, void* gw, const void* gy, const void* x) {
+    return unsupported("conv2d_grad_weight");
+  }
 
   // ---- moving elements, any dtype
   /// Copies a box of `box` elements between two arrays with steps of their own: transpose, slice, pad, concatenate.
-  virtual Status copy_strided(DType dtype, const Shape& box, Strided to, ConstStrided from) = 0;
+  virtual Status copy_strided(DType dtype, const Shape& box, Strided to, ConstStrided from) {
+    return unsupported("copy_strided");
+  }
   /// out [outer, k, inner] = x [outer, n, inner] at indices (int64) [k]; an index outside [0, n) is StatusCode::index.
-  virtual Status gather(View out, ConstView x, ConstView indices) = 0;
+  virtual Status gather(View out, ConstView x, ConstView indices) { return unsupported("gather"); }
   /// gx [outer, n, inner] = 0, then += g [outer, k, inner] at indices, in the order of k (same bits every time).
-  virtual Status scatter_add(View gx, ConstView g, ConstView indices) = 0;
+  virtual Status scatter_add(View gx, ConstView g, ConstView indices) { return unsupported("scatter_add"); }
   /// out [n, classes] (floating) = 1 where the column is labels[row] (int64), else 0. StatusCode::index outside.
-  virtual Status one_hot(View out, ConstView labels) = 0;
+  virtual Status one_hot(View out, ConstView labels) { return unsupported("one_hot"); }
   /// out [k, ...] (floating) = pictures [n, ...] (uint8) at indices (int64) [k], times scale plus shift. With `draws`
   /// (null for none) a byte first becomes 255 with probability byte / 255, else 0: where element i of a uniform draw is
   /// below byte / 255, i being its place in out.
   virtual Status gather_pictures(View out, ConstView pictures, ConstView indices, double scale, double shift,
-                                 const RandomArgs* draws) = 0;
+                                 const RandomArgs* draws) {
+    return unsupported("gather_pictures");
+  }
 
   // ---- random numbers: element i is a function of (seed, stream, *offset, i) alone; see philox.h
   /// Fills out. `p` is the probability of 1 for bernoulli.
-  virtual Status random(RandomKind kind, View out, const RandomArgs& args, double p) = 0;
+  virtual Status random(RandomKind kind, View out, const RandomArgs& args, double p) { return unsupported("random"); }
   /// noise = exp(logvar / 2) eps with eps standard normal, and z = mu + noise; all of one shape.
-  virtual Status reparameterize(View z, View noise, ConstView mu, ConstView logvar, const RandomArgs& args) = 0;
+  virtual Status reparameterize(View z, View noise, ConstView mu, ConstView logvar, const RandomArgs& args) {
+    return unsupported("reparameterize");
+  }
 
   // ---- optimisers: all parameters in one call. `lr` (float64) is a scalar on this device.
-  virtual Status sgd(std::span<const OptimizerSlot> slots, const SgdArgs& args, const double* lr) = 0;
+  virtual Status sgd(std::span<const OptimizerSlot> slots, const SgdArgs& args, const double* lr) {
+    return unsupported("sgd");
+  }
   /// Adds one to *step (int64 on this device), then updates with that step count's bias correction.
   virtual Status adam(std::span<const OptimizerSlot> slots, const AdamArgs& args, const double* lr,
-                      std::int64_t* step) = 0;
+                      std::int64_t* step) {
+    return unsupported("adam");
+  }
+
+ private:
+  static Status unsupported(const char* kernel) {
+    thread_local char message[64];
+    std::snprintf(message, sizeof message, "its backend has no kernel '%s'", kernel);
+    return {StatusCode::unsupported, message};
+  }
 };
+#pragma GCC diagnostic pop
 
 }  // namespace elbo

@@ -24,7 +24,7 @@ class Recording {
     const Status status = backend_.begin_capture();
     if (status.ok()) return;
     flag_ = false;
-    detail::check(status, "capture");
+    detail::check(status, "capture", device);
   }
   /// Where it was not ended: what was recorded is dropped.
   ~Recording() {
@@ -65,7 +65,7 @@ Graph Graph::capture(Device device, const std::function<void()>& work) {
   work();
   void* graph = nullptr;
   std::int64_t nodes = 0;
-  detail::check(record.end(&graph, &nodes), "capture");
+  detail::check(record.end(&graph, &nodes), "capture", device);
   return {device, backend(device), graph, nodes};
 }
 
@@ -94,7 +94,7 @@ Graph::~Graph() {
 void Graph::replay() {
   ELBO_CHECK(graph_, CaptureError, "[replay] expected a graph, found one that was never captured");
   ELBO_CHECK(!is_capturing(device_), CaptureError, "[replay] not possible while ", device_, " records a graph");
-  detail::check(backend_->replay(graph_), "replay");
+  detail::check(backend_->replay(graph_), "replay", device_);
 }
 
 bool is_capturing(Device device) {

@@ -7,25 +7,25 @@
 namespace elbo::kernels {
 namespace {
 
-void check(Status status, const char* op) { detail::check(status, op); }
+void check(Status status, const char* op, const Array& x) { detail::check(status, op, x.device()); }
 
 }  // namespace
 
 Array unary(UnaryOp op, const Array& x, double p0, double p1) {
   Array out = Array::empty(x.shape(), x.options());
-  check(on(x).unary(op, out.mutable_view(), x.view(), p0, p1), "unary");
+  check(on(x).unary(op, out.mutable_view(), x.view(), p0, p1), "unary", x);
   return out;
 }
 
 Array unary_grad(UnaryOp op, const Array& x, const Array& y, const Array& g, double p0, double p1) {
   Array out = Array::empty(g.shape(), g.options());
-  check(on(g).unary_grad(op, out.mutable_view(), x.view(), y.view(), g.view(), p0, p1), "unary_grad");
+  check(on(g).unary_grad(op, out.mutable_view(), x.view(), y.view(), g.view(), p0, p1), "unary_grad", g);
   return out;
 }
 
 Array binary(BinaryOp op, const Array& a, const Array& b, const Shape& shape) {
   Array out = Array::empty(shape, a.options());
-  check(on(a).binary(op, out.mutable_view(), a.view(), b.view()), "binary");
+  check(on(a).binary(op, out.mutable_view(), a.view(), b.view()), "binary", a);
   return out;
 }
 
@@ -33,45 +33,45 @@ Array binary(BinaryOp op, const Array& a, const Array& b) { return binary(op, a,
 
 Array binary_sum(BinaryOp op, const Array& a, const Array& b) {
   Array out = Array::empty({}, a.options());
-  check(on(a).binary_sum(op, out.mutable_view(), a.view(), b.view()), "binary_sum");
+  check(on(a).binary_sum(op, out.mutable_view(), a.view(), b.view()), "binary_sum", a);
   return out;
 }
 
 Array binary_grad(BinaryOp op, int side, const Array& a, const Array& b, const Array& g, const Shape& shape) {
   Array out = Array::empty(shape, a.options());
-  check(on(a).binary_grad(op, side, out.mutable_view(), a.view(), b.view(), g.view()), "binary_grad");
+  check(on(a).binary_grad(op, side, out.mutable_view(), a.view(), b.view(), g.view()), "binary_grad", a);
   return out;
 }
 
 void add_(Array& a, const Array& b) {
   View out = a.mutable_view();
-  check(on(a).binary(BinaryOp::add, out, out, b.view()), "add_");
+  check(on(a).binary(BinaryOp::add, out, out, b.view()), "add_", a);
 }
 
 void accumulate_(Array& total, const Array& x) {
-  check(on(x).accumulate(total.mutable_view(), x.view()), "accumulate_");
+  check(on(x).accumulate(total.mutable_view(), x.view()), "accumulate_", x);
 }
 
 Array compare(CompareOp op, const Array& a, const Array& b, const Shape& shape) {
   Array out = Array::empty(shape, {DType::uint8, a.device()});
-  check(on(a).compare(op, out.mutable_view(), a.view(), b.view()), "compare");
+  check(on(a).compare(op, out.mutable_view(), a.view(), b.view()), "compare", a);
   return out;
 }
 
 Array where(const Array& condition, const Array& a, const Array& b, const Shape& shape) {
   Array out = Array::empty(shape, a.options());
-  check(on(a).where(out.mutable_view(), condition.view(), a.view(), b.view()), "where");
+  check(on(a).where(out.mutable_view(), condition.view(), a.view(), b.view()), "where", a);
   return out;
 }
 
 Array cast(const Array& x, DType dtype) {
   Array out = Array::empty(x.shape(), {dtype, x.device()});
-  check(on(x).cast(out.mutable_view(), x.view()), "cast");
+  check(on(x).cast(out.mutable_view(), x.view()), "cast", x);
   return out;
 }
 
 void check_range(const Array& x, double least, double most) {
-  check(on(x).check_range(x.view(), least, most), "check_range");
+  check(on(x).check_range(x.view(), least, most), "check_range", x);
 }
 
 Array expand(const Array& x, const Shape& shape) {
@@ -89,7 +89,7 @@ Array expand(const Array& x, const Shape& shape) {
     from.steps[dim] = size == 1 ? 0 : step_x;
     step_x *= size;
   }
-  check(on(x).copy_strided(x.dtype(), shape, to, from), "expand");
+  check(on(x).copy_strided(x.dtype(), shape, to, from), "expand", x);
   return out;
 }
 
@@ -126,7 +126,7 @@ Array reduce(ReduceOp op, const Array& x, std::span<const int> axes) {
     for (int axis : sorted) shape = shape.with(axis, 1);
     Array out = Array::empty(shape, x.options());
     View view = out.reshape({groups.n}).mutable_view();
-    check(on(x).sum_groups(view, x.reshape(groups.full()).view()), "sum");
+    check(on(x).sum_groups(view, x.reshape(groups.full()).view()), "sum", x);
     return out;
   }
   Array result = x;
@@ -140,7 +140,7 @@ Array reduce(ReduceOp op, const Array& x, std::span<const int> axes) {
     Axis a(shape, begin, end);
     for (int i = begin; i <= end; ++i) shape = shape.with(i, 1);
     Array out = Array::empty(a.reduced(), x.options());
-    check(on(x).reduce(op, out.mutable_view(), result.reshape(a.full()).view()), "reduce");
+    check(on(x).reduce(op, out.mutable_view(), result.reshape(a.full()).view()), "reduce", x);
     result = out;
     last = first - 1;
   }
@@ -151,7 +151,7 @@ Array sum_all(const Array& x) {
   Array out = Array::empty({}, x.options());
   Array flat = x.reshape({1, x.numel(), 1});
   View view = out.reshape({1, 1}).mutable_view();
-  check(on(x).reduce(ReduceOp::sum, view, flat.view()), "sum");
+  check(on(x).reduce(ReduceOp::sum, view, flat.view()), "sum", x);
   return out;
 }
 
@@ -165,14 +165,14 @@ Shape kept(const Shape& shape, int axis) { return axis < shape.rank() ? shape.wi
 Array argmax(const Array& x, int axis) {
   Axis a(x.shape(), axis);
   Array out = Array::empty(a.reduced(), {DType::int64, x.device()});
-  check(on(x).argmax(out.mutable_view(), x.reshape(a.full()).view()), "argmax");
+  check(on(x).argmax(out.mutable_view(), x.reshape(a.full()).view()), "argmax", x);
   return out.reshape(kept(x.shape(), axis));
 }
 
 Array softmax(SoftmaxKind kind, const Array& x, int axis) {
   Axis a(x.shape(), axis);
   Array out = Array::empty(a.full(), x.options());
-  check(on(x).softmax(kind, out.mutable_view(), x.reshape(a.full()).view()), "softmax");
+  check(on(x).softmax(kind, out.mutable_view(), x.reshape(a.full()).view()), "softmax", x);
   return out.reshape(x.shape());
 }
 
@@ -180,14 +180,14 @@ Array softmax_grad(SoftmaxKind kind, const Array& y, const Array& g, int axis) {
   Axis a(y.shape(), axis);
   Array out = Array::empty(a.full(), y.options());
   check(on(y).softmax_grad(kind, out.mutable_view(), y.reshape(a.full()).view(), g.reshape(a.full()).view()),
-        "softmax_grad");
+        "softmax_grad", y);
   return out.reshape(y.shape());
 }
 
 Array logsumexp(const Array& x, int axis) {
   Axis a(x.shape(), axis);
   Array out = Array::empty(a.reduced(), x.options());
-  check(on(x).logsumexp(out.mutable_view(), x.reshape(a.full()).view()), "logsumexp");
+  check(on(x).logsumexp(out.mutable_view(), x.reshape(a.full()).view()), "logsumexp", x);
   return out.reshape(kept(x.shape(), axis));
 }
 
@@ -203,14 +203,14 @@ Shape grouped(const Array& x, std::int64_t a, std::int64_t groups) {
 Moments moments(const Array& x, std::int64_t a, std::int64_t groups) {
   Moments out{Array::empty({groups}, x.options()), Array::empty({groups}, x.options())};
   check(on(x).moments(out.mean.mutable_view(), out.var.mutable_view(), x.reshape(grouped(x, a, groups)).view()),
-        "moments");
+        "moments", x);
   return out;
 }
 
 Array normalize(const Array& x, const Array& mean, const Array& var, double eps, std::int64_t a) {
   Shape shape = grouped(x, a, mean.numel());
   Array out = Array::empty(shape, x.options());
-  check(on(x).normalize(out.mutable_view(), x.reshape(shape).view(), mean.view(), var.view(), eps), "normalize");
+  check(on(x).normalize(out.mutable_view(), x.reshape(shape).view(), mean.view(), var.view(), eps), "normalize", x);
   return out.reshape(x.shape());
 }
 
@@ -219,7 +219,7 @@ Array normalize_grad(const Array& xhat, const Array& var, const Array& g, double
   Array out = Array::empty(shape, xhat.options());
   check(
       on(xhat).normalize_grad(out.mutable_view(), xhat.reshape(shape).view(), var.view(), g.reshape(shape).view(), eps),
-      "normalize_grad");
+      "normalize_grad", xhat);
   return out.reshape(xhat.shape());
 }
 
@@ -251,7 +251,7 @@ Array matmul(const Array& a, const Array& b, MatmulOptions options, const Array&
   args.transpose_a = options.transpose_a;
   args.transpose_b = options.transpose_b;
   args.precision = active_precision();
-  check(on(a).matmul(args), "matmul");
+  check(on(a).matmul(args), "matmul", a);
   return out;
 }
 
@@ -266,26 +266,26 @@ Conv2dArgs with_precision(Conv2dArgs args) {
 
 Array conv2d(const Conv2dArgs& args, const Array& x, const Array& weight, const Array& bias) {
   Array out = Array::empty({args.n, args.c_out, args.out_h, args.out_w}, x.options());
-  check(on(x).conv2d(with_precision(args), out.raw(), x.raw(), weight.raw(), bias.raw()), "conv2d");
+  check(on(x).conv2d(with_precision(args), out.raw(), x.raw(), weight.raw(), bias.raw()), "conv2d", x);
   return out;
 }
 
 Array conv2d_grad_data(const Conv2dArgs& args, const Array& gy, const Array& weight, const Array& bias) {
   Array out = Array::empty({args.n, args.c_in, args.h, args.w}, gy.options());
   check(on(gy).conv2d_grad_data(with_precision(args), out.raw(), gy.raw(), weight.raw(), bias.raw()),
-        "conv2d_grad_data");
+        "conv2d_grad_data", gy);
   return out;
 }
 
 Array conv2d_grad_weight(const Conv2dArgs& args, const Array& gy, const Array& x) {
   Array out = Array::empty({args.c_out, args.c_in, args.kh, args.kw}, x.options());
-  check(on(x).conv2d_grad_weight(with_precision(args), out.raw(), gy.raw(), x.raw()), "conv2d_grad_weight");
+  check(on(x).conv2d_grad_weight(with_precision(args), out.raw(), gy.raw(), x.raw()), "conv2d_grad_weight", x);
   return out;
 }
 
 Array random(RandomKind kind, const Shape& shape, DType dtype, Generator& generator, double p) {
   Array out = Array::empty(shape, {dtype, generator.device()});
-  check(on(out).random(kind, out.mutable_view(), random_args(generator), p), "random");
+  check(on(out).random(kind, out.mutable_view(), random_args(generator), p), "random", out);
   return out;
 }
 
@@ -293,7 +293,7 @@ Reparameterized reparameterize(const Array& mu, const Array& logvar, Generator& 
   Reparameterized out{Array::empty(mu.shape(), mu.options()), Array::empty(mu.shape(), mu.options())};
   check(on(mu).reparameterize(out.z.mutable_view(), out.noise.mutable_view(), mu.view(), logvar.view(),
                               random_args(generator)),
-        "reparameterize");
+        "reparameterize", mu);
   return out;
 }
 

@@ -40,7 +40,7 @@ constexpr Steps zeros{};
 constexpr Steps ones{1, 1, 1, 1, 1, 1, 1, 1};
 
 void copy_box(const Array& like, const Shape& box, Strided to, ConstStrided from) {
-  detail::check(on(like).copy_strided(like.dtype(), box, to, from), "copy_strided");
+  detail::check(on(like).copy_strided(like.dtype(), box, to, from), "copy_strided", like.device());
 }
 
 }  // namespace
@@ -97,7 +97,8 @@ Array concatenate(std::span<const Array> parts, int axis) {
 Array gather(const Array& x, const Array& indices, int axis) {
   Axis a(x.shape(), axis);
   Array out = Array::empty({a.outer, indices.numel(), a.inner}, x.options());
-  detail::check(on(x).gather(out.mutable_view(), x.reshape(a.full()).view(), indices.view()), "index_select");
+  detail::check(on(x).gather(out.mutable_view(), x.reshape(a.full()).view(), indices.view()), "index_select",
+                x.device());
   return out.reshape(x.shape().with(axis, indices.numel()));
 }
 
@@ -106,13 +107,13 @@ Array scatter_add(const Array& g, const Array& indices, const Shape& shape, int 
   Array out = Array::empty(a.full(), g.options());
   detail::check(
       on(g).scatter_add(out.mutable_view(), g.reshape({a.outer, indices.numel(), a.inner}).view(), indices.view()),
-      "scatter_add");
+      "scatter_add", g.device());
   return out.reshape(shape);
 }
 
 Array one_hot(const Array& labels, std::int64_t classes, DType dtype) {
   Array out = Array::empty({labels.numel(), classes}, {dtype, labels.device()});
-  detail::check(on(labels).one_hot(out.mutable_view(), labels.view()), "one_hot");
+  detail::check(on(labels).one_hot(out.mutable_view(), labels.view()), "one_hot", labels.device());
   return out.reshape(labels.shape().insert(labels.shape().rank(), classes));
 }
 
@@ -132,7 +133,7 @@ void gather_pictures_into(Array& out, const Array& pictures, const Array& indice
   }
   detail::check(on(pictures).gather_pictures(out.mutable_view(), pictures.view(), indices.view(), scale, shift,
                                              draws ? &args : nullptr),
-                "gather_pictures");
+                "gather_pictures", pictures.device());
 }
 
 }  // namespace elbo::kernels

@@ -45,11 +45,11 @@ Backend& backend(Device device) {
 
 MemoryStats memory_stats(Device device) { return backend(device).memory(); }
 
-void synchronize(Device device) { detail::check(backend(device).synchronize(), "synchronize"); }
+void synchronize(Device device) { detail::check(backend(device).synchronize(), "synchronize", device); }
 
 namespace detail {
 
-void check(Status status, const char* op) {
+void check(Status status, const char* op, Device device) {
   if (status.ok()) return;
   op = CalledOp::name_or(op);
   switch (status.code) {
@@ -62,7 +62,7 @@ void check(Status status, const char* op) {
     case StatusCode::value:
       fail<ValueError>("[", op, "] ", status.message);
     case StatusCode::unsupported:
-      fail<DeviceError>("[", op, "] ", status.message);
+      fail<DeviceError>("[", op, "] not supported on ", device, ": ", status.message);
     case StatusCode::device_fault:
       fail<CudaError>("[", op, "] ", status.message);
     case StatusCode::capture:
@@ -73,7 +73,7 @@ void check(Status status, const char* op) {
 }  // namespace detail
 
 Storage::Storage(Device device, std::size_t bytes) : device_(device), backend_(&backend(device)), bytes_(bytes) {
-  if (bytes > 0) detail::check(backend_->allocate(bytes, &data_), "allocate");
+  if (bytes > 0) detail::check(backend_->allocate(bytes, &data_), "allocate", device);
 }
 
 Storage::~Storage() {

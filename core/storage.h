@@ -17,8 +17,8 @@ MemoryStats memory_stats(Device device);
 void synchronize(Device device);
 
 namespace detail {
-/// Throws the error that a status stands for, the message beginning with `[op]`; returns if it is ok.
-void check(Status status, const char* op);
+/// Throws the error that a status of `device` stands for, the message beginning with `[op]`; returns if it is ok.
+void check(Status status, const char* op, Device device);
 }  // namespace detail
 
 /// A block of a device's memory, given back to the pool at the end. Its version counts the writes in place, so that a

@@ -126,7 +126,7 @@ Tensor arange(std::int64_t n, TensorOptions options) {
   for (std::int64_t i = 0; i < n; ++i) to[static_cast<std::size_t>(i)] = i;
   if (options.dtype == DType::int64) return Tensor(out.to(options.device));
   Array cast = Array::empty({n}, {options.dtype, cpu});
-  detail::check(backend(cpu).cast(cast.mutable_view(), out.view()), "arange");
+  detail::check(backend(cpu).cast(cast.mutable_view(), out.view()), "arange", cpu);
   return Tensor(cast.to(options.device));
 }
 

@@ -137,7 +137,9 @@ SGD::SGD(NamedTensors parameters, const SGDOptions& options)
   if (args_.momentum > 0) make_moments("momentum_buffer");
 }
 
-void SGD::update(std::span<const OptimizerSlot> slots) { check(backend(device()).sgd(slots, args_, lr_data()), "sgd"); }
+void SGD::update(std::span<const OptimizerSlot> slots) {
+  check(backend(device()).sgd(slots, args_, lr_data()), "sgd", device());
+}
 
 Adam::Adam(const char* title, NamedTensors parameters, const AdamOptions& options, bool decoupled)
     : Optimizer(title, std::move(parameters), options.lr),
@@ -149,7 +151,7 @@ Adam::Adam(const char* title, NamedTensors parameters, const AdamOptions& option
 
 void Adam::update(std::span<const OptimizerSlot> slots) {
   step_.mark_written();
-  check(backend(device()).adam(slots, args_, lr_data(), static_cast<std::int64_t*>(step_.raw())), "adam");
+  check(backend(device()).adam(slots, args_, lr_data(), static_cast<std::int64_t*>(step_.raw())), "adam", device());
 }
 
 AdamW::AdamW(NamedTensors parameters, const AdamWOptions& options)
@@ -185,7 +187,8 @@ Array clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm) {
   for (Array& grad : grads) {
     // A leaf's gradient has storage of its own, so writing it in place changes nothing else.
     const View view = grad.mutable_view();
-    check(backend(grad.device()).binary(BinaryOp::mul, view, view, as(factor, grad.dtype()).view()), "clip_grad_norm_");
+    check(backend(grad.device()).binary(BinaryOp::mul, view, view, as(factor, grad.dtype()).view()), "clip_grad_norm_",
+          grad.device());
   }
   return norm;
 }

@@ -1,5 +1,6 @@
 #include <elbo/core/cuda_loader.h>
 #include <elbo/core/errors.h>
+#include <elbo/core/ops.h>
 #include <elbo/core/storage.h>
 
 #include <filesystem>
@@ -286,6 +287,10 @@ TEST_CASE("(in a process of its own) GPUs of the mock plugin", "[.mock_gpus]") {
     REQUIRE(message_of([&] {
               backend({DeviceType::cuda, index});
             }) == "device cuda:" + std::to_string(index) + " cannot be used: there are 3 GPUs, cuda:0 to cuda:2");
+  // What a backend does not override.
+  REQUIRE(message_of([] {
+            elbo::exp(ones({2}, {DType::float32, {DeviceType::cuda, 1}}));
+          }) == "[exp] not supported on cuda:1: its backend has no kernel 'unary'");
   print_result("passed");
 }
 

@@ -72,11 +72,6 @@ class CpuBackend final : public Backend {
   }
   Status synchronize() override { return {}; }
 
-  Status begin_capture() override { return {StatusCode::unsupported, "the CPU records no graphs"}; }
-  Status end_capture(void**, std::int64_t*) override { return {StatusCode::unsupported, "the CPU records no graphs"}; }
-  Status replay(void*) override { return {StatusCode::unsupported, "the CPU records no graphs"}; }
-  void release_graph(void*) noexcept override {}
-
   Status fill(View out, double value) override {
     return run([&] { cpu_kernels::fill(context_, out, value); });
   }
