@@ -1,13 +1,14 @@
 #pragma once
 #include "backend.h"
+#include "cuda_plugin_abi.h"
 
 /// What libelbo and the CUDA backend agree on. The backend is a shared library of its own, loaded at run time, so that
 /// one program runs on machines with CUDA and without. It takes no symbol from libelbo and gives one,
 /// `elbo_cuda_plugin`; nothing thrown crosses the border.
+///
+/// `cuda_plugin_abi` is a hash of this file and of all that it includes, and of index_kernels.h, made when the build is
+/// configured (cmake/ElboPluginAbi.cmake): a plugin of another number is refused.
 namespace elbo {
-
-/// Raised with every change to this file, backend.h, functors.h or shape.h: a plugin of another number is refused.
-inline constexpr int cuda_plugin_abi = 5;
 
 /// What was found of CUDA on this machine.
 struct CudaSystem {

@@ -86,6 +86,35 @@ TEST_CASE("cuda loader: what cannot be loaded is a DeviceError that names the fi
   check(mock("wrong_abi"), {"another version", expected, "found " + std::to_string(cuda_plugin_abi + 2)});
 }
 
+TEST_CASE("cuda loader: the ABI number follows from what the headers say, not from how") {
+  TempDir dir;
+  const fs::path core = fs::path(ELBO_SOURCE_DIR) / "core";
+  for (const fs::directory_entry& entry : fs::directory_iterator(core))
+    if (entry.path().extension() == ".h") fs::copy(entry.path(), dir / entry.path().filename().string());
+  const auto number = [&] {
+    const std::string script = (core / "../cmake/ElboPluginAbi.cmake").string();
+    return std::atoi(output_of(shell_quoted(ELBO_CMAKE) + " -DFOLDER=" + shell_quoted(dir.path().string()) + " -P " +
+                               shell_quoted(script) + " 2>&1")
+                         .c_str());
+  };
+  const auto change = [&](const char* header, const std::string& from, const std::string& to) {
+    std::string text = read_file(dir / header);
+    const std::size_t at = text.find(from);
+    REQUIRE(at != std::string::npos);
+    write_file(dir / header, text.replace(at, from.size(), to));
+  };
+  CHECK(number() == cuda_plugin_abi);
+  change("functors.h", "X(neg, Neg,", "/// A comment.\n  X(neg,\n    Neg,");
+  CHECK(number() == cuda_plugin_abi);
+  change("functors.h", "X(exp, Exp, y, -5, 5)", "");
+  const int with_another_list = number();
+  CHECK(with_another_list > 0);
+  CHECK(with_another_list != cuda_plugin_abi);
+  change("dtype.h", "float32, float64", "float64, float32");
+  CHECK(number() > 0);
+  CHECK(number() != with_another_list);
+}
+
 TEST_CASE("cuda loader: places are beside libelbo, in ../lib/elbo, ../lib and ./elbo, each once") {
   const auto folders = [](const fs::path& file) {
     std::vector<std::string> out;
