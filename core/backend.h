@@ -132,6 +132,17 @@ struct AdamArgs {
   bool decoupled;  ///< AdamW: decay the parameter itself, not through the gradient
 };
 
+/// One of the index kernels: core/index_kernels.h lists them, and says what each makes of its operands.
+enum class IndexOp : int;
+
+/// What an index kernel works on. The work items [i, j, k] are independent of each other: each writes elements of the
+/// output that are its own.
+struct IndexArgs {
+  std::int64_t items[3];     ///< how many there are, along i, j and k
+  const void* in[3];         ///< the operands; null where one is not there
+  std::int64_t numbers[12];  ///< the kernel's own, such as a window's size
+};
+
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-parameter"  // what a kernel would take is named where none is
 /// Memory is a backend's own affair; all that follows it below is a kernel, which a backend may lack: what it does not
@@ -244,8 +255,6 @@ class Backend {
   virtual Status gather(View out, ConstView x, ConstView indices) { return unsupported("gather"); }
   /// gx [outer, n, inner] = 0, then += g [outer, k, inner] at indices, in the order of k (same bits every time).
   virtual Status scatter_add(View gx, ConstView g, ConstView indices) { return unsupported("scatter_add"); }
-  /// out [n, classes] (floating) = 1 where the column is labels[row] (int64), else 0. StatusCode::index outside.
-  virtual Status one_hot(View out, ConstView labels) { return unsupported("one_hot"); }
   /// out [k, ...] (floating) = pictures [n, ...] (uint8) at indices (int64) [k], times scale plus shift. With `draws`
   /// (null for none) a byte first becomes 255 with probability byte / 255, else 0: where element i of a uniform draw is
   /// below byte / 255, i being its place in out.
@@ -253,6 +262,11 @@ class Backend {
                                  const RandomArgs* draws) {
     return unsupported("gather_pictures");
   }
+
+  // ---- index kernels: most ops that move, collect or spread elements
+  /// Runs `op` for every work item. Where an operand holds an index outside its range that is StatusCode::index, and
+  /// nobody knows what is in `out`.
+  virtual Status index(IndexOp op, View out, const IndexArgs& args) { return unsupported("index"); }
 
   // ---- random numbers: element i is a function of (seed, stream, *offset, i) alone; see philox.h
   /// Fills out. `p` is the probability of 1 for bernoulli.

@@ -22,12 +22,6 @@ ELBO_HD inline void scatter_add_column(T* gx, const T* g, const std::int64_t* in
   for (std::int64_t j = 0; j < k; ++j) gx[indices[j] * inner + column] += g[j * inner + column];
 }
 
-/// Element i of one_hot's output.
-template <class T>
-ELBO_HD inline T one_hot(std::int64_t i, const std::int64_t* labels, std::int64_t classes) {
-  return labels[i / classes] == i % classes ? T(1) : T(0);
-}
-
 // ---- broadcasting --------------------------------------------------------------------------------------------------
 
 /// How operands broadcast to an output: dimensions of size 1 are left out, and neighbours that all operands run
@@ -162,6 +156,39 @@ ELBO_HD inline T col2im(const Conv2dArgs& a, const T* columns, std::int64_t chan
   return sum;
 }
 
+// ---- index kernels -------------------------------------------------------------------------------------------------
+// What a work item of Backend::index does, in a functor over the output's element type. It writes elements of `out`
+// that are its own, and nobody reads. `check(index, place, limit)` is the index, or -1, and an error, where it is
+// outside [0, limit); `place` is where it stands in its operand. The list below instantiates the CPU's loops and CUDA's
+// kernels.
+
+struct Item {
+  std::int64_t i, j, k;
+  std::int64_t number;  ///< in row-major order: where the items are the output's elements, the place of its own
+};
+inline Item item_at(const IndexArgs& a, std::int64_t number) {
+  const std::int64_t row = number / a.items[2];
+  return {row / a.items[1], row % a.items[1], number % a.items[2], number};
+}
+
+/// out [rows, 1, classes] = 1 where k is labels[i] (int64), else 0.
+template <class T>
+struct OneHot {
+  template <class Check>
+  ELBO_HD void operator()(const Item& item, T* out, const IndexArgs& a, const Check& check) const {
+    const std::int64_t label = static_cast<const std::int64_t*>(a.in[0])[item.i];
+    out[item.number] = check(label, item.i, a.items[2]) == item.k ? T(1) : T(0);
+  }
+};
+
 }  // namespace index
 }  // namespace
+
+// X(name, Functor, types): `types` are those of the output, floating or any.
+#define ELBO_INDEX_OPS(X) X(one_hot, OneHot, floating)
+
+#define ELBO_INDEX_ENUM(op, ...) op,
+enum class IndexOp : int { ELBO_INDEX_OPS(ELBO_INDEX_ENUM) };
+#undef ELBO_INDEX_ENUM
+
 }  // namespace elbo

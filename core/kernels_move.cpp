@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "index_kernels.h"
 #include "kernels_detail.h"
 
 namespace elbo::kernels {
@@ -112,9 +113,20 @@ Array scatter_add(const Array& g, const Array& indices, const Shape& shape, int 
 }
 
 Array one_hot(const Array& labels, std::int64_t classes, DType dtype) {
-  Array out = Array::empty({labels.numel(), classes}, {dtype, labels.device()});
-  detail::check(on(labels).one_hot(out.mutable_view(), labels.view()), "one_hot", labels.device());
-  return out.reshape(labels.shape().insert(labels.shape().rank(), classes));
+  return index(IndexOp::one_hot, labels.shape().insert(labels.shape().rank(), classes), dtype,
+               {labels.numel(), 1, classes}, {labels});
+}
+
+Array index(IndexOp op, const Shape& shape, DType dtype, const Shape& items, std::initializer_list<Array> in,
+            std::initializer_list<std::int64_t> numbers) {
+  const Array& first = *in.begin();
+  Array out = Array::empty(shape, {dtype, first.device()});
+  IndexArgs args{};
+  std::copy(items.begin(), items.end(), args.items);
+  std::transform(in.begin(), in.end(), args.in, [](const Array& x) { return x.raw(); });
+  std::copy(numbers.begin(), numbers.end(), args.numbers);
+  detail::check(on(first).index(op, out.mutable_view(), args), "index", first.device());
+  return out;
 }
 
 Array gather_pictures(const Array& pictures, const Array& indices, double scale, double shift, Generator* draws) {

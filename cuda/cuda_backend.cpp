@@ -211,12 +211,13 @@ class Implementation final : public CudaBackend {
   Status scatter_add(View gx, ConstView g, ConstView indices) override {
     return run([&] { cuda::scatter_add(context_, gx, g, indices); });
   }
-  Status one_hot(View out, ConstView labels) override {
-    return run([&] { cuda::one_hot(context_, out, labels); });
-  }
   Status gather_pictures(View out, ConstView pictures, ConstView indices, double scale, double shift,
                          const RandomArgs* draws) override {
     return run([&] { cuda::gather_pictures(context_, out, pictures, indices, scale, shift, draws); });
+  }
+
+  Status index(IndexOp op, View out, const IndexArgs& args) override {
+    return run([&] { cuda::index(context_, op, out, args); });
   }
 
   Status random(RandomKind kind, View out, const RandomArgs& args, double p) override {

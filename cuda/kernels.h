@@ -54,9 +54,11 @@ void conv2d_grad_weight(const Context&, const Conv2dArgs& args, void* gw, const 
 void copy_strided(const Context&, DType dtype, const Shape& box, Strided to, ConstStrided from);
 void gather(const Context&, View out, ConstView x, ConstView indices);
 void scatter_add(const Context&, View gx, ConstView g, ConstView indices);
-void one_hot(const Context&, View out, ConstView labels);
 void gather_pictures(const Context&, View out, ConstView pictures, ConstView indices, double scale, double shift,
                      const RandomArgs* draws);
+
+// index.cu
+void index(const Context&, IndexOp op, View out, const IndexArgs& args);
 
 // random.cu
 void random(const Context&, RandomKind kind, View out, const RandomArgs& args, double p);

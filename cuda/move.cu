@@ -159,14 +159,6 @@ __global__ void scatter_add_kernel(T* gx, const T* g, const int64_t* indices, in
   if (column < inner) gx[row * inner + column] = sum;
 }
 
-template <class T>
-__global__ void one_hot_kernel(T* out, const int64_t* labels, int64_t total, int64_t classes, DataFault* fault) {
-  const int64_t i = thread_index();
-  if (i >= total) return;
-  const int64_t row = divide(i, classes);
-  out[i] = checked_index(labels[row], row, classes, fault) == i - row * classes ? T(1) : T(0);
-}
-
 // ---- pictures ------------------------------------------------------------------------------------------------------
 
 struct Pictures {
@@ -246,15 +238,6 @@ void scatter_add(const Context& context, View gx, ConstView g, ConstView indices
     launch(context.stream, scatter_add_kernel<T>, blocks_for(warps, block_threads / warp), block_threads, 0,
            static_cast<T*>(gx.data), static_cast<const T*>(g.data), static_cast<const int64_t*>(indices.data), outer, n,
            k, inner, context.data_fault);
-  });
-}
-
-void one_hot(const Context& context, View out, ConstView labels) {
-  const int64_t total = out.shape.numel(), classes = out.shape[1];
-  if (total == 0) return check_indices(context, labels, classes);
-  for_floating(out.dtype, [&]<class T>(T) {
-    launch(context.stream, one_hot_kernel<T>, blocks_for(total), block_threads, 0, static_cast<T*>(out.data),
-           static_cast<const int64_t*>(labels.data), total, classes, context.data_fault);
   });
 }
 

@@ -13,7 +13,7 @@
 
 /// The CPU's kernels as free functions: what they compute stands at Backend's functions of the same names. They may
 /// throw std::bad_alloc, and IndexError or ValueError where StatusCode::index or value is spoken of; outputs are then
-/// untouched.
+/// untouched, but for those of index().
 ///
 /// Contract: no bit of a result depends on the number of threads. Work is cut by output, or into pieces whose size
 /// depends on the shape alone, and the pieces' results are combined in order.
@@ -68,9 +68,11 @@ void normalize_grad(const Context&, View gx, ConstView xhat, ConstView var, Cons
 void copy_strided(const Context&, DType dtype, const Shape& box, Strided to, ConstStrided from);
 void gather(const Context&, View out, ConstView x, ConstView indices);
 void scatter_add(const Context&, View gx, ConstView g, ConstView indices);
-void one_hot(const Context&, View out, ConstView labels);
 void gather_pictures(const Context&, View out, ConstView pictures, ConstView indices, double scale, double shift,
                      const RandomArgs* draws);
+
+// index.cpp
+void index(IndexOp op, View out, const IndexArgs& args);
 
 // random.cpp
 void random(const Context&, RandomKind kind, View out, const RandomArgs& args, double p);

@@ -98,13 +98,6 @@ void scatter_add_of(View gx, ConstView g, const int64_t* indices, int64_t k) {
   });
 }
 
-template <class T>
-void one_hot_of(View out, const int64_t* labels) {
-  parallel_for(out.shape.numel(), element_grain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) static_cast<T*>(out.data)[i] = index::one_hot<T>(i, labels, out.shape[1]);
-  });
-}
-
 /// gather_pictures with draws, which are made where the pictures will be.
 void gather_drawn(const Context& context, View out, ConstView pictures, ConstView indices, double scale, double shift,
                   const RandomArgs& draws) {
@@ -173,15 +166,6 @@ void scatter_add(const Context&, View gx, ConstView g, ConstView indices) {
     case DType::int64:
       return scatter_add_of<int64_t>(gx, g, at_indices, k);
   }
-}
-
-void one_hot(const Context&, View out, ConstView labels) {
-  check_indices(labels, out.shape[1]);
-  const int64_t* at_labels = static_cast<const int64_t*>(labels.data);
-  if (out.dtype == DType::float32)
-    one_hot_of<float>(out, at_labels);
-  else
-    one_hot_of<double>(out, at_labels);
 }
 
 void gather_pictures(const Context& context, View out, ConstView pictures, ConstView indices, double scale,
