@@ -171,13 +171,253 @@ inline Item item_at(const IndexArgs& a, std::int64_t number) {
   return {row / a.items[1], row % a.items[1], number % a.items[2], number};
 }
 
+template <class T>
+ELBO_HD inline const T* operand(const IndexArgs& a, int place) {
+  return static_cast<const T*>(a.in[place]);
+}
+
 /// out [rows, 1, classes] = 1 where k is labels[i] (int64), else 0.
 template <class T>
 struct OneHot {
   template <class Check>
   ELBO_HD void operator()(const Item& item, T* out, const IndexArgs& a, const Check& check) const {
-    const std::int64_t label = static_cast<const std::int64_t*>(a.in[0])[item.i];
+    const std::int64_t label = operand<std::int64_t>(a, 0)[item.i];
     out[item.number] = check(label, item.i, a.items[2]) == item.k ? T(1) : T(0);
+  }
+};
+
+// Along one axis, of which x and out have n elements, indices (int64) and source m.
+
+/// out [outer, m, inner] = x [outer, n, inner] at indices [outer, m, inner]. Operands: indices, x. Numbers: n.
+template <class T>
+struct GatherAlong {
+  template <class Check>
+  ELBO_HD void operator()(const Item& item, T* out, const IndexArgs& a, const Check& check) const {
+    const std::int64_t n = a.numbers[0];
+    const std::int64_t from = check(operand<std::int64_t>(a, 0)[item.number], item.number, n);
+    out[item.number] = from < 0 ? T(0) : operand<T>(a, 1)[(item.i * n + from) * a.items[2] + item.k];
+  }
+};
+
+/// out [outer, n, inner] = x, or 0 without it, then += source [outer, m, inner] at indices, in the order of m. An item
+/// is a column [outer, 1, inner]. Operands: indices, source, x or none. Numbers: n, m.
+template <class T>
+struct ScatterAddAlong {
+  template <class Check>
+  ELBO_HD void operator()(const Item& item, T* out, const IndexArgs& a, const Check& check) const {
+    const std::int64_t n = a.numbers[0], m = a.numbers[1], inner = a.items[2];
+    const T *source = operand<T>(a, 1), *x = operand<T>(a, 2);
+    const std::int64_t column = item.i * n * inner + item.k;
+    for (std::int64_t j = 0; j < n; ++j) out[column + j * inner] = x ? x[column + j * inner] : T(0);
+    for (std::int64_t j = 0; j < m; ++j) {
+      const std::int64_t place = (item.i * m + j) * inner + item.k;
+      const std::int64_t to = check(operand<std::int64_t>(a, 0)[place], place, n);
+      if (to >= 0) out[column + to * inner] = static_cast<T>(out[column + to * inner] + source[place]);
+    }
+  }
+};
+
+/// out [outer, n, inner] = the sums of x up to each element, or from each to the last. Summed in float64, as PyTorch
+/// does on a CPU. An item is a column. Numbers: n, whether to go backwards.
+template <class T>
+struct Cumsum {
+  template <class Check>
+  ELBO_HD void operator()(const Item& item, T* out, const IndexArgs& a, const Check&) const {
+    const std::int64_t n = a.numbers[0], inner = a.items[2];
+    double sum = 0;
+    for (std::int64_t j = 0; j < n; ++j) {
+      const std::int64_t place = (item.i * n + (a.numbers[1] ? n - 1 - j : j)) * inner + item.k;
+      sum += static_cast<double>(operand<T>(a, 0)[place]);
+      out[place] = static_cast<T>(sum);
+    }
+  }
+};
+
+// Windows over pictures: x [planes, h, w], out [planes, out_h, out_w].
+
+struct Range {
+  std::int64_t first, last;  ///< last is not in it
+};
+
+/// One side of a picture under windows. Numbers: five of the height, then five of the width.
+struct PooledSide {
+  std::int64_t size, out, kernel, stride, pad;
+  ELBO_HD explicit PooledSide(const std::int64_t* n) : size(n[0]), out(n[1]), kernel(n[2]), stride(n[3]), pad(n[4]) {}
+  /// The pixels that window `o` covers; there is at least one.
+  ELBO_HD Range covered(std::int64_t o) const {
+    const std::int64_t first = o * stride - pad, last = first + kernel;
+    return {first > 0 ? first : 0, last < size ? last : size};
+  }
+  /// The windows that cover pixel `p`.
+  ELBO_HD Range covering(std::int64_t p) const {
+    const std::int64_t padded = p + pad, end = padded / stride + 1;
+    return {padded < kernel ? 0 : (padded - kernel) / stride + 1, end < out ? end : out};
+  }
+};
+
+/// The pixel of a plane that is the maximum of window (i, j): the first, or the last NaN, as in PyTorch.
+template <class T>
+ELBO_HD inline std::int64_t pooled_maximum(const T* plane, const PooledSide& h, const PooledSide& w, std::int64_t i,
+                                           std::int64_t j) {
+  const Range lines = h.covered(i), columns = w.covered(j);
+  std::int64_t best = lines.first * w.size + columns.first;
+  T most = plane[best];
+  for (std::int64_t y = lines.first; y < lines.last; ++y)
+    for (std::int64_t x = columns.first; x < columns.last; ++x) {
+      const T value = plane[y * w.size + x];
+      if (value > most || value != value) most = value, best = y * w.size + x;
+    }
+  return best;
+}
+
+template <class T>
+struct MaxPool2d {
+  template <class Check>
+  ELBO_HD void operator()(const Item& item, T* out, const IndexArgs& a, const Check&) const {
+    const PooledSide h(a.numbers), w(a.numbers + 5);
+    const T* plane = operand<T>(a, 0) + item.i * h.size * w.size;
+    out[item.number] = plane[pooled_maximum(plane, h, w, item.j, item.k)];
+  }
+};
+
+/// An item is a pixel of x. Operands: the gradient of the output, x.
+template <class T>
+struct MaxPool2dGrad {
+  template <class Check>
+  ELBO_HD void operator()(const Item& item, T* gx, const IndexArgs& a, const Check&) const {
+    const PooledSide h(a.numbers), w(a.numbers + 5);
+    const T* g = operand<T>(a, 0) + item.i * h.out * w.out;
+    const T* plane = operand<T>(a, 1) + item.i * h.size * w.size;
+    const Range lines = h.covering(item.j), columns = w.covering(item.k);
+    T sum = T(0);
+    for (std::int64_t i = lines.first; i < lines.last; ++i)
+      for (std::int64_t j = columns.first; j < columns.last; ++j)
+        if (pooled_maximum(plane, h, w, i, j) == item.j * w.size + item.k) sum += g[i * w.out + j];
+    gx[item.number] = sum;
+  }
+};
+
+/// The mean of a window, padding counted as 0.
+template <class T>
+struct AvgPool2d {
+  template <class Check>
+  ELBO_HD void operator()(const Item& item, T* out, const IndexArgs& a, const Check&) const {
+    const PooledSide h(a.numbers), w(a.numbers + 5);
+    const T* plane = operand<T>(a, 0) + item.i * h.size * w.size;
+    const Range lines = h.covered(item.j), columns = w.covered(item.k);
+    T sum = T(0);
+    for (std::int64_t y = lines.first; y < lines.last; ++y)
+      for (std::int64_t x = columns.first; x < columns.last; ++x) sum += plane[y * w.size + x];
+    out[item.number] = sum / (T(h.kernel) * T(w.kernel));
+  }
+};
+
+/// An item is a pixel of x.
+template <class T>
+struct AvgPool2dGrad {
+  template <class Check>
+  ELBO_HD void operator()(const Item& item, T* gx, const IndexArgs& a, const Check&) const {
+    const PooledSide h(a.numbers), w(a.numbers + 5);
+    const T* g = operand<T>(a, 0) + item.i * h.out * w.out;
+    const Range lines = h.covering(item.j), columns = w.covering(item.k);
+    T sum = T(0);
+    for (std::int64_t i = lines.first; i < lines.last; ++i)
+      for (std::int64_t j = columns.first; j < columns.last; ++j) sum += g[i * w.out + j];
+    gx[item.number] = sum / (T(h.kernel) * T(w.kernel));
+  }
+};
+
+// Pictures of another size: x [planes, h, w], out [planes, out_h, out_w].
+
+/// One side. Numbers: two of the height, then two of the width. A pixel o of `out` pixels lies at (o + 1/2) size / out
+/// - 1/2 among those of x: PyTorch's align_corners = false. All of it is computed in whole numbers.
+struct ResizedSide {
+  std::int64_t size, out;
+  ELBO_HD explicit ResizedSide(const std::int64_t* n) : size(n[0]), out(n[1]) {}
+
+  ELBO_HD std::int64_t nearest(std::int64_t o) const { return o * size / out; }
+  /// The pixels o whose nearest is `p`.
+  ELBO_HD Range nearest_to(std::int64_t p) const {
+    return {(p * out + size - 1) / size, ((p + 1) * out + size - 1) / size};
+  }
+
+  /// The pixel before the place of o, and how far o lies behind it, in [0, 1).
+  template <class T>
+  ELBO_HD std::int64_t before(std::int64_t o, T* behind) const {
+    const std::int64_t place = (2 * o + 1) * size - out, whole = place > 0 ? place : 0;
+    *behind = T(whole % (2 * out)) / T(2 * out);
+    return whole / (2 * out);
+  }
+  ELBO_HD std::int64_t after(std::int64_t p) const { return p + 1 < size ? p + 1 : p; }
+  /// The weight of pixel p in pixel o.
+  template <class T>
+  ELBO_HD T weight(std::int64_t o, std::int64_t p) const {
+    T behind;
+    const std::int64_t first = before(o, &behind);
+    return (first == p ? T(1) - behind : T(0)) + (after(first) == p ? behind : T(0));
+  }
+  /// The pixels o that pixel p may have a weight in.
+  ELBO_HD Range reading(std::int64_t p) const {
+    const std::int64_t low = (2 * p - 1) * out - size, high = (2 * p + 3) * out - size;
+    const std::int64_t end = high < 0 ? 0 : high / (2 * size) + 1;
+    return {low < 0 ? 0 : low / (2 * size), end < out ? end : out};
+  }
+};
+
+template <class T>
+struct UpsampleNearest2d {
+  template <class Check>
+  ELBO_HD void operator()(const Item& item, T* out, const IndexArgs& a, const Check&) const {
+    const ResizedSide h(a.numbers), w(a.numbers + 2);
+    out[item.number] = operand<T>(a, 0)[(item.i * h.size + h.nearest(item.j)) * w.size + w.nearest(item.k)];
+  }
+};
+
+/// An item is a pixel of x.
+template <class T>
+struct UpsampleNearest2dGrad {
+  template <class Check>
+  ELBO_HD void operator()(const Item& item, T* gx, const IndexArgs& a, const Check&) const {
+    const ResizedSide h(a.numbers), w(a.numbers + 2);
+    const T* g = operand<T>(a, 0) + item.i * h.out * w.out;
+    const Range lines = h.nearest_to(item.j), columns = w.nearest_to(item.k);
+    T sum = T(0);
+    for (std::int64_t i = lines.first; i < lines.last; ++i)
+      for (std::int64_t j = columns.first; j < columns.last; ++j) sum += g[i * w.out + j];
+    gx[item.number] = sum;
+  }
+};
+
+template <class T>
+struct UpsampleBilinear2d {
+  template <class Check>
+  ELBO_HD void operator()(const Item& item, T* out, const IndexArgs& a, const Check&) const {
+    const ResizedSide h(a.numbers), w(a.numbers + 2);
+    T down, right;
+    const std::int64_t top = h.before(item.j, &down), left = w.before(item.k, &right);
+    const std::int64_t bottom = h.after(top), other = w.after(left);
+    const T* plane = operand<T>(a, 0) + item.i * h.size * w.size;
+    const T above = (T(1) - right) * plane[top * w.size + left] + right * plane[top * w.size + other];
+    const T below = (T(1) - right) * plane[bottom * w.size + left] + right * plane[bottom * w.size + other];
+    out[item.number] = (T(1) - down) * above + down * below;
+  }
+};
+
+/// An item is a pixel of x.
+template <class T>
+struct UpsampleBilinear2dGrad {
+  template <class Check>
+  ELBO_HD void operator()(const Item& item, T* gx, const IndexArgs& a, const Check&) const {
+    const ResizedSide h(a.numbers), w(a.numbers + 2);
+    const T* g = operand<T>(a, 0) + item.i * h.out * w.out;
+    const Range lines = h.reading(item.j), columns = w.reading(item.k);
+    T sum = T(0);
+    for (std::int64_t i = lines.first; i < lines.last; ++i) {
+      const T weight = h.weight<T>(i, item.j);
+      for (std::int64_t j = columns.first; j < columns.last; ++j)
+        sum += g[i * w.out + j] * (weight * w.weight<T>(j, item.k));
+    }
+    gx[item.number] = sum;
   }
 };
 
@@ -185,7 +425,19 @@ struct OneHot {
 }  // namespace
 
 // X(name, Functor, types): `types` are those of the output, floating or any.
-#define ELBO_INDEX_OPS(X) X(one_hot, OneHot, floating)
+#define ELBO_INDEX_OPS(X)                                     \
+  X(one_hot, OneHot, floating)                                \
+  X(gather_along, GatherAlong, any)                           \
+  X(scatter_add_along, ScatterAddAlong, any)                  \
+  X(cumsum, Cumsum, floating)                                 \
+  X(max_pool2d, MaxPool2d, floating)                          \
+  X(max_pool2d_grad, MaxPool2dGrad, floating)                 \
+  X(avg_pool2d, AvgPool2d, floating)                          \
+  X(avg_pool2d_grad, AvgPool2dGrad, floating)                 \
+  X(upsample_nearest2d, UpsampleNearest2d, floating)          \
+  X(upsample_nearest2d_grad, UpsampleNearest2dGrad, floating) \
+  X(upsample_bilinear2d, UpsampleBilinear2d, floating)        \
+  X(upsample_bilinear2d_grad, UpsampleBilinear2dGrad, floating)
 
 #define ELBO_INDEX_ENUM(op, ...) op,
 enum class IndexOp : int { ELBO_INDEX_OPS(ELBO_INDEX_ENUM) };

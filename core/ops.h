@@ -165,6 +165,38 @@ Tensor one_hot(const Tensor& labels, std::int64_t classes, DType dtype = DType::
 Tensor pad(const Tensor& x, const std::vector<std::int64_t>& before, const std::vector<std::int64_t>& after,
            double value = 0);
 
+// ---- along an axis, element by element
+/// out[i][j][k] = x[i][indices[i][j][k]][k] for axis 1 of three, and so on: PyTorch's gather. indices (int64) has x's
+/// rank, and no size greater than x's but along `axis`. Any dtype. An index outside is an IndexError.
+Tensor gather(const Tensor& x, int axis, const Tensor& indices);
+/// x, then out[i][indices[i][j][k]][k] += source[i][j][k] in the order of j, so that the bits are the same every time.
+/// indices (int64) and source have x's shape but along `axis`. Any dtype. An index outside is an IndexError.
+Tensor scatter_add(const Tensor& x, int axis, const Tensor& indices, const Tensor& source);
+/// The sums of the elements up to each one along `axis`.
+Tensor cumsum(const Tensor& x, int axis);
+/// The elements in reverse order along `axes`, or along all for an empty list. Any dtype.
+Tensor flip(const Tensor& x, const Axes& axes);
+
+// ---- pictures: windows and sizes
+struct Pool2dOptions {
+  std::optional<Size2> stride = {};  ///< by default the kernel's size
+  Size2 padding = 0;                 ///< at most half of the kernel
+};
+enum class UpsampleMode { nearest, bilinear };
+struct UpsampleOptions {
+  Size2 scale = 2;
+  std::optional<Size2> size = {};  ///< instead of a scale; smaller ones are allowed too
+  UpsampleMode mode = UpsampleMode::nearest;
+};
+/// The maximum of each window: x [N, C, H, W] -> [N, C, OH, OW] with OH = (H + 2 padding - kernel) / stride + 1,
+/// rounded down. Of equal elements the first has the gradient; NaN wins.
+Tensor max_pool2d(const Tensor& x, Size2 kernel_size, const Pool2dOptions& options = {});
+/// The mean of each window, padding counted as zeros.
+Tensor avg_pool2d(const Tensor& x, Size2 kernel_size, const Pool2dOptions& options = {});
+/// Pictures [N, C, H, W] of another size: of the nearest pixel, or between the four around (PyTorch's
+/// align_corners = False).
+Tensor upsample(const Tensor& x, const UpsampleOptions& options = {});
+
 // ---- random numbers, from `generator` or the device's default one
 /// Standard normal.
 Tensor randn(const Shape& shape, TensorOptions options = {}, Generator* generator = nullptr);

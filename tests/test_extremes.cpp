@@ -134,6 +134,12 @@ std::vector<Case> axis_cases() {
   add("concatenate", [](int axis) { return concatenate({drawn({2, 3}), drawn({2, 3})}, axis); });
   add("slice", [](int axis) { return slice(drawn({2, 3}), axis, 0, 1); });
   add("index_select", [](int axis) { return index_select(drawn({2, 3}), axis, whole(1)); });
+  add("gather", [](int axis) { return gather(drawn({2, 3}), axis, zeros({1, 1}, {DType::int64})); });
+  add("scatter_add", [](int axis) {
+    return scatter_add(drawn({2, 3}), axis, zeros({2, 3}, {DType::int64}), drawn({2, 3}));
+  });
+  add("cumsum", [](int axis) { return cumsum(drawn({2, 3}), axis); });
+  add("flip", [](int axis) { return flip(drawn({2, 3}), {axis}); });
   return out;
 }
 
@@ -167,6 +173,28 @@ std::vector<Case> convolution_cases() {
                  drawn(y), drawn(other), {},
                  {.stride = {n[0], 1}, .padding = {n[1], 0}, .output_padding = {n[2], 0}, .dilation = {n[3], 1}});
            }});
+    }
+  }
+  return out;
+}
+
+std::vector<Case> picture_cases() {
+  std::vector<Case> out;
+  for (std::int64_t pictures : {1, 0}) {
+    const Shape x{pictures, 1, 4, 5};
+    out.push_back({"max_pool2d", {2, 1, 1}, [=](const Numbers& n) {
+                     return max_pool2d(drawn(x), n[0], {.stride = n[1], .padding = n[2]});
+                   }});
+    out.push_back({"avg_pool2d", {2, 1, 1}, [=](const Numbers& n) {
+                     return avg_pool2d(drawn(x), {n[0], 2}, {.stride = Size2(n[1], 1), .padding = {n[2], 0}});
+                   }});
+    for (UpsampleMode mode : {UpsampleMode::nearest, UpsampleMode::bilinear}) {
+      out.push_back({"upsample", {2, 1}, [=](const Numbers& n) {
+                       return upsample(drawn(x), {.scale = {n[0], n[1]}, .mode = mode});
+                     }});
+      out.push_back({"upsample", {2, 7}, [=](const Numbers& n) {
+                       return upsample(drawn(x), {.size = Size2(n[0], n[1]), .mode = mode});
+                     }});
     }
   }
   return out;
@@ -214,7 +242,7 @@ TEST_CASE("print what becomes of extreme numbers", "[.extremes]") {
     REQUIRE(setrlimit(RLIMIT_AS, &limit) == 0);
   }
   int calls = 0;
-  for (const auto& cases : {shape_cases(), axis_cases(), convolution_cases()})
+  for (const auto& cases : {shape_cases(), axis_cases(), convolution_cases(), picture_cases()})
     for (const Case& c : cases)
       if (std::string wrong = try_all(c, calls); !wrong.empty()) return print_result(wrong);
   CHECK(calls > 10000);

@@ -150,6 +150,27 @@ TEST_CASE("errors: convolutions", "[errors]") {
       "[conv_transpose2d] expected an output of at least 1 x 1, found -1 x -1 for x [1, 3, 1, 1], weight [3, 4, 3, 3]");
 }
 
+TEST_CASE("errors: pooling and upsampling", "[errors]") {
+  const Tensor x = zeros({1, 3, 8, 8});
+  CHECK(message<ShapeError>([&] {
+          max_pool2d(zeros({3, 8, 8}), 2);
+        }) == "[max_pool2d] expected x with 4 dimensions, found shape [3, 8, 8]");
+  CHECK(message<ShapeError>([&] {
+          avg_pool2d(zeros({1, 3, 0, 8}), 2);
+        }) == "[avg_pool2d] expected pictures of at least 1 x 1, found [1, 3, 0, 8]");
+  CHECK(message<ShapeError>([&] { max_pool2d(x, 9); }) ==
+        "[max_pool2d] the kernel is larger than the padded picture: 9 and 8 with a padding of 0");
+  CHECK(message<ValueError>([&] { max_pool2d(x, 3, {.padding = 2}); }) ==
+        "[max_pool2d] expected a padding from 0 to half of the kernel, found 2 for a kernel of 3");
+  CHECK(message<ValueError>([&] { avg_pool2d(x, 3, {.stride = 0}); }) ==
+        "[avg_pool2d] expected kernel and stride of at least 1, found 3 and 0");
+  CHECK(message<ValueError>([&] {
+          upsample(x, {.scale = {2, 0}});
+        }) == "[upsample] expected a scale of at least 1, found 2 x 0");
+  CHECK(message<ValueError>([&] { upsample(x, {.size = Size2(0, 3)}); }) ==
+        "[upsample] expected a size of at least 1 x 1, found 0 x 3");
+}
+
 TEST_CASE("errors: shapes", "[errors]") {
   Tensor x = zeros({2, 3});
   CHECK(message<ShapeError>([&] { reshape(x, {4}); }) == "[reshape] [2, 3] to [4]: 6 elements to 4");
@@ -183,6 +204,19 @@ TEST_CASE("errors: indices and labels", "[errors]") {
   CHECK(message<ShapeError>([&] {
           index_select(x, 1, ints({1, 1}));
         }) == "[index_select] expected indices with 1 dimensions, found shape [1, 1]");
+  CHECK(message<IndexError>([&] {
+          gather(x, 1, tensor({{0, 1, 2}, {2, 3, -1}}, {DType::int64}));
+        }) == "[gather] index 3 at position 4 is outside [0, 3)");
+  CHECK(message<ShapeError>([&] {
+          gather(x, 1, ints({3, 1}));
+        }) == "[gather] expected indices that fit into shape [2, 3] but along axis 1, found shape [3, 1]");
+  CHECK(message<ShapeError>([&] {
+          scatter_add(x, 1, ints({1, 1}), zeros({1, 1}));
+        }) == "[scatter_add] expected indices of shape [2, 1], found [1, 1]");
+  CHECK(message<ShapeError>([&] {
+          scatter_add(x, 1, ints({2, 1}), zeros({2, 2}));
+        }) == "[scatter_add] expected a source of shape [2, 1], found [2, 2]");
+  CHECK_THROWS_AS(scatter_add(x, 0, full({1, 3}, -1, {DType::int64}), zeros({1, 3})), IndexError);
   CHECK_THROWS_AS(one_hot(tensor({3}, {DType::int64}), 3), IndexError);
   CHECK(message<ValueError>([&] { one_hot(ints({1}), 0); }) == "[one_hot] expected at least one class, found 0");
   CHECK_THROWS_AS(cross_entropy(x, tensor({0, 3}, {DType::int64})), IndexError);

@@ -78,15 +78,16 @@ TEST_CASE("op table: an operand that may be left out may be an undefined array t
 
 TEST_CASE("op table: an operand of another dtype is named with the op that was called", "[ops][errors]") {
   // These take any; of two, both must be of one.
-  const std::set<std::string> any{"eq",          "ne",      "lt",      "le",           "gt",          "ge",
-                                  "logical_and", "flatten", "permute", "logical_or",   "logical_xor", "logical_not",
-                                  "cast",        "slice",   "pad",     "index_select", "reshape",     "transpose"};
+  const std::set<std::string> any{"eq",           "ne",          "lt",        "le",      "gt",
+                                  "ge",           "logical_and", "flatten",   "permute", "logical_or",
+                                  "logical_xor",  "logical_not", "cast",      "slice",   "pad",
+                                  "index_select", "reshape",     "transpose", "flip"};
   for_each_case([](const OpCase& c) { return c.size == Size::small && by_name(c); },
                 [&](const OpCase& c) {
                   for (std::size_t i = 0; i < c.inputs.size(); ++i) {
                     if (c.inputs.size() == 1 && any.contains(c.op)) continue;
                     if (c.op == "concatenate" && c.inputs.size() == 1) continue;
-                    if (c.op == "index_select" && i == 0) continue;
+                    if ((c.op == "index_select" || c.op == "gather") && i == 0) continue;
                     if (c.op == "batch_norm" && i > 0) continue;  // a row may leave them out
                     std::vector<Tensor> inputs = make_inputs(c, DType::float32, false);
                     const DType other = inputs[i].dtype() == DType::uint8 ? DType::int64 : DType::uint8;
@@ -114,7 +115,7 @@ TEST_CASE("op table: an operand of a shape that does not fit is named with the o
 }
 
 TEST_CASE("op table: a bad index or label is named with the op that was called", "[ops][errors]") {
-  const std::set<std::string> with_indices{"index_select", "one_hot", "cross_entropy"};
+  const std::set<std::string> with_indices{"index_select", "one_hot", "cross_entropy", "gather", "scatter_add"};
   const auto wanted = [&](const OpCase& c) {
     return c.size == Size::small && !has_no_elements(c) && with_indices.contains(c.op);
   };

@@ -1,0 +1,92 @@
+// Pooling over windows of a picture, and pictures of another size.
+#include "../autograd.h"
+#include "../checked_size_detail.h"
+#include "../index_kernels.h"
+#include "../kernels.h"
+#include "checks.h"
+
+namespace elbo {
+namespace {
+
+void check_pictures(const char* op, const Tensor& x) {
+  ops::check_floating(op, x);
+  ops::check_rank(op, "x", 4, x.shape());
+  ELBO_CHECK(x.shape()[2] > 0 && x.shape()[3] > 0, ShapeError, "[", op, "] expected pictures of at least 1 x 1, found ",
+             x.shape());
+}
+
+/// Items: every pixel of every plane of a batch.
+Shape pixels(const Shape& shape) { return {shape[0] * shape[1], shape[2], shape[3]}; }
+
+/// One side of a pooled picture.
+struct Pooled {
+  std::int64_t size, out, kernel, stride, pad;
+};
+
+Pooled pooled_side(const char* op, std::int64_t size, std::int64_t kernel, std::int64_t stride, std::int64_t pad) {
+  ELBO_CHECK(kernel >= 1 && stride >= 1, ValueError, "[", op, "] expected kernel and stride of at least 1, found ",
+             kernel, " and ", stride);
+  ELBO_CHECK(pad >= 0 && pad <= kernel / 2, ValueError, "[", op,
+             "] expected a padding from 0 to half of the kernel, found ", pad, " for a kernel of ", kernel);
+  const std::int64_t room = detail::checked_add(size, 2 * pad) - kernel;
+  ELBO_CHECK(room >= 0, ShapeError, "[", op, "] the kernel is larger than the padded picture: ", kernel, " and ", size,
+             " with a padding of ", pad);
+  return {size, room / stride + 1, kernel, stride, pad};
+}
+
+/// A pooling of x, with its gradient, which may need x itself.
+Tensor pool(const char* op, IndexOp kernel, IndexOp grad_kernel, bool needs_x, const Tensor& x, Size2 size,
+            const Pool2dOptions& options) {
+  const ops::CalledOp called(op);
+  check_pictures(op, x);
+  const Shape shape = x.shape();
+  const Size2 stride = options.stride.value_or(size);
+  const Pooled h = pooled_side(op, shape[2], size.h, stride.h, options.padding.h);
+  const Pooled w = pooled_side(op, shape[3], size.w, stride.w, options.padding.w);
+  const auto run = [h, w](IndexOp index_op, const Shape& out, const Array& first, const Array& second) {
+    return kernels::index(index_op, out, first.dtype(), pixels(out), {first, second},
+                          {h.size, h.out, h.kernel, h.stride, h.pad, w.size, w.out, w.kernel, w.stride, w.pad});
+  };
+  return record(op, {x}, run(kernel, {shape[0], shape[1], h.out, w.out}, x.array(), {}),
+                [run, grad_kernel, shape, X = save_if(needs_x, x)](const Array& g, const Needs&) {
+                  return Grads{run(grad_kernel, shape, g, X())};
+                });
+}
+
+}  // namespace
+
+Tensor max_pool2d(const Tensor& x, Size2 kernel_size, const Pool2dOptions& options) {
+  return pool("max_pool2d", IndexOp::max_pool2d, IndexOp::max_pool2d_grad, true, x, kernel_size, options);
+}
+
+Tensor avg_pool2d(const Tensor& x, Size2 kernel_size, const Pool2dOptions& options) {
+  return pool("avg_pool2d", IndexOp::avg_pool2d, IndexOp::avg_pool2d_grad, false, x, kernel_size, options);
+}
+
+Tensor upsample(const Tensor& x, const UpsampleOptions& options) {
+  const char* op = "upsample";
+  const ops::CalledOp called(op);
+  check_pictures(op, x);
+  const Shape shape = x.shape();
+  const Size2 scale = options.scale;
+  ELBO_CHECK(scale.h >= 1 && scale.w >= 1, ValueError, "[", op, "] expected a scale of at least 1, found ", scale.h,
+             " x ", scale.w);
+  const Size2 size = options.size
+                         ? *options.size
+                         : Size2(detail::checked_mul(shape[2], scale.h), detail::checked_mul(shape[3], scale.w));
+  ELBO_CHECK(size.h >= 1 && size.w >= 1, ValueError, "[", op, "] expected a size of at least 1 x 1, found ", size.h,
+             " x ", size.w);
+  const bool linear = options.mode == UpsampleMode::bilinear;
+  const auto run = [shape, size](IndexOp kernel, const Shape& out, const Array& from) {
+    return kernels::index(kernel, out, from.dtype(), pixels(out), {from}, {shape[2], size.h, shape[3], size.w});
+  };
+  return record(
+      op, {x},
+      run(linear ? IndexOp::upsample_bilinear2d : IndexOp::upsample_nearest2d, {shape[0], shape[1], size.h, size.w},
+          x.array()),
+      [run, linear, shape](const Array& g, const Needs&) {
+        return Grads{run(linear ? IndexOp::upsample_bilinear2d_grad : IndexOp::upsample_nearest2d_grad, shape, g)};
+      });
+}
+
+}  // namespace elbo
