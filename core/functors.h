@@ -6,7 +6,7 @@
 /// gradient g. The lists at the end instantiate the CPU loop, the CUDA kernel, the op with its gradient rule, the test
 /// cases and the benchmark row.
 ///
-/// To add an op: write its functor here, add a line to a list, and declare it in ops.h.
+/// To add an op: write its functor here, add a line to a list, declare it in ops.h, and give the tests its formula.
 ///
 /// All names have internal linkage: the CPU variants compile this file under different instruction sets, and no
 /// linker may ever take one variant's copy for another's.

@@ -10,7 +10,7 @@
 
 /// One table of op cases. It drives the forward checks against naive references, the gradient checks, the comparison of
 /// numbers of threads (tests/test_ops.cpp), and the benchmark rows (bench/bench_ops.cpp). Elementwise ops come from the
-/// lists in core/functors.h, so one added there is covered without a line here; for any other op, add rows to the
+/// lists in core/functors.h, and need a formula in op_cases_elementwise.cpp; for any other op, add rows to the
 /// op_cases_*.cpp file of its family. A test fails while an op declared in core/ops.h has fewer than three rows.
 namespace op_cases {
 
