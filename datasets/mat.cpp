@@ -19,22 +19,22 @@
 namespace elbo::datasets {
 namespace {
 
-constexpr std::size_t chunk = 1 << 20;
+constexpr std::size_t mat_chunk = 1 << 20;
 
-struct TypeInfo {
+struct MatTypeInfo {
   MatType type;
   std::size_t size;
   const char* name;
 };
-constexpr TypeInfo types[] = {
+constexpr MatTypeInfo mat_types[] = {
     {MatType::cell, 0, "cell array"}, {MatType::structure, 0, "structure"}, {MatType::object, 0, "object"},
     {MatType::text, 0, "text"},       {MatType::sparse, 0, "sparse array"}, {MatType::float64, 8, "float64"},
     {MatType::float32, 4, "float32"}, {MatType::int8, 1, "int8"},           {MatType::uint8, 1, "uint8"},
     {MatType::int16, 2, "int16"},     {MatType::uint16, 2, "uint16"},       {MatType::int32, 4, "int32"},
     {MatType::uint32, 4, "uint32"},   {MatType::int64, 8, "int64"},         {MatType::uint64, 8, "uint64"}};
 
-const TypeInfo* find_type(MatType type) {
-  for (const TypeInfo& info : types)
+const MatTypeInfo* find_type(MatType type) {
+  for (const MatTypeInfo& info : mat_types)
     if (info.type == type) return &info;
   return nullptr;
 }
@@ -265,7 +265,7 @@ void Matrix::read_stored(const Tag& tag, MatType storage, std::uint64_t bytes, c
   std::vector<double> values;
   for (std::uint64_t done = 0; done < bytes;) {
     // Grown by what has arrived, not by what is promised.
-    const std::uint64_t step = std::min<std::uint64_t>(bytes - done, chunk);
+    const std::uint64_t step = std::min<std::uint64_t>(bytes - done, mat_chunk);
     const std::size_t old = out.size();
     if (!convert) out.resize(old + step);
     if (convert) block.resize(step);
@@ -320,12 +320,12 @@ std::optional<MatArray> read_element(MatFile& file, const MatFile::Tag& tag, con
 }  // namespace
 
 std::size_t size_of(MatType type) {
-  const TypeInfo* info = find_type(type);
+  const MatTypeInfo* info = find_type(type);
   return info ? info->size : 0;
 }
 
 const char* name(MatType type) {
-  const TypeInfo* info = find_type(type);
+  const MatTypeInfo* info = find_type(type);
   return info ? info->name : "?";
 }
 
