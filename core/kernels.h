@@ -84,8 +84,8 @@ Array concatenate(std::span<const Array> parts, int axis);
 Array gather(const Array& x, const Array& indices, int axis);
 Array scatter_add(const Array& g, const Array& indices, const Shape& shape, int axis);
 Array one_hot(const Array& labels, std::int64_t classes, DType dtype);
-/// The output, of `shape` and `dtype`, of an index kernel (index_kernels.h) for `items` [i, j, k] work items. An operand
-/// but the first may be undefined where the kernel says so.
+/// The output, of `shape` and `dtype`, of an index kernel (index_kernels.h) for `items` [i, j, k] work items. An
+/// operand but the first may be undefined where the kernel says so.
 Array index(IndexOp op, const Shape& shape, DType dtype, const Shape& items, std::initializer_list<Array> in,
             std::initializer_list<std::int64_t> numbers = {});
 /// float32 pictures, batch first: byte * scale + shift. With `draws`, a generator on their device, a byte is first
