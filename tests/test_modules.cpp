@@ -232,6 +232,8 @@ TEST_CASE("modules: made, moved and visited on several threads", "[nn][threads]"
   std::array<int, 4> right{};
   for (std::size_t t = 0; t < right.size(); ++t)
     threads.emplace_back([&, t] {
+      Generator generator(t);
+      const GeneratorScope scope(generator);
       for (int i = 0; i < 50; ++i) {
         std::vector<Net> nets;
         for (int k = 0; k < 4; ++k) nets.push_back(made(2));
