@@ -1,29 +1,22 @@
 #pragma once
-/// All of elbo: tensors and autodiff, layers and optimisers, models, datasets, pictures and charts.
+/// All of elbo for its users: tensors and autodiff, layers and optimisers, models, datasets, pictures and charts.
 
-#if defined(__cplusplus) && __cplusplus < 202002L
-#error "elbo needs C++20: compile with -std=c++20 or newer"
-#endif
-
+#include "core/api.h"
 #include "core/array.h"
 #include "core/autograd.h"
-#include "core/backend.h"
 #include "core/cuda_loader.h"
 #include "core/device.h"
 #include "core/dtype.h"
 #include "core/errors.h"
 #include "core/file.h"
-#include "core/functors.h"
 #include "core/generator.h"
 #include "core/gradcheck.h"
 #include "core/graph.h"
-#include "core/kernels.h"
 #include "core/ops.h"
 #include "core/parallel_for.h"
 #include "core/precision.h"
 #include "core/random_kinds.h"
 #include "core/safetensors.h"
-#include "core/scalar_math.h"
 #include "core/shape.h"
 #include "core/storage.h"
 #include "core/tensor.h"
@@ -65,5 +58,6 @@
 #include "viz/figures.h"
 #include "viz/image.h"
 #include "viz/report.h"
+#include "viz/report_facts.h"
 #include "viz/run_pictures.h"
 #include "viz/svg.h"

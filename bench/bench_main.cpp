@@ -1,5 +1,6 @@
 // elbo_bench: Google Benchmark over the op table and a training step; with --json one training run for compare.py.
 #include <benchmark/benchmark.h>
+#include <elbo/core/backend.h>
 #include <elbo/core/errors.h>
 #include <elbo/core/parallel_for.h>
 #include <elbo/core/storage.h>

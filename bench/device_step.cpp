@@ -1,5 +1,6 @@
 // elbo_step: training steps of the comparison with PyTorch on a GPU, timed. With --serve it is a contestant of
 // bench/compare.py: it answers each line of JSON that it is sent with one.
+#include <elbo/core/backend.h>
 #include <elbo/core/errors.h>
 #include <elbo/models/trainer.h>
 

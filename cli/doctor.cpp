@@ -1,3 +1,4 @@
+#include <elbo/core/backend.h>
 #include <elbo/core/cuda_loader.h>
 #include <elbo/core/errors.h>
 #include <elbo/core/parallel_for.h>

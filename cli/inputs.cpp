@@ -1,5 +1,6 @@
 #include "inputs.h"
 
+#include <elbo/core/backend.h>
 #include <elbo/core/cuda_loader.h>
 #include <elbo/core/text.h>
 #include <elbo/viz/figures.h>

@@ -1,5 +1,6 @@
 #include "resume.h"
 
+#include <elbo/core/backend.h>
 #include <elbo/datasets/split.h>
 #include <elbo/models/trained.h>
 #include <elbo/viz/figures.h>

@@ -2,12 +2,13 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-# What only the library's own files share is not installed. Whatever is, elbo.h includes: a test compares.
-set(public_headers ${ELBO_HEADERS} elbo.h)
+# What only the library's own files share is not installed. Whatever is, elbo.h or backend.h includes: a test compares.
+set(public_headers ${ELBO_HEADERS} backend.h elbo.h)
 list(FILTER public_headers EXCLUDE REGEX "^core/(cpu|ops)/|_detail\\.h$")
-list(REMOVE_ITEM public_headers core/cuda_plugin.h core/index_kernels.h core/optimizer_math.h core/philox.h datasets/byte_source.h nn/strict_load.h models/codes.h
-     models/mlp.h models/tsne_affinities.h models/tsne_forces.h viz/axis.h viz/figure_parts.h viz/font.h viz/report_facts.h
-     viz/report_html.h viz/report_parts.h viz/sheet.h viz/svg_writer.h)
+list(REMOVE_ITEM public_headers core/cuda_plugin.h datasets/byte_source.h nn/strict_load.h models/codes.h models/mlp.h
+     models/tsne_affinities.h
+     models/tsne_forces.h viz/axis.h viz/figure_parts.h viz/font.h viz/report_html.h viz/report_parts.h viz/sheet.h
+     viz/svg_writer.h)
 foreach(header ${public_headers})
   get_filename_component(folder ${header} DIRECTORY)
   install(FILES ${header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/elbo/${folder})
@@ -34,6 +35,10 @@ install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 # A shared libelbo brings along what it needs; whoever links the static one has to name it.
 set(static_dependencies "")
 set(link_flags "")
+set(compile_flags "")
+if(BUILD_SHARED_LIBS)
+  set(compile_flags " -DELBO_SHARED")  # see core/api.h
+endif()
 if(NOT BUILD_SHARED_LIBS)
   set(static_dependencies "find_dependency(Threads)\nfind_dependency(ZLIB)\nfind_dependency(PNG)\nfind_dependency(JPEG)")
   set(link_flags "-lpng16 -ljpeg -lz -pthread")

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "backend.h"
 #include "called_op_detail.h"
 #include "checked_size_detail.h"
 #include "whole_number_detail.h"

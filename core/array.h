@@ -6,13 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "api.h"
 #include "device.h"
 #include "dtype.h"
 #include "errors.h"
 #include "shape.h"
 #include "storage.h"
 
-namespace elbo {
+namespace ELBO_API elbo {
 
 struct TensorOptions {
   DType dtype = DType::float32;

@@ -5,10 +5,11 @@
 #include <span>
 #include <vector>
 
+#include "api.h"
 #include "tensor.h"
 
 /// What an op is made of: compute the value, then `record` it with its gradient rule. See docs/adding-an-op.md.
-namespace elbo {
+namespace ELBO_API elbo {
 
 /// Which inputs of an op need a gradient; a rule computes only those.
 class Needs {

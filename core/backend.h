@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <span>
 
+#include "api.h"
+#include "backend_types.h"
 #include "dtype.h"
 #include "functors.h"
 #include "precision.h"
@@ -23,25 +25,7 @@
 /// A device that works by itself may find an index outside its range, or a fault, after the call that caused it has
 /// returned: the next call that waits for it, a copy to the host or synchronize, then returns that status. Such a
 /// kernel has read and written nothing outside its operands.
-namespace elbo {
-
-/// Memory to read or write: row-major, contiguous.
-struct View {
-  void* data = nullptr;
-  Shape shape;
-  DType dtype = DType::float32;
-};
-struct ConstView {
-  const void* data = nullptr;
-  Shape shape;
-  DType dtype = DType::float32;
-
-  ConstView() = default;
-  ConstView(const void* data_, Shape shape_, DType dtype_) : data(data_), shape(shape_), dtype(dtype_) {}
-  ConstView(const View& view) : data(view.data), shape(view.shape), dtype(view.dtype) {}  // NOLINT: a view converts
-  /// False for an operand that is not there, such as no bias.
-  explicit operator bool() const { return data != nullptr; }
-};
+namespace ELBO_API elbo {
 
 enum class StatusCode : int {
   ok,
@@ -60,19 +44,9 @@ struct [[nodiscard]] Status {
   bool ok() const { return code == StatusCode::ok; }
 };
 
-/// Counters of a device's caching pool, in bytes but for the first.
-struct MemoryStats {
-  std::int64_t backing_allocations = 0;  ///< blocks ever taken from the system or the driver
-  std::int64_t active = 0;               ///< handed out now
-  std::int64_t peak = 0;                 ///< the most that was ever handed out
-  std::int64_t cached = 0;               ///< held, ready to be handed out again
-};
-
 enum class CopyKind : int { host_to_device, device_to_host, device_to_device };
 enum class ReduceOp : int { sum, max, min };
 enum class SoftmaxKind : int { softmax, log_softmax };
-/// What a matrix product may do to its output on the way out; all have gradients that need the output alone.
-enum class Activation : int { none, relu, sigmoid, tanh };
 
 /// out[i] = act(op(a[i]) op(b[i]) + bias) for i < batch, op(a) [m, k], op(b) [k, n], out [m, n].
 struct MatmulArgs {
@@ -113,23 +87,6 @@ struct RandomArgs {
   std::uint64_t seed;
   std::uint32_t stream;
   std::int64_t* offset;
-};
-
-/// One parameter of an optimiser step, all float32 or float64 and of `count` elements.
-struct OptimizerSlot {
-  void* param;
-  const void* grad;
-  void* first;   ///< SGD's momentum buffer or Adam's first moment
-  void* second;  ///< Adam's second moment; null for SGD
-  std::int64_t count;
-  DType dtype;
-};
-struct SgdArgs {
-  double momentum, weight_decay;
-};
-struct AdamArgs {
-  double beta1, beta2, eps, weight_decay;
-  bool decoupled;  ///< AdamW: decay the parameter itself, not through the gradient
 };
 
 /// One of the index kernels: core/index_kernels.h lists them, and says what each makes of its operands.

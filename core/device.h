@@ -3,7 +3,9 @@
 #include <string>
 #include <string_view>
 
-namespace elbo {
+#include "api.h"
+
+namespace ELBO_API elbo {
 
 enum class DeviceType { cpu, cuda };
 

@@ -2,7 +2,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace elbo {
+#include "api.h"
+
+namespace ELBO_API elbo {
 
 /// Element types. float32 and float64 (for gradient checks) compute; uint8 holds pictures and masks, int64 labels
 /// and indices.

@@ -4,9 +4,11 @@
 #include <stdexcept>
 #include <string>
 
+#include "api.h"
+
 /// Every error the library throws is one of these types. A message names the op or the file, what was
 /// expected and what was found: `[matmul] inner dimensions differ: a [2, 3], b [4, 5]`.
-namespace elbo {
+namespace ELBO_API elbo {
 
 /// Base of all elbo errors.
 class Error : public std::runtime_error {
@@ -86,6 +88,9 @@ class CudaError : public Error {
   using Error::Error;
 };
 
+}  // namespace elbo
+
+namespace elbo {  // unmarked: each library has its own copies of what these templates become
 namespace detail {
 
 /// Joins its arguments into one string, each printed by `operator<<`. Numbers are written as in C++ code, whatever the

@@ -7,8 +7,10 @@
 #include <string_view>
 #include <vector>
 
+#include "api.h"
+
 /// Files that are read and written whole.
-namespace elbo {
+namespace ELBO_API elbo {
 
 /// A file that appears whole or not at all: what is written goes to a temporary file in the same folder, which takes
 /// the name at `commit()`. Without that it is removed and what stood under the name stays. `commit()` returns when the

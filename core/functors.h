@@ -1,4 +1,5 @@
 #pragma once
+#include "api.h"
 #include "scalar_math.h"
 
 /// Every elementwise op, written once. A functor is a plain struct template over the element type whose members, if
@@ -408,7 +409,7 @@ F make_functor(double p0, double p1) {
   X(logical_or, LogicalOr)   \
   X(logical_xor, LogicalXor)
 
-namespace elbo {
+namespace ELBO_API elbo {
 
 #define ELBO_ENUM(op, ...) op,
 /// One enumerator per line of the lists above, in their order.

@@ -1,10 +1,11 @@
 #pragma once
 #include <cstdint>
 
+#include "api.h"
 #include "array.h"
 #include "random_kinds.h"
 
-namespace elbo {
+namespace ELBO_API elbo {
 
 /// A source of random numbers: a seed, a stream and an offset. Element i of the next call is a pure function of (seed,
 /// stream, offset, i), by Philox4x32-10 (Salmon et al. 2011), the same on every device and for any number of threads;

@@ -4,9 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "api.h"
 #include "tensor.h"
 
-namespace elbo {
+namespace ELBO_API elbo {
 
 struct GradcheckOptions {
   double eps = 1e-6;
@@ -17,7 +18,7 @@ struct GradcheckOptions {
 /// What gradcheck found: true if every derivative agrees, else the first disagreement in words.
 struct GradcheckResult {
   bool ok = true;
-  std::string message;
+  std::string message = {};
   explicit operator bool() const { return ok; }
 };
 

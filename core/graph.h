@@ -2,9 +2,10 @@
 #include <cstdint>
 #include <functional>
 
+#include "api.h"
 #include "device.h"
 
-namespace elbo {
+namespace ELBO_API elbo {
 
 class Backend;
 

@@ -1,4 +1,5 @@
 #pragma once
+#include "api.h"
 #include "array.h"
 #include "backend.h"
 #include "generator.h"
@@ -6,7 +7,8 @@
 /// Calls on arrays that allocate the result and find the backend: what gradient rules are written in. Shapes, dtypes
 /// and devices of the ops above are checked there; these functions check only what an op could not have seen.
 /// Every function works on the device of its first array.
-namespace elbo::kernels {
+namespace ELBO_API elbo {
+namespace kernels {
 
 Array unary(UnaryOp op, const Array& x, double p0 = 0, double p1 = 0);
 /// x and y may be undefined where the op's gradient does not read them.
@@ -52,7 +54,7 @@ Array softmax_grad(SoftmaxKind kind, const Array& y, const Array& g, int axis);
 Array logsumexp(const Array& x, int axis);
 
 struct Moments {
-  Array mean, var;  ///< [groups]
+  Array mean = {}, var = {};  ///< [groups]
 };
 /// x is seen as [a, groups, b].
 Moments moments(const Array& x, std::int64_t a, std::int64_t groups);
@@ -100,9 +102,10 @@ void gather_pictures_into(Array& out, const Array& pictures, const Array& indice
 Array random(RandomKind kind, const Shape& shape, DType dtype, Generator& generator, double p = 0.5);
 
 struct Reparameterized {
-  Array z, noise;
+  Array z = {}, noise = {};
 };
 /// noise = exp(logvar / 2) eps, eps standard normal, and z = mu + noise; mu, logvar and the generator on one device.
 Reparameterized reparameterize(const Array& mu, const Array& logvar, Generator& generator);
 
-}  // namespace elbo::kernels
+}  // namespace kernels
+}  // namespace elbo

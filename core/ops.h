@@ -4,7 +4,8 @@
 #include <span>
 #include <vector>
 
-#include "backend.h"
+#include "api.h"
+#include "backend_types.h"
 #include "generator.h"
 #include "tensor.h"
 
@@ -12,7 +13,7 @@
 /// DeviceError or IndexError with a message such as `[matmul] inner dimensions differ: a [2, 3], b [4, 5]`; operands
 /// must agree in dtype and device. Unless it says otherwise an op takes float32 or float64, returns the dtype it was
 /// given, and has a gradient for every floating operand. Axes may be negative, counted from the end.
-namespace elbo {
+namespace ELBO_API elbo {
 
 using Axes = std::vector<int>;
 

@@ -1,7 +1,9 @@
 #pragma once
 #include <cstdint>
 
-namespace elbo {
+#include "api.h"
+
+namespace ELBO_API elbo {
 
 /// Threads that CPU work is handed out to: by default $ELBO_NUM_THREADS, else $OMP_NUM_THREADS, else the processors
 /// this process may use.

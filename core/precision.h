@@ -1,6 +1,7 @@
 #pragma once
+#include "api.h"
 
-namespace elbo {
+namespace ELBO_API elbo {
 
 /// What a matrix product or convolution of float32 may round its operands to on the way into the multipliers; sums are
 /// float32 or better in any case. Only a GPU knows the last two.

@@ -1,7 +1,9 @@
 #pragma once
 #include <cstdint>
 
-namespace elbo {
+#include "api.h"
+
+namespace ELBO_API elbo {
 
 /// uniform in [0, 1); standard normal (Box and Muller 1958); 1 with probability p, else 0.
 enum class RandomKind : int { uniform, normal, bernoulli };

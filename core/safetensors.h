@@ -5,9 +5,10 @@
 #include <utility>
 #include <vector>
 
+#include "api.h"
 #include "array.h"
 
-namespace elbo {
+namespace ELBO_API elbo {
 
 /// Arrays by name, in order.
 using NamedArrays = std::vector<std::pair<std::string, Array>>;
@@ -21,8 +22,8 @@ void save_safetensors(const std::filesystem::path& path, const NamedArrays& arra
                       const std::map<std::string, std::string>& metadata = {});
 
 struct SafetensorsFile {
-  NamedArrays arrays;  ///< on the CPU, in the order of the header
-  std::map<std::string, std::string> metadata;
+  NamedArrays arrays = {};  ///< on the CPU, in the order of the header
+  std::map<std::string, std::string> metadata = {};
 };
 
 /// Reads such a file; F16 and BF16 become float32, BOOL uint8, I32 int64. Everything that the header says is checked
@@ -32,9 +33,9 @@ SafetensorsFile load_safetensors(const std::filesystem::path& path);
 
 /// What an array is, without its values.
 struct ArrayInfo {
-  std::string name;
+  std::string name = {};
   DType dtype = DType::float32;  ///< what `load_safetensors` makes of it
-  Shape shape;
+  Shape shape = {};
 };
 
 /// What such a file holds, in the order of the header; the data is not read. Throws what `load_safetensors` does.

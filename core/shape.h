@@ -6,7 +6,9 @@
 #include <span>
 #include <string>
 
-namespace elbo {
+#include "api.h"
+
+namespace ELBO_API elbo {
 
 /// The sizes of an array's dimensions: up to 8, held inline. `Shape{}` is a scalar's shape, with one element.
 /// Everything that a backend needs is inline here, so that a plugin links against nothing.

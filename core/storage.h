@@ -3,10 +3,14 @@
 #include <cstdint>
 #include <memory>
 
-#include "backend.h"
+#include "api.h"
+#include "backend_types.h"
 #include "device.h"
 
-namespace elbo {
+namespace ELBO_API elbo {
+
+class Backend;
+struct Status;
 
 /// The backend of a device, made at first use. Throws DeviceError where the device does not exist or cannot be used,
 /// saying why.

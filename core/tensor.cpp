@@ -3,6 +3,7 @@
 #include <ostream>
 
 #include "autograd.h"
+#include "backend.h"
 #include "called_op_detail.h"
 #include "whole_number_detail.h"
 

@@ -4,9 +4,10 @@
 #include <span>
 #include <vector>
 
+#include "api.h"
 #include "array.h"
 
-namespace elbo {
+namespace ELBO_API elbo {
 
 namespace detail {
 struct Node;

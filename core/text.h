@@ -3,8 +3,10 @@
 #include <string>
 #include <string_view>
 
+#include "api.h"
+
 /// Text that others wrote: names of files and classes, fields of files, arguments.
-namespace elbo {
+namespace ELBO_API elbo {
 
 /// The first character of a text.
 struct Character {

@@ -5,24 +5,26 @@
 #include <string>
 #include <vector>
 
+#include "../core/api.h"
 #include "../core/array.h"
 
-namespace elbo::datasets {
+namespace ELBO_API elbo {
+namespace datasets {
 
 /// Pictures with their labels, in memory as they are in the files: bytes, 0 to 255.
 struct Dataset {
-  std::string name;                      ///< `fashion-mnist`
-  Shape shape;                           ///< [count, channels, height, width]
-  std::vector<std::uint8_t> pictures;    ///< row-major in that shape
-  std::vector<std::int64_t> labels;      ///< [count], or empty where there are none
-  std::vector<std::string> class_names;  ///< the name of each label, or empty where they have none
+  std::string name = {};                      ///< `fashion-mnist`
+  Shape shape = {};                           ///< [count, channels, height, width]
+  std::vector<std::uint8_t> pictures = {};    ///< row-major in that shape
+  std::vector<std::int64_t> labels = {};      ///< [count], or empty where there are none
+  std::vector<std::string> class_names = {};  ///< the name of each label, or empty where they have none
 
-  std::vector<std::string> skipped;  ///< pictures that could not be read, each with the reason (`folder`)
-  std::vector<std::string> notes;    ///< what was read otherwise than one may think, a line each
-  std::string halves;                ///< what tells the halves apart: folders, a rule, or empty for their own files
-  std::int64_t val_count = 0;        ///< the last so many are there to validate on (`folder` with a half `val`)
-  std::vector<std::string> factor_names;  ///< of what each picture was drawn from (`shapes`), or empty
-  std::vector<std::int64_t> factors;      ///< [count, factor_names.size()], row-major
+  std::vector<std::string> skipped = {};  ///< pictures that could not be read, each with the reason (`folder`)
+  std::vector<std::string> notes = {};    ///< what was read otherwise than one may think, a line each
+  std::string halves = {};     ///< what tells the halves apart: folders, a rule, or empty for their own files
+  std::int64_t val_count = 0;  ///< the last so many are there to validate on (`folder` with a half `val`)
+  std::vector<std::string> factor_names = {};  ///< of what each picture was drawn from (`shapes`), or empty
+  std::vector<std::int64_t> factors = {};      ///< [count, factor_names.size()], row-major
 
   std::int64_t size() const { return shape.rank() == 4 ? shape[0] : 0; }
   std::int64_t channels() const { return shape.rank() == 4 ? shape[1] : 0; }
@@ -119,4 +121,5 @@ void match_classes(Dataset& data, const std::vector<std::string>& names);
 /// holds the files, listing where it looked.
 std::filesystem::path find_data_dir(const std::string& name, const std::filesystem::path& explicit_dir = {});
 
-}  // namespace elbo::datasets
+}  // namespace datasets
+}  // namespace elbo

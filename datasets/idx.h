@@ -5,11 +5,13 @@
 #include <utility>
 #include <vector>
 
+#include "../core/api.h"
 #include "../core/shape.h"
 
 /// The IDX format, in which MNIST and its relatives are published (yann.lecun.com/exdb/mnist): two zero bytes, an
 /// element type, the number of dimensions, each size as 4 bytes, then the elements, all big-endian.
-namespace elbo::datasets {
+namespace ELBO_API elbo {
+namespace datasets {
 
 /// Element types, by the number that stands for each in the file.
 enum class IdxType : std::uint8_t {
@@ -44,8 +46,8 @@ inline constexpr IdxType idx_type_of<double> = IdxType::float64;
 /// What an IDX file holds: `shape.numel()` elements, row-major.
 struct IdxArray {
   IdxType type = IdxType::uint8;
-  Shape shape;
-  std::vector<std::uint8_t> bytes;  ///< the elements in this machine's byte order
+  Shape shape = {};
+  std::vector<std::uint8_t> bytes = {};  ///< the elements in this machine's byte order
 
   /// The elements as what they are. Throws DTypeError when T is not the file's type.
   template <class T>
@@ -79,4 +81,5 @@ void write_idx(const std::filesystem::path& path, const Shape& shape, std::span<
             std::span<const std::uint8_t>(reinterpret_cast<const std::uint8_t*>(values.data()), values.size_bytes()));
 }
 
-}  // namespace elbo::datasets
+}  // namespace datasets
+}  // namespace elbo

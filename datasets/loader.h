@@ -4,9 +4,11 @@
 #include <optional>
 #include <vector>
 
+#include "../core/api.h"
 #include "../core/array.h"
 
-namespace elbo::datasets {
+namespace ELBO_API elbo {
+namespace datasets {
 
 struct BatchOptions {
   std::int64_t batch_size = 128;
@@ -29,9 +31,9 @@ struct BatchOptions {
 
 /// Some pictures of an epoch, on the device of them all. It stays as it is for as long as it is held.
 struct Batch {
-  Array pictures;           ///< float32 [size, ...]
-  Array labels;             ///< int64 [size]; undefined where the pictures have none
-  Array indices;            ///< int64 [size]: the place of each among all pictures
+  Array pictures = {};      ///< float32 [size, ...]
+  Array labels = {};        ///< int64 [size]; undefined where the pictures have none
+  Array indices = {};       ///< int64 [size]: the place of each among all pictures
   std::int64_t number = 0;  ///< its place in the epoch, from 0
   std::int64_t size() const { return indices.numel(); }
 };
@@ -85,4 +87,5 @@ class Batches {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace elbo::datasets
+}  // namespace datasets
+}  // namespace elbo

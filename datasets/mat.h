@@ -6,12 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "../core/api.h"
 #include "../core/shape.h"
 
 /// MAT-files of version 5 (also called 6 and 7), as MATLAB's `save` and scipy.io.savemat write them: real numeric
 /// arrays, plain or compressed with zlib, in either byte order. The format is described in MathWorks, "MAT-File
 /// Format".
-namespace elbo::datasets {
+namespace ELBO_API elbo {
+namespace datasets {
 
 /// The class of a variable, by the number that stands for it in the file. Those up to `sparse` are not read.
 enum class MatType : std::uint8_t {
@@ -63,17 +65,17 @@ inline constexpr MatType mat_type_of<std::uint64_t> = MatType::uint64;
 
 /// What a file says of a variable before its numbers.
 struct MatHeader {
-  std::string name;
+  std::string name = {};
   MatType type = MatType::float64;
-  Shape shape;  ///< two dimensions at least
+  Shape shape = {};  ///< two dimensions at least
   bool complex = false;
   bool is_numeric() const { return size_of(type) > 0 && !complex; }
 };
 
 /// A variable: `header.shape.numel()` numbers, column-major as in the file: the FIRST index runs fastest.
 struct MatArray {
-  MatHeader header;
-  std::vector<std::uint8_t> bytes;  ///< the numbers in this machine's byte order
+  MatHeader header = {};
+  std::vector<std::uint8_t> bytes = {};  ///< the numbers in this machine's byte order
 
   /// The numbers as what they are. Throws DTypeError when T is not the variable's type.
   template <class T>
@@ -102,4 +104,5 @@ using MatFilter = std::function<bool(const MatHeader&)>;
 /// array; OutOfMemory.
 std::vector<MatArray> read_mat(const std::filesystem::path& path, const MatFilter& wanted = {});
 
-}  // namespace elbo::datasets
+}  // namespace datasets
+}  // namespace elbo

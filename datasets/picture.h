@@ -5,7 +5,10 @@
 #include <string>
 #include <vector>
 
-namespace elbo::datasets {
+#include "../core/api.h"
+
+namespace ELBO_API elbo {
+namespace datasets {
 
 /// Reads a PNG or JPEG picture as bytes in planar order [channels, height, width], channels 1 for grey or 3 for RGB.
 ///
@@ -29,4 +32,5 @@ std::vector<std::uint8_t> read_picture(const std::filesystem::path& path, std::i
 std::vector<std::uint8_t> decode_picture(std::span<const std::uint8_t> file, const std::string& name,
                                          std::int64_t channels, std::int64_t height, std::int64_t width);
 
-}  // namespace elbo::datasets
+}  // namespace datasets
+}  // namespace elbo

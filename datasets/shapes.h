@@ -4,10 +4,13 @@
 #include <string>
 #include <vector>
 
+#include "../core/api.h"
+
 /// The dataset `shapes`: white sprites on black, each with the factors that it was drawn from, after dSprites (Matthey,
 /// Higgins, Hassabis and Lerchner, "dSprites: Disentanglement testing Sprites dataset", 2017). The factors are
 /// dSprites' own; the outlines are not, and their edges are smooth.
-namespace elbo::datasets {
+namespace ELBO_API elbo {
+namespace datasets {
 
 /// What one picture shows; each number counts from 0.
 struct ShapeFactors {
@@ -29,4 +32,5 @@ inline constexpr std::int64_t shape_side = 64;
 /// Throws IndexError for a factor out of range.
 std::vector<std::uint8_t> draw_shape(const ShapeFactors& factors);
 
-}  // namespace elbo::datasets
+}  // namespace datasets
+}  // namespace elbo

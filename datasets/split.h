@@ -4,10 +4,12 @@
 #include <string>
 #include <vector>
 
+#include "../core/api.h"
 #include "../core/random_kinds.h"
 #include "dataset.h"
 
-namespace elbo::datasets {
+namespace ELBO_API elbo {
+namespace datasets {
 
 /// Orders `values` at random, each order equally likely (Fisher and Yates, with Durstenfeld's exchange): a pure
 /// function of (seed, stream, epoch) and the count, the same on every machine. Any number of values below 2^32.
@@ -25,8 +27,8 @@ std::int64_t resolve_val_size(const std::string& val_size, std::int64_t n);
 
 /// Which samples to train on and which to validate on, each in random order.
 struct Subsets {
-  std::vector<std::int64_t> train;
-  std::vector<std::int64_t> val;
+  std::vector<std::int64_t> train = {};
+  std::vector<std::int64_t> val = {};
 };
 
 /// Parts 0 to n - 1 into `val_size` samples (a count) to validate on and the rest to train on, at random: a pure
@@ -35,4 +37,5 @@ Subsets split(std::int64_t n, std::int64_t val_size, std::uint64_t seed);
 /// The same for the pictures of a dataset; where it has some to validate on, these, whose number `val_size` must be.
 Subsets split(const Dataset& dataset, std::int64_t val_size, std::uint64_t seed);
 
-}  // namespace elbo::datasets
+}  // namespace datasets
+}  // namespace elbo

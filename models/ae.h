@@ -1,8 +1,10 @@
 #pragma once
+#include "../core/api.h"
 #include "../nn/sequential.h"
 #include "model.h"
 
-namespace elbo::models {
+namespace ELBO_API elbo {
+namespace models {
 
 /// The plain autoencoder: d - hidden - z - hidden - d with ReLU between, no distribution over codes and no KL.
 class AE : public Model {
@@ -17,4 +19,5 @@ class AE : public Model {
   Tensor decode_codes(const Tensor& z, const Tensor& labels) override;
 };
 
-}  // namespace elbo::models
+}  // namespace models
+}  // namespace elbo

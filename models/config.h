@@ -6,12 +6,14 @@
 #include <string_view>
 #include <vector>
 
+#include "../core/api.h"
 #include "../core/device.h"
 #include "../core/precision.h"
 #include "../core/shape.h"
 #include "../datasets/dataset.h"
 
-namespace elbo::models {
+namespace ELBO_API elbo {
+namespace models {
 
 /// How the decoder's logits explain a picture x in [0, 1]; the mean of either is sigmoid(logits).
 /// - bernoulli: -log p(x) is the binary cross entropy (for grey pixels its expectation, as in the field's usage).
@@ -84,8 +86,8 @@ struct Stretch {
 /// Where the pictures come from.
 struct DataOptions {
   std::string dataset = "fashion-mnist";
-  std::filesystem::path dir;                  ///< the folder with its files; empty to look in the usual places
-  datasets::LoadOptions load;                 ///< what only some datasets ask for
+  std::filesystem::path dir = {};             ///< the folder with its files; empty to look in the usual places
+  datasets::LoadOptions load = {};            ///< what only some datasets ask for
   std::vector<std::string> class_names = {};  ///< of its labels, as they were when the model was trained
   std::string validation = {};                ///< `half`: pictures of their own; `held-out`; empty: unknown
   std::string identity = {};  ///< `datasets::Dataset::identity` of what it is trained on; empty: unknown
@@ -114,4 +116,5 @@ struct RunConfig {
   static RunConfig from_json(std::string_view text, const std::string& where);
 };
 
-}  // namespace elbo::models
+}  // namespace models
+}  // namespace elbo

@@ -1,9 +1,11 @@
 #pragma once
+#include "../core/api.h"
 #include "../nn/layers.h"
 #include "../nn/sequential.h"
 #include "model.h"
 
-namespace elbo::models {
+namespace ELBO_API elbo {
+namespace models {
 
 /// The VAE with convolutions: each of the encoder's (stride 2, padding 1, ReLU) halves height and width; then mu and
 /// logvar. The decoder goes from z by a linear layer to the same smallest size and doubles it by transposed
@@ -24,4 +26,5 @@ class ConvVAE : public Model {
   Tensor decode_codes(const Tensor& z, const Tensor& labels) override;
 };
 
-}  // namespace elbo::models
+}  // namespace models
+}  // namespace elbo

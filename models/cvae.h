@@ -1,7 +1,9 @@
 #pragma once
+#include "../core/api.h"
 #include "vae.h"
 
-namespace elbo::models {
+namespace ELBO_API elbo {
+namespace models {
 
 /// The conditional VAE (Sohn et al. 2015): the VAE with the label, one-hot, joined to the input of the encoder and to
 /// that of the decoder.
@@ -11,4 +13,5 @@ class CVAE : public VAE {
   explicit CVAE(ModelConfig config);
 };
 
-}  // namespace elbo::models
+}  // namespace models
+}  // namespace elbo

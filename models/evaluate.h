@@ -2,11 +2,13 @@
 #include <functional>
 #include <span>
 
+#include "../core/api.h"
 #include "../datasets/dataset.h"
 #include "model.h"
 #include "run.h"
 
-namespace elbo::models {
+namespace ELBO_API elbo {
+namespace models {
 
 /// How `evaluate` chooses the code of a picture.
 enum class Codes {
@@ -24,7 +26,7 @@ struct EvaluateOptions {
 
 struct Evaluation {
   std::int64_t count = 0;         ///< pictures
-  Losses losses;                  ///< nats per sample
+  Losses losses = {};             ///< nats per sample
   double mse = 0;                 ///< squared error of the mean picture, per pixel
   double constant = 0;            ///< nats per sample that a Gaussian's reconstruction leaves out: likelihood_constant
   std::int64_t active_units = 0;  ///< latent dimensions whose posterior mean varies by more than 0.01 over the pictures
@@ -42,4 +44,5 @@ Evaluation evaluate(Model& model, const datasets::Dataset& dataset, const Evalua
 /// The losses of each picture of a dataset, in its order: how unlike the training pictures the model finds it.
 std::vector<Losses> score(Model& model, const datasets::Dataset& dataset, const EvaluateOptions& options = {});
 
-}  // namespace elbo::models
+}  // namespace models
+}  // namespace elbo

@@ -3,9 +3,11 @@
 #include <string>
 #include <vector>
 
+#include "../core/api.h"
 #include "trainer.h"
 
-namespace elbo::models {
+namespace ELBO_API elbo {
+namespace models {
 
 /// Looks for what goes astray in a training without being an error. A warning is one line that says what was found and
 /// what to try; each comes once.
@@ -27,4 +29,5 @@ class Health {
   std::set<std::string> given_;
 };
 
-}  // namespace elbo::models
+}  // namespace models
+}  // namespace elbo

@@ -2,12 +2,14 @@
 #include <span>
 #include <vector>
 
+#include "../core/api.h"
 #include "../datasets/dataset.h"
 #include "model.h"
 
 /// Codes: how pictures become codes, how new codes are chosen, how codes become pictures. What is made for a model, or
 /// from a tensor, lies on its device. Nothing here records a gradient.
-namespace elbo::models {
+namespace ELBO_API elbo {
+namespace models {
 
 /// The pictures of a dataset at `indices` as the model takes them: float32 [k, channels, height, width], scaled to the
 /// config's pixels. Throws IndexError.
@@ -29,7 +31,7 @@ Array shown_pictures(const Model& model, const Tensor& x);
 
 /// A normal distribution over codes with independent dimensions.
 struct CodeDistribution {
-  std::vector<float> mean, std;  ///< [latent]
+  std::vector<float> mean = {}, std = {};  ///< [latent]
 };
 /// N(0, 1), what a VAE's codes are drawn from.
 CodeDistribution standard_normal(const Model& model);
@@ -56,4 +58,5 @@ std::vector<double> linspace(double low, double high, std::int64_t count);
 /// from `low` to `high`.
 Tensor manifold_codes(std::int64_t n, double low, double high, Device device = cpu);
 
-}  // namespace elbo::models
+}  // namespace models
+}  // namespace elbo

@@ -2,9 +2,11 @@
 #include <cstdint>
 #include <span>
 
+#include "../core/api.h"
 #include "../core/array.h"
 
-namespace elbo::models {
+namespace ELBO_API elbo {
+namespace models {
 
 /// How far the neighbours of a point in an embedding [n, e] were already near in the codes [n, d] (both float32):
 /// 1 - 2 / (n k (2 n - 3 k - 1)) sum_i sum_j max(0, r(i, j) - k), where j runs over the k nearest of i in the embedding
@@ -18,4 +20,5 @@ double trustworthiness(const Array& codes, const Array& embedding, std::int64_t 
 /// ShapeError where the counts differ, and ValueError for a NaN score, another label, or without samples of both kinds.
 double auroc(std::span<const double> scores, std::span<const std::int64_t> odd);
 
-}  // namespace elbo::models
+}  // namespace models
+}  // namespace elbo

@@ -1,23 +1,25 @@
 #pragma once
 #include <memory>
 
+#include "../core/api.h"
 #include "../core/ops.h"
 #include "../nn/module.h"
 #include "config.h"
 
-namespace elbo::models {
+namespace ELBO_API elbo {
+namespace models {
 
 /// The encoder's answer for a batch: a diagonal Gaussian q(z|x), mu and logvar [B, latent]. An autoencoder gives the
 /// code itself as mu and leaves logvar undefined.
 struct Posterior {
-  Tensor mu;
-  Tensor logvar;
+  Tensor mu = {};
+  Tensor logvar = {};
 };
 
 /// What a pass through the whole model yields.
 struct Prediction {
-  Tensor logits;  ///< [B, channels, height, width]
-  Posterior posterior;
+  Tensor logits = {};  ///< [B, channels, height, width]
+  Posterior posterior = {};
 };
 
 /// An autoencoder. Pictures go in as float32 [B, channels, height, width], bytes scaled to config().pixels, and come
@@ -84,4 +86,5 @@ std::unique_ptr<Model> make(const ModelConfig& config, Generator* init = nullptr
 /// evaluation mode. Throws IoError or FormatError naming the file, DeviceError for a device that cannot be used.
 std::unique_ptr<Model> load(const std::filesystem::path& run, Device device = cpu);
 
-}  // namespace elbo::models
+}  // namespace models
+}  // namespace elbo

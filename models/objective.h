@@ -1,12 +1,14 @@
 #pragma once
+#include "../core/api.h"
 #include "model.h"
 
-namespace elbo::models {
+namespace ELBO_API elbo {
+namespace models {
 
 /// The parts of the negative evidence lower bound, summed over a batch, in nats.
 struct LossSums {
-  Tensor reconstruction;  ///< -log p(x|z), a Gaussian's without its constant
-  Tensor kl;              ///< KL(q(z|x) || N(0, 1))
+  Tensor reconstruction = {};  ///< -log p(x|z), a Gaussian's without its constant
+  Tensor kl = {};              ///< KL(q(z|x) || N(0, 1))
 };
 
 /// Both parts for pictures x [B, channels, height, width]. An autoencoder has no KL: 0.
@@ -22,4 +24,5 @@ double likelihood_constant(const ModelConfig& config);
 /// device, so that a captured step can change it (Higgins et al. 2017). Throws ValueError for a batch below 1.
 Tensor objective(const LossSums& sums, const Tensor& beta, std::int64_t batch);
 
-}  // namespace elbo::models
+}  // namespace models
+}  // namespace elbo

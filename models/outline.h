@@ -3,16 +3,18 @@
 #include <string>
 #include <vector>
 
+#include "../core/api.h"
 #include "../core/safetensors.h"
 #include "config.h"
 
-namespace elbo::models {
+namespace ELBO_API elbo {
+namespace models {
 
 /// What `make(config)` gives, without the memory that it takes.
 struct Outline {
-  ModelConfig config;                 ///< with what was left open filled in, as Model::config() has it
-  std::vector<ArrayInfo> parameters;  ///< all float32, in the order of state_dict
-  std::int64_t count = 0;             ///< how many numbers are trained
+  ModelConfig config = {};                 ///< with what was left open filled in, as Model::config() has it
+  std::vector<ArrayInfo> parameters = {};  ///< all float32, in the order of state_dict
+  std::int64_t count = 0;                  ///< how many numbers are trained
 };
 
 /// Throws ValueError for a config that makes no sense, or that counts more than 2^62 parameters.
@@ -22,4 +24,5 @@ Outline outline(const ModelConfig& config);
 /// picture.
 ModelConfig filled(ModelConfig config);
 
-}  // namespace elbo::models
+}  // namespace models
+}  // namespace elbo

@@ -2,16 +2,19 @@
 #include <cstdint>
 #include <vector>
 
+#include "../core/api.h"
 #include "../core/array.h"
 
-namespace elbo::models {
+namespace ELBO_API elbo {
+namespace models {
 
 /// Principal components of codes [n, d]: the directions in which they vary most (Jolliffe 2002).
 struct Pca {
-  std::vector<double> mean;                      ///< [d]
-  std::vector<double> components;                ///< [k, d]: rows of unit length, by falling variance; the entry of
-                                                 ///< largest magnitude of each is positive, as in scikit-learn
-  std::vector<double> explained_variance_ratio;  ///< [k]: each one's share of the total variance; 0 if there is none
+  std::vector<double> mean = {};  ///< [d]
+  /// [k, d]: rows of unit length, by falling variance; the entry of largest magnitude of each is positive, as in
+  /// scikit-learn.
+  std::vector<double> components = {};
+  std::vector<double> explained_variance_ratio = {};  ///< [k]: each one's share of all variance; 0 if there is none
 
   /// The coordinates of `codes` [n, d], float32, along the components: float32 [n, k] on the host. Throws DTypeError,
   /// ShapeError, and ValueError for a NaN or an infinity.
@@ -22,4 +25,5 @@ struct Pca {
 /// float64. Throws DTypeError, ShapeError, and ValueError for a NaN or an infinity, or unless 1 <= components <= d.
 Pca pca(const Array& codes, std::int64_t components = 2);
 
-}  // namespace elbo::models
+}  // namespace models
+}  // namespace elbo

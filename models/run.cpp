@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "../core/backend.h"
 #include "../core/errors.h"
 #include "../core/file.h"
 #include "../core/json_detail.h"

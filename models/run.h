@@ -5,12 +5,14 @@
 #include <string>
 #include <vector>
 
+#include "../core/api.h"
 #include "../core/safetensors.h"
 #include "config.h"
 #include "outline.h"
 #include "run_lock.h"
 
-namespace elbo::models {
+namespace ELBO_API elbo {
+namespace models {
 
 /// The objective and its parts, in nats per sample: loss = reconstruction + beta * kl.
 struct Losses {
@@ -24,26 +26,26 @@ std::string loss_text(double nats, int width, int decimals = 2);
 
 /// One line of `history.jsonl`.
 struct EpochRecord {
-  std::int64_t epoch = 0;     ///< counted from 1
-  Losses train;               ///< averaged over the epoch's samples as they were trained on
-  std::optional<Losses> val;  ///< absent without a validation set
-  double seconds = 0;         ///< of the training part alone
+  std::int64_t epoch = 0;          ///< counted from 1
+  Losses train = {};               ///< averaged over the epoch's samples as they were trained on
+  std::optional<Losses> val = {};  ///< absent without a validation set
+  double seconds = 0;              ///< of the training part alone
 };
 
 /// All that resuming needs.
 struct Checkpoint {
-  NamedArrays state;
-  std::string kernels;  ///< what computed it, CPU kernels such as `v3`, or a GPU: with others the bits may differ
+  NamedArrays state = {};
+  std::string kernels = {};  ///< what computed it, CPU kernels such as `v3`, or a GPU: with others the bits may differ
 };
 
 /// What it says of itself, its state left out.
 struct CheckpointHead {
-  std::int64_t epochs = 0;  ///< that are over
-  std::int64_t batch = 0;   ///< steps of the one after those
-  std::string kernels;      ///< as in Checkpoint
+  std::int64_t epochs = 0;   ///< that are over
+  std::int64_t batch = 0;    ///< steps of the one after those
+  std::string kernels = {};  ///< as in Checkpoint
   /// `DataOptions::identity` then: `batch` is a place in those pictures alone. Absent where the run knew none, and in
   /// checkpoints of before there was this.
-  std::optional<std::string> data;
+  std::optional<std::string> data = {};
 };
 
 /// A run folder: `config.json`, `history.jsonl` (a line per epoch), `model.safetensors` (the best so far),
@@ -104,4 +106,5 @@ constexpr const char* checkpoint_file = "checkpoint/state.safetensors";
 /// A run folder's own name, of `runs/one/` and `.` too.
 std::string folder_name(const std::filesystem::path& folder);
 
-}  // namespace elbo::models
+}  // namespace models
+}  // namespace elbo

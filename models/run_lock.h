@@ -3,7 +3,10 @@
 #include <optional>
 #include <string>
 
-namespace elbo::models {
+#include "../core/api.h"
+
+namespace ELBO_API elbo {
+namespace models {
 
 /// The right to train a run: one process at a time has it, as long as this lives; the system takes it back from one
 /// that dies. It is a lock (flock) on the file `lock` in the run folder, which says who holds it. Readers need none.
@@ -29,4 +32,5 @@ class RunLock {
   std::string note_;
 };
 
-}  // namespace elbo::models
+}  // namespace models
+}  // namespace elbo

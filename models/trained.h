@@ -2,9 +2,11 @@
 #include <iosfwd>
 #include <span>
 
+#include "../core/api.h"
 #include "trainer.h"
 
-namespace elbo::models {
+namespace ELBO_API elbo {
+namespace models {
 
 /// A trained model with its run, and what tables and figures call it.
 struct Trained {
@@ -43,4 +45,5 @@ FitCallbacks print_epochs(std::ostream& out, const std::string& name);
 /// the squared error per pixel there.
 void print_results(std::ostream& out, std::span<const Trained> runs, const datasets::Dataset& test);
 
-}  // namespace elbo::models
+}  // namespace models
+}  // namespace elbo

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "../core/api.h"
 #include "../core/graph.h"
 #include "../datasets/dataset.h"
 #include "../datasets/loader.h"
@@ -15,7 +16,8 @@
 #include "model.h"
 #include "run.h"
 
-namespace elbo::models {
+namespace ELBO_API elbo {
+namespace models {
 
 /// Trains a model of the zoo with Adam on the objective, an epoch at a time. The same options and seed give the same
 /// bits for any number of threads, and `state` after any step continues to the same end.
@@ -184,4 +186,5 @@ struct FitResult {
 /// of it is written: best model and checkpoint are then the last good ones.
 FitResult fit(const Run& run, Trainer& trainer, Model& model, const FitCallbacks& callbacks = {});
 
-}  // namespace elbo::models
+}  // namespace models
+}  // namespace elbo

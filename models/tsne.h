@@ -2,9 +2,11 @@
 #include <cstdint>
 #include <functional>
 
+#include "../core/api.h"
 #include "../core/array.h"
 
-namespace elbo::models {
+namespace ELBO_API elbo {
+namespace models {
 
 struct TsneOptions {
   double perplexity = 30;  ///< about how many neighbours count; at least 1, less than the number of points
@@ -18,8 +20,8 @@ struct TsneOptions {
 };
 
 struct Tsne {
-  Array points;   ///< float32 [n, 2], on the host
-  double kl = 0;  ///< the Kullback-Leibler divergence it ended with, in nats
+  Array points = {};  ///< float32 [n, 2], on the host
+  double kl = 0;      ///< the Kullback-Leibler divergence it ended with, in nats
 };
 
 /// Embeds codes [n, d], float32, in the plane by t-SNE (van der Maaten and Hinton 2008) with the Barnes-Hut
@@ -29,4 +31,5 @@ struct Tsne {
 /// a NaN or an infinity, fewer than 2 points, options out of range, or a learning rate with which the points fly apart.
 Tsne tsne(const Array& codes, const TsneOptions& options = {});
 
-}  // namespace elbo::models
+}  // namespace models
+}  // namespace elbo

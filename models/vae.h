@@ -1,9 +1,11 @@
 #pragma once
+#include "../core/api.h"
 #include "../nn/layers.h"
 #include "../nn/sequential.h"
 #include "model.h"
 
-namespace elbo::models {
+namespace ELBO_API elbo {
+namespace models {
 
 /// The variational autoencoder of Kingma and Welling (2014) with fully connected layers: d - hidden - (mu, logvar), and
 /// the mirror image back to d logits, with ReLU between. With classes in its config it is conditional: see CVAE.
@@ -23,4 +25,5 @@ class VAE : public Model {
   Tensor with_labels(const Tensor& x, const Tensor& labels) const;
 };
 
-}  // namespace elbo::models
+}  // namespace models
+}  // namespace elbo

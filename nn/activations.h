@@ -1,9 +1,11 @@
 #pragma once
+#include "../core/api.h"
 #include "../core/ops.h"
 #include "module.h"
 
 /// Layers without parameters.
-namespace elbo::nn {
+namespace ELBO_API elbo {
+namespace nn {
 
 /// x itself: in place of a layer that is left out.
 class Identity : public Layer {
@@ -93,4 +95,5 @@ class Unflatten : public Layer {
   Shape sizes;
 };
 
-}  // namespace elbo::nn
+}  // namespace nn
+}  // namespace elbo

@@ -1,18 +1,20 @@
 #pragma once
 #include <cstdint>
 
+#include "../core/api.h"
 #include "../core/generator.h"
 #include "../core/tensor.h"
 
 /// Initial values of parameters. Each writes in place and, where it draws, draws from `generator`, or the device's
 /// default one if null. Those that draw throw DTypeError unless the tensor is float32 or float64, and ValueError for a
 /// range or deviation that is not finite in its type.
-namespace elbo::nn::init {
+namespace ELBO_API elbo {
+namespace nn::init {
 
 /// How many inputs and outputs an element of a weight sees: for [a, b, ...] the product of the sizes after the second,
 /// times b (in) or a (out). So a transposed convolution's `in` counts its output channels, as in PyTorch.
 struct Fans {
-  std::int64_t in, out;
+  std::int64_t in = 0, out = 0;
 };
 /// Throws ShapeError for fewer than two dimensions.
 Fans fans(const Shape& weight);
@@ -30,4 +32,5 @@ void xavier_uniform_(Tensor& weight, double gain = 1, Generator* generator = nul
 /// first (kaiming_uniform_ with a = sqrt(5) is that). Without inputs the bias is 0. The bias may be undefined.
 void default_(Tensor& weight, Tensor& bias, Generator* generator = nullptr);
 
-}  // namespace elbo::nn::init
+}  // namespace nn::init
+}  // namespace elbo

@@ -1,9 +1,11 @@
 #pragma once
+#include "../core/api.h"
 #include "activations.h"
 
 /// Layers with parameters. Those that draw their initial values draw from the default generator: see GeneratorScope.
 /// Parameters are made as float32 on the CPU; `to` moves them. Sizes that make no sense throw ValueError.
-namespace elbo::nn {
+namespace ELBO_API elbo {
+namespace nn {
 
 struct LinearOptions {
   bool bias = true;
@@ -104,4 +106,5 @@ class LayerNorm : public Layer {
   LayerNormOptions options_;
 };
 
-}  // namespace elbo::nn
+}  // namespace nn
+}  // namespace elbo

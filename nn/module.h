@@ -11,11 +11,13 @@
 #include <utility>
 #include <vector>
 
+#include "../core/api.h"
 #include "../core/safetensors.h"
 #include "../core/tensor.h"
 
 /// Neural-network modules: parameters with names, and the layers made of them. Names are PyTorch's.
-namespace elbo::nn {
+namespace ELBO_API elbo {
+namespace nn {
 
 /// Tensors by name, in order.
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
@@ -266,4 +268,5 @@ class ForwardHook {
   ForwardHook* outer_;
 };
 
-}  // namespace elbo::nn
+}  // namespace nn
+}  // namespace elbo

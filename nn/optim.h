@@ -2,11 +2,13 @@
 #include <span>
 #include <vector>
 
-#include "../core/backend.h"
+#include "../core/api.h"
+#include "../core/backend_types.h"
 #include "module.h"
 
 /// Optimisers: they move parameters against their gradients. Names, defaults and formulas are PyTorch's.
-namespace elbo::nn {
+namespace ELBO_API elbo {
+namespace nn {
 
 /// What all optimisers share. One step is one call of the backend for all parameters; the learning rate and the step
 /// count are arrays on the parameters' device, so that a captured training step sees them change.
@@ -141,4 +143,5 @@ class AdamW : public Adam {
 /// max_norm that is NaN or negative, DeviceError for gradients on several devices.
 Array clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm);
 
-}  // namespace elbo::nn
+}  // namespace nn
+}  // namespace elbo

@@ -2,9 +2,12 @@
 #include <cstdint>
 #include <functional>
 
+#include "../core/api.h"
+
 /// Learning rates as functions of the step (or the epoch, as you count), from 0. They keep no state, so that a resumed
 /// run needs none: `optimizer.set_lr(schedule(step))`. A schedule throws ValueError for a step below 0.
-namespace elbo::nn {
+namespace ELBO_API elbo {
+namespace nn {
 
 using Schedule = std::function<double(std::int64_t step)>;
 
@@ -19,4 +22,5 @@ Schedule cosine(double base, std::int64_t total, double min = 0);
 /// negative steps or no inner schedule.
 Schedule warmup(std::int64_t steps, Schedule inner);
 
-}  // namespace elbo::nn
+}  // namespace nn
+}  // namespace elbo

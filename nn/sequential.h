@@ -3,9 +3,11 @@
 #include <utility>
 #include <vector>
 
+#include "../core/api.h"
 #include "module.h"
 
-namespace elbo::nn {
+namespace ELBO_API elbo {
+namespace nn {
 
 namespace detail {
 
@@ -123,4 +125,5 @@ class Residual : public Layer {
   std::unique_ptr<Layer> layer_;
 };
 
-}  // namespace elbo::nn
+}  // namespace nn
+}  // namespace elbo

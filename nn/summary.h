@@ -4,9 +4,11 @@
 #include <iosfwd>
 #include <string>
 
+#include "../core/api.h"
 #include "module.h"
 
-namespace elbo::nn {
+namespace ELBO_API elbo {
+namespace nn {
 
 /// The module and all that it has as a tree, each with its class and the shapes of its own parameters and buffers, as
 /// `print(model)` in PyTorch.
@@ -32,4 +34,5 @@ std::string summary(M& module, const Shape& input) {
   });
 }
 
-}  // namespace elbo::nn
+}  // namespace nn
+}  // namespace elbo

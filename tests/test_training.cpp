@@ -1,3 +1,4 @@
+#include <elbo/core/backend.h>
 #include <elbo/core/parallel_for.h>
 #include <elbo/datasets/split.h>
 #include <elbo/models/evaluate.h>

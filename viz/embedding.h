@@ -5,11 +5,13 @@
 #include <string>
 #include <vector>
 
+#include "../core/api.h"
 #include "../core/array.h"
 #include "../models/tsne.h"
 #include "svg.h"
 
-namespace elbo::viz {
+namespace ELBO_API elbo {
+namespace viz {
 
 /// How codes of many dimensions become points in the plane.
 enum class EmbeddingMethod {
@@ -24,8 +26,8 @@ const char* name(EmbeddingMethod method);
 /// Points in the plane and what their axes are called.
 struct Embedding {
   EmbeddingMethod method = EmbeddingMethod::pca;
-  Array points;                                                  ///< float32 [n, 2], on the host
-  std::string x_label, y_label;                                  ///< "PC1 (23.4 %)"
+  Array points = {};                                             ///< float32 [n, 2], on the host
+  std::string x_label = {}, y_label = {};                        ///< "PC1 (23.4 %)"
   std::optional<std::array<double, 2>> explained_variance = {};  ///< `pca`: the axes' shares of all variance
   std::optional<double> kl = {};                                 ///< `tsne`: the divergence it ended with, in nats
 };
@@ -36,7 +38,7 @@ Embedding embed(const Array& codes, EmbeddingMethod method, const models::TsneOp
 /// One scatter plot.
 struct EmbeddingPanel {
   std::string title = {};
-  Embedding embedding;
+  Embedding embedding = {};
 };
 
 /// Classes beyond this number have a colour each but no legend: it would fill the page.
@@ -52,4 +54,5 @@ std::vector<std::string> class_colors(std::int64_t classes);
 std::string embedding_chart(std::span<const EmbeddingPanel> panels, std::span<const std::int64_t> labels,
                             const std::vector<std::string>& class_names, const ChartOptions& options = {});
 
-}  // namespace elbo::viz
+}  // namespace viz
+}  // namespace elbo

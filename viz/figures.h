@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "../core/api.h"
 #include "../datasets/dataset.h"
 #include "../models/evaluate.h"
 #include "../models/latent.h"
@@ -18,7 +19,8 @@
 ///
 ///     Image image = reconstruction_figure({{"VAE", *vae}, {"AE", *ae}}, test, first_indices(10), {.errors = true});
 ///     write_png("reconstructions.png", image);
-namespace elbo::viz {
+namespace ELBO_API elbo {
+namespace viz {
 
 /// A model, which must outlive the call, and the name that its rows carry.
 struct Row {
@@ -84,7 +86,7 @@ struct SampleOptions {
 Image sample_figure(const std::vector<Row>& rows, const SampleOptions& options = {});
 /// How many rows and columns of pictures that has.
 struct FigureSize {
-  std::int64_t rows, columns;
+  std::int64_t rows = 0, columns = 0;
 };
 FigureSize sample_figure_size(const std::vector<Row>& rows, const SampleOptions& options = {});
 
@@ -141,4 +143,5 @@ Image manifold_figure(models::Model& model, const ManifoldOptions& options = {})
 std::string bar_chart(const std::vector<std::string>& categories, const std::vector<Series>& series,
                       const std::string& x_label, const ChartOptions& options = {.width = 720, .height = 320});
 
-}  // namespace elbo::viz
+}  // namespace viz
+}  // namespace elbo

@@ -7,7 +7,10 @@
 #include <string_view>
 #include <vector>
 
-namespace elbo::viz {
+#include "../core/api.h"
+
+namespace ELBO_API elbo {
+namespace viz {
 
 /// Red, green, blue.
 using Color = std::array<std::uint8_t, 3>;
@@ -77,4 +80,5 @@ std::string encode_png(const Image& image);
 /// Writes a PNG file: whole, or not at all. Throws IoError naming the path.
 void write_png(const std::filesystem::path& path, const Image& image);
 
-}  // namespace elbo::viz
+}  // namespace viz
+}  // namespace elbo

@@ -5,11 +5,13 @@
 #include <string>
 #include <string_view>
 
+#include "../core/api.h"
 #include "../datasets/dataset.h"
 #include "../models/model.h"
 #include "../models/run.h"
 
-namespace elbo::viz {
+namespace ELBO_API elbo {
+namespace viz {
 
 /// A run to report on. What it refers to must outlive the call.
 struct ReportRun {
@@ -42,4 +44,5 @@ std::string report(std::span<const ReportRun> runs, const ReportOptions& options
 void write_report(const std::filesystem::path& path, std::span<const ReportRun> runs,
                   const ReportOptions& options = {});
 
-}  // namespace elbo::viz
+}  // namespace viz
+}  // namespace elbo

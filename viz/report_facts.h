@@ -4,15 +4,17 @@
 #include <utility>
 #include <vector>
 
+#include "../core/api.h"
 #include "../models/model.h"
 #include "../models/run.h"
 
 /// A run in words, for people: `elbo info` and the report say the same.
-namespace elbo::viz {
+namespace ELBO_API elbo {
+namespace viz {
 
 /// One line: `Likelihood`, `Bernoulli (binary cross entropy on logits)`.
 struct Fact {
-  std::string name, value;
+  std::string name = {}, value = {};
   /// The epoch and its steps before, where it says what changed in the midst of the training; else zeros.
   std::pair<std::int64_t, std::int64_t> since = {};
 };
@@ -34,4 +36,5 @@ std::string counted(std::int64_t count, const std::string& one, const std::strin
 /// As short as `%g` prints it: "0.001".
 std::string general(double value);
 
-}  // namespace elbo::viz
+}  // namespace viz
+}  // namespace elbo

@@ -2,12 +2,14 @@
 #include <string>
 #include <vector>
 
+#include "../core/api.h"
 #include "../datasets/dataset.h"
 #include "../models/model.h"
 #include "../models/run.h"
 #include "svg.h"
 
-namespace elbo::viz {
+namespace ELBO_API elbo {
+namespace viz {
 
 /// The curves of one run, for `loss_chart`.
 LossCurves loss_curves(const std::vector<models::EpochRecord>& history, std::string name = {});
@@ -19,4 +21,5 @@ LossCurves loss_curves(const std::vector<models::EpochRecord>& history, std::str
 void write_run_pictures(const models::Run& run, models::Model& model, const datasets::Dataset& test,
                         bool replace = true);
 
-}  // namespace elbo::viz
+}  // namespace viz
+}  // namespace elbo

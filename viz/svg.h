@@ -5,9 +5,12 @@
 #include <string_view>
 #include <vector>
 
+#include "../core/api.h"
+
 /// Charts as SVG text, drawn by hand: no scripts, no fonts of their own, colours that colour-blind readers can tell
 /// apart (Okabe and Ito's). The same text is a file, or goes into a web page as it is.
-namespace elbo::viz {
+namespace ELBO_API elbo {
+namespace viz {
 
 /// What one name in the legend stands for. NaN, infinities, and on a logarithmic axis values that are not positive,
 /// are gaps.
@@ -77,4 +80,5 @@ std::string escape_xml(std::string_view text);
 /// The colour a series of that index takes, as `#rrggbb`. After ten they repeat.
 std::string palette(std::size_t index);
 
-}  // namespace elbo::viz
+}  // namespace viz
+}  // namespace elbo

@@ -9,4 +9,9 @@ int main() {
   elbo::Tensor loss = elbo::mean(elbo::square(elbo::matmul(x, w)));
   loss.backward();
   std::cout << "loss " << loss.item() << "\ngradient\n" << w.grad() << '\n';
+  try {
+    elbo::matmul(w, w);
+  } catch (const elbo::ShapeError& error) {  // an error's type is known on both sides of a shared library
+    std::cout << error.what() << '\n';
+  }
 }

@@ -1,6 +1,7 @@
 // The program on a GPU, as a user meets it: it trains there, measures and draws there, and says so; on the CPU the same
 // run gives the same answers.
 #ifdef ELBO_PROGRAM
+#include <elbo/core/backend.h>
 #include <elbo/models/trained.h>
 
 #include <cstdlib>
