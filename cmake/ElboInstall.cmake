@@ -3,7 +3,7 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 # What only the library's own files share is not installed. Whatever is, elbo.h or backend.h includes: a test compares.
-set(public_headers ${ELBO_HEADERS} backend.h elbo.h)
+set(public_headers ${ELBO_HEADERS} backend.h c.h elbo.h)
 list(FILTER public_headers EXCLUDE REGEX "^core/(cpu|ops)/|_detail\\.h$")
 list(REMOVE_ITEM public_headers core/cuda_plugin.h datasets/byte_source.h nn/strict_load.h models/codes.h models/mlp.h
      models/tsne_affinities.h
@@ -45,6 +45,12 @@ if(NOT BUILD_SHARED_LIBS)
   if(CMAKE_DL_LIBS)
     string(APPEND link_flags " -l${CMAKE_DL_LIBS}")
   endif()
+  # For a compiler of C, which does not know it.
+  foreach(library ${CMAKE_CXX_IMPLICIT_LINK_LIBRARIES})
+    if(library MATCHES "^(stdc\\+\\+|c\\+\\+|m)$")
+      string(APPEND link_flags " -l${library}")
+    endif()
+  endforeach()
   if(ELBO_USES_OPENMP)
     string(APPEND static_dependencies "\nfind_dependency(OpenMP COMPONENTS CXX)")
     string(APPEND link_flags " ${OpenMP_CXX_FLAGS}")

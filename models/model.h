@@ -85,6 +85,10 @@ std::unique_ptr<Model> make(const ModelConfig& config, Generator* init = nullptr
 /// The trained model of a run folder, ready to encode, decode and score: on `device`, wherever it was trained, and in
 /// evaluation mode. Throws IoError or FormatError naming the file, DeviceError for a device that cannot be used.
 std::unique_ptr<Model> load(const std::filesystem::path& run, Device device = cpu);
+/// The same from a file of weights, as safetensors, for the model that `config` describes. Throws ValueError for a
+/// config that makes no sense, IoError or FormatError naming the file, DeviceError.
+std::unique_ptr<Model> load_weights(const std::filesystem::path& weights, const ModelConfig& config,
+                                    Device device = cpu);
 
 }  // namespace models
 }  // namespace elbo

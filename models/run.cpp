@@ -243,18 +243,8 @@ std::string folder_name(const fs::path& folder) {
   return (absolute.has_filename() ? absolute : absolute.parent_path()).filename().string();
 }
 
-std::unique_ptr<Model> load(const fs::path& folder, Device device) {
-  Run run = Run::open(folder);
-  const Outline expected = run.outline();
-  fs::path weights = folder / "model.safetensors";
-  if (!run.has("model.safetensors")) {
-    // Once more after the history, which a training that goes on writes behind the model.
-    const bool missing = !run.history().empty() && !run.has("model.safetensors");
-    ELBO_CHECK(!missing, IoError, weights.string(), ": expected the model that was trained, found no such file");
-    const std::optional<std::string> holder = RunLock::holder(folder);
-    fail<IoError>(folder.string(), ": expected a trained model, found none yet: no epoch of its training is over",
-                  holder ? detail::concat(" (", *holder, " is training it)") : "");
-  }
+std::unique_ptr<Model> load_weights(const fs::path& weights, const ModelConfig& config, Device device) {
+  const Outline expected = outline(config);
   // Before the model takes memory: what the config says need not be true.
   const std::string differences = nn::detail::differences(expected.parameters, list_safetensors(weights));
   ELBO_CHECK(differences.empty(), FormatError, weights.string(),
@@ -272,6 +262,21 @@ std::unique_ptr<Model> load(const fs::path& folder, Device device) {
   model->to(device);
   model->eval();
   return model;
+}
+
+std::unique_ptr<Model> load(const fs::path& folder, Device device) {
+  Run run = Run::open(folder);
+  const Outline expected = run.outline();
+  fs::path weights = folder / "model.safetensors";
+  if (!run.has("model.safetensors")) {
+    // Once more after the history, which a training that goes on writes behind the model.
+    const bool missing = !run.history().empty() && !run.has("model.safetensors");
+    ELBO_CHECK(!missing, IoError, weights.string(), ": expected the model that was trained, found no such file");
+    const std::optional<std::string> holder = RunLock::holder(folder);
+    fail<IoError>(folder.string(), ": expected a trained model, found none yet: no epoch of its training is over",
+                  holder ? detail::concat(" (", *holder, " is training it)") : "");
+  }
+  return load_weights(weights, expected.config, device);
 }
 
 }  // namespace elbo::models

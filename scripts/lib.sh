@@ -13,7 +13,7 @@ open_log() {
 }
 
 # What building takes: Debian's package, then how to tell that it is there where Debian's tools cannot: a command, a
-# header or a folder.
+# header, a module of Python or a folder.
 needs() {
   cat <<'TABLE'
 g++ command c++
@@ -31,6 +31,7 @@ catch2 header catch2/catch.hpp
 libbenchmark-dev header benchmark/benchmark.h
 pkg-config command pkg-config
 python3 command python3
+python3-numpy module numpy
 clang command clang++
 clang-format command clang-format
 clang-tidy command clang-tidy
@@ -56,6 +57,7 @@ is_there() {
   read -r _ kind what < <(needs | grep "^$1 ") || return 1
   case $kind in
     command) command -v "$what" >/dev/null ;;
+    module) python3 -c "import $what" 2>/dev/null ;;
     data) [ -d "${ELBO_DATA:-/usr/share/datasets}/$what" ] || [ -d "/usr/share/datasets/$what" ] ;;
     header)
       [ "$what" != catch2/catch.hpp ] || ! is_header catch2/catch_all.hpp || return 0

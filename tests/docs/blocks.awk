@@ -23,8 +23,8 @@ function problem(message) {
     printf "" > target
     print number "\t" language "\t" FNR "\t" mark
   }
-  if (language !~ /^(cpp|sh|text|cmake|json|make)$/)
-    problem("a block in '" language "': expected cpp, sh, text, cmake, json or make")
+  if (language !~ /^(cpp|c|sh|text|cmake|json|make|python)$/)
+    problem("a block in '" language "': expected cpp, c, sh, text, cmake, json, make or python")
   next
 }
 
