@@ -3,7 +3,10 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 # What only the library's own files share is not installed. Whatever is, elbo.h or backend.h includes: a test compares.
-set(public_headers ${ELBO_HEADERS} backend.h c.h elbo.h)
+set(public_headers ${ELBO_HEADERS} backend.h)
+if(ELBO_COMPONENTS STREQUAL "everything")
+  list(APPEND public_headers c.h)
+endif()
 list(FILTER public_headers EXCLUDE REGEX "^core/(cpu|ops)/|_detail\\.h$")
 list(REMOVE_ITEM public_headers core/cuda_plugin.h datasets/byte_source.h nn/strict_load.h models/codes.h models/mlp.h
      models/tsne_affinities.h
@@ -13,6 +16,16 @@ foreach(header ${public_headers})
   get_filename_component(folder ${header} DIRECTORY)
   install(FILES ${header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/elbo/${folder})
 endforeach()
+# Of elbo.h the lines of what is there.
+file(READ elbo.h umbrella)
+foreach(folder nn models datasets viz)
+  if(NOT folder IN_LIST ELBO_FOLDERS)
+    string(REGEX REPLACE "#include \"${folder}/[^\n]*\n" "" umbrella "${umbrella}")
+  endif()
+endforeach()
+file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/elbo.h CONTENT "${umbrella}" @ONLY)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/elbo.h)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/elbo.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/elbo)
 
 install(TARGETS elbo EXPORT elboTargets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
@@ -40,8 +53,12 @@ if(BUILD_SHARED_LIBS)
   set(compile_flags " -DELBO_SHARED")  # see core/api.h
 endif()
 if(NOT BUILD_SHARED_LIBS)
-  set(static_dependencies "find_dependency(Threads)\nfind_dependency(ZLIB)\nfind_dependency(PNG)\nfind_dependency(JPEG)")
-  set(link_flags "-lpng16 -ljpeg -lz -pthread")
+  set(static_dependencies "find_dependency(Threads)")
+  set(link_flags "-pthread")
+  if(ELBO_COMPONENTS STREQUAL "everything")
+    string(APPEND static_dependencies "\nfind_dependency(ZLIB)\nfind_dependency(PNG)\nfind_dependency(JPEG)")
+    set(link_flags "-lpng16 -ljpeg -lz -pthread")
+  endif()
   if(CMAKE_DL_LIBS)
     string(APPEND link_flags " -l${CMAKE_DL_LIBS}")
   endif()
