@@ -201,6 +201,16 @@ TEST_CASE("indices outside their range on the GPU are reported when it is waited
     check_report([&] { return kernels::gather(x, indices, 0); }, index, "[0, 5)");
     check_report([&] { return kernels::scatter_add(g, indices, {5, 4}, 0); }, index, "[0, 5)");
     check_report([&] { return kernels::one_hot(indices, 5, DType::float32); }, index, "[0, 5)");
+    check_report(
+        [&] {
+          return kernels::index(IndexOp::gather_along, {3}, DType::float32, {1, 3, 1}, {indices, x}, {5});
+        },
+        index, "[0, 5)");
+    check_report(
+        [&] {
+          return kernels::index(IndexOp::scatter_add_along, {5}, DType::float32, {1, 1, 1}, {indices, g, {}}, {5, 3});
+        },
+        index, "[0, 5)");
     check_report([&] { return kernels::gather_pictures(pictures, indices, 1, 0); }, index, "[0, 5)");
     Generator generator(1, Stream::binarize, gpu);
     check_report([&] { return kernels::gather_pictures(pictures, indices, 1, 0, &generator); }, index, "[0, 5)");
