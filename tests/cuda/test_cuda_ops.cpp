@@ -1,5 +1,6 @@
 // Every row of the op table on the GPU: float32 elementwise results and random numbers are the CPU's bit for bit, all
 // else is within the bound that the CPU itself is held to, against the same float64 references; gradients too.
+#include <elbo/core/backend.h>
 #include <elbo/core/device.h>
 #include <elbo/core/functors.h>
 
