@@ -7,8 +7,8 @@
  * Pictures are [n, channels, height, width], from 0 (black) to 1 (white). Labels are for models with classes: one for
  * each picture or code, from 0 to elbo_classes() - 1; for other models none, NULL and 0.
  *
- * Every call but those that ask for a size gives a status; what it says in words is elbo_last_error(). Then nothing is
- * written but, where the device failed, some of the output. No C++ exception comes out of a call.
+ * Every call but those that ask for a size gives a status, and elbo_last_error() says it in words. All arguments are
+ * checked first: a call that refuses one writes nothing. No C++ exception comes out of a call.
  *
  * Threads: all calls but elbo_free() may use one model from several threads at once. What is drawn depends on the seed
  * alone: equal seeds, equal numbers. */
