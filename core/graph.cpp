@@ -12,7 +12,7 @@ namespace elbo {
 namespace {
 
 /// Whether GPU `index` is recording.
-std::atomic<bool>& recording(int index) {
+std::atomic<bool>& capturing(int index) {
   static std::array<std::atomic<bool>, detail::max_cuda_devices> flags{};
   return flags.at(static_cast<std::size_t>(index));
 }
@@ -46,9 +46,9 @@ class Recording {
 
  private:
   static std::atomic<bool>& claim(Device device) {
-    ELBO_CHECK(!recording(device.index).exchange(true), CaptureError, "[capture] expected one graph at a time on ",
+    ELBO_CHECK(!capturing(device.index).exchange(true), CaptureError, "[capture] expected one graph at a time on ",
                device, ", found another being recorded");
-    return recording(device.index);
+    return capturing(device.index);
   }
 
   Backend& backend_;
@@ -99,7 +99,7 @@ void Graph::replay() {
 
 bool is_capturing(Device device) {
   return device.type == DeviceType::cuda && device.index >= 0 && device.index < detail::max_cuda_devices &&
-         recording(device.index);
+         capturing(device.index);
 }
 
 }  // namespace elbo
