@@ -10,7 +10,8 @@ namespace ELBO_API elbo {
 /// A source of random numbers: a seed, a stream and an offset. Element i of the next call is a pure function of (seed,
 /// stream, offset, i), by Philox4x32-10 (Salmon et al. 2011), the same on every device and for any number of threads;
 /// the call then adds one to the offset. The offset lies on the device, so that a captured training step draws new
-/// numbers at each replay.
+/// numbers at each replay. Several threads may draw from one: each call takes an offset of its own, so that no two draw
+/// the same numbers, but which thread draws which is not determined.
 class Generator {
  public:
   explicit Generator(std::uint64_t seed = 0, Stream stream = Stream::user, Device device = cpu);

@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <span>
 
 #include "../backend.h"
@@ -36,6 +37,11 @@ struct Context {
   Pool& pool;
   Isa isa;
 };
+
+/// Where a call draws from: each takes an offset of its own, whatever threads draw at once.
+inline std::int64_t take_offset(const RandomArgs& args) {
+  return std::atomic_ref<std::int64_t>(*args.offset).fetch_add(1, std::memory_order_relaxed);
+}
 
 // elementwise.cpp
 void fill(const Context&, View out, double value);

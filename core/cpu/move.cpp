@@ -102,7 +102,7 @@ void scatter_add_of(View gx, ConstView g, const int64_t* indices, int64_t k) {
 void gather_drawn(const Context& context, View out, ConstView pictures, ConstView indices, double scale, double shift,
                   const RandomArgs& draws) {
   const int64_t k = indices.shape.numel(), numel = out.shape.numel(), size = k == 0 ? 0 : numel / k;
-  const int64_t offset = *draws.offset, n = pictures.shape[0];
+  const int64_t offset = take_offset(draws), n = pictures.shape[0];
   const int64_t* at_indices = static_cast<const int64_t*>(indices.data);
   const auto* bytes = static_cast<const std::uint8_t*>(pictures.data);
   const auto fill = context.tables.random.fill[floating(out.dtype)];
@@ -120,7 +120,6 @@ void gather_drawn(const Context& context, View out, ConstView pictures, ConstVie
       }
     }
   });
-  *draws.offset = offset + 1;
 }
 
 }  // namespace

@@ -12,11 +12,10 @@ constexpr std::int64_t grain = 4096;  // a multiple of a block's elements
 
 void random(const Context& context, RandomKind kind, View out, const RandomArgs& args, double p) {
   const auto fill = context.tables.random.fill[floating(out.dtype)];
-  const std::int64_t offset = *args.offset;
+  const std::int64_t offset = take_offset(args);
   parallel_for(out.shape.numel(), grain, [&](std::int64_t begin, std::int64_t end) {
     fill(kind, out.data, begin, end, args.seed, args.stream, offset, p);
   });
-  *args.offset = offset + 1;
 }
 
 void reparameterize(const Context& context, View z, View noise, ConstView mu, ConstView logvar,
@@ -28,7 +27,7 @@ void reparameterize(const Context& context, View z, View noise, ConstView mu, Co
   const UnaryFn exp = table.unary[static_cast<int>(UnaryOp::exp)][t];
   const BinaryFn mul = table.binary[static_cast<int>(BinaryOp::mul)][t];
   const BinaryFn add = table.binary[static_cast<int>(BinaryOp::add)][t];
-  const std::int64_t offset = *args.offset;
+  const std::int64_t offset = take_offset(args);
   constexpr std::int64_t piece = 1024;  // all four arrays' pieces fit into a first-level cache
   parallel_for(z.shape.numel(), piece, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t begin = first; begin < last; begin += piece) {
@@ -41,7 +40,6 @@ void reparameterize(const Context& context, View z, View noise, ConstView mu, Co
       add(n, to, at(mu.data, begin, z.dtype), eps);
     }
   });
-  *args.offset = offset + 1;
 }
 
 }  // namespace elbo::cpu_kernels
