@@ -12,6 +12,7 @@
 #include "core/generator.h"
 #include "core/gradcheck.h"
 #include "core/graph.h"
+#include "core/indexing.h"
 #include "core/ops.h"
 #include "core/parallel_for.h"
 #include "core/precision.h"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <span>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -75,9 +76,42 @@ Grads apply_rule(const Node& node, const Array& g) {
   return grads;
 }
 
-void run_backward(Pending pending, bool retain_graph) {
+/// The gradient after the node's hooks.
+Array after_hooks(const Node& node, Array g) {
+  for (const auto& hook : node.hooks) {
+    if (!hook) continue;
+    // A hook may write into the gradient, which others must not see.
+    if (g.storage().use_count() > 1) g = g.copy();
+    const Tensor changed = hook(Tensor(g));
+    if (!changed.defined()) continue;
+    ELBO_CHECK(changed.shape() == node.shape && changed.dtype() == node.dtype && changed.device() == g.device(),
+               AutogradError, "[backward] a hook of ", node.name, " returned ", changed.shape(), " (", changed.dtype(),
+               ") for a gradient of ", node.shape, " (", node.dtype, ")");
+    g = changed.array();
+  }
+  return g;
+}
+
+/// The nodes, of `order`, outputs before inputs, from which a wanted one is reached.
+std::unordered_set<const Node*> leading_to(const Pending& wanted, const std::vector<Node*>& order) {
+  std::unordered_set<const Node*> leading;
+  for (auto node = order.rbegin(); node != order.rend(); ++node) {
+    const auto leads = [&](const std::shared_ptr<Node>& input) { return input && leading.count(input.get()) > 0; };
+    if (wanted.count(*node) > 0 || std::any_of((*node)->inputs.begin(), (*node)->inputs.end(), leads))
+      leading.insert(*node);
+  }
+  return leading;
+}
+
+/// Without `wanted`, adds to the gradients of leaves, and of nodes that retain theirs. With it, sets its gradients,
+/// where there are any, and nothing else.
+void run_backward(Pending pending, bool retain_graph, Pending* wanted = nullptr) {
   NoGradGuard no_grad;
   std::vector<Node*> order = reachable(pending);
+  if (wanted) {
+    const auto leading = leading_to(*wanted, order);
+    std::erase_if(order, [&](const Node* node) { return leading.count(node) == 0; });
+  }
   for (const Node* node : order) {
     ELBO_CHECK(node->leaf || !node->freed, AutogradError, "[backward] the graph through [", node->name,
                "] was freed by an earlier backward(): pass retain_graph = true to that one");
@@ -85,9 +119,13 @@ void run_backward(Pending pending, bool retain_graph) {
   for (Node* node : order) {
     auto found = pending.find(node);
     if (found == pending.end()) continue;
-    Array g = std::move(found->second);
+    Array g = after_hooks(*node, std::move(found->second));
     pending.erase(found);
-    if (node->leaf || node->retains_grad) accumulate_kept(node->grad, g);
+    if (wanted) {
+      if (auto place = wanted->find(node); place != wanted->end()) accumulate_kept(place->second, g);
+    } else if (node->leaf || node->retains_grad) {
+      accumulate_kept(node->grad, g);
+    }
     if (node->leaf) continue;
     Grads grads = apply_rule(*node, g);
     g = Array();
@@ -101,6 +139,35 @@ void run_backward(Pending pending, bool retain_graph) {
   if (retain_graph) return;
   // Inputs before outputs: when a node lets go of its inputs, they have none of their own any more.
   for (auto node = order.rbegin(); node != order.rend(); ++node) (*node)->inputs.clear();
+}
+
+/// Where the walk begins: tensors that require no gradient are passed over.
+Pending roots_of(std::span<const Tensor> tensors, std::span<const Array> gradients) {
+  ELBO_CHECK(tensors.size() == gradients.size(), AutogradError, "[backward] expected a gradient for each of ",
+             tensors.size(), " tensors, found ", gradients.size());
+  Pending roots;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const Tensor& tensor = tensors[i];
+    const Array& gradient = gradients[i];
+    ELBO_CHECK(tensor.defined() && gradient.defined(), AutogradError, "[backward] expected a ",
+               tensor.defined() ? "gradient" : "tensor", ", found an undefined one");
+    if (!tensor.requires_grad()) continue;
+    ELBO_CHECK(gradient.shape() == tensor.shape() && gradient.dtype() == tensor.dtype() &&
+                   gradient.device() == tensor.device(),
+               ShapeError, "[backward] expected a gradient of shape ", tensor.shape(), " (", tensor.dtype(),
+               "), found ", gradient.shape(), " (", gradient.dtype(), ")");
+    accumulate(roots[tensor.node().get()], gradient);
+  }
+  ELBO_CHECK(!roots.empty(), AutogradError,
+             "[backward] nothing that this tensor was computed from requires a gradient");
+  return roots;
+}
+
+/// The derivative of a single number with respect to itself.
+Array one_for(const Tensor& tensor) {
+  ELBO_CHECK(tensor.numel() == 1, AutogradError, "[backward] expected a single number, found shape ", tensor.shape(),
+             ": pass its gradient");
+  return Array::full(tensor.shape(), 1, tensor.array().options());
 }
 
 }  // namespace
@@ -162,7 +229,7 @@ Tensor record(const char* name, std::initializer_list<Tensor> inputs, Array outp
 
 Tensor record_constant(const char* name, std::initializer_list<Tensor> inputs, Array output) {
   for (const Tensor& input : inputs) {
-    ELBO_CHECK(!recording || !input.requires_grad(), AutogradError, "[", name,
+    ELBO_CHECK(!recording || !is_floating(output.dtype()) || !input.requires_grad(), AutogradError, "[", name,
                "] has no gradient, but an input of shape ", input.shape(), " requires one: detach() it");
   }
   return Tensor(std::move(output));
@@ -170,34 +237,64 @@ Tensor record_constant(const char* name, std::initializer_list<Tensor> inputs, A
 
 void Tensor::backward(bool retain_graph) {
   const detail::CalledOp called("backward");
-  ELBO_CHECK(numel() == 1, AutogradError, "[backward] expected a single number, found shape ", shape(),
-             ": pass its gradient");
-  backward(Array::full(shape(), 1, array().options()), retain_graph);
+  const Array one = one_for(*this);
+  elbo::backward({this, 1}, {&one, 1}, retain_graph);
 }
 
-void Tensor::backward(const Array& gradient, bool retain_graph) {
-  elbo::backward({this, 1}, {&gradient, 1}, retain_graph);
+void Tensor::backward(const Tensor& gradient, bool retain_graph) {
+  const Array none, &given = gradient.defined() ? gradient.array() : none;
+  elbo::backward({this, 1}, {&given, 1}, retain_graph);
 }
 
 void backward(std::span<const Tensor> tensors, std::span<const Array> gradients, bool retain_graph) {
-  ELBO_CHECK(tensors.size() == gradients.size(), AutogradError, "[backward] expected a gradient for each of ",
-             tensors.size(), " tensors, found ", gradients.size());
-  Pending roots;
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const Tensor& tensor = tensors[i];
-    const Array& gradient = gradients[i];
-    ELBO_CHECK(tensor.defined() && gradient.defined(), AutogradError, "[backward] expected a ",
-               tensor.defined() ? "gradient" : "tensor", ", found an undefined one");
-    if (!tensor.requires_grad()) continue;
-    ELBO_CHECK(gradient.shape() == tensor.shape() && gradient.dtype() == tensor.dtype() &&
-                   gradient.device() == tensor.device(),
-               ShapeError, "[backward] expected a gradient of shape ", tensor.shape(), " (", tensor.dtype(),
-               "), found ", gradient.shape(), " (", gradient.dtype(), ")");
-    accumulate(roots[tensor.node().get()], gradient);
-  }
-  ELBO_CHECK(!roots.empty(), AutogradError,
-             "[backward] nothing that this tensor was computed from requires a gradient");
-  run_backward(std::move(roots), retain_graph);
+  run_backward(roots_of(tensors, gradients), retain_graph);
 }
 
+std::size_t Tensor::register_hook(std::function<Tensor(const Tensor&)> hook) const {
+  ELBO_CHECK(requires_grad(), AutogradError,
+             "[register_hook] nothing that this tensor was computed from requires a gradient");
+  ELBO_CHECK(hook, AutogradError, "[register_hook] expected a function, found none");
+  node()->hooks.push_back(std::move(hook));
+  return node()->hooks.size() - 1;
+}
+
+void Tensor::remove_hook(std::size_t number) const {
+  ELBO_CHECK(node() && number < node()->hooks.size() && node()->hooks[number], IndexError,
+             "[remove_hook] there is no hook ", number);
+  node()->hooks[number] = nullptr;
+}
+
+namespace autograd {
+
+std::vector<Tensor> grad(std::span<const Tensor> outputs, std::span<const Tensor> inputs,
+                         std::span<const Tensor> gradients, bool retain_graph, bool allow_unused) {
+  const detail::CalledOp called("grad");
+  std::vector<Array> seeds;
+  for (const Tensor& gradient : gradients) seeds.push_back(gradient.defined() ? gradient.array() : Array());
+  if (gradients.empty())
+    for (const Tensor& output : outputs) seeds.push_back(one_for(output));
+  Pending wanted;
+  for (const Tensor& input : inputs) {
+    ELBO_CHECK(input.requires_grad(), AutogradError,
+               "[grad] expected inputs that require a gradient, found one of shape ", input.shape(), " that does not");
+    wanted[input.node().get()];
+  }
+  run_backward(roots_of(outputs, seeds), retain_graph, &wanted);
+  std::vector<Tensor> grads;
+  for (const Tensor& input : inputs) {
+    const Array& g = wanted[input.node().get()];
+    ELBO_CHECK(allow_unused || g.defined(), AutogradError, "[grad] the outputs do not depend on input ", grads.size(),
+               " of shape ", input.shape(), ": pass allow_unused to get an undefined gradient");
+    grads.emplace_back(g);
+  }
+  return grads;
+}
+
+std::vector<Tensor> grad(std::initializer_list<Tensor> outputs, std::initializer_list<Tensor> inputs,
+                         std::initializer_list<Tensor> gradients, bool retain_graph, bool allow_unused) {
+  const auto span_of = [](const std::initializer_list<Tensor>& list) { return std::span(list.begin(), list.size()); };
+  return grad(span_of(outputs), span_of(inputs), span_of(gradients), retain_graph, allow_unused);
+}
+
+}  // namespace autograd
 }  // namespace elbo

@@ -52,8 +52,9 @@ inline SavedArray save_if(bool needed, const Array& array) { return needed ? sav
 /// `name` is a string literal. An input may be undefined, such as a bias that is not there; it needs no gradient.
 Tensor record(const char* name, std::span<const Tensor> inputs, Array output, Rule rule);
 Tensor record(const char* name, std::initializer_list<Tensor> inputs, Array output, Rule rule);
-/// The output of an op that has no gradient. Throws AutogradError if an input requires one and recording is on: a
-/// gradient is never dropped silently; `detach()` the input to say that it is a constant.
+/// The output of an op that has no gradient. Throws AutogradError if it is floating, an input requires a gradient and
+/// recording is on: a gradient is never dropped silently; `detach()` the input to say that it is a constant. Integers,
+/// such as what a comparison gives, have none in any case.
 Tensor record_constant(const char* name, std::initializer_list<Tensor> inputs, Array output);
 
 /// False inside a NoGradGuard.
@@ -77,8 +78,12 @@ struct Node {
   bool leaf = false;
   bool retains_grad = false;
   bool freed = false;
-  Array grad;  ///< of a leaf, or where retain_grad was called
+  Array grad;                                               ///< of a leaf, or where retain_grad was called
+  std::vector<std::function<Tensor(const Tensor&)>> hooks;  ///< empty ones were removed
 };
+
+/// The gradient of a leaf, or undefined: Tensor::grad without a tensor around it.
+const Array& gradient_of(const Tensor& tensor);
 
 }  // namespace detail
 }  // namespace elbo

@@ -142,7 +142,7 @@ class Backend {
   virtual Status unary_grad(UnaryOp op, View gx, ConstView x, ConstView y, ConstView g, double p0, double p1) {
     return unsupported("unary_grad");
   }
-  /// out = f(a, b); a and b broadcast to out's shape. out may be a or b where their shapes are equal.
+  /// out = f(a, b); a and b broadcast to out's shape. out may be an operand of its own shape.
   virtual Status binary(BinaryOp op, View out, ConstView a, ConstView b) { return unsupported("binary"); }
   /// out = f.grad_a(a, b, g) for side 0, f.grad_b for side 1; a, b and g broadcast to out's shape.
   virtual Status binary_grad(BinaryOp op, int side, View out, ConstView a, ConstView b, ConstView g) {

@@ -43,9 +43,11 @@ Array binary_grad(BinaryOp op, int side, const Array& a, const Array& b, const A
   return out;
 }
 
-void add_(Array& a, const Array& b) {
+void add_(Array& a, const Array& b) { binary_(BinaryOp::add, a, b); }
+
+void binary_(BinaryOp op, Array& a, const Array& b) {
   View out = a.mutable_view();
-  check(on(a).binary(BinaryOp::add, out, out, b.view()), "add_", a);
+  check(on(a).binary(op, out, out, b.view()), "binary_", a);
 }
 
 void accumulate_(Array& total, const Array& x) {
@@ -85,7 +87,7 @@ Array expand(const Array& x, const Shape& shape) {
     int dim = shape.rank() - 1 - i;
     to.steps[dim] = step_out;
     step_out *= shape[dim];
-    std::int64_t size = i < x.shape().rank() ? x.shape().back(i) : 1;
+    std::int64_t size = i < x.shape().rank() ? x.shape()[-1 - i] : 1;
     from.steps[dim] = size == 1 ? 0 : step_x;
     step_x *= size;
   }
@@ -226,9 +228,9 @@ Array normalize_grad(const Array& xhat, const Array& var, const Array& g, double
 Array matmul(const Array& a, const Array& b, MatmulOptions options, const Array& bias) {
   const Shape &sa = a.shape(), &sb = b.shape();
   MatmulArgs args{};
-  args.m = options.transpose_a ? sa.back(0) : sa.back(1);
-  args.k = options.transpose_a ? sa.back(1) : sa.back(0);
-  args.n = options.transpose_b ? sb.back(1) : sb.back(0);
+  args.m = options.transpose_a ? sa.back() : sa[-2];
+  args.k = options.transpose_a ? sa[-2] : sa.back();
+  args.n = options.transpose_b ? sb[-2] : sb.back();
   const Shape& longer = sa.rank() >= sb.rank() ? sa : sb;
   Shape shape = longer.without(longer.rank() - 1).with(longer.rank() - 2, args.m).insert(longer.rank() - 1, args.n);
   args.batch = 1;

@@ -29,6 +29,8 @@ inline Array scale(const Array& a, double factor) { return unary(UnaryOp::mul_sc
 inline Array divide(const Array& a, double divisor) { return unary(UnaryOp::div_scalar, a, divisor); }
 /// a += b, in place; b of a's shape.
 void add_(Array& a, const Array& b);
+/// a = op(a, b), in place; b broadcasts to a's shape, and shares no memory with it unless it is a.
+void binary_(BinaryOp op, Array& a, const Array& b);
 Array compare(CompareOp op, const Array& a, const Array& b, const Shape& shape);
 /// total (float64) += x (floating), in place; of one shape.
 void accumulate_(Array& total, const Array& x);
@@ -82,6 +84,9 @@ Array slice(const Array& x, std::span<const std::int64_t> starts, const Shape& s
 /// Its gradient: g put at that place in an array of `shape`, the rest `value`. With steps of one, padding.
 Array unslice(const Array& g, const Shape& shape, std::span<const std::int64_t> starts,
               std::span<const std::int64_t> steps, double value = 0);
+/// The same into an array that is there, in place.
+void assign_box(Array& to, const Array& from, std::span<const std::int64_t> starts,
+                std::span<const std::int64_t> steps);
 Array concatenate(std::span<const Array> parts, int axis);
 Array gather(const Array& x, const Array& indices, int axis);
 Array scatter_add(const Array& g, const Array& indices, const Shape& shape, int axis);

@@ -72,10 +72,16 @@ Array slice(const Array& x, std::span<const std::int64_t> starts, const Shape& s
 Array unslice(const Array& g, const Shape& shape, std::span<const std::int64_t> starts,
               std::span<const std::int64_t> steps, double value) {
   Array out = Array::full(shape, value, g.options());
-  if (g.numel() == 0) return out;
-  copy_box(g, g.shape(), box_at<Strided>(out.raw(), shape, g.dtype(), starts, steps),
-           box_at<ConstStrided>(g.raw(), g.shape(), g.dtype(), zeros, ones));
+  assign_box(out, g, starts, steps);
   return out;
+}
+
+void assign_box(Array& to, const Array& from, std::span<const std::int64_t> starts,
+                std::span<const std::int64_t> steps) {
+  if (from.numel() == 0) return;
+  to.mark_written();
+  copy_box(from, from.shape(), box_at<Strided>(to.raw(), to.shape(), from.dtype(), starts, steps),
+           box_at<ConstStrided>(from.raw(), from.shape(), from.dtype(), zeros, ones));
 }
 
 Array concatenate(std::span<const Array> parts, int axis) {

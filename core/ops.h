@@ -7,15 +7,14 @@
 #include "api.h"
 #include "backend_types.h"
 #include "generator.h"
-#include "tensor.h"
+#include "indexing.h"
 
 /// Every op on tensors. Each checks shapes, dtypes and devices before it computes and throws ShapeError, DTypeError,
 /// DeviceError or IndexError with a message such as `[matmul] inner dimensions differ: a [2, 3], b [4, 5]`; operands
 /// must agree in dtype and device. Unless it says otherwise an op takes float32 or float64, returns the dtype it was
-/// given, and has a gradient for every floating operand. Axes may be negative, counted from the end.
+/// given, and has a gradient for every floating operand. Axes may be negative, counted from the end. Where an operand
+/// may be a number it takes the other one's dtype (DTypeError for a fraction beside integers); one of them is a tensor.
 namespace ELBO_API elbo {
-
-using Axes = std::vector<int>;
 
 // ---- elementwise, one operand (formulas: functors.h)
 Tensor neg(const Tensor& x);
@@ -46,65 +45,58 @@ Tensor div_scalar(const Tensor& x, double c);
 Tensor pow(const Tensor& x, double exponent);
 Tensor leaky_relu(const Tensor& x, double negative_slope = 0.01);
 Tensor elu(const Tensor& x, double alpha = 1.0);
-/// min(max(x, lo), hi); the gradient passes where lo <= x <= hi.
-Tensor clamp(const Tensor& x, double lo, double hi);
+/// min(max(x, lo), hi), either of which may be left out: `clamp(x, 0, {})`. The gradient passes where lo <= x <= hi.
+Tensor clamp(const Tensor& x, std::optional<double> lo, std::optional<double> hi);
 
 // ---- elementwise, operands broadcast by NumPy's rules
-Tensor add(const Tensor& a, const Tensor& b);
-Tensor sub(const Tensor& a, const Tensor& b);
-Tensor mul(const Tensor& a, const Tensor& b);
-Tensor div(const Tensor& a, const Tensor& b);
+Tensor add(const Operand& a, const Operand& b);
+Tensor sub(const Operand& a, const Operand& b);
+Tensor mul(const Operand& a, const Operand& b);
+Tensor div(const Operand& a, const Operand& b);
 /// The larger of two; equal operands share the gradient equally.
-Tensor maximum(const Tensor& a, const Tensor& b);
-Tensor minimum(const Tensor& a, const Tensor& b);
-/// condition (uint8) ? a : b. No gradient for the condition.
-Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
+Tensor maximum(const Operand& a, const Operand& b);
+Tensor minimum(const Operand& a, const Operand& b);
+/// condition (uint8) ? a : b, of any dtype; of two numbers, float32. No gradient for the condition.
+Tensor where(const Tensor& condition, const Operand& a, const Operand& b);
 
 inline Tensor operator-(const Tensor& x) { return neg(x); }
-inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
-inline Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }
-inline Tensor operator*(const Tensor& a, const Tensor& b) { return mul(a, b); }
-inline Tensor operator/(const Tensor& a, const Tensor& b) { return div(a, b); }
-Tensor operator+(const Tensor& x, double c);
-Tensor operator+(double c, const Tensor& x);
-Tensor operator-(const Tensor& x, double c);
-Tensor operator-(double c, const Tensor& x);
-Tensor operator*(const Tensor& x, double c);
-Tensor operator*(double c, const Tensor& x);
-Tensor operator/(const Tensor& x, double c);
-Tensor operator/(double c, const Tensor& x);
+inline Tensor operator+(const Operand& a, const Operand& b) { return add(a, b); }
+inline Tensor operator-(const Operand& a, const Operand& b) { return sub(a, b); }
+inline Tensor operator*(const Operand& a, const Operand& b) { return mul(a, b); }
+inline Tensor operator/(const Operand& a, const Operand& b) { return div(a, b); }
 
-// ---- without gradients: comparisons of any dtype, to uint8; they throw AutogradError for operands that require one
-Tensor eq(const Tensor& a, const Tensor& b);
-Tensor ne(const Tensor& a, const Tensor& b);
-Tensor lt(const Tensor& a, const Tensor& b);
-Tensor le(const Tensor& a, const Tensor& b);
-Tensor gt(const Tensor& a, const Tensor& b);
-Tensor ge(const Tensor& a, const Tensor& b);
-Tensor logical_and(const Tensor& a, const Tensor& b);
-Tensor logical_or(const Tensor& a, const Tensor& b);
-Tensor logical_xor(const Tensor& a, const Tensor& b);
+// ---- without gradients: comparisons of any dtype, elementwise, to uint8. Beside integers a number that their type
+// cannot hold is compared as float64. The result is a constant, whether or not the operands require a gradient.
+Tensor eq(const Operand& a, const Operand& b);
+Tensor ne(const Operand& a, const Operand& b);
+Tensor lt(const Operand& a, const Operand& b);
+Tensor le(const Operand& a, const Operand& b);
+Tensor gt(const Operand& a, const Operand& b);
+Tensor ge(const Operand& a, const Operand& b);
+Tensor logical_and(const Operand& a, const Operand& b);
+Tensor logical_or(const Operand& a, const Operand& b);
+Tensor logical_xor(const Operand& a, const Operand& b);
+
+inline Tensor operator==(const Operand& a, const Operand& b) { return eq(a, b); }
+inline Tensor operator!=(const Operand& a, const Operand& b) { return ne(a, b); }
+inline Tensor operator<(const Operand& a, const Operand& b) { return lt(a, b); }
+inline Tensor operator<=(const Operand& a, const Operand& b) { return le(a, b); }
+inline Tensor operator>(const Operand& a, const Operand& b) { return gt(a, b); }
+inline Tensor operator>=(const Operand& a, const Operand& b) { return ge(a, b); }
 Tensor logical_not(const Tensor& x);
 /// The index (int64) of the first maximum along `axis`.
 Tensor argmax(const Tensor& x, int axis, bool keepdim = false);
 /// Another dtype. Between floating types it has a gradient; a cast to or from an integer type is a constant.
 Tensor cast(const Tensor& x, DType dtype);
 
-// ---- reductions over `axes`, or over all without them or for an empty list
-Tensor sum(const Tensor& x);
-Tensor sum(const Tensor& x, const Axes& axes, bool keepdim = false);
-Tensor mean(const Tensor& x);
-Tensor mean(const Tensor& x, const Axes& axes, bool keepdim = false);
+// ---- reductions over `axes`: one, several in braces, or all without them
+Tensor sum(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
+Tensor mean(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
 /// The variance, divided by n - correction: 1 is Bessel's, PyTorch's default.
-Tensor var(const Tensor& x, double correction = 1);
-Tensor var(const Tensor& x, const Axes& axes, double correction = 1, bool keepdim = false);
-/// The same for `var(x, {0})`, which would otherwise be read as a correction of 0.
-Tensor var(const Tensor& x, std::initializer_list<int> axes, double correction = 1, bool keepdim = false);
+Tensor var(const Tensor& x, const Axes& axes = {}, double correction = 1, bool keepdim = false);
 /// The maximum; elements that tie for it share the gradient equally. Throws ShapeError over 0 elements.
-Tensor max(const Tensor& x);
-Tensor max(const Tensor& x, const Axes& axes, bool keepdim = false);
-Tensor min(const Tensor& x);
-Tensor min(const Tensor& x, const Axes& axes, bool keepdim = false);
+Tensor max(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
+Tensor min(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
 /// log(sum(exp(x))) along one axis, without overflow.
 Tensor logsumexp(const Tensor& x, int axis, bool keepdim = false);
 Tensor softmax(const Tensor& x, int axis);
@@ -148,6 +140,8 @@ Tensor reshape(const Tensor& x, std::initializer_list<std::int64_t> sizes);
 Tensor reshape(const Tensor& x, const Shape& shape);
 /// Dimensions from `start` on become one.
 Tensor flatten(const Tensor& x, int start = 1);
+/// Repeated to a shape to which it broadcasts. A copy.
+Tensor expand(const Tensor& x, const Shape& shape);
 /// Two axes change places. A copy.
 Tensor transpose(const Tensor& x, int axis_a, int axis_b);
 /// Axis i of the result is axis dims[i] of x. A copy.

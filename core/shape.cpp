@@ -68,7 +68,7 @@ Shape broadcast(const Shape& a, const Shape& b, const char* op) {
   const Shape& shorter = a.rank() >= b.rank() ? b : a;
   Shape out = longer;
   for (int i = 0; i < shorter.rank(); ++i) {
-    std::int64_t x = longer.back(i), y = shorter.back(i);
+    std::int64_t x = longer[-1 - i], y = shorter[-1 - i];
     ELBO_CHECK(x == y || x == 1 || y == 1, ShapeError, "[", op, "] shapes do not broadcast: ", a, " and ", b);
     out = out.with(longer.rank() - 1 - i, x == 1 ? y : x);
   }

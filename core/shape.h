@@ -5,6 +5,9 @@
 #include <iosfwd>
 #include <span>
 #include <string>
+#include <vector>
+
+#include "errors.h"
 
 #include "api.h"
 
@@ -23,23 +26,28 @@ class Shape {
   explicit Shape(std::span<const std::int64_t> sizes);
 
   constexpr int rank() const { return rank_; }
-  constexpr std::int64_t operator[](int dim) const { return sizes_[static_cast<std::size_t>(dim)]; }
+  /// The size of a dimension; negative ones count from the end. Throws IndexError outside [-rank, rank).
+  constexpr std::int64_t operator[](int dim) const {
+    const int from_front = dim < 0 ? dim + rank_ : dim;
+    if (from_front < 0 || from_front >= rank_) fail_dimension(dim);
+    return sizes_[static_cast<std::size_t>(from_front)];
+  }
   constexpr std::int64_t numel() const {
     std::int64_t n = 1;
-    for (int i = 0; i < rank_; ++i) n *= (*this)[i];
+    for (std::int64_t size : *this) n *= size;
     return n;
   }
   constexpr const std::int64_t* begin() const { return sizes_.data(); }
   constexpr const std::int64_t* end() const { return sizes_.data() + rank_; }
   constexpr bool operator==(const Shape& other) const {
     if (rank_ != other.rank_) return false;
-    for (int i = 0; i < rank_; ++i)
-      if ((*this)[i] != other[i]) return false;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(rank_); ++i)
+      if (sizes_[i] != other.sizes_[i]) return false;
     return true;
   }
 
-  /// The dimension counted from the end: back() is the last, back(1) the one before it.
-  constexpr std::int64_t back(int from_end = 0) const { return (*this)[rank_ - 1 - from_end]; }
+  /// The last size.
+  constexpr std::int64_t back() const { return (*this)[-1]; }
   /// Axis in [0, rank) for an axis in [-rank, rank). Throws IndexError outside that, naming `op`.
   int axis(int dim, const char* op) const;
   /// This shape with dimension `dim` (0 <= dim < rank) of another size, removed, or inserted before it. Throws as the
@@ -53,9 +61,31 @@ class Shape {
  private:
   /// Throws unless this is a shape that the constructor would make.
   void check() const;
+  [[noreturn]] void fail_dimension(int dim) const {
+    fail<IndexError>("[Shape] expected a dimension in [", -rank_, ", ", rank_, "), found ", dim);
+  }
 
   std::array<std::int64_t, max_rank> sizes_{};
   int rank_ = 0;
+};
+
+/// The axes that a reduction goes over, as an argument: one number, or several in braces; none of them means all.
+/// Negative ones count from the end.
+class Axes {
+ public:
+  Axes() = default;
+  Axes(int axis) : axes_{axis} {}                          // NOLINT(google-explicit-constructor)
+  Axes(std::initializer_list<int> axes) : axes_(axes) {}   // NOLINT(google-explicit-constructor)
+  Axes(std::vector<int> axes) : axes_(std::move(axes)) {}  // NOLINT(google-explicit-constructor)
+
+  bool empty() const { return axes_.empty(); }
+  std::size_t size() const { return axes_.size(); }
+  void push_back(int axis) { axes_.push_back(axis); }
+  std::vector<int>::const_iterator begin() const { return axes_.begin(); }
+  std::vector<int>::const_iterator end() const { return axes_.end(); }
+
+ private:
+  std::vector<int> axes_;
 };
 
 /// NumPy's broadcasting: aligned at the last dimension, sizes equal or 1. Throws ShapeError naming `op` and both.

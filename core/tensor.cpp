@@ -38,10 +38,12 @@ Tensor& Tensor::requires_grad_(bool wanted) {
 
 bool Tensor::is_leaf() const { return !node() || node()->leaf; }
 
-const Array& Tensor::grad() const {
+const Array& detail::gradient_of(const Tensor& tensor) {
   static const Array none;
-  return node() ? node()->grad : none;
+  return tensor.node() ? tensor.node()->grad : none;
 }
+
+Tensor Tensor::grad() const { return Tensor(detail::gradient_of(*this)); }
 
 Tensor& Tensor::retain_grad() {
   ELBO_CHECK(requires_grad(), AutogradError,
@@ -117,6 +119,10 @@ Tensor ones(const Shape& shape, TensorOptions options) {
 Tensor full(const Shape& shape, double value, TensorOptions options) {
   return Tensor(Array::full(shape, value, options));
 }
+
+Tensor zeros_like(const Tensor& x) { return full_like(x, 0); }
+Tensor ones_like(const Tensor& x) { return full_like(x, 1); }
+Tensor full_like(const Tensor& x, double value) { return full(x.shape(), value, x.array().options()); }
 
 Tensor arange(std::int64_t n, TensorOptions options) {
   const CalledOp called("arange");

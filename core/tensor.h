@@ -1,6 +1,9 @@
 #pragma once
+#include <concepts>
+#include <functional>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -11,11 +14,15 @@ namespace ELBO_API elbo {
 
 namespace detail {
 struct Node;
-}
+struct InPlace;
+}  // namespace detail
+
+class Operand;
+class TensorIndex;
 
 /// An array that remembers how it was computed, so that `backward()` can tell the gradient of a scalar with respect to
 /// every leaf that asked for one. A handle: copies share the array, the gradient and the history. Gradients are first
-/// order: `backward()` itself is not recorded.
+/// order: `backward()` itself is not recorded. Methods that have the name of an op in ops.h are that op.
 class Tensor {
  public:
   /// A tensor that is not there: `defined()` is false, and every other method and op throws AutogradError.
@@ -32,14 +39,18 @@ class Tensor {
   DType dtype() const { return array().dtype(); }
   Device device() const { return array().device(); }
   std::int64_t numel() const { return array().numel(); }
+  /// The number of dimensions, and the size of one; negative ones count from the end. Throws IndexError outside.
+  int dim() const { return shape().rank(); }
+  std::int64_t size(int axis) const { return shape()[axis]; }
 
   /// True if this is a leaf that asked for its gradient, or was computed from one.
   bool requires_grad() const { return impl().node != nullptr; }
   /// Asks for the gradient of a leaf, or no longer. Throws AutogradError on a computed tensor.
   Tensor& requires_grad_(bool wanted = true);
   bool is_leaf() const;
-  /// The gradient that backward() left at this leaf (or computed tensor with retain_grad), undefined before that.
-  const Array& grad() const;
+  /// The gradient that backward() left at this leaf (or computed tensor with retain_grad), a constant; undefined before
+  /// that. It shares its memory with the one kept here, so that `w.grad() *= 0.5` scales that.
+  Tensor grad() const;
   /// Keeps the gradient of a computed tensor too. Throws AutogradError if it has none.
   Tensor& retain_grad();
   /// Drops the gradient, so that the next backward() starts anew.
@@ -50,18 +61,89 @@ class Tensor {
   /// or if a value that a rule needs was written in place since.
   void backward(bool retain_graph = false);
   /// The same for a tensor of any shape: `gradient`, of that shape and dtype, is the derivative of the unnamed scalar.
-  void backward(const Array& gradient, bool retain_graph = false);
+  void backward(const Tensor& gradient, bool retain_graph = false);
+  /// Calls `hook` in backward() with the gradient of this tensor, once all of it is there; what it returns takes the
+  /// gradient's place, an undefined tensor leaves it. Throws AutogradError if this tensor has no gradient. Returns a
+  /// number for remove_hook, which throws IndexError for one that is not there.
+  std::size_t register_hook(std::function<Tensor(const Tensor& gradient)> hook) const;
+  void remove_hook(std::size_t number) const;
 
   /// The same array as a constant, without history.
   Tensor detach() const { return Tensor(array()); }
   /// The one element as a number. Throws ShapeError unless there is exactly one.
   double item() const { return array().item(); }
+  /// All elements in row-major order, copied to the host. Throws DTypeError for another type.
+  template <class T>
+  std::vector<T> to_vector() const {
+    return array().to_vector<T>();
+  }
+
+  /// This tensor on another device, or in another dtype (see cast); itself where it is that already. The gradient goes
+  /// back.
+  Tensor to(Device device) const;
+  Tensor to(DType dtype) const;
+
+  // ---- writing in place: what shares this tensor's memory, as views do, sees it. Where a gradient was recorded
+  // through the value before, backward() throws AutogradError instead of giving a wrong one. While gradients are
+  // recorded, they throw AutogradError for a leaf that requires one, and where a gradient would have to be recorded
+  // although a view or a gradient rule holds the same memory: `x = x + y` makes a new tensor.
+  /// The operand broadcasts to this shape. Throws ShapeError where this one would have to grow.
+  Tensor& operator+=(const Operand& other);
+  Tensor& operator-=(const Operand& other);
+  Tensor& operator*=(const Operand& other);
+  Tensor& operator/=(const Operand& other);
+  /// Takes the values of `source`, which broadcasts to this shape, of any dtype (see cast) and device.
+  Tensor& copy_(const Tensor& source);
+  /// Throws ValueError where an integer type cannot hold `value`.
+  Tensor& fill_(double value);
+  Tensor& zero_() { return fill_(0); }
+
+  // ---- parts
+  /// Element, row, ... i along dimension 0: a view. Negative ones count from the end. Throws IndexError.
+  Tensor operator[](std::int64_t i) const;
+  /// `x.index({Slice(1, {}), 0})` is NumPy's `x[1:, 0]`: see TensorIndex. A view where the elements lie side by side,
+  /// such as x.index({2}) or x.index({0, Slice(1, 3)}), otherwise a copy: to write there, use index_put_.
+  Tensor index(std::initializer_list<TensorIndex> indices) const;
+  /// Writes there, in place; the value broadcasts to what index() gives. Throws ValueError for an index that is a
+  /// tensor.
+  Tensor& index_put_(std::initializer_list<TensorIndex> indices, const Operand& value);
+  /// Elements begin, begin + step, ... below end along `axis`: the op of this name.
+  Tensor slice(int axis, std::int64_t begin, std::int64_t end, std::int64_t step = 1) const;
+  Tensor index_select(int axis, const Tensor& indices) const;
+
+  // ---- ops as methods
+  Tensor reshape(std::initializer_list<std::int64_t> sizes) const;
+  Tensor reshape(const Shape& shape) const;
+  Tensor flatten(int start = 0) const;
+  Tensor transpose(int axis_a, int axis_b) const;
+  Tensor permute(const std::vector<int>& dims) const;
+  Tensor neg() const;
+  Tensor square() const;
+  Tensor sqrt() const;
+  Tensor exp() const;
+  Tensor log() const;
+  Tensor abs() const;
+  Tensor relu() const;
+  Tensor sigmoid() const;
+  Tensor tanh() const;
+  Tensor pow(double exponent) const;
+  Tensor clamp(std::optional<double> lo, std::optional<double> hi) const;
+  Tensor sum(const Axes& axes = {}, bool keepdim = false) const;
+  Tensor mean(const Axes& axes = {}, bool keepdim = false) const;
+  Tensor var(const Axes& axes = {}, double correction = 1, bool keepdim = false) const;
+  Tensor max(const Axes& axes = {}, bool keepdim = false) const;
+  Tensor min(const Axes& axes = {}, bool keepdim = false) const;
+  Tensor argmax(int axis, bool keepdim = false) const;
+  Tensor softmax(int axis) const;
+  Tensor log_softmax(int axis) const;
+  Tensor matmul(const Tensor& other) const;
 
   /// The graph behind this tensor; null for a constant.
   const std::shared_ptr<detail::Node>& node() const { return impl().node; }
 
  private:
   friend struct detail::Node;
+  friend struct detail::InPlace;
   friend Tensor make_computed(Array array, std::shared_ptr<detail::Node> node);
   struct Impl {
     Array array;
@@ -73,6 +155,28 @@ class Tensor {
   }
   [[noreturn]] static void fail_undefined();
   std::shared_ptr<Impl> impl_;
+};
+
+/// An operand of an op on two: a tensor, or a number, which takes the dtype and the device of the other one. Made where
+/// it is passed; it does not outlive the call.
+class Operand {
+ public:
+  Operand(const Tensor& tensor) : tensor_(&tensor) {}  // NOLINT(google-explicit-constructor)
+  Operand(std::floating_point auto number)             // NOLINT(google-explicit-constructor)
+      : number_(static_cast<double>(number)) {}
+  Operand(std::integral auto number)  // NOLINT(google-explicit-constructor)
+      : number_(static_cast<double>(number)), whole_(static_cast<std::int64_t>(number)) {}
+
+  bool is_tensor() const { return tensor_ != nullptr; }
+  const Tensor& tensor() const { return *tensor_; }
+  double number() const { return number_; }
+  /// A number of an integer type.
+  const std::optional<std::int64_t>& whole() const { return whole_; }
+
+ private:
+  const Tensor* tensor_ = nullptr;
+  double number_ = 0;
+  std::optional<std::int64_t> whole_;
 };
 
 /// Tensor::backward from several tensors at once, in one walk through the graph that they share: `gradients[i]` is the
@@ -112,8 +216,26 @@ Tensor zeros(const Shape& shape, TensorOptions options = {});
 Tensor ones(const Shape& shape, TensorOptions options = {});
 /// Throws ValueError where an integer type cannot hold `value`.
 Tensor full(const Shape& shape, double value, TensorOptions options = {});
+/// A tensor of the shape, dtype and device of another.
+Tensor zeros_like(const Tensor& x);
+Tensor ones_like(const Tensor& x);
+Tensor full_like(const Tensor& x, double value);
 /// 0, 1, ..., n - 1. Throws ValueError where uint8 cannot hold them.
 Tensor arange(std::int64_t n, TensorOptions options = {});
+
+namespace autograd {
+
+/// The gradients of `outputs` with respect to `inputs`, leaves or computed, without touching grad() of any leaf.
+/// `gradients[i]` is the derivative of the unnamed scalar with respect to outputs[i]; without them, outputs are single
+/// numbers. An input that the outputs do not depend on gets an undefined tensor with `allow_unused`, and otherwise
+/// throws AutogradError. Gradients are first order: what comes back is a constant.
+std::vector<Tensor> grad(std::span<const Tensor> outputs, std::span<const Tensor> inputs,
+                         std::span<const Tensor> gradients = {}, bool retain_graph = false, bool allow_unused = false);
+std::vector<Tensor> grad(std::initializer_list<Tensor> outputs, std::initializer_list<Tensor> inputs,
+                         std::initializer_list<Tensor> gradients = {}, bool retain_graph = false,
+                         bool allow_unused = false);
+
+}  // namespace autograd
 
 /// While one lives, ops on this thread record nothing.
 class NoGradGuard {

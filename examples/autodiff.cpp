@@ -23,9 +23,9 @@ int main() try {
     Tensor loss = mean(square(slope * inputs + offset - targets));
     if (step % 50 == 0) std::cout << "step " << step << ": loss " << loss << "\n";
     loss.backward();
+    const NoGradGuard no_grad;
     for (Tensor parameter : {slope, offset}) {
-      NoGradGuard no_grad;
-      parameter.mutable_array().assign((parameter - Tensor(parameter.grad()) * 0.2).array());
+      parameter -= 0.2 * parameter.grad();
       parameter.zero_grad();
     }
   }

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <set>
 
+#include "../core/autograd.h"
 #include "../core/kernels.h"
 #include "strict_load.h"
 
@@ -74,7 +75,7 @@ void Optimizer::step() {
   slots_.clear();
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     auto& [name, tensor] = parameters_[i];
-    const Array& grad = tensor.grad();
+    const Array& grad = elbo::detail::gradient_of(tensor);
     if (!grad.defined()) continue;
     Array& array = tensor.mutable_array();
     ELBO_CHECK(array.device() == device(), DeviceError, "[", name_, "] expected parameter '", name, "' on ", device(),
@@ -168,7 +169,7 @@ Array clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm) {
              max_norm);
   std::vector<Array> grads;
   for (const Tensor& parameter : parameters)
-    if (parameter.grad().defined()) grads.push_back(parameter.grad());
+    if (const Array& grad = elbo::detail::gradient_of(parameter); grad.defined()) grads.push_back(grad);
   if (grads.empty()) return scalar(0, DType::float32, cpu);
   DType wide = DType::float32;
   for (const Array& grad : grads) {

@@ -120,11 +120,11 @@ auto same_for_threads(const Fn& compute) {
 inline std::size_t broadcast_index(int64_t i, const Shape& out, const Shape& shape) {
   int64_t index = 0, step = 1;
   for (int d = 0; d < out.rank(); ++d) {
-    const int64_t at = i % out.back(d);
-    i /= out.back(d);
+    const int64_t at = i % out[-1 - d];
+    i /= out[-1 - d];
     if (d >= shape.rank()) continue;
-    index += shape.back(d) == 1 ? 0 : at * step;
-    step *= shape.back(d);
+    index += shape[-1 - d] == 1 ? 0 : at * step;
+    step *= shape[-1 - d];
   }
   return static_cast<std::size_t>(index);
 }

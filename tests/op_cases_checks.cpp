@@ -51,7 +51,7 @@ Results run(const OpCase& c, DType dtype, elbo::Device device) {
   if (!y.requires_grad()) return results;
   y.backward(array_of(draw_gradient(c, y.shape()), y.shape(), y.dtype()).to(device));
   for (const Tensor& x : inputs)
-    if (x.requires_grad()) results.arrays.push_back(x.grad());
+    if (x.requires_grad()) results.arrays.push_back(x.grad().array());
   return results;
 }
 

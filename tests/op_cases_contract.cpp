@@ -19,7 +19,7 @@ void multiply(const double* a, const double* b, double* out, std::int64_t m, std
 
 /// The leading dimensions of a and b, broadcast, then [m, n].
 Ref naive_matmul(const Ref& a, const Ref& b) {
-  const std::int64_t m = a.shape.back(1), k = a.shape.back(), n = b.shape.back();
+  const std::int64_t m = a.shape[-2], k = a.shape.back(), n = b.shape.back();
   const Shape batch_a(std::span(a.shape.begin(), a.shape.end() - 2));
   const Shape batch_b(std::span(b.shape.begin(), b.shape.end() - 2));
   // Which matrix of a (and of b) each matrix of the result takes: an elementwise map over the numbers of the matrices.
@@ -85,7 +85,7 @@ void add_matmul(Table& table) {
     c.bench = row.bench;
     std::int64_t batch = 1;  // right for the benchmarked rows, whose leading dimensions agree
     for (int d = 0; d + 2 < row.a.rank(); ++d) batch *= row.a[d];
-    c.flops = 2 * static_cast<double>(batch * row.a.back(1) * row.a.back() * row.b.back());
+    c.flops = 2 * static_cast<double>(batch * row.a[-2] * row.a.back() * row.b.back());
     table.push_back(c);
   }
 }

@@ -118,7 +118,7 @@ void add_sums(Table& table) {
                 true);
   // Without Bessel's correction everywhere, with it where there are two elements or more.
   add_reduction(table,
-                {"var", [](const Tensor& x) { return elbo::var(x, 0); },
+                {"var", [](const Tensor& x) { return elbo::var(x, {}, 0); },
                  [](const Tensor& x, const Axes& axes, bool keepdim) { return elbo::var(x, axes, 0, keepdim); },
                  [](const Group& group) { return variance_of(group, 0); }},
                 true, " biased");

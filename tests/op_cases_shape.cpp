@@ -72,6 +72,20 @@ void add_flatten(Table& table) {
   }
 }
 
+void add_expand(Table& table) {
+  const std::vector<std::pair<Shape, Shape>> rows = {
+      {{3}, {2, 3}},    {{2, 1, 4}, {2, 3, 4}}, {{}, {2, 2}},           {{0, 1}, {2, 0, 3}},
+      {{2, 3}, {2, 3}}, {{5, 1}, {2, 5, 3}},    {{1, 784}, {128, 784}},
+  };
+  for (const auto& [from, to] : rows) {
+    OpCase c = named("expand", from.to_string() + " to " + to.to_string(), from);
+    c.size = size_for(to);
+    c.fn = [to = to](Tensors in) { return elbo::expand(in[0], to); };
+    c.reference = [to = to](Refs in) { return map(in[0], filled(to), [](double x, double) { return x; }); };
+    table.push_back(c);
+  }
+}
+
 Ref naive_permute(const Ref& x, const std::vector<int>& dims) {
   std::vector<std::int64_t> sizes;
   for (int d : dims) sizes.push_back(x.shape[d < 0 ? d + x.shape.rank() : d]);
@@ -328,6 +342,7 @@ void add_pad(Table& table) {
 void add_shape_ops(Table& table) {
   add_reshape(table);
   add_flatten(table);
+  add_expand(table);
   add_transpose(table);
   add_permute(table);
   add_concatenate(table);

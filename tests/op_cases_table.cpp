@@ -169,8 +169,8 @@ namespace {
 Shape broadcast_shape(const Shape& a, const Shape& b) {
   std::vector<std::int64_t> sizes;
   for (int from_end = std::max(a.rank(), b.rank()) - 1; from_end >= 0; --from_end) {
-    const std::int64_t na = from_end < a.rank() ? a.back(from_end) : 1;
-    const std::int64_t nb = from_end < b.rank() ? b.back(from_end) : 1;
+    const std::int64_t na = from_end < a.rank() ? a[-1 - from_end] : 1;
+    const std::int64_t nb = from_end < b.rank() ? b[-1 - from_end] : 1;
     sizes.push_back(na == 1 ? nb : na);
   }
   return Shape(std::span<const std::int64_t>(sizes));

@@ -118,7 +118,7 @@ void check(const Golden& golden) {
   CHECK(loss.item() == close(golden.losses[2], golden.losses[2]));
   for (const auto& [name, expected] : golden.grads) {
     INFO(name);
-    const std::vector<double> found = summary(parameters.at(name).grad());
+    const std::vector<double> found = summary(parameters.at(name).grad().array());
     const double norm = expected[1], count = static_cast<double>(parameters.at(name).numel());
     CHECK(norm > 1e-3);
     CHECK(found[0] == close(expected[0], norm * std::sqrt(count)));

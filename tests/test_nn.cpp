@@ -524,7 +524,8 @@ TEST_CASE("sequential: fused activations give the bits of the layers one by one"
       }
       sum(square(y)).backward();
       NamedArrays out = {{"y", y.array()}};
-      for (const auto& [name, parameter] : net.named_parameters()) out.emplace_back(name, parameter.grad().copy());
+      for (const auto& [name, parameter] : net.named_parameters())
+        out.emplace_back(name, parameter.grad().array().copy());
       return contents(out);
     };
     CHECK(run(true) == run(false));

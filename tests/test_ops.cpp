@@ -161,7 +161,7 @@ std::vector<double> weighted_gradient(const std::function<Tensor(const Tensor&)>
   std::vector<double> weights;
   for (std::int64_t i = 1; i <= y.numel(); ++i) weights.push_back(static_cast<double>(i));
   y.backward(array_of(weights, y.shape(), DType::float64));
-  return to_doubles(leaf.grad());
+  return to_doubles(leaf.grad().array());
 }
 
 using Doubles = std::vector<double>;
@@ -228,23 +228,18 @@ TEST_CASE("an operand used twice gets both gradients", "[ops]") {
   CHECK(weighted_gradient([](const Tensor& x) { return elbo::concatenate({x, x}, 0); }, {3, -1}) == Doubles{4, 6});
 }
 
-TEST_CASE("ops without a gradient refuse operands that require one", "[ops][errors]") {
+TEST_CASE("ops whose result is an integer record nothing", "[ops]") {
   const Tensor a(elbo::ones({2}).array(), true);
-  const auto message = [](const std::function<Tensor()>& fn) -> std::string {
-    try {
-      fn();
-    } catch (const elbo::AutogradError& error) {
-      return error.what();
-    }
-    return "nothing thrown";
-  };
-  const std::string rest = "] has no gradient, but an input of shape [2] requires one: detach() it";
-  CHECK(message([&] { return elbo::lt(a, a.detach()); }) == "[lt" + rest);
-  CHECK(message([&] { return elbo::lt(a.detach(), a); }) == "[lt" + rest);
-  CHECK(message([&] { return elbo::logical_not(a); }) == "[logical_not" + rest);
-  CHECK(message([&] { return elbo::argmax(a, 0); }) == "[argmax" + rest);
-  CHECK(message([&] { return elbo::cast(a, DType::int64); }) == "[cast" + rest);
-  CHECK(message([&] { return elbo::bernoulli(a); }) == "[bernoulli" + rest);
+  CHECK_FALSE(elbo::lt(a, a.detach()).requires_grad());
+  CHECK_FALSE(elbo::lt(a.detach(), a).requires_grad());
+  CHECK_FALSE(elbo::logical_not(a).requires_grad());
+  CHECK_FALSE(elbo::argmax(a, 0).requires_grad());
+  CHECK_FALSE(elbo::cast(a, DType::int64).requires_grad());
+}
+
+TEST_CASE("an op without a gradient refuses operands that require one", "[ops][errors]") {
+  const Tensor a(elbo::ones({2}).array(), true);
+  CHECK_THROWS_AS(elbo::bernoulli(a), elbo::AutogradError);
   const elbo::NoGradGuard guard;
-  CHECK_FALSE(elbo::lt(a, a).requires_grad());
+  CHECK_FALSE(elbo::bernoulli(a).requires_grad());
 }

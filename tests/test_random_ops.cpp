@@ -132,7 +132,7 @@ TEST_CASE("reparameterize is mu + exp(logvar / 2) eps, and so are its gradients"
     z.backward(array_of({1, -2, 3, 4, 5, -6}, {2, 3}, dtype));
     const auto found = values_of(z), m = values_of(mu), v = values_of(logvar),
                g = std::vector<double>{1, -2, 3, 4, 5, -6};
-    const auto to_mu = values_of(Tensor(mu.grad())), to_logvar = values_of(Tensor(logvar.grad()));
+    const auto to_mu = values_of(mu.grad()), to_logvar = values_of(logvar.grad());
     for (std::size_t i = 0; i < found.size(); ++i) {
       const double noise = std::exp(v[i] / 2) * eps[i];
       CHECK(eps[i] != 0);

@@ -175,6 +175,60 @@ TEST_CASE("broadcasting", "[tensor]") {
         "[where] shapes do not broadcast: [2] and [3]");
 }
 
+TEST_CASE("shape: sizes count from the end too, and nothing outside is read", "[tensor]") {
+  const Tensor x = zeros({2, 3, 4});
+  CHECK(x.shape()[-1] == 4);
+  CHECK(x.size(-3) == 2);
+  CHECK(x.size(1) == 3);
+  CHECK(x.dim() == 3);
+  CHECK(message<IndexError>([&] { x.size(3); }) == "[Shape] expected a dimension in [-3, 3), found 3");
+  CHECK(message<IndexError>([&] { (void)x.shape()[-4]; }) == "[Shape] expected a dimension in [-3, 3), found -4");
+  CHECK(message<IndexError>([] { (void)Shape{}.back(); }) == "[Shape] expected a dimension in [0, 0), found -1");
+}
+
+TEST_CASE("a number may stand on either side of every op on two operands", "[tensor]") {
+  const Tensor x = tensor({1, 2, 4});
+  CHECK(values(add(1, x)) == Floats{2, 3, 5});
+  CHECK(values(sub(1, x)) == Floats{0, -1, -3});
+  CHECK(values(div(x, 2)) == Floats{0.5, 1, 2});
+  CHECK(values(maximum(x, 2)) == Floats{2, 2, 4});
+  CHECK(values(minimum(2.5, x)) == Floats{1, 2, 2.5});
+  const auto bytes = [](const Tensor& y) { return y.to_vector<std::uint8_t>(); };
+  using Bytes = std::vector<std::uint8_t>;
+  CHECK(bytes(x > 1) == Bytes{0, 1, 1});
+  CHECK(bytes(2 >= x) == Bytes{1, 1, 0});
+  CHECK(bytes(x == 2) == Bytes{0, 1, 0});
+  CHECK(bytes(x != x) == Bytes{0, 0, 0});
+  CHECK(values(where(x < 3, x, 0)) == Floats{1, 2, 0});
+  CHECK(values(where(x < 3, 1.5, -1)) == Floats{1.5, 1.5, -1});
+  CHECK(values(clamp(x, 2, {})) == Floats{2, 2, 4});
+  CHECK(values(x.clamp({}, 2)) == Floats{1, 2, 2});
+  CHECK(message<ValueError>([] { add(1, 2); }) == "[add] expected a tensor among the operands, found two numbers");
+  CHECK(message<AutogradError>([] { Tensor() + 1; }) == "[add] expected a tensor, found an undefined one");
+
+  // In float64 the number is not rounded; beside integers it is compared as it is.
+  CHECK(maximum(tensor({0.1}, {DType::float64}), 0.1 + 1e-12).item() == 0.1 + 1e-12);
+  const Tensor whole = tensor({-1, 0, 1}, {DType::int64});
+  CHECK(bytes(whole > 0.5) == Bytes{0, 0, 1});
+  CHECK(bytes(whole == 1) == Bytes{0, 0, 1});
+  CHECK(bytes(tensor({0, 255}, {DType::uint8}) < 300) == Bytes{1, 1});
+  CHECK(bytes(tensor({0, 255}, {DType::uint8}) > -1) == Bytes{1, 1});
+  const std::int64_t large = (std::int64_t{1} << 53) + 1;
+  CHECK(bytes(Tensor(Array::from(std::vector{large, large - 1}, {2})) == large) == Bytes{1, 0});
+  CHECK(message<DTypeError>([&] { where(whole > 0, whole, 0.5); }) ==
+        "[where] expected a whole number beside int64, found 0.5");
+}
+
+TEST_CASE("tensors move between dtypes, and their gradients back", "[tensor]") {
+  Tensor x = tensor({1, 2}).requires_grad_();
+  const Tensor y = x.to(DType::float64);
+  CHECK(y.dtype() == DType::float64);
+  CHECK(y.to_vector<double>() == std::vector<double>{1, 2});
+  (y * y).sum().backward();
+  CHECK(values(x.grad()) == Floats{2, 4});
+  CHECK(x.to(cpu).array().raw() == x.array().raw());
+}
+
 TEST_CASE("operators with numbers", "[tensor]") {
   Tensor x = tensor({1, 2, 4});
   CHECK(values(x + 1) == Floats{2, 3, 5});
@@ -188,12 +242,16 @@ TEST_CASE("operators with numbers", "[tensor]") {
   CHECK(values(-x) == Floats{-1, -2, -4});
 }
 
-TEST_CASE("var: axes in braces are axes, not a correction", "[tensor]") {
+TEST_CASE("reductions take one axis as a number", "[tensor]") {
   Tensor x = tensor({{1, 2}, {3, 6}});
-  CHECK(values(var(x, {0})) == Floats{2, 8});
+  CHECK(values(var(x, 0)) == Floats{2, 8});
   CHECK(values(var(x, {1})) == Floats{0.5, 4.5});
-  CHECK(values(var(x, {0}, 0)) == Floats{1, 4});
-  CHECK(var(x, 0).item() == 3.5);
+  CHECK(values(var(x, 0, 0)) == Floats{1, 4});
+  CHECK(var(x, {}, 0).item() == 3.5);
+  CHECK(values(sum(x, -1)) == Floats{3, 9});
+  CHECK(values(x.mean(0)) == Floats{2, 4});
+  CHECK(x.max({0, 1}).item() == 6);
+  CHECK(x.sum(1, true).shape() == Shape{2, 1});
 }
 
 TEST_CASE("tensors print their numbers", "[tensor]") {

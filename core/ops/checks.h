@@ -47,6 +47,14 @@ inline void check_pair(const char* op, const Tensor& a, const Tensor& b) {
   check_same_device(op, a, b);
 }
 
+/// Two operands as tensors that can be computed with each other: a number becomes a tensor [] of the other one's dtype
+/// and device. Throws ValueError for two numbers or one that an integer type cannot hold, DTypeError for a fraction
+/// beside integers; and what check_pair throws.
+struct Pair {
+  Tensor a, b;
+  Pair(const char* op, const Operand& a, const Operand& b);
+};
+
 /// check_pair for floating operands.
 inline void check_floating_pair(const char* op, const Tensor& a, const Tensor& b) {
   check_floating(op, a);

@@ -1,4 +1,6 @@
 // Ops whose result is a constant: comparisons, logic, argmax; and cast.
+#include <cmath>
+
 #include "../autograd.h"
 #include "../kernels.h"
 #include "checks.h"
@@ -6,17 +8,29 @@
 namespace elbo {
 namespace {
 
-Tensor compare_op(CompareOp op, const char* name, const Tensor& a, const Tensor& b) {
+/// Whether a tensor's integer type lacks the number: a fraction, or one outside its range.
+bool lacks(const Operand& number, const Tensor& x) {
+  if (is_floating(x.dtype())) return false;
+  const double value = number.number();
+  if (x.dtype() == DType::uint8) return !(value >= 0 && value <= 255 && value == std::floor(value));
+  return !number.whole() && !(value >= -0x1p63 && value < 0x1p63 && value == std::floor(value));
+}
+
+Tensor compare_op(CompareOp op, const char* name, const Operand& a, const Operand& b) {
   const ops::CalledOp called(name);
-  ops::check_pair(name, a, b);
-  Shape shape = broadcast(a.shape(), b.shape(), name);
-  return record_constant(name, {a, b}, kernels::compare(op, a.array(), b.array(), shape));
+  if (!a.is_tensor() && b.is_tensor() && b.tensor().defined() && lacks(a, b.tensor()))
+    return compare_op(op, name, a, cast(b.tensor(), DType::float64));
+  if (a.is_tensor() && !b.is_tensor() && a.tensor().defined() && lacks(b, a.tensor()))
+    return compare_op(op, name, cast(a.tensor(), DType::float64), b);
+  const ops::Pair pair(name, a, b);
+  Shape shape = broadcast(pair.a.shape(), pair.b.shape(), name);
+  return record_constant(name, {pair.a, pair.b}, kernels::compare(op, pair.a.array(), pair.b.array(), shape));
 }
 
 }  // namespace
 
 #define ELBO_DEFINE_COMPARE(op, functor) \
-  Tensor op(const Tensor& a, const Tensor& b) { return compare_op(CompareOp::op, #op, a, b); }
+  Tensor op(const Operand& a, const Operand& b) { return compare_op(CompareOp::op, #op, a, b); }
 ELBO_COMPARE_OPS(ELBO_DEFINE_COMPARE)
 
 Tensor logical_not(const Tensor& x) {

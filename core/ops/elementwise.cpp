@@ -1,9 +1,37 @@
 // The elementwise ops, generated from the lists in functors.h.
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <vector>
+
 #include "../autograd.h"
 #include "../kernels.h"
 #include "checks.h"
 
 namespace elbo {
+
+namespace {
+
+/// A number as a tensor [] like `other`.
+Tensor number_like(const char* op, const Operand& number, const Tensor& other) {
+  ops::check_defined(op, other);
+  ELBO_CHECK(is_floating(other.dtype()) || number.whole() || number.number() == std::floor(number.number()), DTypeError,
+             "[", ops::called(op), "] expected a whole number beside ", other.dtype(), ", found ", number.number());
+  return Tensor(number.whole() && other.dtype() == DType::int64
+                    ? Array::from(std::vector{*number.whole()}, {}, other.device())
+                    : Array::full({}, number.number(), other.array().options()));
+}
+
+}  // namespace
+
+ops::Pair::Pair(const char* op, const Operand& left, const Operand& right) {
+  ELBO_CHECK(left.is_tensor() || right.is_tensor(), ValueError, "[", called(op),
+             "] expected a tensor among the operands, found two numbers");
+  a = left.is_tensor() ? left.tensor() : number_like(op, left, right.tensor());
+  b = right.is_tensor() ? right.tensor() : number_like(op, right, left.tensor());
+  check_pair(op, a, b);
+}
+
 namespace {
 
 /// What a gradient reads: the third column of the lists.
@@ -34,7 +62,6 @@ Tensor sum_op(BinaryOp op, const char* name, const Tensor& a, const Tensor& b, A
 }
 
 Tensor binary_op(BinaryOp op, const char* name, const Tensor& a, const Tensor& b) {
-  const ops::CalledOp called(name);
   ops::check_floating_pair(name, a, b);
   Shape shape = broadcast(a.shape(), b.shape(), name);
   Array y = kernels::binary(op, a.array(), b.array(), shape);
@@ -55,53 +82,52 @@ Tensor binary_op(BinaryOp op, const char* name, const Tensor& a, const Tensor& b
                 });
 }
 
+/// x op c, by the ops on one operand, which make no array of c; their names do not show in messages.
+std::optional<Tensor> with_number(BinaryOp op, const Tensor& x, double c) {
+  if (op == BinaryOp::add) return add_scalar(x, c);
+  if (op == BinaryOp::sub) return add_scalar(x, -c);
+  if (op == BinaryOp::mul) return mul_scalar(x, c);
+  if (op == BinaryOp::div) return div_scalar(x, c);
+  return {};
+}
+
+/// c op x, the same.
+std::optional<Tensor> number_with(BinaryOp op, double c, const Tensor& x) {
+  if (op == BinaryOp::add || op == BinaryOp::mul) return with_number(op, x, c);
+  if (op == BinaryOp::sub) return add_scalar(neg(x), c);
+  return {};
+}
+
+Tensor of_operands(BinaryOp op, const char* name, const Operand& a, const Operand& b) {
+  const ops::CalledOp called(name);
+  if (a.is_tensor() && b.is_tensor()) return binary_op(op, name, a.tensor(), b.tensor());
+  if (a.is_tensor())
+    if (auto y = with_number(op, a.tensor(), b.number())) return *y;
+  if (b.is_tensor())
+    if (auto y = number_with(op, a.number(), b.tensor())) return *y;
+  if (a.is_tensor() || b.is_tensor()) ops::check_floating(name, (a.is_tensor() ? a : b).tensor());
+  const ops::Pair pair(name, a, b);
+  return binary_op(op, name, pair.a, pair.b);
+}
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
 }  // namespace
 
 #define ELBO_DEFINE(op, functor, saves, ...) \
   Tensor op(const Tensor& x) { return unary_op(UnaryOp::op, #op, Saves::saves, x); }
 #define ELBO_DEFINE_1(op, functor, saves, ...) \
   Tensor op(const Tensor& x, double p) { return unary_op(UnaryOp::op, #op, Saves::saves, x, p); }
-#define ELBO_DEFINE_2(op, functor, saves, ...) \
-  Tensor op(const Tensor& x, double p0, double p1) { return unary_op(UnaryOp::op, #op, Saves::saves, x, p0, p1); }
+#define ELBO_DEFINE_2(op, functor, saves, ...)                                                         \
+  Tensor op(const Tensor& x, std::optional<double> p0, std::optional<double> p1) {                     \
+    return unary_op(UnaryOp::op, #op, Saves::saves, x, p0.value_or(-infinity), p1.value_or(infinity)); \
+  }
 #define ELBO_DEFINE_BINARY(op, ...) \
-  Tensor op(const Tensor& a, const Tensor& b) { return binary_op(BinaryOp::op, #op, a, b); }
+  Tensor op(const Operand& a, const Operand& b) { return of_operands(BinaryOp::op, #op, a, b); }
 
 ELBO_UNARY_OPS(ELBO_DEFINE)
 ELBO_UNARY_OPS_1(ELBO_DEFINE_1)
 ELBO_UNARY_OPS_2(ELBO_DEFINE_2)
 ELBO_BINARY_OPS(ELBO_DEFINE_BINARY)
-
-// With a number: what is wrong is said of the operator that was written, not of what it is made of.
-
-Tensor operator+(const Tensor& x, double c) {
-  const ops::CalledOp called("add");
-  return add_scalar(x, c);
-}
-Tensor operator+(double c, const Tensor& x) { return x + c; }
-
-Tensor operator-(const Tensor& x, double c) {
-  const ops::CalledOp called("sub");
-  return add_scalar(x, -c);
-}
-Tensor operator-(double c, const Tensor& x) {
-  const ops::CalledOp called("sub");
-  return add_scalar(neg(x), c);
-}
-
-Tensor operator*(const Tensor& x, double c) {
-  const ops::CalledOp called("mul");
-  return mul_scalar(x, c);
-}
-Tensor operator*(double c, const Tensor& x) { return x * c; }
-
-Tensor operator/(const Tensor& x, double c) {
-  const ops::CalledOp called("div");
-  return div_scalar(x, c);
-}
-Tensor operator/(double c, const Tensor& x) {
-  const ops::CalledOp called("div");
-  ops::check_floating("div", x);
-  return div(full({}, c, x.array().options()), x);
-}
 
 }  // namespace elbo

@@ -10,7 +10,7 @@ Shape leading(const Shape& shape) { return Shape(std::span(shape.begin(), shape.
 
 /// An operand as the kernel wants it: [m, n] where one matrix serves the whole batch, else [batch, m, n].
 Array as_batch(const Array& x, const Shape& lead) {
-  std::int64_t m = x.shape().back(1), n = x.shape().back();
+  std::int64_t m = x.shape()[-2], n = x.shape().back();
   if (leading(x.shape()).numel() == 1) return x.reshape({m, n});
   Shape full = lead.insert(lead.rank(), m).insert(lead.rank() + 1, n);
   return kernels::expand(x, full).reshape({lead.numel(), m, n});
@@ -19,8 +19,7 @@ Array as_batch(const Array& x, const Shape& lead) {
 /// The way back for a gradient: summed over the batch where broadcasting repeated the operand.
 Array from_batch(const Array& x, const Shape& lead, const Shape& shape) {
   if (x.shape().rank() == 2) return x.reshape(shape);
-  return kernels::sum_to(x.reshape(lead.insert(lead.rank(), shape.back(1)).insert(lead.rank() + 1, shape.back())),
-                         shape);
+  return kernels::sum_to(x.reshape(lead.insert(lead.rank(), shape[-2]).insert(lead.rank() + 1, shape.back())), shape);
 }
 
 /// [batch, m, n] as one tall matrix.
@@ -36,10 +35,10 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   const Shape &sa = a.shape(), &sb = b.shape();
   ELBO_CHECK(sa.rank() >= 2 && sb.rank() >= 2, ShapeError, "[matmul] expected at least 2 dimensions each, found a ", sa,
              ", b ", sb);
-  ELBO_CHECK(sa.back() == sb.back(1), ShapeError, "[matmul] inner dimensions differ: a ", sa, ", b ", sb);
+  ELBO_CHECK(sa.back() == sb[-2], ShapeError, "[matmul] inner dimensions differ: a ", sa, ", b ", sb);
   Shape lead = broadcast(leading(sa), leading(sb), "matmul");
   Array y = kernels::matmul(as_batch(a.array(), lead), as_batch(b.array(), lead));
-  Shape shape = lead.insert(lead.rank(), sa.back(1)).insert(lead.rank() + 1, sb.back());
+  Shape shape = lead.insert(lead.rank(), sa[-2]).insert(lead.rank() + 1, sb.back());
   return record("matmul", {a, b}, y.reshape(shape),
                 [lead, batch_shape = y.shape(), A = save_if(b.requires_grad(), a), B = save_if(a.requires_grad(), b),
                  shape_a = sa, shape_b = sb](const Array& g, const Needs& need) {

@@ -70,23 +70,17 @@ Tensor extremum(ReduceOp op, const char* name, const Tensor& x, const Axes& axes
 
 }  // namespace
 
-Tensor sum(const Tensor& x) { return sum(x, {}); }
 Tensor sum(const Tensor& x, const Axes& axes, bool keepdim) {
   const ops::CalledOp called("sum");
   return divided_sum("sum", x, Plan("sum", x, axes, keepdim), 1);
 }
 
-Tensor mean(const Tensor& x) { return mean(x, {}); }
 Tensor mean(const Tensor& x, const Axes& axes, bool keepdim) {
   const ops::CalledOp called("mean");
   Plan plan("mean", x, axes, keepdim);
   return divided_sum("mean", x, plan, static_cast<double>(plan.count));
 }
 
-Tensor var(const Tensor& x, double correction) { return var(x, Axes{}, correction); }
-Tensor var(const Tensor& x, std::initializer_list<int> axes, double correction, bool keepdim) {
-  return var(x, Axes(axes), correction, keepdim);
-}
 Tensor var(const Tensor& x, const Axes& axes, double correction, bool keepdim) {
   const ops::CalledOp called("var");
   Plan plan("var", x, axes, keepdim);
@@ -106,9 +100,7 @@ Tensor var(const Tensor& x, const Axes& axes, double correction, bool keepdim) {
                 });
 }
 
-Tensor max(const Tensor& x) { return max(x, {}); }
 Tensor max(const Tensor& x, const Axes& axes, bool keepdim) { return extremum(ReduceOp::max, "max", x, axes, keepdim); }
-Tensor min(const Tensor& x) { return min(x, {}); }
 Tensor min(const Tensor& x, const Axes& axes, bool keepdim) { return extremum(ReduceOp::min, "min", x, axes, keepdim); }
 
 }  // namespace elbo

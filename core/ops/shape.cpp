@@ -157,6 +157,23 @@ Tensor slice(const Tensor& x, int axis, std::int64_t begin, std::int64_t end, st
   });
 }
 
+Tensor expand(const Tensor& x, const Shape& shape) {
+  const ops::CalledOp called("expand");
+  ops::check_defined("expand", x);
+  ELBO_CHECK(broadcast(x.shape(), shape, "expand") == shape, ShapeError, "[expand] ", x.shape(),
+             " does not broadcast to ", shape);
+  return record("expand", {x}, kernels::expand(x.array(), shape),
+                [from = x.shape()](const Array& g, const Needs&) { return Grads{kernels::sum_to(g, from)}; });
+}
+
+Tensor Tensor::to(Device device) const {
+  const ops::CalledOp called("to");
+  ops::check_defined("to", *this);
+  if (device == this->device()) return *this;
+  return record("to", {*this}, array().to(device),
+                [from = this->device()](const Array& g, const Needs&) { return Grads{g.to(from)}; });
+}
+
 Tensor pad(const Tensor& x, const std::vector<std::int64_t>& before, const std::vector<std::int64_t>& after,
            double value) {
   const ops::CalledOp called("pad");

@@ -4,12 +4,14 @@
 
 namespace elbo {
 
-Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
+Tensor where(const Tensor& condition, const Operand& if_true, const Operand& if_false) {
   const ops::CalledOp called("where");
   ops::check_defined("where", condition);
   ELBO_CHECK(condition.dtype() == DType::uint8, DTypeError, "[where] expected a condition of uint8, found ",
              condition.dtype());
-  ops::check_pair("where", a, b);
+  if (!if_true.is_tensor() && !if_false.is_tensor())
+    return where(condition, full({}, if_true.number(), {.device = condition.device()}), if_false);
+  const auto [a, b] = ops::Pair("where", if_true, if_false);
   ops::check_same_device("where", condition, a);
   Shape shape = broadcast(condition.shape(), broadcast(a.shape(), b.shape(), "where"), "where");
   Array y = kernels::where(condition.array(), a.array(), b.array(), shape);

@@ -1,0 +1,39 @@
+// The ops that are methods too.
+#include "../ops.h"
+
+namespace elbo {
+
+Tensor Tensor::slice(int axis, std::int64_t begin, std::int64_t end, std::int64_t step) const {
+  return elbo::slice(*this, axis, begin, end, step);
+}
+Tensor Tensor::index_select(int axis, const Tensor& indices) const { return elbo::index_select(*this, axis, indices); }
+Tensor Tensor::reshape(std::initializer_list<std::int64_t> sizes) const { return elbo::reshape(*this, sizes); }
+Tensor Tensor::reshape(const Shape& shape) const { return elbo::reshape(*this, shape); }
+Tensor Tensor::flatten(int start) const { return elbo::flatten(*this, start); }
+Tensor Tensor::transpose(int axis_a, int axis_b) const { return elbo::transpose(*this, axis_a, axis_b); }
+Tensor Tensor::permute(const std::vector<int>& dims) const { return elbo::permute(*this, dims); }
+Tensor Tensor::neg() const { return elbo::neg(*this); }
+Tensor Tensor::square() const { return elbo::square(*this); }
+Tensor Tensor::sqrt() const { return elbo::sqrt(*this); }
+Tensor Tensor::exp() const { return elbo::exp(*this); }
+Tensor Tensor::log() const { return elbo::log(*this); }
+Tensor Tensor::abs() const { return elbo::abs(*this); }
+Tensor Tensor::relu() const { return elbo::relu(*this); }
+Tensor Tensor::sigmoid() const { return elbo::sigmoid(*this); }
+Tensor Tensor::tanh() const { return elbo::tanh(*this); }
+Tensor Tensor::pow(double exponent) const { return elbo::pow(*this, exponent); }
+Tensor Tensor::clamp(std::optional<double> lo, std::optional<double> hi) const { return elbo::clamp(*this, lo, hi); }
+Tensor Tensor::sum(const Axes& axes, bool keepdim) const { return elbo::sum(*this, axes, keepdim); }
+Tensor Tensor::mean(const Axes& axes, bool keepdim) const { return elbo::mean(*this, axes, keepdim); }
+Tensor Tensor::var(const Axes& axes, double correction, bool keepdim) const {
+  return elbo::var(*this, axes, correction, keepdim);
+}
+Tensor Tensor::max(const Axes& axes, bool keepdim) const { return elbo::max(*this, axes, keepdim); }
+Tensor Tensor::min(const Axes& axes, bool keepdim) const { return elbo::min(*this, axes, keepdim); }
+Tensor Tensor::argmax(int axis, bool keepdim) const { return elbo::argmax(*this, axis, keepdim); }
+Tensor Tensor::softmax(int axis) const { return elbo::softmax(*this, axis); }
+Tensor Tensor::log_softmax(int axis) const { return elbo::log_softmax(*this, axis); }
+Tensor Tensor::matmul(const Tensor& other) const { return elbo::matmul(*this, other); }
+Tensor Tensor::to(DType dtype) const { return cast(*this, dtype); }
+
+}  // namespace elbo
