@@ -142,6 +142,10 @@ Tensor reshape(const Tensor& x, const Shape& shape);
 Tensor flatten(const Tensor& x, int start = 1);
 /// Repeated to a shape to which it broadcasts. A copy.
 Tensor expand(const Tensor& x, const Shape& shape);
+/// A new dimension of size 1 before axis `axis`, in [-rank - 1, rank]: behind the last for -1. A view.
+Tensor unsqueeze(const Tensor& x, int axis);
+/// Without the dimensions of size 1, or those among `axes`; others stay. A view.
+Tensor squeeze(const Tensor& x, const Axes& axes = {});
 /// Two axes change places. A copy.
 Tensor transpose(const Tensor& x, int axis_a, int axis_b);
 /// Axis i of the result is axis dims[i] of x. A copy.
@@ -149,6 +153,25 @@ Tensor permute(const Tensor& x, const std::vector<int>& dims);
 /// Joins along `axis`; the other sizes must agree.
 Tensor concatenate(std::span<const Tensor> parts, int axis);
 Tensor concatenate(std::initializer_list<Tensor> parts, int axis);
+/// Joins parts of one shape along a new dimension, which is `axis` of the result.
+Tensor stack(std::span<const Tensor> parts, int axis = 0);
+Tensor stack(std::initializer_list<Tensor> parts, int axis = 0);
+/// Slices of `size` along `axis`, the last of what is left; or of these sizes, which add up to the axis's. Throws
+/// ValueError for size < 1, or one of the sizes below 0.
+std::vector<Tensor> split(const Tensor& x, std::int64_t size, int axis = 0);
+std::vector<Tensor> split(const Tensor& x, std::span<const std::int64_t> sizes, int axis = 0);
+std::vector<Tensor> split(const Tensor& x, std::initializer_list<std::int64_t> sizes, int axis = 0);
+/// At most `chunks` slices of one size along `axis`, the last of what is left; of an axis of size 0 one slice, not
+/// `chunks` as in PyTorch. Throws ValueError for chunks < 1.
+std::vector<Tensor> chunk(const Tensor& x, std::int64_t chunks, int axis = 0);
+/// x laid side by side repeats[i] times along axis i; repeats for more axes than x has stand for new ones in front.
+/// Throws ValueError for one below 0.
+Tensor repeat(const Tensor& x, const std::vector<std::int64_t>& repeats);
+/// `value` where mask (uint8) is not 0, x elsewhere; all three broadcast.
+Tensor masked_fill(const Tensor& x, const Tensor& mask, const Operand& value);
+/// The matrices x [..., M, N] with 0 above (tril) or below (triu) the diagonal j = i + diagonal.
+Tensor tril(const Tensor& x, std::int64_t diagonal = 0);
+Tensor triu(const Tensor& x, std::int64_t diagonal = 0);
 /// Elements begin, begin + step, ... below end along `axis`; negative bounds count from the end and bounds are cut to
 /// the size, as in Python. step > 0. Along axis 0 with step 1 a view, otherwise a copy.
 Tensor slice(const Tensor& x, int axis, std::int64_t begin, std::int64_t end, std::int64_t step = 1);

@@ -33,7 +33,8 @@ void Shape::check() const {
 }
 
 int Shape::axis(int dim, const char* op) const {
-  ELBO_CHECK(dim >= -rank_ && dim < rank_, IndexError, "[", op, "] axis ", dim, " is out of range for shape ", *this);
+  ELBO_CHECK(dim >= -rank_ && dim < rank_, IndexError, "[", detail::CalledOp::name_or(op), "] axis ", dim,
+             " is out of range for shape ", *this);
   return dim < 0 ? dim + rank_ : dim;
 }
 
@@ -69,7 +70,8 @@ Shape broadcast(const Shape& a, const Shape& b, const char* op) {
   Shape out = longer;
   for (int i = 0; i < shorter.rank(); ++i) {
     std::int64_t x = longer[-1 - i], y = shorter[-1 - i];
-    ELBO_CHECK(x == y || x == 1 || y == 1, ShapeError, "[", op, "] shapes do not broadcast: ", a, " and ", b);
+    ELBO_CHECK(x == y || x == 1 || y == 1, ShapeError, "[", detail::CalledOp::name_or(op),
+               "] shapes do not broadcast: ", a, " and ", b);
     out = out.with(longer.rank() - 1 - i, x == 1 ? y : x);
   }
   return out;

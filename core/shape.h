@@ -48,7 +48,8 @@ class Shape {
 
   /// The last size.
   constexpr std::int64_t back() const { return (*this)[-1]; }
-  /// Axis in [0, rank) for an axis in [-rank, rank). Throws IndexError outside that, naming `op`.
+  /// Axis in [0, rank) for an axis in [-rank, rank). Throws IndexError outside that, naming the op that was called, or
+  /// else `op`.
   int axis(int dim, const char* op) const;
   /// This shape with dimension `dim` (0 <= dim < rank) of another size, removed, or inserted before it. Throws as the
   /// constructor does.
@@ -88,7 +89,8 @@ class Axes {
   std::vector<int> axes_;
 };
 
-/// NumPy's broadcasting: aligned at the last dimension, sizes equal or 1. Throws ShapeError naming `op` and both.
+/// NumPy's broadcasting: aligned at the last dimension, sizes equal or 1. Throws ShapeError naming both and the op that
+/// was called, or else `op`.
 Shape broadcast(const Shape& a, const Shape& b, const char* op);
 
 std::ostream& operator<<(std::ostream& out, const Shape& shape);

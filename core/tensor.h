@@ -116,7 +116,12 @@ class Tensor {
   Tensor reshape(const Shape& shape) const;
   Tensor flatten(int start = 0) const;
   Tensor transpose(int axis_a, int axis_b) const;
+  /// The transpose of a matrix; with fewer dimensions itself. Throws ShapeError for more than 2.
+  Tensor t() const;
   Tensor permute(const std::vector<int>& dims) const;
+  Tensor unsqueeze(int axis) const;
+  Tensor squeeze(const Axes& axes = {}) const;
+  Tensor expand(const Shape& shape) const;
   Tensor neg() const;
   Tensor square() const;
   Tensor sqrt() const;

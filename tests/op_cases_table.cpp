@@ -138,6 +138,7 @@ const std::vector<OpCase>& all() {
     add_convolutions(t);
     add_shape_ops(t);
     add_index_ops(t);
+    add_arrange_ops(t);
     add_norms_and_losses(t);
     return t;
   }();

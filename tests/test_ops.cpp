@@ -40,7 +40,7 @@ TEST_CASE("op table: every op of core/ops.h has three rows", "[ops]") {
   std::map<std::string, int> rows;
   for (const OpCase& c : all()) ++rows[c.op];
   for (const RandomCase& c : random_cases()) rows[c.op] += 3;  // their shapes are those of the test below
-  const std::regex declaration("^Tensor ([a-z0-9_]+)\\(.*");
+  const std::regex declaration("^(?:Tensor|std::vector<Tensor>) ([a-z0-9_]+)\\(.*");
   std::set<std::string> declared;
   std::smatch match;
   for (std::string line; std::getline(header, line);)

@@ -68,7 +68,7 @@ Tensor& Tensor::copy_(const Tensor& source) {
   const bool records = InPlace::records("copy_", *this, source);
   const Tensor values = cast(source.to(device()), dtype());
   InPlace::check_grows_not("copy_", *this, broadcast(shape(), values.shape(), "copy_"));
-  if (records) return InPlace::become("copy_", *this, expand(values, shape()));
+  if (records) return InPlace::become("copy_", *this, elbo::expand(values, shape()));
   mutable_array().assign(InPlace::apart(kernels::expand(values.array(), shape()), array()));
   return *this;
 }

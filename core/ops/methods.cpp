@@ -12,6 +12,9 @@ Tensor Tensor::reshape(const Shape& shape) const { return elbo::reshape(*this, s
 Tensor Tensor::flatten(int start) const { return elbo::flatten(*this, start); }
 Tensor Tensor::transpose(int axis_a, int axis_b) const { return elbo::transpose(*this, axis_a, axis_b); }
 Tensor Tensor::permute(const std::vector<int>& dims) const { return elbo::permute(*this, dims); }
+Tensor Tensor::unsqueeze(int axis) const { return elbo::unsqueeze(*this, axis); }
+Tensor Tensor::squeeze(const Axes& axes) const { return elbo::squeeze(*this, axes); }
+Tensor Tensor::expand(const Shape& shape) const { return elbo::expand(*this, shape); }
 Tensor Tensor::neg() const { return elbo::neg(*this); }
 Tensor Tensor::square() const { return elbo::square(*this); }
 Tensor Tensor::sqrt() const { return elbo::sqrt(*this); }

@@ -7,8 +7,8 @@ namespace elbo {
 Tensor where(const Tensor& condition, const Operand& if_true, const Operand& if_false) {
   const ops::CalledOp called("where");
   ops::check_defined("where", condition);
-  ELBO_CHECK(condition.dtype() == DType::uint8, DTypeError, "[where] expected a condition of uint8, found ",
-             condition.dtype());
+  ELBO_CHECK(condition.dtype() == DType::uint8, DTypeError, "[", ops::called("where"),
+             "] expected a condition of uint8, found ", condition.dtype());
   if (!if_true.is_tensor() && !if_false.is_tensor())
     return where(condition, full({}, if_true.number(), {.device = condition.device()}), if_false);
   const auto [a, b] = ops::Pair("where", if_true, if_false);
