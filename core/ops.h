@@ -84,8 +84,16 @@ inline Tensor operator<=(const Operand& a, const Operand& b) { return le(a, b); 
 inline Tensor operator>(const Operand& a, const Operand& b) { return gt(a, b); }
 inline Tensor operator>=(const Operand& a, const Operand& b) { return ge(a, b); }
 Tensor logical_not(const Tensor& x);
-/// The index (int64) of the first maximum along `axis`.
+/// Whether an element is NaN, or neither NaN nor infinite: uint8, of any dtype.
+Tensor isnan(const Tensor& x);
+Tensor isfinite(const Tensor& x);
+/// The index (int64) of the first maximum or minimum along `axis`; NaN counts as either. Throws ShapeError over 0
+/// elements.
 Tensor argmax(const Tensor& x, int axis, bool keepdim = false);
+Tensor argmin(const Tensor& x, int axis, bool keepdim = false);
+/// Whether all elements, or any, are other than 0: uint8, of any dtype. Of nothing all are, and none is.
+Tensor all(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
+Tensor any(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
 /// Another dtype. Between floating types it has a gradient; a cast to or from an integer type is a constant.
 Tensor cast(const Tensor& x, DType dtype);
 
@@ -94,11 +102,17 @@ Tensor sum(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
 Tensor mean(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
 /// The variance, divided by n - correction: 1 is Bessel's, PyTorch's default.
 Tensor var(const Tensor& x, const Axes& axes = {}, double correction = 1, bool keepdim = false);
+/// The square root of that; its derivative is 0 where it is 0. Written elbo::std(x) or x.std(): a bare std is the
+/// standard library.
+Tensor std(const Tensor& x, const Axes& axes = {}, double correction = 1, bool keepdim = false);
+/// sum(|x|^p)^(1/p) for p > 0, max(|x|) for infinity; its derivative at 0 is 0. Throws ValueError for another p,
+/// ShapeError for p = infinity over 0 elements.
+Tensor norm(const Tensor& x, double p = 2, const Axes& axes = {}, bool keepdim = false);
 /// The maximum; elements that tie for it share the gradient equally. Throws ShapeError over 0 elements.
 Tensor max(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
 Tensor min(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
-/// log(sum(exp(x))) along one axis, without overflow.
-Tensor logsumexp(const Tensor& x, int axis, bool keepdim = false);
+/// log(sum(exp(x))), without overflow.
+Tensor logsumexp(const Tensor& x, const Axes& axes, bool keepdim = false);
 Tensor softmax(const Tensor& x, int axis);
 Tensor log_softmax(const Tensor& x, int axis);
 

@@ -136,9 +136,14 @@ class Tensor {
   Tensor sum(const Axes& axes = {}, bool keepdim = false) const;
   Tensor mean(const Axes& axes = {}, bool keepdim = false) const;
   Tensor var(const Axes& axes = {}, double correction = 1, bool keepdim = false) const;
+  Tensor std(const Axes& axes = {}, double correction = 1, bool keepdim = false) const;
+  Tensor norm(double p = 2, const Axes& axes = {}, bool keepdim = false) const;
   Tensor max(const Axes& axes = {}, bool keepdim = false) const;
   Tensor min(const Axes& axes = {}, bool keepdim = false) const;
   Tensor argmax(int axis, bool keepdim = false) const;
+  Tensor argmin(int axis, bool keepdim = false) const;
+  Tensor all(const Axes& axes = {}, bool keepdim = false) const;
+  Tensor any(const Axes& axes = {}, bool keepdim = false) const;
   Tensor softmax(int axis) const;
   Tensor log_softmax(int axis) const;
   Tensor matmul(const Tensor& other) const;

@@ -139,6 +139,7 @@ const std::vector<OpCase>& all() {
     add_shape_ops(t);
     add_index_ops(t);
     add_arrange_ops(t);
+    add_statistics(t);
     add_norms_and_losses(t);
     return t;
   }();

@@ -1,5 +1,6 @@
-// Ops whose result is a constant: comparisons, logic, argmax; and cast.
+// Ops whose result is a constant: comparisons, logic, argmax and argmin; and cast.
 #include <cmath>
+#include <limits>
 
 #include "../autograd.h"
 #include "../kernels.h"
@@ -40,15 +41,38 @@ Tensor logical_not(const Tensor& x) {
   return record_constant("logical_not", {x}, kernels::compare(CompareOp::eq, x.array(), zero, x.shape()));
 }
 
-Tensor argmax(const Tensor& x, int axis, bool keepdim) {
-  const ops::CalledOp called("argmax");
-  ops::check_floating("argmax", x);
-  int dim = ops::resolve_axis("argmax", x.shape(), axis);
-  ELBO_CHECK(x.shape().rank() == 0 || x.shape()[dim] > 0, ShapeError,
-             "[argmax] expected at least one element along axis ", axis, ", found shape ", x.shape());
-  Array y = kernels::argmax(x.array(), dim);
-  return record_constant("argmax", {x}, keepdim ? y : y.reshape(x.shape().without(dim)));
+Tensor isnan(const Tensor& x) {
+  const ops::CalledOp called("isnan");
+  ops::check_defined("isnan", x);
+  return record_constant("isnan", {x}, kernels::compare(CompareOp::ne, x.array(), x.array(), x.shape()));
 }
+
+Tensor isfinite(const Tensor& x) {
+  const ops::CalledOp called("isfinite");
+  ops::check_defined("isfinite", x);
+  if (!is_floating(x.dtype())) return ones(x.shape(), {DType::uint8, x.device()});
+  const Array infinite = Array::full({}, std::numeric_limits<double>::infinity(), x.array().options());
+  const Array size = kernels::unary(UnaryOp::abs, x.array());
+  return record_constant("isfinite", {x}, kernels::compare(CompareOp::lt, size, infinite, x.shape()));
+}
+
+namespace {
+
+/// argmax, or with `least` argmin: the argmax of -x.
+Tensor place_of_extremum(const char* op, bool least, const Tensor& x, int axis, bool keepdim) {
+  const ops::CalledOp called(op);
+  ops::check_floating(op, x);
+  int dim = ops::resolve_axis(op, x.shape(), axis);
+  ELBO_CHECK(x.shape().rank() == 0 || x.shape()[dim] > 0, ShapeError, "[", op,
+             "] expected at least one element along axis ", axis, ", found shape ", x.shape());
+  Array y = kernels::argmax(least ? kernels::unary(UnaryOp::neg, x.array()) : x.array(), dim);
+  return record_constant(op, {x}, keepdim ? y : y.reshape(x.shape().without(dim)));
+}
+
+}  // namespace
+
+Tensor argmax(const Tensor& x, int axis, bool keepdim) { return place_of_extremum("argmax", false, x, axis, keepdim); }
+Tensor argmin(const Tensor& x, int axis, bool keepdim) { return place_of_extremum("argmin", true, x, axis, keepdim); }
 
 Tensor cast(const Tensor& x, DType dtype) {
   const ops::CalledOp called("cast");

@@ -31,9 +31,16 @@ Tensor Tensor::mean(const Axes& axes, bool keepdim) const { return elbo::mean(*t
 Tensor Tensor::var(const Axes& axes, double correction, bool keepdim) const {
   return elbo::var(*this, axes, correction, keepdim);
 }
+Tensor Tensor::std(const Axes& axes, double correction, bool keepdim) const {
+  return elbo::std(*this, axes, correction, keepdim);
+}
+Tensor Tensor::norm(double p, const Axes& axes, bool keepdim) const { return elbo::norm(*this, p, axes, keepdim); }
 Tensor Tensor::max(const Axes& axes, bool keepdim) const { return elbo::max(*this, axes, keepdim); }
 Tensor Tensor::min(const Axes& axes, bool keepdim) const { return elbo::min(*this, axes, keepdim); }
 Tensor Tensor::argmax(int axis, bool keepdim) const { return elbo::argmax(*this, axis, keepdim); }
+Tensor Tensor::argmin(int axis, bool keepdim) const { return elbo::argmin(*this, axis, keepdim); }
+Tensor Tensor::all(const Axes& axes, bool keepdim) const { return elbo::all(*this, axes, keepdim); }
+Tensor Tensor::any(const Axes& axes, bool keepdim) const { return elbo::any(*this, axes, keepdim); }
 Tensor Tensor::softmax(int axis) const { return elbo::softmax(*this, axis); }
 Tensor Tensor::log_softmax(int axis) const { return elbo::log_softmax(*this, axis); }
 Tensor Tensor::matmul(const Tensor& other) const { return elbo::matmul(*this, other); }

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "../autograd.h"
 #include "../kernels.h"
@@ -13,7 +14,8 @@ std::vector<int> ops::resolve_axes(const char* op, const Shape& shape, const Axe
     for (int i = 0; i < shape.rank(); ++i) out.push_back(i);
   std::sort(out.begin(), out.end());
   auto twice = std::adjacent_find(out.begin(), out.end());
-  ELBO_CHECK(twice == out.end(), ShapeError, "[", op, "] axis ", *twice, " of shape ", shape, " is named twice");
+  ELBO_CHECK(twice == out.end(), ShapeError, "[", called(op), "] axis ", *twice, " of shape ", shape,
+             " is named twice");
   if (shape.rank() == 0) out.clear();
   return out;
 }
@@ -53,7 +55,7 @@ Tensor divided_sum(const char* name, const Tensor& x, const Plan& plan, double d
 Tensor extremum(ReduceOp op, const char* name, const Tensor& x, const Axes& axes, bool keepdim) {
   const ops::CalledOp called(name);
   Plan plan(name, x, axes, keepdim);
-  ELBO_CHECK(plan.count > 0 || plan.kept.numel() == 0, ShapeError, "[", name,
+  ELBO_CHECK(plan.count > 0 || plan.kept.numel() == 0, ShapeError, "[", ops::called(name),
              "] expected at least one element, found shape ", plan.in);
   Array y = kernels::reduce(op, x.array(), plan.axes);
   return record(name, {x}, y.reshape(plan.out),
@@ -66,6 +68,55 @@ Tensor extremum(ReduceOp op, const char* name, const Tensor& x, const Axes& axes
                   Array share = kernels::div(g.reshape(Y().shape()), kernels::reduce(ReduceOp::sum, hit, reduced));
                   return Grads{kernels::binary(BinaryOp::mul, hit, share, in)};
                 });
+}
+
+/// sqrt(x), the gradient of which is 0 where it is 0, as PyTorch has it for std.
+Tensor flat_root(const char* name, const Tensor& x) {
+  Array y = kernels::unary(UnaryOp::sqrt, x.array());
+  return record(name, {x}, y, [Y = save(y)](const Array& g, const Needs&) {
+    const Array zero = Array::zeros({}, g.options());
+    const Array flat = kernels::compare(CompareOp::eq, Y(), zero, g.shape());
+    return Grads{kernels::where(flat, zero, kernels::unary_grad(UnaryOp::sqrt, {}, Y(), g), g.shape())};
+  });
+}
+
+/// sum(x^2)^(1/2).
+Tensor euclidean_norm(const Tensor& x, const Plan& plan) {
+  Array squares = kernels::unary(UnaryOp::square, x.array());
+  Array y = kernels::unary(UnaryOp::sqrt, kernels::reduce(ReduceOp::sum, squares, plan.axes));
+  return record("norm", {x}, y.reshape(plan.out), [X = save(x), Y = save(y)](const Array& g, const Needs&) {
+    const Array zero = Array::zeros({}, g.options());
+    const Array flat = kernels::compare(CompareOp::eq, Y(), zero, Y().shape());
+    const Array slope = kernels::where(flat, zero, kernels::div(g.reshape(Y().shape()), Y()), Y().shape());
+    return Grads{kernels::binary(BinaryOp::mul, X(), slope, X().shape())};
+  });
+}
+
+/// sum(|x|^p)^(1/p). The derivative is sign(x) (|x| / norm)^(p - 1), and 0 at 0.
+Tensor power_norm(const Tensor& x, double p, const Plan& plan) {
+  Array powers = kernels::unary(UnaryOp::pow, kernels::unary(UnaryOp::abs, x.array()), p);
+  Array y = kernels::unary(UnaryOp::pow, kernels::reduce(ReduceOp::sum, powers, plan.axes), 1 / p);
+  return record("norm", {x}, y.reshape(plan.out), [p, X = save(x), Y = save(y)](const Array& g, const Needs&) {
+    const Shape& in = X().shape();
+    const Array zero = Array::zeros({}, g.options());
+    const Array share = kernels::binary(BinaryOp::div, kernels::unary(UnaryOp::abs, X()), Y(), in);
+    const Array slope =
+        kernels::binary(BinaryOp::mul, kernels::unary(UnaryOp::pow, share, p - 1), g.reshape(Y().shape()), in);
+    const Array flat = kernels::compare(CompareOp::eq, kernels::binary(BinaryOp::mul, X(), Y(), in), zero, in);
+    return Grads{kernels::where(flat, zero, kernels::unary_grad(UnaryOp::abs, X(), {}, slope), in)};
+  });
+}
+
+/// Whether the elements that `counted` finds against 0 are none (eq) or some (ne). Their number is rounded in float32,
+/// but never to 0.
+Tensor count_is(const char* op, CompareOp counted, CompareOp verdict, const Tensor& x, const Axes& axes, bool keepdim) {
+  const ops::CalledOp called(op);
+  ops::check_defined(op, x);
+  const Array zero = Array::zeros({}, x.array().options());
+  const Tensor hits(kernels::cast(kernels::compare(counted, x.array(), zero, x.shape()), DType::float32));
+  const Plan plan(op, hits, axes, keepdim);
+  const Array count = kernels::reduce(ReduceOp::sum, hits.array(), plan.axes).reshape(plan.out);
+  return record_constant(op, {x}, kernels::compare(verdict, count, Array::zeros({}, count.options()), plan.out));
 }
 
 }  // namespace
@@ -98,6 +149,28 @@ Tensor var(const Tensor& x, const Axes& axes, double correction, bool keepdim) {
                   Array scaled = kernels::divide(g, degrees / 2).reshape(kept);
                   return Grads{kernels::binary(BinaryOp::mul, D(), scaled, D().shape())};
                 });
+}
+
+Tensor std(const Tensor& x, const Axes& axes, double correction, bool keepdim) {
+  const ops::CalledOp called("std");
+  return flat_root("std", var(x, axes, correction, keepdim));
+}
+
+Tensor norm(const Tensor& x, double p, const Axes& axes, bool keepdim) {
+  const ops::CalledOp called("norm");
+  const Plan plan("norm", x, axes, keepdim);
+  ELBO_CHECK(p > 0, ValueError, "[norm] expected p above 0, found ", p);
+  if (p == 1) return sum(abs(x), axes, keepdim);
+  if (p == 2) return euclidean_norm(x, plan);
+  return std::isinf(p) ? max(abs(x), axes, keepdim) : power_norm(x, p, plan);
+}
+
+Tensor all(const Tensor& x, const Axes& axes, bool keepdim) {
+  return count_is("all", CompareOp::eq, CompareOp::eq, x, axes, keepdim);
+}
+
+Tensor any(const Tensor& x, const Axes& axes, bool keepdim) {
+  return count_is("any", CompareOp::ne, CompareOp::ne, x, axes, keepdim);
 }
 
 Tensor max(const Tensor& x, const Axes& axes, bool keepdim) { return extremum(ReduceOp::max, "max", x, axes, keepdim); }
