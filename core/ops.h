@@ -254,7 +254,7 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Ten
 Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight = {}, const Tensor& bias = {},
                   double eps = 1e-5);
 
-// ---- losses, of operands of one shape; in nats where they are likelihoods
+// ---- losses, of operands that broadcast; in nats where they are likelihoods
 enum class Reduction { none, mean, sum };
 /// (input - target)^2.
 Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction = Reduction::mean);
@@ -263,8 +263,27 @@ Tensor binary_cross_entropy(const Tensor& p, const Tensor& target, Reduction red
 /// The same for p = sigmoid(logits), exact for large logits.
 Tensor binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& target,
                                         Reduction reduction = Reduction::mean);
-/// -log softmax(logits)[label]: logits [N, C], labels (int64) [N].
-Tensor cross_entropy(const Tensor& logits, const Tensor& labels, Reduction reduction = Reduction::mean);
+struct BceOptions {
+  Tensor pos_weight = {};  ///< of the term t log p; broadcasts against the target
+  Reduction reduction = Reduction::mean;
+};
+Tensor binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& target, const BceOptions& options);
+/// |input - target|; its derivative is 0 where they are equal.
+Tensor l1_loss(const Tensor& input, const Tensor& target, Reduction reduction = Reduction::mean);
+/// d^2 / 2 up to |d| = delta, then delta (|d| - delta / 2), d = input - target (Huber 1964). Throws ValueError unless
+/// delta is finite and above 0.
+Tensor huber_loss(const Tensor& input, const Tensor& target, double delta = 1, Reduction reduction = Reduction::mean);
+/// -log softmax(logits)[label] along axis 1: logits [N, C, ...], labels (int64) [N, ...]; or of probabilities q of the
+/// logits' shape and dtype, -sum(q log softmax(logits)), where 0 times an infinity is 0.
+Tensor cross_entropy(const Tensor& logits, const Tensor& target, Reduction reduction = Reduction::mean);
+struct CrossEntropyOptions {
+  Tensor weight = {};  ///< [C], of each class. The mean over labels is divided by the sum of their weights.
+  std::optional<std::int64_t> ignore_index = {};  ///< a label that does not count; PyTorch's default is -100
+  double label_smoothing = 0;  ///< in [0, 1], the part that is spread evenly over the classes (Szegedy et al. 2016)
+  Reduction reduction = Reduction::mean;
+};
+/// Throws ValueError for a label_smoothing outside its range. The mean over labels that are all ignored is NaN.
+Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntropyOptions& options);
 
 // ---- variational
 /// KL(N(mu, exp(logvar)) || N(0, 1)) in nats, elementwise or summed over all: (mu^2 + exp(logvar) - 1 - logvar) / 2

@@ -230,8 +230,8 @@ void add_loss(Table& table, const std::string& element, double lo_a, double hi_a
     Size size = Size::small;
     bool bench = false;
   };
-  const std::vector<Row> rows = {{{}},
-                                 {{5}},
+  const std::vector<Row> rows = {{{5}},
+                                 {{}},
                                  {{3, 4}},
                                  {{2, 1, 3}},
                                  {{1, 1}},

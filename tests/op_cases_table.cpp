@@ -141,6 +141,7 @@ const std::vector<OpCase>& all() {
     add_arrange_ops(t);
     add_statistics(t);
     add_norms_and_losses(t);
+    add_losses(t);
     return t;
   }();
   return table;

@@ -33,9 +33,11 @@ bool by_name(const OpCase& c) {
 
 /// The op's operands that may be left out: a bias, weights of a normalisation.
 bool optional(const OpCase& c, std::size_t operand) {
-  static const std::set<std::string> with_bias{"linear", "conv2d", "conv_transpose2d"};
+  static const std::set<std::string> with_bias{"linear", "conv1d", "conv_transpose1d", "conv2d", "conv_transpose2d"};
+  static const std::set<std::string> with_weight{"cross_entropy", "binary_cross_entropy_with_logits"};
   static const std::set<std::string> with_affine{"batch_norm", "layer_norm"};
-  return (with_bias.contains(c.op) && operand == 2) || (with_affine.contains(c.op) && (operand == 1 || operand == 2));
+  return ((with_bias.contains(c.op) || with_weight.contains(c.op)) && operand == 2) ||
+         (with_affine.contains(c.op) && (operand == 1 || operand == 2));
 }
 
 std::vector<const OpCase*> first_of_each_op() {
