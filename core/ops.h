@@ -285,10 +285,27 @@ struct CrossEntropyOptions {
 /// Throws ValueError for a label_smoothing outside its range. The mean over labels that are all ignored is NaN.
 Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntropyOptions& options);
 
+// ---- logarithms of probability densities in nats, of operands that broadcast; exact in both tails
+/// -(z^2 + logvar + log(2 pi)) / 2, z = (x - mu) exp(-logvar / 2).
+Tensor gaussian_log_prob(const Tensor& x, const Tensor& mu, const Tensor& logvar);
+/// x log p + (1 - x) log(1 - p), p = sigmoid(logits).
+Tensor bernoulli_log_prob(const Tensor& x, const Tensor& logits);
+/// -z - log_scale - 2 log(1 + exp(-z)), z = (x - mu) exp(-log_scale) (Johnson et al. 1995, chapter 23).
+Tensor logistic_log_prob(const Tensor& x, const Tensor& mu, const Tensor& log_scale);
+/// log(G((n + 1) / 2) / G(n / 2)) - log(n pi) / 2 - log_scale - (n + 1) / 2 log(1 + z^2 / n), n = degrees, G the gamma
+/// function, z as above (Johnson et al. 1995, chapter 28). Throws ValueError unless degrees are finite and above 0.
+Tensor student_t_log_prob(const Tensor& x, const Tensor& mu, const Tensor& log_scale, double degrees);
+/// log softmax(logits)[label]: labels (int64) [...], logits [..., C] -> [...].
+Tensor categorical_log_prob(const Tensor& labels, const Tensor& logits);
+
 // ---- variational
 /// KL(N(mu, exp(logvar)) || N(0, 1)) in nats, elementwise or summed over all: (mu^2 + exp(logvar) - 1 - logvar) / 2
 /// (Kingma and Welling 2014, appendix B).
 Tensor gaussian_kl(const Tensor& mu, const Tensor& logvar, Reduction reduction = Reduction::none);
+/// KL(N(mu, exp(logvar)) || N(mu2, exp(logvar2))): (d^2 exp(-logvar2) + exp(v) - 1 - v) / 2 with d = mu - mu2 and
+/// v = logvar - logvar2. The operands broadcast.
+Tensor gaussian_kl(const Tensor& mu, const Tensor& logvar, const Tensor& mu2, const Tensor& logvar2,
+                   Reduction reduction = Reduction::none);
 /// z = mu + exp(logvar / 2) eps with eps ~ N(0, 1) drawn from `generator` (Kingma and Welling 2014, section 2.4).
 Tensor reparameterize(const Tensor& mu, const Tensor& logvar, Generator* generator = nullptr);
 

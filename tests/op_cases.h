@@ -86,6 +86,7 @@ void add_index_ops(Table& table);
 void add_arrange_ops(Table& table);
 void add_statistics(Table& table);
 void add_losses(Table& table);
+void add_densities(Table& table);
 void add_norms_and_losses(Table& table);
 
 /// A random op, for the statistics: element i of fn(generator, n) has this mean and variance and lies in [lo, hi].

@@ -142,6 +142,7 @@ const std::vector<OpCase>& all() {
     add_statistics(t);
     add_norms_and_losses(t);
     add_losses(t);
+    add_densities(t);
     return t;
   }();
   return table;

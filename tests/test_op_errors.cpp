@@ -241,8 +241,22 @@ TEST_CASE("errors: losses", "[errors]") {
           mse_loss(zeros({2, 3}), zeros({2}));
         }) == "[mse_loss] shapes do not broadcast: [2, 3] and [2]");
   CHECK(message<ShapeError>([] {
-          gaussian_kl(zeros({2, 3}), zeros({2, 1}));
-        }) == "[gaussian_kl] expected logvar of shape [2, 3], found [2, 1]");
+          l1_loss(zeros({2, 3}), zeros({2}));
+        }) == "[l1_loss] shapes do not broadcast: [2, 3] and [2]");
+  for (const double delta : {0.0, -1.0, not_a_number, std::numeric_limits<double>::infinity()})
+    CHECK_THROWS_WITH(huber_loss(zeros({2}), zeros({2}), delta),
+                      Catch::Contains("[huber_loss] expected a finite delta above 0, found "));
+  const Tensor x = zeros({2, 3}), labels = ints({2});
+  CHECK(message<ShapeError>([&] { cross_entropy(x, ones({2})); }) ==
+        "[cross_entropy] expected probabilities of shape [2, 3], found [2]");
+  CHECK(message<ShapeError>([&] { cross_entropy(x, labels, {.weight = ones({2})}); }) ==
+        "[cross_entropy] expected a weight of shape [3], found [2]");
+  for (const double part : {-0.1, 1.1, not_a_number})
+    CHECK_THROWS_WITH(cross_entropy(x, labels, {.label_smoothing = part}),
+                      Catch::Contains("[cross_entropy] expected label_smoothing in [0, 1], found "));
+  CHECK(message<ShapeError>([&] { categorical_log_prob(ints({3}), x); }) ==
+        "[categorical_log_prob] expected labels of shape [2], found [3]");
+  CHECK_THROWS_AS(student_t_log_prob(x, x, x, 0), ValueError);
 }
 
 TEST_CASE("errors: normalisation", "[errors]") {

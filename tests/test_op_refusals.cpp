@@ -118,7 +118,8 @@ TEST_CASE("op table: an operand of a shape that does not fit is named with the o
 }
 
 TEST_CASE("op table: a bad index or label is named with the op that was called", "[ops][errors]") {
-  const std::set<std::string> with_indices{"index_select", "one_hot", "cross_entropy", "gather", "scatter_add"};
+  const std::set<std::string> with_indices{"index_select", "one_hot",     "cross_entropy",
+                                           "gather",       "scatter_add", "categorical_log_prob"};
   const auto wanted = [&](const OpCase& c) {
     return c.size == Size::small && !has_no_elements(c) && with_indices.contains(c.op);
   };
