@@ -234,6 +234,15 @@ Tensor upsample(const Tensor& x, const UpsampleOptions& options = {});
 Tensor randn(const Shape& shape, TensorOptions options = {}, Generator* generator = nullptr);
 /// Uniform in [0, 1).
 Tensor rand(const Shape& shape, TensorOptions options = {}, Generator* generator = nullptr);
+/// The same in the shape, dtype and on the device of x.
+Tensor randn_like(const Tensor& x, Generator* generator = nullptr);
+Tensor rand_like(const Tensor& x, Generator* generator = nullptr);
+/// Whole numbers (int64) in [low, high), alike in probability within high - low parts of 2^53. Throws ValueError unless
+/// low < high, both and their distance at most 2^53.
+Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Device device = cpu,
+               Generator* generator = nullptr);
+/// 0, 1, ..., n - 1 (int64) in an order that is drawn (Fisher and Yates 1938) on the host.
+Tensor randperm(std::int64_t n, Device device = cpu, Generator* generator = nullptr);
 /// 1 with probability p, else 0. In float32 that is p rounded up to a multiple of 2^-24, the step of uniform numbers.
 Tensor bernoulli(double p, const Shape& shape, TensorOptions options = {}, Generator* generator = nullptr);
 /// 1 with probability probs[i], else 0; probs in [0, 1]. Without gradient.

@@ -232,6 +232,13 @@ Tensor ones_like(const Tensor& x);
 Tensor full_like(const Tensor& x, double value);
 /// 0, 1, ..., n - 1. Throws ValueError where uint8 cannot hold them.
 Tensor arange(std::int64_t n, TensorOptions options = {});
+/// begin, begin + step, ... before end, none if that lies the other way. Throws ValueError for bounds or a step that
+/// are not finite, a step of 0, and numbers that an integer type cannot hold.
+Tensor arange(double begin, double end, double step = 1, TensorOptions options = {});
+/// `count` numbers in equal steps, the first `begin`, the last `end`; float32 or float64.
+Tensor linspace(double begin, double end, std::int64_t count, TensorOptions options = {});
+/// The identity matrix [n, n].
+Tensor eye(std::int64_t n, TensorOptions options = {});
 
 namespace autograd {
 

@@ -342,6 +342,18 @@ const std::vector<RandomCase>& random_cases() {
   static const std::vector<RandomCase> table = {
       {"rand", "", [](G g, const Shape& s, DType t) { return elbo::rand(s, {.dtype = t}, g); }, 0.5, 1.0 / 12, 0, 1},
       {"randn", "", [](G g, const Shape& s, DType t) { return elbo::randn(s, {.dtype = t}, g); }, 0, 1, -9, 9},
+      {"rand_like", "", [](G g, const Shape& s, DType t) { return elbo::rand_like(elbo::zeros(s, {.dtype = t}), g); },
+       0.5, 1.0 / 12, 0, 1},
+      {"randn_like", "", [](G g, const Shape& s, DType t) { return elbo::randn_like(elbo::zeros(s, {.dtype = t}), g); },
+       0, 1, -9, 9},
+      {"randint", "from -2 to 3",
+       [](G g, const Shape& s, DType t) { return elbo::cast(elbo::randint(-2, 4, s, elbo::cpu, g), t); }, 0.5,
+       35.0 / 12, -2, 3},
+      {"randperm", "of 200,000",
+       [](G g, const Shape& s, DType t) {
+         return elbo::cast(elbo::reshape(elbo::randperm(s.numel(), elbo::cpu, g), s), t);
+       },
+       99999.5, (200000.0 * 200000.0 - 1) / 12, 0, 199999},
       {"bernoulli", "p 0.3", [](G g, const Shape& s, DType t) { return elbo::bernoulli(0.3, s, {.dtype = t}, g); }, 0.3,
        0.21, 0, 1},
       {"bernoulli", "p 0", [](G g, const Shape& s, DType t) { return elbo::bernoulli(0, s, {.dtype = t}, g); }, 0, 0, 0,

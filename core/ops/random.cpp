@@ -1,3 +1,6 @@
+#include <numeric>
+#include <vector>
+
 #include "../autograd.h"
 #include "../kernels.h"
 #include "checks.h"
@@ -29,6 +32,42 @@ Tensor randn(const Shape& shape, TensorOptions options, Generator* generator) {
 
 Tensor rand(const Shape& shape, TensorOptions options, Generator* generator) {
   return Tensor(draw("rand", RandomKind::uniform, shape, options, generator));
+}
+
+Tensor randn_like(const Tensor& x, Generator* generator) {
+  const ops::CalledOp called("randn_like");
+  ops::check_floating("randn_like", x);
+  return randn(x.shape(), x.array().options(), generator);
+}
+
+Tensor rand_like(const Tensor& x, Generator* generator) {
+  const ops::CalledOp called("rand_like");
+  ops::check_floating("rand_like", x);
+  return rand(x.shape(), x.array().options(), generator);
+}
+
+Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Device device, Generator* generator) {
+  const ops::CalledOp called("randint");
+  constexpr std::int64_t most = std::int64_t{1} << 53;  // what float64 holds exactly
+  ELBO_CHECK(low < high && low >= -most && high <= most && high - low <= most, ValueError,
+             "[randint] expected low < high, at most 2^53 and so far apart, found ", low, " and ", high);
+  const Array uniform = draw("randint", RandomKind::uniform, shape, {DType::float64, device}, generator);
+  // Rounded down by the cast, which is why low comes after it.
+  const Array above = kernels::cast(kernels::scale(uniform, static_cast<double>(high - low)), DType::int64);
+  const Array numbers =
+      kernels::unary(UnaryOp::add_scalar, kernels::cast(above, DType::float64), static_cast<double>(low));
+  return Tensor(kernels::cast(numbers, DType::int64));
+}
+
+Tensor randperm(std::int64_t n, Device device, Generator* generator) {
+  const ops::CalledOp called("randperm");
+  const Array uniform = draw("randperm", RandomKind::uniform, {n}, {DType::float64, device}, generator);
+  const std::vector<double> draws = uniform.to_vector<double>();
+  std::vector<std::int64_t> order(draws.size());
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  for (std::size_t left = order.size(); left > 1; --left)
+    std::swap(order[left - 1], order[static_cast<std::size_t>(draws[left - 1] * static_cast<double>(left))]);
+  return Tensor(Array::from(order, {n}, device));
 }
 
 Tensor bernoulli(double p, const Shape& shape, TensorOptions options, Generator* generator) {
