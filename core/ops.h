@@ -117,7 +117,8 @@ Tensor softmax(const Tensor& x, int axis);
 Tensor log_softmax(const Tensor& x, int axis);
 
 // ---- contractions
-/// Matrix product: a [..., M, K], b [..., K, N] -> [..., M, N]; leading dimensions broadcast.
+/// Matrix product: a [..., M, K], b [..., K, N] -> [..., M, N]; leading dimensions broadcast. A vector is a row on the
+/// left and a column on the right, and its dimension is not in the result.
 Tensor matmul(const Tensor& a, const Tensor& b);
 /// activation(x weight^T + bias): x [..., in], weight [out, in], bias [out] or undefined -> [..., out].
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, Activation activation = Activation::none);
@@ -129,24 +130,40 @@ struct Size2 {
   Size2(std::int64_t h_, std::int64_t w_) : h(h_), w(w_) {}
   bool operator==(const Size2&) const = default;
 };
+/// Of `groups`, each convolves its part of x's channels by itself to its part of the result's; with as many groups as
+/// channels, depthwise. They are slices and a concatenation: no faster than convolutions one after the other.
 struct Conv2dOptions {
   Size2 stride = 1;
   Size2 padding = 0;
   Size2 dilation = 1;
+  std::int64_t groups = 1;
 };
 struct ConvTranspose2dOptions {
   Size2 stride = 1;
   Size2 padding = 0;
   Size2 output_padding = 0;
   Size2 dilation = 1;
+  std::int64_t groups = 1;
 };
-/// x [N, Cin, H, W], weight [Cout, Cin, KH, KW], bias [Cout] or undefined -> [N, Cout, OH, OW] with
+/// x [N, Cin, H, W], weight [Cout, Cin / groups, KH, KW], bias [Cout] or undefined -> [N, Cout, OH, OW] with
 /// OH = (H + 2 padding - dilation (KH - 1) - 1) / stride + 1, rounded down.
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const Conv2dOptions& options = {});
-/// x [N, Cin, H, W], weight [Cin, Cout, KH, KW], bias [Cout] or undefined -> [N, Cout, OH, OW] with
+/// x [N, Cin, H, W], weight [Cin, Cout / groups, KH, KW], bias [Cout] or undefined -> [N, Cout, OH, OW] with
 /// OH = (H - 1) stride - 2 padding + dilation (KH - 1) + output_padding + 1. output_padding < max(stride, dilation).
 Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
                         const ConvTranspose2dOptions& options = {});
+
+struct Conv1dOptions {
+  std::int64_t stride = 1, padding = 0, dilation = 1, groups = 1;
+};
+struct ConvTranspose1dOptions {
+  std::int64_t stride = 1, padding = 0, output_padding = 0, dilation = 1, groups = 1;
+};
+/// The same of x [N, Cin, L] and weight [Cout, Cin / groups, K]: pictures of one row.
+Tensor conv1d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const Conv1dOptions& options = {});
+/// The same of x [N, Cin, L] and weight [Cin, Cout / groups, K].
+Tensor conv_transpose1d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+                        const ConvTranspose1dOptions& options = {});
 
 // ---- shape; these take any dtype
 /// As many elements in another shape; one size may be -1. A view.
@@ -196,6 +213,11 @@ Tensor one_hot(const Tensor& labels, std::int64_t classes, DType dtype = DType::
 /// `value` around x: before[i] elements in front of axis i, after[i] behind it.
 Tensor pad(const Tensor& x, const std::vector<std::int64_t>& before, const std::vector<std::int64_t>& after,
            double value = 0);
+/// What lies around x: 0, x mirrored at its first and last element, without repeating them, or these repeated.
+enum class PadMode { zeros, reflect, replicate };
+/// The same. Throws ShapeError for as many elements as the axis has, or more, by reflection, and for any beside none.
+Tensor pad(const Tensor& x, const std::vector<std::int64_t>& before, const std::vector<std::int64_t>& after,
+           PadMode mode);
 
 // ---- along an axis, element by element
 /// out[i][j][k] = x[i][indices[i][j][k]][k] for axis 1 of three, and so on: PyTorch's gather. indices (int64) has x's

@@ -85,6 +85,7 @@ void add_shape_ops(Table& table);
 void add_index_ops(Table& table);
 void add_arrange_ops(Table& table);
 void add_statistics(Table& table);
+void add_groups(Table& table);
 void add_losses(Table& table);
 void add_densities(Table& table);
 void add_norms_and_losses(Table& table);

@@ -165,6 +165,50 @@ void add_repeat(Table& table) {
   }
 }
 
+void add_pad_modes(Table& table) {
+  using elbo::PadMode;
+  struct Row {
+    Shape x;
+    Sizes before, after;
+    PadMode mode;
+  };
+  const Sizes none{0, 0};
+  for (const Row& row :
+       {Row{{4}, {3}, {2}, PadMode::reflect}, Row{{3, 4}, {1, 0}, {2, 3}, PadMode::reflect},
+        Row{{3, 1}, {2, 0}, {0, 0}, PadMode::reflect}, Row{{0, 3}, {0, 2}, {0, 1}, PadMode::reflect},
+        Row{{2, 3}, none, none, PadMode::reflect}, Row{{4}, {3}, {9}, PadMode::replicate},
+        Row{{2, 1}, {1, 2}, {0, 3}, PadMode::replicate}, Row{{0, 2}, {0, 1}, {0, 1}, PadMode::replicate},
+        Row{{2, 3}, {1, 0}, {0, 2}, PadMode::zeros}, Row{{8, 30, 30}, {0, 3, 3}, {0, 3, 3}, PadMode::reflect},
+        Row{{8, 30, 30}, {0, 3, 3}, {0, 3, 3}, PadMode::replicate}}) {
+    const char* modes[] = {" zeros", " reflect", " replicate"};
+    OpCase c = named(
+        "pad", row.x.to_string() + text(row.before) + " and" + text(row.after) + modes[static_cast<int>(row.mode)],
+        {row.x});
+    c.fn = [row](Tensors in) { return elbo::pad(in[0], row.before, row.after, row.mode); };
+    c.reference = [row](Refs in) {
+      Shape shape = row.x;
+      for (int d = 0; d < shape.rank(); ++d) shape = shape.with(d, shape[d] + row.before[at(d)] + row.after[at(d)]);
+      Ref out = filled(shape);
+      for (std::int64_t i = 0; i < shape.numel(); ++i) {
+        Index index = unravel(i, shape);
+        bool outside = false;
+        for (int d = 0; d < shape.rank(); ++d) {
+          std::int64_t& place = index[at(d)];
+          place -= row.before[at(d)];
+          const std::int64_t last = row.x[d] - 1;
+          if (place >= 0 && place <= last) continue;
+          outside = true;
+          if (row.mode == PadMode::reflect) place = place < 0 ? -place : 2 * last - place;
+          if (row.mode == PadMode::replicate) place = place < 0 ? 0 : last;
+        }
+        if (!outside || row.mode != PadMode::zeros) out.values[at(i)] = in[0].values[at(ravel(index, row.x))];
+      }
+      return out;
+    };
+    table.push_back(c);
+  }
+}
+
 void add_masked_fill(Table& table) {
   struct Row {
     Shape x, mask;
@@ -215,6 +259,7 @@ void add_arrange_ops(Table& table) {
   add_stack(table);
   add_parts(table);
   add_repeat(table);
+  add_pad_modes(table);
   add_masked_fill(table);
   add_triangles(table);
 }

@@ -90,6 +90,29 @@ void add_matmul(Table& table) {
   }
 }
 
+/// A vector on either side: a row on the left, a column on the right, which the result is without.
+void add_vectors(Table& table) {
+  struct Row {
+    Shape a, b, out;
+  };
+  for (const Row& row : {Row{{3}, {3}, {}}, Row{{3}, {3, 4}, {4}}, Row{{2, 3}, {3}, {2}}, Row{{3}, {2, 3, 4}, {2, 4}},
+                         Row{{2, 5, 3}, {3}, {2, 5}}, Row{{1}, {1}, {}}, Row{{0}, {0}, {}}, Row{{0}, {0, 2}, {2}},
+                         Row{{70, 90}, {90}, {70}}}) {
+    OpCase c;
+    c.op = "matmul";
+    c.variant = row.a.to_string() + " x " + row.b.to_string();
+    c.inputs = {{.shape = row.a}, {.shape = row.b}};
+    c.fn = [](Tensors in) { return elbo::matmul(in[0], in[1]); };
+    c.reference = [row](Refs in) {
+      const Ref a{row.a.rank() == 1 ? row.a.insert(0, 1) : row.a, in[0].values};
+      const Ref b{row.b.rank() == 1 ? row.b.insert(1, 1) : row.b, in[1].values};
+      return Ref{row.out, naive_matmul(a, b).values};
+    };
+    c.size = row.a.numel() > 1000 ? Size::large : Size::small;
+    table.push_back(c);
+  }
+}
+
 double activate(elbo::Activation activation, double x) {
   switch (activation) {
     case elbo::Activation::none:
@@ -189,6 +212,7 @@ void add_linear(Table& table) {
 
 void add_contractions(Table& table) {
   add_matmul(table);
+  add_vectors(table);
   add_linear(table);
 }
 

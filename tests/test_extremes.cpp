@@ -113,6 +113,66 @@ std::vector<Case> shape_cases() {
   };
 }
 
+std::vector<Case> arranging_cases() {
+  return {
+      {"expand", {2, 3}, [](const Numbers& n) { return expand(drawn({1}), Shape(n)); }},
+      {"split", {2}, [](const Numbers& n) { return split(drawn({5}), n[0])[0]; }},
+      {"split", {2, 3}, [](const Numbers& n) { return split(drawn({5}), n)[0]; }},
+      {"chunk", {2}, [](const Numbers& n) { return chunk(drawn({5}), n[0])[0]; }},
+      {"chunk", {2}, [](const Numbers& n) { return chunk(drawn({0}), n[0])[0]; }},
+      {"repeat",
+       {2, 3},
+       [](const Numbers& n) {
+         return repeat(drawn({2, 3}), n);
+       }},
+      {"repeat",
+       {2, 3},
+       [](const Numbers& n) {
+         return repeat(drawn({2, 0}), n);
+       }},
+      {"tril",
+       {1},
+       [](const Numbers& n) {
+         return tril(drawn({2, 3}), n[0]);
+       }},
+      {"triu",
+       {1},
+       [](const Numbers& n) {
+         return triu(drawn({2, 3}), n[0]);
+       }},
+      {"tril",
+       {2},
+       [](const Numbers& n) {
+         return tril(zeros(Shape{n[0], 0}));
+       }},
+      {"pad", {1, 1}, [](const Numbers& n) { return pad(drawn({3}), {n[0]}, {n[1]}, PadMode::reflect); }},
+      {"pad",
+       {1, 1},
+       [](const Numbers& n) {
+         return pad(drawn({3, 0}), {n[0], 0}, {n[1], 0}, PadMode::replicate);
+       }},
+      {"eye", {3}, [](const Numbers& n) { return eye(n[0]); }},
+      {"linspace", {3}, [](const Numbers& n) { return linspace(0, 1, n[0]); }},
+      {"arange",
+       {1, 9, 2},
+       [](const Numbers& n) {
+         return arange(static_cast<double>(n[0]), static_cast<double>(n[1]), static_cast<double>(n[2]), {DType::int64});
+       }},
+      {"randint", {0, 9, 5}, [](const Numbers& n) { return randint(n[0], n[1], {n[2]}); }},
+      {"randperm", {5}, [](const Numbers& n) { return randperm(n[0]); }},
+      {"cross_entropy",
+       {1, 2},
+       [](const Numbers& n) {
+         return cross_entropy(drawn({1, 3}), whole(n[0]), {.ignore_index = n[1]});
+       }},
+      {"categorical_log_prob",
+       {1},
+       [](const Numbers& n) {
+         return categorical_log_prob(whole(n[0]), drawn({1, 3}));
+       }},
+  };
+}
+
 /// All that take an axis.
 std::vector<Case> axis_cases() {
   std::vector<Case> out;
@@ -133,6 +193,16 @@ std::vector<Case> axis_cases() {
   add("permute", [](int axis) { return permute(drawn({2, 3}), {0, axis}); });
   add("concatenate", [](int axis) { return concatenate({drawn({2, 3}), drawn({2, 3})}, axis); });
   add("slice", [](int axis) { return slice(drawn({2, 3}), axis, 0, 1); });
+  add("std", [](int axis) { return drawn({2, 3}).std(axis); });
+  add("norm", [](int axis) { return norm(drawn({2, 3}), 2, axis); });
+  add("all", [](int axis) { return all(drawn({2, 3}), axis); });
+  add("any", [](int axis) { return any(drawn({2, 3}), axis); });
+  add("argmin", [](int axis) { return argmin(rand({2, 3}), axis); });
+  add("unsqueeze", [](int axis) { return unsqueeze(drawn({2, 3}), axis); });
+  add("squeeze", [](int axis) { return squeeze(drawn({2, 1}), axis); });
+  add("stack", [](int axis) { return stack({drawn({2, 3}), drawn({2, 3})}, axis); });
+  add("split", [](int axis) { return split(drawn({2, 3}), 2, axis)[0]; });
+  add("chunk", [](int axis) { return chunk(drawn({2, 3}), 2, axis)[0]; });
   add("index_select", [](int axis) { return index_select(drawn({2, 3}), axis, whole(1)); });
   add("gather", [](int axis) { return gather(drawn({2, 3}), axis, zeros({1, 1}, {DType::int64})); });
   add("scatter_add", [](int axis) {
@@ -175,6 +245,18 @@ std::vector<Case> convolution_cases() {
            }});
     }
   }
+  out.push_back({"conv1d", {1, 1, 2}, [](const Numbers& n) {
+                   return conv1d(drawn({2, 2, 5}), drawn({2, 1, 3}), {}, {n[0], n[1], n[2], 2});
+                 }});
+  out.push_back({"conv_transpose1d", {2, 0, 1}, [](const Numbers& n) {
+                   return conv_transpose1d(drawn({1, 2, 3}), drawn({2, 1, 2}), {}, {n[0], n[1], n[2], 1, 2});
+                 }});
+  out.push_back({"conv2d", {2}, [](const Numbers& n) {
+                   return conv2d(drawn({1, 2, 3, 3}), drawn({2, 1, 2, 2}), {}, {.groups = n[0]});
+                 }});
+  out.push_back({"conv_transpose2d", {2}, [](const Numbers& n) {
+                   return conv_transpose2d(drawn({1, 2, 3, 3}), drawn({2, 1, 2, 2}), {}, {.groups = n[0]});
+                 }});
   return out;
 }
 
@@ -242,7 +324,7 @@ TEST_CASE("print what becomes of extreme numbers", "[.extremes]") {
     REQUIRE(setrlimit(RLIMIT_AS, &limit) == 0);
   }
   int calls = 0;
-  for (const auto& cases : {shape_cases(), axis_cases(), convolution_cases(), picture_cases()})
+  for (const auto& cases : {shape_cases(), arranging_cases(), axis_cases(), convolution_cases(), picture_cases()})
     for (const Case& c : cases)
       if (std::string wrong = try_all(c, calls); !wrong.empty()) return print_result(wrong);
   CHECK(calls > 10000);

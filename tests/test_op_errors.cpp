@@ -97,8 +97,10 @@ TEST_CASE("errors: products", "[errors]") {
           matmul(zeros({2, 3}), zeros({4, 5}));
         }) == "[matmul] inner dimensions differ: a [2, 3], b [4, 5]");
   CHECK(message<ShapeError>([] {
-          matmul(zeros({3}), zeros({3, 5}));
-        }) == "[matmul] expected at least 2 dimensions each, found a [3], b [3, 5]");
+          matmul(zeros({4}), zeros({3, 5}));
+        }) == "[matmul] inner dimensions differ: a [4], b [3, 5]");
+  CHECK(message<ShapeError>([] { matmul(zeros({}), zeros({3})); }) ==
+        "[matmul] expected at least 1 dimension each, found a [], b [3]");
   CHECK(message<ShapeError>([] {
           matmul(zeros({2, 2, 3}), zeros({3, 3, 5}));
         }) == "[matmul] shapes do not broadcast: [2] and [3]");
@@ -138,6 +140,19 @@ TEST_CASE("errors: convolutions", "[errors]") {
         }) == "[conv2d] expected a kernel of at least 1 x 1, found weight [4, 3, 0, 3]");
   CHECK(message<ShapeError>([&] { conv_transpose2d(x, weight); }) ==
         "[conv_transpose2d] expected x with 4 channels for weight [4, 3, 3, 3], found [1, 3, 8, 8]");
+  CHECK(message<ShapeError>([&] { conv2d(x, weight, {}, {.groups = 2}); }) ==
+        "[conv2d] expected channels that 2 groups divide, found x [1, 3, 8, 8], weight [4, 3, 3, 3]");
+  CHECK(message<ValueError>([&] { conv2d(x, weight, {}, {.groups = 0}); }) ==
+        "[conv2d] expected at least one group, found 0");
+  CHECK(message<ShapeError>([&] {
+          conv2d(x, zeros({3, 2, 3, 3}), {}, {.groups = 3});
+        }) == "[conv2d] expected x with 2 channels a group for weight [3, 2, 3, 3], found [1, 3, 8, 8] in 3 groups");
+  CHECK(message<ShapeError>([&] {
+          conv1d(x, zeros({4, 3, 3}));
+        }) == "[conv1d] expected x with 3 dimensions, found shape [1, 3, 8, 8]");
+  CHECK(message<ValueError>([&] {
+          conv1d(zeros({1, 3, 8}), zeros({4, 3, 3}), {}, {.stride = 0});
+        }) == "[conv1d] expected a stride of at least 1, found 1 x 0");
   Tensor wide = zeros({3, 4, 3, 3});
   CHECK(
       message<ValueError>([&] { conv_transpose2d(x, wide, {}, {.stride = 2, .output_padding = 2}); }) ==
@@ -195,6 +210,11 @@ TEST_CASE("errors: shapes", "[errors]") {
   CHECK(message<ValueError>([&] {
           pad(x, {0, -1}, {0, 2});
         }) == "[pad] expected sizes of at least 0, found -1 and 2 for axis 1");
+  CHECK(message<ShapeError>([&] {
+          pad(x, {0, 3}, {0, 0}, PadMode::reflect);
+        }) == "[pad] expected at most 2 elements on each side of axis 1 of shape [2, 3], found 3 and 0");
+  CHECK(message<ShapeError>([&] { pad(zeros({0}), {1}, {0}, PadMode::replicate); }) ==
+        "[pad] expected at most 0 elements on each side of axis 0 of shape [0], found 1 and 0");
 }
 
 TEST_CASE("errors: indices and labels", "[errors]") {

@@ -1,4 +1,6 @@
 #include <array>
+#include <functional>
+#include <utility>
 
 #include "../autograd.h"
 #include "../checked_size_detail.h"
@@ -11,8 +13,8 @@ namespace {
 std::string show(Size2 size) { return detail::concat(size.h, " x ", size.w); }
 
 void check_size(const char* op, const char* what, Size2 size, std::int64_t least) {
-  ELBO_CHECK(size.h >= least && size.w >= least, ValueError, "[", op, "] expected a ", what, " of at least ", least,
-             ", found ", show(size));
+  ELBO_CHECK(size.h >= least && size.w >= least, ValueError, "[", ops::called(op), "] expected a ", what,
+             " of at least ", least, ", found ", show(size));
 }
 
 /// Shapes [N, C, H, W] and [., ., KH, KW], where x's channels must be dimension `channel_dim` of the weight.
@@ -21,9 +23,10 @@ void check_operands(const char* op, const Tensor& x, const Tensor& weight, const
   ops::check_rank(op, "x", 4, x.shape());
   ops::check_rank(op, "weight", 4, weight.shape());
   const Shape& w = weight.shape();
-  ELBO_CHECK(x.shape()[1] == w[channel_dim], ShapeError, "[", op, "] expected x with ", w[channel_dim],
+  ELBO_CHECK(x.shape()[1] == w[channel_dim], ShapeError, "[", ops::called(op), "] expected x with ", w[channel_dim],
              " channels for weight ", w, ", found ", x.shape());
-  ELBO_CHECK(w[2] > 0 && w[3] > 0, ShapeError, "[", op, "] expected a kernel of at least 1 x 1, found weight ", w);
+  ELBO_CHECK(w[2] > 0 && w[3] > 0, ShapeError, "[", ops::called(op),
+             "] expected a kernel of at least 1 x 1, found weight ", w);
   ops::check_optional(op, "a bias", x, bias, {w[1 - channel_dim]});
 }
 
@@ -61,6 +64,59 @@ Conv2dArgs conv_args(const Shape& x, const Shape& weight, Size2 out, DType dtype
   return args;
 }
 
+/// The channels of x and of the weight's first dimension as so many groups, each convolved by itself. `channels_out`
+/// are those of the result.
+Tensor grouped(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias, std::int64_t groups,
+               std::int64_t channels_out, const std::function<Tensor(Tensor, Tensor, Tensor)>& convolve) {
+  ops::check_optional(op, "a bias", x, bias, {channels_out});
+  const std::int64_t in = x.size(1) / groups, filters = weight.size(0) / groups, out = channels_out / groups;
+  std::vector<Tensor> parts;
+  for (std::int64_t i = 0; i < groups; ++i) {
+    const Tensor offsets = bias.defined() ? slice(bias, 0, i * out, (i + 1) * out) : Tensor();
+    parts.push_back(
+        convolve(slice(x, 1, i * in, (i + 1) * in), slice(weight, 0, i * filters, (i + 1) * filters), offsets));
+  }
+  return concatenate(parts, 1);
+}
+
+/// That x, of dimension 1, and the weight, of dimension 0, can be divided into groups.
+void check_groups(const char* op, const Tensor& x, const Tensor& weight, std::int64_t groups) {
+  ops::check_floating_pair(op, x, weight);
+  ops::check_rank(op, "x", 4, x.shape());
+  ops::check_rank(op, "weight", 4, weight.shape());
+  ELBO_CHECK(groups >= 1, ValueError, "[", ops::called(op), "] expected at least one group, found ", groups);
+  ELBO_CHECK(x.size(1) > 0 && x.size(1) % groups == 0 && weight.size(0) % groups == 0, ShapeError, "[", ops::called(op),
+             "] expected channels that ", groups, " groups divide, found x ", x.shape(), ", weight ", weight.shape());
+}
+
+Tensor grouped_conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, Conv2dOptions options) {
+  const std::int64_t groups = std::exchange(options.groups, 1);
+  check_groups("conv2d", x, weight, groups);
+  ELBO_CHECK(x.size(1) / groups == weight.size(1), ShapeError, "[", ops::called("conv2d"), "] expected x with ",
+             weight.size(1), " channels a group for weight ", weight.shape(), ", found ", x.shape(), " in ", groups,
+             " groups");
+  return grouped("conv2d", x, weight, bias, groups, weight.size(0),
+                 [&](const Tensor& a, const Tensor& b, const Tensor& c) { return conv2d(a, b, c, options); });
+}
+
+Tensor grouped_conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                                ConvTranspose2dOptions options) {
+  const char* op = "conv_transpose2d";
+  const std::int64_t groups = std::exchange(options.groups, 1);
+  check_groups(op, x, weight, groups);
+  ELBO_CHECK(x.size(1) == weight.size(0), ShapeError, "[", ops::called(op), "] expected x with ", weight.size(0),
+             " channels for weight ", weight.shape(), ", found ", x.shape());
+  return grouped(op, x, weight, bias, groups, detail::checked_mul(weight.size(1), groups),
+                 [&](const Tensor& a, const Tensor& b, const Tensor& c) { return conv_transpose2d(a, b, c, options); });
+}
+
+/// A line [N, C, L] as a picture of one row.
+Tensor as_picture(const char* op, const char* what, const Tensor& x) {
+  ops::check_floating(op, x);
+  ops::check_rank(op, what, 3, x.shape());
+  return unsqueeze(x, 2);
+}
+
 /// One gradient number a channel: y [n, channels, h, w] summed over the rest.
 Array channel_sums(const Array& g) {
   constexpr std::array axes{0, 2, 3};
@@ -71,6 +127,7 @@ Array channel_sums(const Array& g) {
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options) {
   const ops::CalledOp called("conv2d");
+  if (options.groups != 1) return grouped_conv2d(x, weight, bias, options);
   check_operands("conv2d", x, weight, bias, 1);
   check_size("conv2d", "stride", options.stride, 1);
   check_size("conv2d", "padding", options.padding, 0);
@@ -78,8 +135,9 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
   const Shape &sx = x.shape(), &sw = weight.shape();
   const Size2 steps{room(sx[2], sw[2], options.padding.h, options.dilation.h),
                     room(sx[3], sw[3], options.padding.w, options.dilation.w)};
-  ELBO_CHECK(steps.h >= 0 && steps.w >= 0, ShapeError, "[conv2d] the kernel is larger than the padded picture: x ", sx,
-             ", weight ", sw, ", padding ", show(options.padding), ", dilation ", show(options.dilation));
+  ELBO_CHECK(steps.h >= 0 && steps.w >= 0, ShapeError, "[", ops::called("conv2d"),
+             "] the kernel is larger than the padded picture: x ", sx, ", weight ", sw, ", padding ",
+             show(options.padding), ", dilation ", show(options.dilation));
   const Size2 out{steps.h / options.stride.h + 1, steps.w / options.stride.w + 1};
   Conv2dArgs args = conv_args(sx, sw, out, x.dtype(), options.stride, options.padding, options.dilation);
   Array y = kernels::conv2d(args, x.array(), weight.array(), ops::array_or_none(bias));
@@ -111,10 +169,11 @@ std::int64_t transposed_size(std::int64_t size, std::int64_t taps, std::int64_t 
 // everything below.
 Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
                         const ConvTranspose2dOptions& options) {
-  const char* op = "conv_transpose2d";
-  const ops::CalledOp called(op);
+  const ops::CalledOp called("conv_transpose2d");
+  const char* op = ops::called("conv_transpose2d");
+  if (options.groups != 1) return grouped_conv_transpose2d(x, weight, bias, options);
   check_operands(op, x, weight, bias, 0);
-  const auto& [stride, padding, extra, dilation] = options;
+  const auto& [stride, padding, extra, dilation, groups] = options;
   check_size(op, "stride", stride, 1);
   check_size(op, "padding", padding, 0);
   check_size(op, "output_padding", extra, 0);
@@ -129,7 +188,7 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bia
              "] expected an output of at least 1 x 1, found ", show(out), " for x ", sx, ", weight ", sw);
   Conv2dArgs args = conv_args({sx[0], sw[1], out.h, out.w}, sw, {sx[2], sx[3]}, x.dtype(), stride, padding, dilation);
   Array y = kernels::conv2d_grad_data(args, x.array(), weight.array(), ops::array_or_none(bias));
-  return record(op, {x, weight, bias}, y,
+  return record("conv_transpose2d", {x, weight, bias}, y,
                 [args, X = save_if(weight.requires_grad(), x), W = save_if(x.requires_grad(), weight)](
                     const Array& g, const Needs& need) {
                   Grads grads(3);
@@ -138,6 +197,23 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bia
                   if (need[2]) grads[2] = channel_sums(g);
                   return grads;
                 });
+}
+
+Tensor conv1d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv1dOptions& options) {
+  const ops::CalledOp called("conv1d");
+  const Tensor line = as_picture("conv1d", "x", x), taps = as_picture("conv1d", "weight", weight);
+  const auto& [stride, padding, dilation, groups] = options;
+  return squeeze(conv2d(line, taps, bias, {{1, stride}, {0, padding}, {1, dilation}, groups}), 2);
+}
+
+Tensor conv_transpose1d(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                        const ConvTranspose1dOptions& options) {
+  const char* op = "conv_transpose1d";
+  const ops::CalledOp called(op);
+  const Tensor line = as_picture(op, "x", x), taps = as_picture(op, "weight", weight);
+  const auto& [stride, padding, extra, dilation, groups] = options;
+  const ConvTranspose2dOptions flat{{1, stride}, {0, padding}, {0, extra}, {1, dilation}, groups};
+  return squeeze(conv_transpose2d(line, taps, bias, flat), 2);
 }
 
 }  // namespace elbo

@@ -33,9 +33,12 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   const ops::CalledOp called("matmul");
   ops::check_floating_pair("matmul", a, b);
   const Shape &sa = a.shape(), &sb = b.shape();
-  ELBO_CHECK(sa.rank() >= 2 && sb.rank() >= 2, ShapeError, "[matmul] expected at least 2 dimensions each, found a ", sa,
+  ELBO_CHECK(sa.rank() >= 1 && sb.rank() >= 1, ShapeError, "[matmul] expected at least 1 dimension each, found a ", sa,
              ", b ", sb);
-  ELBO_CHECK(sa.back() == sb[-2], ShapeError, "[matmul] inner dimensions differ: a ", sa, ", b ", sb);
+  ELBO_CHECK(sa.back() == sb[sb.rank() == 1 ? 0 : -2], ShapeError, "[matmul] inner dimensions differ: a ", sa, ", b ",
+             sb);
+  if (sa.rank() == 1) return squeeze(matmul(unsqueeze(a, 0), b), sb.rank() == 1 ? 0 : -2);
+  if (sb.rank() == 1) return squeeze(matmul(a, unsqueeze(b, 1)), -1);
   Shape lead = broadcast(leading(sa), leading(sb), "matmul");
   Array y = kernels::matmul(as_batch(a.array(), lead), as_batch(b.array(), lead));
   Shape shape = lead.insert(lead.rank(), sa[-2]).insert(lead.rank() + 1, sb.back());

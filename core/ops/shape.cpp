@@ -1,6 +1,7 @@
 // Ops that rearrange elements without computing; they take any dtype.
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <numeric>
 
 #include "../autograd.h"
@@ -174,26 +175,62 @@ Tensor Tensor::to(Device device) const {
                 [from = this->device()](const Array& g, const Needs&) { return Grads{g.to(from)}; });
 }
 
-Tensor pad(const Tensor& x, const std::vector<std::int64_t>& before, const std::vector<std::int64_t>& after,
-           double value) {
-  const ops::CalledOp called("pad");
+namespace {
+
+/// The shape of x with so many elements before and after along each axis.
+Shape padded(const Tensor& x, const std::vector<std::int64_t>& before, const std::vector<std::int64_t>& after) {
   ops::check_defined("pad", x);
   Shape shape = x.shape();
   std::size_t rank = static_cast<std::size_t>(shape.rank());
   ELBO_CHECK(before.size() == rank && after.size() == rank, ShapeError, "[pad] expected ", rank,
              " sizes before and after for shape ", shape, ", found ", before.size(), " and ", after.size());
-  Index starts = filled(0);
   for (std::size_t i = 0; i < rank; ++i) {
     ELBO_CHECK(before[i] >= 0 && after[i] >= 0, ValueError, "[pad] expected sizes of at least 0, found ", before[i],
                " and ", after[i], " for axis ", i);
-    starts[i] = before[i];
     const std::int64_t size = detail::checked_add(before[i], shape[static_cast<int>(i)]);
     shape = shape.with(static_cast<int>(i), detail::checked_add(size, after[i]));
   }
+  return shape;
+}
+
+}  // namespace
+
+Tensor pad(const Tensor& x, const std::vector<std::int64_t>& before, const std::vector<std::int64_t>& after,
+           double value) {
+  const ops::CalledOp called("pad");
+  const Shape shape = padded(x, before, after);
+  Index starts = filled(0);
+  std::copy(before.begin(), before.end(), starts.begin());
   return record("pad", {x}, kernels::unslice(x.array(), shape, starts, every, value),
                 [from = x.shape(), starts](const Array& g, const Needs&) {
                   return Grads{kernels::slice(g, starts, from, every)};
                 });
+}
+
+Tensor pad(const Tensor& x, const std::vector<std::int64_t>& before, const std::vector<std::int64_t>& after,
+           PadMode mode) {
+  const ops::CalledOp called("pad");
+  if (mode == PadMode::zeros) return pad(x, before, after);
+  const Shape shape = padded(x, before, after);
+  Tensor y = x;
+  for (int axis = 0; axis < x.dim(); ++axis) {
+    const std::int64_t n = x.size(axis), front = before[static_cast<std::size_t>(axis)];
+    if (shape[axis] == n) continue;
+    const std::int64_t most = mode == PadMode::replicate && n > 0 ? shape[axis] : n - 1;
+    ELBO_CHECK(front <= most && shape[axis] - n - front <= most, ShapeError, "[pad] expected at most ",
+               std::max<std::int64_t>(most, 0), " elements on each side of axis ", axis, " of shape ", x.shape(),
+               ", found ", front, " and ", shape[axis] - n - front);
+    Array places = Array::empty({shape[axis]}, {DType::int64, cpu});
+    const auto to = places.mutable_values<std::int64_t>();
+    for (std::int64_t i = 0; i < shape[axis]; ++i) {
+      const std::int64_t mirrored = std::abs(i - front);
+      to[static_cast<std::size_t>(i)] = mode == PadMode::replicate ? std::clamp(i - front, std::int64_t{0}, n - 1)
+                                        : mirrored < n             ? mirrored
+                                                                   : 2 * (n - 1) - mirrored;
+    }
+    y = index_select(y, axis, Tensor(places.to(x.device())));
+  }
+  return y;
 }
 
 }  // namespace elbo
