@@ -52,6 +52,7 @@
 #include "nn/layers.h"
 #include "nn/module.h"
 #include "nn/optim.h"
+#include "nn/pooling.h"
 #include "nn/schedule.h"
 #include "nn/sequential.h"
 #include "nn/summary.h"

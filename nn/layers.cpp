@@ -20,6 +20,15 @@ Size2 at_least(std::int64_t lowest, Size2 value, const char* layer, const char* 
   return value;
 }
 
+/// Throws unless the groups divide both numbers of channels, which are at least 1.
+void check_channels(const char* layer, std::int64_t in, std::int64_t out, std::int64_t groups) {
+  at_least(1, in, layer, "in_channels");
+  at_least(1, out, layer, "out_channels");
+  at_least(1, groups, layer, "groups");
+  ELBO_CHECK(in % groups == 0 && out % groups == 0, ValueError, "[", layer,
+             "] groups: expected a number that divides the channels ", in, " and ", out, ", found ", groups);
+}
+
 double positive(double value, const char* layer, const char* what) {
   ELBO_CHECK(std::isfinite(value) && value > 0, ValueError, "[", layer, "] ", what,
              ": expected a number above 0, found ", value);
@@ -44,11 +53,10 @@ Linear::Linear(std::int64_t in, std::int64_t out, const LinearOptions& options)
 
 Conv2d::Conv2d(std::int64_t in, std::int64_t out, Size2 kernel, const ConvOptions& options)
     : options_{at_least(1, options.stride, "Conv2d", "stride"), at_least(0, options.padding, "Conv2d", "padding"),
-               at_least(1, options.dilation, "Conv2d", "dilation")} {
-  at_least(1, in, "Conv2d", "in_channels");
-  at_least(1, out, "Conv2d", "out_channels");
+               at_least(1, options.dilation, "Conv2d", "dilation"), options.groups} {
+  check_channels("Conv2d", in, out, options.groups);
   at_least(1, kernel, "Conv2d", "kernel_size");
-  weight = parameter({out, in, kernel.h, kernel.w});
+  weight = parameter({out, in / options.groups, kernel.h, kernel.w});
   bias = parameter_if(options.bias, {out});
   init::default_(weight, bias);
   register_parameter("weight", &Conv2d::weight);
@@ -59,26 +67,37 @@ ConvTranspose2d::ConvTranspose2d(std::int64_t in, std::int64_t out, Size2 kernel
     : options_{at_least(1, options.stride, "ConvTranspose2d", "stride"),
                at_least(0, options.padding, "ConvTranspose2d", "padding"),
                at_least(0, options.output_padding, "ConvTranspose2d", "output_padding"),
-               at_least(1, options.dilation, "ConvTranspose2d", "dilation")} {
-  at_least(1, in, "ConvTranspose2d", "in_channels");
-  at_least(1, out, "ConvTranspose2d", "out_channels");
+               at_least(1, options.dilation, "ConvTranspose2d", "dilation"), options.groups} {
+  check_channels("ConvTranspose2d", in, out, options.groups);
   at_least(1, kernel, "ConvTranspose2d", "kernel_size");
   const Size2 &extra = options.output_padding, &stride = options.stride, &dilation = options.dilation;
   ELBO_CHECK(extra.h < std::max(stride.h, dilation.h) && extra.w < std::max(stride.w, dilation.w), ValueError,
              "[ConvTranspose2d] output_padding: expected less than the stride or the dilation, found ", extra.h,
              " and ", extra.w);
-  weight = parameter({in, out, kernel.h, kernel.w});
+  weight = parameter({in, out / options.groups, kernel.h, kernel.w});
   bias = parameter_if(options.bias, {out});
   init::default_(weight, bias);
   register_parameter("weight", &ConvTranspose2d::weight);
   register_parameter("bias", &ConvTranspose2d::bias);
 }
 
-BatchNorm2d::BatchNorm2d(std::int64_t channels, const BatchNormOptions& options) : options_(options) {
-  const Shape shape{at_least(1, channels, "BatchNorm2d", "num_features")};
-  positive(options.eps, "BatchNorm2d", "eps");
-  ELBO_CHECK(options.momentum >= 0 && options.momentum <= 1, ValueError,
-             "[BatchNorm2d] momentum: expected 0 <= momentum <= 1, found ", options.momentum);
+Conv1d::Conv1d(std::int64_t in, std::int64_t out, std::int64_t kernel, const Conv1dOptions& options)
+    : options_{at_least(1, options.stride, "Conv1d", "stride"), at_least(0, options.padding, "Conv1d", "padding"),
+               at_least(1, options.dilation, "Conv1d", "dilation"), options.groups} {
+  check_channels("Conv1d", in, out, options.groups);
+  at_least(1, kernel, "Conv1d", "kernel_size");
+  weight = parameter({out, in / options.groups, kernel});
+  bias = parameter_if(options.bias, {out});
+  init::default_(weight, bias);
+  register_parameter("weight", &Conv1d::weight);
+  register_parameter("bias", &Conv1d::bias);
+}
+
+BatchNorm::BatchNorm(const char* name, std::int64_t channels, const BatchNormOptions& options) : options_(options) {
+  const Shape shape{at_least(1, channels, name, "num_features")};
+  positive(options.eps, name, "eps");
+  ELBO_CHECK(options.momentum >= 0 && options.momentum <= 1, ValueError, "[", name,
+             "] momentum: expected 0 <= momentum <= 1, found ", options.momentum);
   if (options.affine) {
     weight = ones(shape);
     bias = zeros(shape);
@@ -86,17 +105,14 @@ BatchNorm2d::BatchNorm2d(std::int64_t channels, const BatchNormOptions& options)
   running_mean = zeros(shape);
   running_var = ones(shape);
   num_batches_tracked = zeros({}, {.dtype = DType::int64});
-  register_parameter("weight", &BatchNorm2d::weight);
-  register_parameter("bias", &BatchNorm2d::bias);
-  register_buffer("running_mean", &BatchNorm2d::running_mean);
-  register_buffer("running_var", &BatchNorm2d::running_var);
-  register_buffer("num_batches_tracked", &BatchNorm2d::num_batches_tracked);
+  register_parameter("weight", &BatchNorm::weight);
+  register_parameter("bias", &BatchNorm::bias);
+  register_buffer("running_mean", &BatchNorm::running_mean);
+  register_buffer("running_var", &BatchNorm::running_var);
+  register_buffer("num_batches_tracked", &BatchNorm::num_batches_tracked);
 }
 
-Tensor BatchNorm2d::forward(const Tensor& x) {
-  const std::int64_t channels = running_mean.shape()[0];
-  ELBO_CHECK(x.shape().rank() == 4 && x.shape()[1] == channels, ShapeError, "[BatchNorm2d] expected x [N, ", channels,
-             ", H, W], found ", x.shape());
+Tensor BatchNorm::normalized(const Tensor& x) {
   Tensor y = batch_norm(x, weight, bias, running_mean, running_var, is_training(), options_.momentum, options_.eps);
   if (is_training()) {
     // Counted on the device, and by way of float64, which the kernels add in: exact up to 2^53 batches.
@@ -105,6 +121,20 @@ Tensor BatchNorm2d::forward(const Tensor& x) {
     count.assign(kernels::cast(next, DType::int64));
   }
   return y;
+}
+
+Tensor BatchNorm2d::forward(const Tensor& x) {
+  const std::int64_t channels = running_mean.size(0);
+  ELBO_CHECK(x.dim() == 4 && x.size(1) == channels, ShapeError, "[BatchNorm2d] expected x [N, ", channels,
+             ", H, W], found ", x.shape());
+  return normalized(x);
+}
+
+Tensor BatchNorm1d::forward(const Tensor& x) {
+  const std::int64_t channels = running_mean.size(0);
+  ELBO_CHECK((x.dim() == 2 || x.dim() == 3) && x.size(1) == channels, ShapeError, "[BatchNorm1d] expected x [N, ",
+             channels, "] or [N, ", channels, ", L], found ", x.shape());
+  return normalized(x);
 }
 
 LayerNorm::LayerNorm(const Shape& shape, const LayerNormOptions& options) : normalized_shape(shape), options_(options) {
@@ -118,6 +148,42 @@ LayerNorm::LayerNorm(const Shape& shape, const LayerNormOptions& options) : norm
   }
   register_parameter("weight", &LayerNorm::weight);
   register_parameter("bias", &LayerNorm::bias);
+}
+
+GroupNorm::GroupNorm(std::int64_t groups, std::int64_t channels, const GroupNormOptions& options)
+    : num_groups(at_least(1, groups, "GroupNorm", "num_groups")),
+      num_channels(at_least(1, channels, "GroupNorm", "num_channels")),
+      options_(options) {
+  ELBO_CHECK(channels % groups == 0, ValueError, "[GroupNorm] num_groups: expected a number that divides the ",
+             channels, " channels, found ", groups);
+  positive(options.eps, "GroupNorm", "eps");
+  if (options.affine) {
+    weight = ones({channels});
+    bias = zeros({channels});
+  }
+  register_parameter("weight", &GroupNorm::weight);
+  register_parameter("bias", &GroupNorm::bias);
+}
+
+Tensor GroupNorm::forward(const Tensor& x) {
+  ELBO_CHECK(x.dim() >= 2 && x.size(1) == num_channels, ShapeError, "[GroupNorm] expected x [N, ", num_channels,
+             ", ...], found ", x.shape());
+  const std::int64_t rows = x.size(0) * num_groups, in_group = x.numel() / std::max<std::int64_t>(rows, 1);
+  const Tensor y = reshape(layer_norm(reshape(x, Shape{rows, in_group}), {in_group}, {}, {}, options_.eps), x.shape());
+  if (!weight.defined()) return y;
+  Shape per_channel{num_channels};
+  for (int i = 2; i < x.dim(); ++i) per_channel = per_channel.insert(i - 1, 1);
+  return y * reshape(weight, per_channel) + reshape(bias, per_channel);
+}
+
+Embedding::Embedding(std::int64_t count, std::int64_t dim)
+    : weight(randn({at_least(1, count, "Embedding", "num_embeddings"), at_least(1, dim, "Embedding", "dim")})) {
+  register_parameter("weight", &Embedding::weight);
+}
+
+Tensor Embedding::forward(const Tensor& x) {
+  const Tensor rows = index_select(weight, 0, reshape(x, {x.numel()}));
+  return reshape(rows, x.shape().insert(x.dim(), weight.size(1)));
 }
 
 }  // namespace elbo::nn

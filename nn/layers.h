@@ -28,6 +28,7 @@ struct ConvOptions {
   Size2 stride = 1;
   Size2 padding = 0;
   Size2 dilation = 1;
+  std::int64_t groups = 1;  ///< divides both numbers of channels
   bool bias = true;
 };
 
@@ -37,7 +38,7 @@ class Conv2d : public Layer {
   Conv2d(std::int64_t in_channels, std::int64_t out_channels, Size2 kernel_size, const ConvOptions& options = {});
   Tensor forward(const Tensor& x) override { return conv2d(x, weight, bias, options_); }
 
-  Tensor weight;  ///< [out, in, kh, kw]
+  Tensor weight;  ///< [out, in / groups, kh, kw]
   Tensor bias;    ///< [out], or undefined
 
  private:
@@ -49,6 +50,7 @@ struct ConvTransposeOptions {
   Size2 padding = 0;
   Size2 output_padding = 0;
   Size2 dilation = 1;
+  std::int64_t groups = 1;  ///< divides both numbers of channels
   bool bias = true;
 };
 
@@ -59,11 +61,31 @@ class ConvTranspose2d : public Layer {
                   const ConvTransposeOptions& options = {});
   Tensor forward(const Tensor& x) override { return conv_transpose2d(x, weight, bias, options_); }
 
-  Tensor weight;  ///< [in, out, kh, kw]
+  Tensor weight;  ///< [in, out / groups, kh, kw]
   Tensor bias;    ///< [out], or undefined
 
  private:
   ConvTranspose2dOptions options_;
+};
+
+struct Conv1dOptions {
+  std::int64_t stride = 1, padding = 0, dilation = 1;
+  std::int64_t groups = 1;  ///< divides both numbers of channels
+  bool bias = true;
+};
+
+/// x [N, in, L] -> [N, out, OL]; see elbo::conv1d.
+class Conv1d : public Layer {
+ public:
+  Conv1d(std::int64_t in_channels, std::int64_t out_channels, std::int64_t kernel_size,
+         const Conv1dOptions& options = {});
+  Tensor forward(const Tensor& x) override { return conv1d(x, weight, bias, options_); }
+
+  Tensor weight;  ///< [out, in / groups, k]
+  Tensor bias;    ///< [out], or undefined
+
+ private:
+  elbo::Conv1dOptions options_;
 };
 
 struct BatchNormOptions {
@@ -72,20 +94,38 @@ struct BatchNormOptions {
   bool affine = true;  ///< with weight and bias
 };
 
-/// Normalises each channel of x [N, C, H, W] over the batch and all positions; in evaluation by the running statistics
-/// (Ioffe and Szegedy 2015).
-class BatchNorm2d : public Layer {
+/// What BatchNorm1d and BatchNorm2d have in common: each channel is normalised over the batch and all positions, in
+/// evaluation by the running statistics (Ioffe and Szegedy 2015). In training forward() moves these.
+class BatchNorm : public Layer {
  public:
-  explicit BatchNorm2d(std::int64_t num_features, const BatchNormOptions& options = {});
-  /// Throws ShapeError unless x is [N, num_features, H, W]. In training moves the running statistics.
-  Tensor forward(const Tensor& x) override;
-
   Tensor weight, bias;               ///< [C], ones and zeros; undefined without affine
   Tensor running_mean, running_var;  ///< [C], buffers
   Tensor num_batches_tracked;        ///< int64 [], a buffer: how many batches moved the statistics
 
+ protected:
+  BatchNorm(const char* name, std::int64_t num_features, const BatchNormOptions& options);
+  Tensor normalized(const Tensor& x);
+
  private:
   BatchNormOptions options_;
+};
+
+/// x [N, C, H, W].
+class BatchNorm2d : public BatchNorm {
+ public:
+  explicit BatchNorm2d(std::int64_t num_features, const BatchNormOptions& options = {})
+      : BatchNorm("BatchNorm2d", num_features, options) {}
+  /// Throws ShapeError unless x is [N, num_features, H, W].
+  Tensor forward(const Tensor& x) override;
+};
+
+/// x [N, C] or [N, C, L].
+class BatchNorm1d : public BatchNorm {
+ public:
+  explicit BatchNorm1d(std::int64_t num_features, const BatchNormOptions& options = {})
+      : BatchNorm("BatchNorm1d", num_features, options) {}
+  /// Throws ShapeError unless x is [N, num_features] or [N, num_features, L].
+  Tensor forward(const Tensor& x) override;
 };
 
 struct LayerNormOptions {
@@ -104,6 +144,37 @@ class LayerNorm : public Layer {
 
  private:
   LayerNormOptions options_;
+};
+
+struct GroupNormOptions {
+  double eps = 1e-5;
+  bool affine = true;  ///< with weight and bias
+};
+
+/// Normalises the channels of x [N, C, ...] in groups, each picture by itself (Wu and He 2018).
+class GroupNorm : public Layer {
+ public:
+  /// Throws ValueError unless num_groups divides num_channels.
+  GroupNorm(std::int64_t num_groups, std::int64_t num_channels, const GroupNormOptions& options = {});
+  /// Throws ShapeError unless x is [N, num_channels, ...].
+  Tensor forward(const Tensor& x) override;
+
+  std::int64_t num_groups, num_channels;
+  Tensor weight, bias;  ///< [C], ones and zeros; undefined without affine
+
+ private:
+  GroupNormOptions options_;
+};
+
+/// A row of a table for each index: x (int64) [...] -> [..., dim].
+class Embedding : public Layer {
+ public:
+  /// The rows are drawn from N(0, 1).
+  Embedding(std::int64_t num_embeddings, std::int64_t dim);
+  /// Throws IndexError for one outside [0, num_embeddings).
+  Tensor forward(const Tensor& x) override;
+
+  Tensor weight;  ///< [num_embeddings, dim]
 };
 
 }  // namespace nn
