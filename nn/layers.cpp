@@ -169,7 +169,7 @@ Tensor GroupNorm::forward(const Tensor& x) {
   ELBO_CHECK(x.dim() >= 2 && x.size(1) == num_channels, ShapeError, "[GroupNorm] expected x [N, ", num_channels,
              ", ...], found ", x.shape());
   const std::int64_t rows = x.size(0) * num_groups, in_group = x.numel() / std::max<std::int64_t>(rows, 1);
-  const Tensor y = reshape(layer_norm(reshape(x, Shape{rows, in_group}), {in_group}, {}, {}, options_.eps), x.shape());
+  Tensor y = reshape(layer_norm(reshape(x, Shape{rows, in_group}), {in_group}, {}, {}, options_.eps), x.shape());
   if (!weight.defined()) return y;
   Shape per_channel{num_channels};
   for (int i = 2; i < x.dim(); ++i) per_channel = per_channel.insert(i - 1, 1);

@@ -113,10 +113,10 @@ Array box_of(const Array& x, const ops::IndexPlan& plan) {
 Tensor indexed(const char* op, const Tensor& x, std::span<const TensorIndex> indices) {
   const ops::CalledOp called(op);
   const ops::IndexPlan plan(op, x, indices);
-  const Tensor y = record(op, {x}, box_of(x.array(), plan).reshape(plan.out),
-                          [plan, shape = x.shape()](const Array& g, const Needs&) {
-                            return Grads{kernels::unslice(g.reshape(plan.box), shape, plan.starts, plan.steps)};
-                          });
+  Tensor y = record(op, {x}, box_of(x.array(), plan).reshape(plan.out),
+                    [plan, shape = x.shape()](const Array& g, const Needs&) {
+                      return Grads{kernels::unslice(g.reshape(plan.box), shape, plan.starts, plan.steps)};
+                    });
   if (!plan.picks.defined()) return y;
   const Tensor flat = index_select(y, plan.picks_axis, reshape(plan.picks, {plan.picks.numel()}));
   Shape out = plan.out.without(plan.picks_axis);
