@@ -7,9 +7,9 @@
 #endif
 
 /// What a shared libelbo shows to those who link against it: the bodies of namespaces in installed headers, and the
-/// functions of c.h. All else is hidden. A static libelbo has none: a plugin that it is linked into exports nothing of
-/// it. ELBO_SHARED comes with the CMake target and from pkg-config. (On Windows a namespace cannot be marked: there
-/// CMake's WINDOWS_EXPORT_ALL_SYMBOLS does this.)
+/// functions of c.h. All else is hidden (by g++: see CMakeLists.txt). A static libelbo has none: a plugin that it is
+/// linked into exports nothing of it. ELBO_SHARED comes with the CMake target and from pkg-config. (On Windows a
+/// namespace cannot be marked: there CMake's WINDOWS_EXPORT_ALL_SYMBOLS does this.)
 #if !defined(ELBO_SHARED) || defined(_WIN32)
 #define ELBO_API
 #elif defined(__cplusplus)

@@ -143,30 +143,30 @@ void run_backward(Pending pending, bool retain_graph, Pending* wanted = nullptr)
 
 /// Where the walk begins: tensors that require no gradient are passed over.
 Pending roots_of(std::span<const Tensor> tensors, std::span<const Array> gradients) {
-  ELBO_CHECK(tensors.size() == gradients.size(), AutogradError, "[backward] expected a gradient for each of ",
-             tensors.size(), " tensors, found ", gradients.size());
+  ELBO_CHECK(tensors.size() == gradients.size(), AutogradError, "[", detail::CalledOp::name_or("backward"),
+             "] expected a gradient for each of ", tensors.size(), " tensors, found ", gradients.size());
   Pending roots;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const Tensor& tensor = tensors[i];
     const Array& gradient = gradients[i];
-    ELBO_CHECK(tensor.defined() && gradient.defined(), AutogradError, "[backward] expected a ",
-               tensor.defined() ? "gradient" : "tensor", ", found an undefined one");
+    ELBO_CHECK(tensor.defined() && gradient.defined(), AutogradError, "[", detail::CalledOp::name_or("backward"),
+               "] expected a ", tensor.defined() ? "gradient" : "tensor", ", found an undefined one");
     if (!tensor.requires_grad()) continue;
     ELBO_CHECK(gradient.shape() == tensor.shape() && gradient.dtype() == tensor.dtype() &&
                    gradient.device() == tensor.device(),
-               ShapeError, "[backward] expected a gradient of shape ", tensor.shape(), " (", tensor.dtype(),
-               "), found ", gradient.shape(), " (", gradient.dtype(), ")");
+               ShapeError, "[", detail::CalledOp::name_or("backward"), "] expected a gradient of shape ",
+               tensor.shape(), " (", tensor.dtype(), "), found ", gradient.shape(), " (", gradient.dtype(), ")");
     accumulate(roots[tensor.node().get()], gradient);
   }
-  ELBO_CHECK(!roots.empty(), AutogradError,
-             "[backward] nothing that this tensor was computed from requires a gradient");
+  ELBO_CHECK(!roots.empty(), AutogradError, "[", detail::CalledOp::name_or("backward"),
+             "] nothing that this tensor was computed from requires a gradient");
   return roots;
 }
 
 /// The derivative of a single number with respect to itself.
 Array one_for(const Tensor& tensor) {
-  ELBO_CHECK(tensor.numel() == 1, AutogradError, "[backward] expected a single number, found shape ", tensor.shape(),
-             ": pass its gradient");
+  ELBO_CHECK(tensor.numel() == 1, AutogradError, "[", detail::CalledOp::name_or("backward"),
+             "] expected a single number, found shape ", tensor.shape(), ": pass its gradient");
   return Array::full(tensor.shape(), 1, tensor.array().options());
 }
 

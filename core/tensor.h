@@ -1,10 +1,12 @@
 #pragma once
 #include <concepts>
+#include <cstdint>
 #include <functional>
 #include <initializer_list>
 #include <memory>
 #include <optional>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include "api.h"
@@ -114,7 +116,7 @@ class Tensor {
   // ---- ops as methods
   Tensor reshape(std::initializer_list<std::int64_t> sizes) const;
   Tensor reshape(const Shape& shape) const;
-  Tensor flatten(int start = 0) const;
+  Tensor flatten(int start = 1) const;
   Tensor transpose(int axis_a, int axis_b) const;
   /// The transpose of a matrix; with fewer dimensions itself. Throws ShapeError for more than 2.
   Tensor t() const;
@@ -174,13 +176,17 @@ class Operand {
   Operand(const Tensor& tensor) : tensor_(&tensor) {}  // NOLINT(google-explicit-constructor)
   Operand(std::floating_point auto number)             // NOLINT(google-explicit-constructor)
       : number_(static_cast<double>(number)) {}
-  Operand(std::integral auto number)  // NOLINT(google-explicit-constructor)
-      : number_(static_cast<double>(number)), whole_(static_cast<std::int64_t>(number)) {}
+  template <std::integral T>
+  Operand(T number) : number_(static_cast<double>(number)) {  // NOLINT(google-explicit-constructor)
+    // A number beyond int64 has its value as a double alone.
+    constexpr auto most = static_cast<std::uint64_t>(INT64_MAX);
+    if (std::is_signed_v<T> || static_cast<std::uint64_t>(number) <= most) whole_ = static_cast<std::int64_t>(number);
+  }
 
   bool is_tensor() const { return tensor_ != nullptr; }
   const Tensor& tensor() const { return *tensor_; }
   double number() const { return number_; }
-  /// A number of an integer type.
+  /// A number of an integer type that int64 can hold.
   const std::optional<std::int64_t>& whole() const { return whole_; }
 
  private:

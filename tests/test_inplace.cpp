@@ -183,6 +183,11 @@ TEST_CASE("in place: a gradient is recorded through the write", "[inplace][autog
   y.copy_(w[0]);
   y.sum().backward();
   CHECK(numbers(w.grad()) == Numbers{2, 0});
+  y = w * 2;
+  y.copy_(w);  // of the same shape: still memory of its own
+  y *= 5;
+  CHECK(numbers(y) == Numbers{5, 10});
+  CHECK(numbers(w) == Numbers{1, 2});
 }
 
 TEST_CASE("in place: never through memory that a view or a rule shares", "[inplace][autograd]") {

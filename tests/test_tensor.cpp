@@ -215,6 +215,8 @@ TEST_CASE("a number may stand on either side of every op on two operands", "[ten
   CHECK(bytes(tensor({0, 255}, {DType::uint8}) > -1) == Bytes{1, 1});
   const std::int64_t large = (std::int64_t{1} << 53) + 1;
   CHECK(bytes(Tensor(Array::from(std::vector{large, large - 1}, {2})) == large) == Bytes{1, 0});
+  CHECK(bytes(whole == std::uint64_t{0xFFFFFFFFFFFFFFFF}) == Bytes{0, 0, 0});  // which is not -1
+  CHECK(zeros({2, 3, 4}).flatten().shape() == flatten(zeros({2, 3, 4})).shape());
   CHECK(message<DTypeError>([&] { where(whole > 0, whole, 0.5); }) ==
         "[where] expected a whole number beside int64, found 0.5");
 }

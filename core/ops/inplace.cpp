@@ -68,9 +68,14 @@ Tensor& Tensor::copy_(const Tensor& source) {
   const bool records = InPlace::records("copy_", *this, source);
   const Tensor values = cast(source.to(device()), dtype());
   InPlace::check_grows_not("copy_", *this, broadcast(shape(), values.shape(), "copy_"));
-  if (records) return InPlace::become("copy_", *this, elbo::expand(values, shape()));
-  mutable_array().assign(InPlace::apart(kernels::expand(values.array(), shape()), array()));
-  return *this;
+  const Array repeated = kernels::expand(values.array(), shape());
+  if (!records) {
+    mutable_array().assign(InPlace::apart(repeated, array()));
+    return *this;
+  }
+  // A copy also where nothing is repeated: this tensor keeps memory of its own.
+  const auto rule = [from = values.shape()](const Array& g, const Needs&) { return Grads{kernels::sum_to(g, from)}; };
+  return InPlace::become("copy_", *this, record("copy_", {values}, repeated.copy(), rule));
 }
 
 Tensor& Tensor::fill_(double value) {
