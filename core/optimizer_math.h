@@ -8,7 +8,7 @@
 /// order everywhere, so a step has the same bits on every device, in float32 and in float64.
 namespace elbo {
 
-/// The factors of an Adam step; see adam() in cpu/kernels.h for the formulas.
+/// The factors of an Adam step; see adam() in cpu/cpu_kernels.h for the formulas.
 struct AdamStep {
   double beta1, beta2;
   double step_size;   ///< lr / (1 - beta1^t)

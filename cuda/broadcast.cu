@@ -1,7 +1,7 @@
 #include <utility>
 
 #include "../core/index_kernels.h"
-#include "kernels.h"
+#include "cuda_kernels.h"
 #include "vector.h"
 
 namespace elbo::cuda {

@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "kernels.h"
+#include "cuda_kernels.h"
 
 namespace elbo::cuda {
 namespace {

@@ -57,8 +57,9 @@ __device__ inline Tap tap_at(const WeightArgs<T>& a, int index) {
 template <class Tile>
 struct WeightLoads {
   using T = typename Tile::Value;
-  static constexpr int apart = Tile::threads / Tile::depth, rows = Tile::rows / apart, columns = Tile::cols / apart;
-  static_assert(Tile::threads % Tile::depth == 0 && Tile::rows % apart == 0 && Tile::cols % apart == 0);
+  static constexpr int spacing = Tile::threads / Tile::depth, rows = Tile::rows / spacing,
+                       columns = Tile::cols / spacing;
+  static_assert(Tile::threads % Tile::depth == 0 && Tile::rows % spacing == 0 && Tile::cols % spacing == 0);
   const T *gy, *x;
   int k, first, present, points;  // rows that there are; from one row of gy to the next
   Tap taps[columns];
@@ -72,19 +73,19 @@ struct WeightLoads {
         points(args.out_h * args.out_w) {
     gy = address(gy, static_cast<int64_t>(first_row + first) * points);
     present = args.m - first_row - first;
-    for (int i = 0; i < columns; ++i) taps[i] = tap_at(args, first_col + first + i * apart);
+    for (int i = 0; i < columns; ++i) taps[i] = tap_at(args, first_col + first + i * spacing);
   }
 
   __device__ void load(const Output* outputs) {
     const Output at = outputs[k];
     const T *grad = address(gy, at.gy), *picture = address(x, at.x.offset);
     const int rows_here = at.gy >= 0 ? present : 0;
-    for (int i = 0; i < rows; ++i) a[i] = i * apart < rows_here ? grad[i * apart * points] : T(0);
+    for (int i = 0; i < rows; ++i) a[i] = i * spacing < rows_here ? grad[i * spacing * points] : T(0);
     for (int i = 0; i < columns; ++i) b[i] = (at.x.outside & taps[i].bits) == 0 ? picture[taps[i].offset] : T(0);
   }
   __device__ void store(typename Tile::Panel& panel) const {
-    for (int i = 0; i < rows; ++i) panel.a[k][first + i * apart] = a[i];
-    for (int i = 0; i < columns; ++i) panel.b[k][first + i * apart] = b[i];
+    for (int i = 0; i < rows; ++i) panel.a[k][first + i * spacing] = a[i];
+    for (int i = 0; i < columns; ++i) panel.b[k][first + i * spacing] = b[i];
   }
 };
 

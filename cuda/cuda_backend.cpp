@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "blas.h"
-#include "kernels.h"
+#include "cuda_kernels.h"
 
 namespace elbo::cuda {
 namespace {

@@ -1,6 +1,6 @@
 #include <type_traits>
 
-#include "kernels.h"
+#include "cuda_kernels.h"
 #include "vector.h"
 
 namespace elbo::cuda {

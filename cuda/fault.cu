@@ -1,5 +1,5 @@
 #include "context.h"
-#include "kernels.h"
+#include "cuda_kernels.h"
 #include "launch.h"
 
 namespace elbo::cuda {

@@ -4,7 +4,7 @@
 
 #include "../core/functors.h"
 #include "blas.h"
-#include "kernels.h"
+#include "cuda_kernels.h"
 #include "launch.h"
 #include "vector.h"
 

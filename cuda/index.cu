@@ -1,7 +1,7 @@
 // The index kernels of core/index_kernels.h, on the GPU: a thread a work item.
 #include "../core/index_kernels.h"
 
-#include "kernels.h"
+#include "cuda_kernels.h"
 #include "vector.h"
 
 namespace elbo::cuda {

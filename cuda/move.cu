@@ -1,8 +1,8 @@
 #include <algorithm>
 
 #include "../core/index_kernels.h"
+#include "cuda_kernels.h"
 #include "draw.h"
-#include "kernels.h"
 
 namespace elbo::cuda {
 namespace {

@@ -1,5 +1,5 @@
 #include "block_reduce.h"
-#include "kernels.h"
+#include "cuda_kernels.h"
 
 namespace elbo::cuda {
 namespace {

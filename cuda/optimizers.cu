@@ -1,5 +1,5 @@
 #include "../core/optimizer_math.h"
-#include "kernels.h"
+#include "cuda_kernels.h"
 #include "vector.h"
 
 namespace elbo::cuda {

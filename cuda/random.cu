@@ -1,7 +1,7 @@
 #include <algorithm>
 
+#include "cuda_kernels.h"
 #include "draw.h"
-#include "kernels.h"
 
 namespace elbo::cuda {
 namespace {

@@ -1,5 +1,5 @@
 #include "block_reduce.h"
-#include "kernels.h"
+#include "cuda_kernels.h"
 
 /// Each line of n elements is worked on by a few threads of one block, which read it again from cache for each step:
 /// the maximum, the sum of exponentials, the result. Sums are in double, elements in T.

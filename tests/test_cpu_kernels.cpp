@@ -3,7 +3,7 @@
 #include <functional>
 
 #include "../core/functors.h"
-#include "cpu_kernels.h"
+#include "kernel_support.h"
 
 using namespace kernel_test;
 
@@ -198,12 +198,12 @@ TEMPLATE_TEST_CASE("binary ops and their gradients, broadcast", "", float, doubl
 TEST_CASE("binary ops in place") {
   for (const auto& backend : backends()) {
     const auto a = values<float>(1000), b = values<float>(1000, -1, 1, 2);
-    std::vector<float> apart(1000), to_a = a, to_b = b;
-    ok(backend->binary(BinaryOp::sub, flat(apart), flat(a), flat(b)));
+    std::vector<float> separate(1000), to_a = a, to_b = b;
+    ok(backend->binary(BinaryOp::sub, flat(separate), flat(a), flat(b)));
     ok(backend->binary(BinaryOp::sub, flat(to_a), flat(to_a), flat(b)));
     ok(backend->binary(BinaryOp::sub, flat(to_b), flat(a), flat(to_b)));
-    REQUIRE(same_bits(apart, to_a));
-    REQUIRE(same_bits(apart, to_b));
+    REQUIRE(same_bits(separate, to_a));
+    REQUIRE(same_bits(separate, to_b));
     ok(backend->binary(BinaryOp::sub, flat(to_a), flat(a), flat(b)));
   }
 }

@@ -1,9 +1,9 @@
 // The CPU's kernels that move elements, and its convolutions, through the Backend interface, against plain loops.
 #include <tuple>
 
-#include "../core/cpu/kernels.h"
+#include "../core/cpu/cpu_kernels.h"
 #include "../core/index_kernels.h"
-#include "cpu_kernels.h"
+#include "kernel_support.h"
 
 using namespace kernel_test;
 

@@ -1,6 +1,6 @@
 // The CPU's reductions, softmax and normalisation through the Backend interface, in every variant, against plain loops
 // in double precision.
-#include "cpu_kernels.h"
+#include "kernel_support.h"
 
 using namespace kernel_test;
 

@@ -2,7 +2,7 @@
 #include <set>
 
 #include "../core/philox.h"
-#include "cpu_kernels.h"
+#include "kernel_support.h"
 
 using namespace kernel_test;
 

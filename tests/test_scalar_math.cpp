@@ -1,7 +1,7 @@
 // float32 functions against the double-precision ones, in units in the last place, over all their range in steps that
 // are small against any structure: as the compiled loops of every variant compute them, and directly.
 #include "../core/functors.h"
-#include "cpu_kernels.h"
+#include "kernel_support.h"
 
 using namespace kernel_test;
 

@@ -5,7 +5,7 @@
 
 #include "../index_kernels.h"
 #include "../parallel_for.h"
-#include "kernels.h"
+#include "cpu_kernels.h"
 
 /// The matrix of columns of a whole picture (see index_kernels.h), and the sum of one over the pixels: what
 /// index::im2col and index::col2im say, in the same order, by loops over neighbours.

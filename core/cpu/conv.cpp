@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "columns.h"
+#include "cpu_kernels.h"
 #include "gemm.h"
-#include "kernels.h"
 
 namespace elbo::cpu_kernels {
 namespace {
@@ -48,7 +48,7 @@ void side_by_side(T* out, const T* y, int64_t group, int64_t channels, int64_t p
       std::copy_n(y + (i * channels + c) * points, points, out + (c * group + i) * points);
 }
 template <class T>
-void apart(T* y, const T* in, int64_t group, int64_t channels, int64_t points) {
+void picture_by_picture(T* y, const T* in, int64_t group, int64_t channels, int64_t points) {
   for (int64_t i = 0; i < group; ++i)
     for (int64_t c = 0; c < channels; ++c)
       std::copy_n(in + (c * group + i) * points, points, y + (i * channels + c) * points);
@@ -177,7 +177,7 @@ void forward(const Context& context, const Conv2dArgs& a, T* y, const T* x, cons
     args.out = count == 1 ? to : scratch.outputs;
     if (!plan.direct) columns_of(a, plan, scratch, from, count);
     products.multiply(args, memory);
-    if (count > 1) apart(to, scratch.outputs, count, a.c_out, plan.points);
+    if (count > 1) picture_by_picture(to, scratch.outputs, count, a.c_out, plan.points);
     if (bias)
       for (int64_t i = 0; i < count; ++i) add_per_channel(to + i * plan.y, bias, a.c_out, plan.points);
   });

@@ -6,8 +6,8 @@
 #include <new>
 
 #include "../errors.h"
+#include "cpu_kernels.h"
 #include "gemm.h"
-#include "kernels.h"
 
 namespace elbo::cpu_kernels {
 namespace {

@@ -4,7 +4,7 @@
 #include <atomic>
 
 #include "../parallel_for.h"
-#include "kernels.h"
+#include "cpu_kernels.h"
 #include "pool.h"
 
 namespace elbo::cpu_kernels {

@@ -4,7 +4,7 @@
 #include "../errors.h"
 #include "../index_kernels.h"
 #include "../parallel_for.h"
-#include "kernels.h"
+#include "cpu_kernels.h"
 
 namespace elbo::cpu_kernels {
 namespace {

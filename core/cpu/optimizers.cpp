@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "../parallel_for.h"
-#include "kernels.h"
+#include "cpu_kernels.h"
 
 namespace elbo::cpu_kernels {
 namespace {

@@ -2,7 +2,7 @@
 #include <limits>
 
 #include "../parallel_for.h"
-#include "kernels.h"
+#include "cpu_kernels.h"
 
 namespace elbo::cpu_kernels {
 namespace {

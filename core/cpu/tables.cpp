@@ -1,4 +1,4 @@
-#include "kernels.h"
+#include "cpu_kernels.h"
 
 namespace elbo::cpu_kernels {
 

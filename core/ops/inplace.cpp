@@ -43,12 +43,12 @@ struct InPlace {
     check_grows_not(name, x, broadcast(x.shape(), pair.b.shape(), name));
     if (records(name, x, pair.b)) return become(name, x, recorded(x, other));
     ops::check_floating(name, x);
-    kernels::binary_(op, x.mutable_array(), apart(pair.b.array(), x.array()));
+    kernels::binary_(op, x.mutable_array(), without_overlap(pair.b.array(), x.array()));
     return x;
   }
 
   /// `from`, or a copy of it where writing `to` would change what is still to be read.
-  static Array apart(const Array& from, const Array& to) {
+  static Array without_overlap(const Array& from, const Array& to) {
     const bool overlap = from.storage() == to.storage() && !(from.raw() == to.raw() && from.shape() == to.shape());
     return overlap ? from.copy() : from;
   }
@@ -70,7 +70,7 @@ Tensor& Tensor::copy_(const Tensor& source) {
   InPlace::check_grows_not("copy_", *this, broadcast(shape(), values.shape(), "copy_"));
   const Array repeated = kernels::expand(values.array(), shape());
   if (!records) {
-    mutable_array().assign(InPlace::apart(repeated, array()));
+    mutable_array().assign(InPlace::without_overlap(repeated, array()));
     return *this;
   }
   // A copy also where nothing is repeated: this tensor keeps memory of its own.
@@ -95,7 +95,7 @@ Tensor& Tensor::index_put_(std::initializer_list<TensorIndex> indices, const Ope
   const bool records = InPlace::records("index_put_", *this, pair.b);
   const Array box = kernels::expand(pair.b.array(), plan.out).reshape(plan.box);
   if (!records) {
-    kernels::assign_box(mutable_array(), InPlace::apart(box, array()), plan.starts, plan.steps);
+    kernels::assign_box(mutable_array(), InPlace::without_overlap(box, array()), plan.starts, plan.steps);
     return *this;
   }
   Array y = array().copy();
