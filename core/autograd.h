@@ -8,7 +8,17 @@
 #include "api.h"
 #include "tensor.h"
 
-/// What an op is made of: compute the value, then `record` it with its gradient rule. See docs/adding-an-op.md.
+/// An op of your own: compute the value, then `record` it with its gradient rule. docs/own-op.md builds one; the
+/// library's own ops are made in the same way (docs/adding-an-op.md).
+///
+///     Tensor cube(const Tensor& x) {
+///       const Tensor value = pow(x.detach(), 3);
+///       return record("cube", {x}, value.array(), [X = save(x)](const Array& g, const Needs&) {
+///         return Grads{(Tensor(g) * 3 * square(Tensor(X()))).array()};
+///       });
+///     }
+///
+/// Gradients are first order: backward() runs the rules without recording them, so that what they give is a constant.
 namespace ELBO_API elbo {
 
 /// Which inputs of an op need a gradient; a rule computes only those.
@@ -24,8 +34,10 @@ class Needs {
 /// One gradient per input, in their order; undefined where none is needed.
 using Grads = std::vector<Array>;
 
-/// The gradient rule of one recorded op: from the gradient of its output to those of its inputs. It captures arrays
-/// (through `save`), never tensors: an output cannot own its own node. It returns; the engine accumulates.
+/// The gradient rule of one recorded op: from the gradient of its output to those of its inputs, each of its input's
+/// shape and dtype. It may compute with ops on tensors, which record nothing there. It captures arrays (through
+/// `save`), never tensors: a rule that held its own output would own itself, and never be freed. backward() adds up
+/// what rules return; it runs a rule again where the graph was retained.
 using Rule = std::function<Grads(const Array& g, const Needs& need)>;
 
 /// An array kept for a gradient rule, together with the version it had.
@@ -48,8 +60,9 @@ inline SavedArray save(const Array& array) { return SavedArray(array); }
 inline SavedArray save_if(bool needed, const Tensor& tensor) { return needed ? save(tensor) : SavedArray(); }
 inline SavedArray save_if(bool needed, const Array& array) { return needed ? save(array) : SavedArray(); }
 
-/// The output of op `name`, recorded with its rule if any of `inputs` requires a gradient and recording is on.
-/// `name` is a string literal. An input may be undefined, such as a bias that is not there; it needs no gradient.
+/// The output of op `name`, recorded with its rule if any of `inputs` requires a gradient and recording is on;
+/// otherwise a constant, and the rule is dropped with all that it saved. `name` is a string literal. An input may be
+/// undefined, such as a bias that is not there; it needs no gradient. Throws AutogradError for an empty rule.
 Tensor record(const char* name, std::span<const Tensor> inputs, Array output, Rule rule);
 Tensor record(const char* name, std::initializer_list<Tensor> inputs, Array output, Rule rule);
 /// The output of an op that has no gradient. Throws AutogradError if it is floating, an input requires a gradient and

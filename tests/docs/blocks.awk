@@ -1,6 +1,6 @@
 # Takes the fenced blocks out of one Markdown page. Writes each to OUT/NNN.code and what follows it as ```text to
 # OUT/NNN.expected, and prints a line per block: number, language, line in the page, mark.
-# The mark is the HTML comment directly before the fence: `not run: REASON`, `compiled only` or `file: NAME`.
+# The mark is the HTML comment directly before the fence: `not run: REASON`, `compiled only`, `file: NAME` or `rows`.
 
 function problem(message) {
   printf "%s:%d: %s\n", FILENAME, FNR, message > "/dev/stderr"
@@ -50,7 +50,7 @@ inside {
   if (match($0, /^ *<!-- .* -->$/)) {
     mark = $0
     gsub(/^ *<!-- | -->$/, "", mark)
-    if (mark !~ /^(not run: .|compiled only$|file: [^ ]+$)/) mark = ""
+    if (mark !~ /^(not run: .|compiled only$|rows$|file: [^ ]+$)/) mark = ""
   }
   if ($0 !~ /:$/) after_code = 0
 }
