@@ -12,9 +12,20 @@ class Backend;
 /// Work of a GPU that was recorded once and is replayed at the cost of one call: a CUDA graph. A replay does the same
 /// calls with the same numbers at the same addresses: what changes from one to the next lies in arrays on the device,
 /// such as the batch's indices, the learning rate, and the offset of a generator, which makes each replay draw new
-/// numbers. It reads arrays that `work` used and did not make; keep them alive, and write in them, not over them. What
-/// `work` made and left somewhere holds the last replay's results, until it is dropped: then the next capture may use
-/// its memory, where this graph goes on writing. So drop no result of one graph while another's still count.
+/// numbers.
+///
+/// Arrays that `work` reads and did not make must stay alive. New values are copied into them (Array::assign); another
+/// array in the same variable is not seen.
+///
+/// An array that `work` made and kept holds the results of the last replay. Its memory belongs to the graphs of the
+/// device, and these share it: what one capture has given back, a temporary or a result that was dropped, may serve the
+/// next one, although each replay of the first graph still writes there. So copy or read the results of a replay before
+/// another graph is replayed:
+///
+///     first = capture    takes blocks 1 and 2, keeps its result in 1, gives 2 back
+///     second = capture   takes block 2, keeps its result there
+///     second.replay()
+///     first.replay()     passes through block 2: the second graph's result is gone
 ///
 /// Do the work once before it is captured: what a first call sets up cannot all be recorded.
 class Graph {

@@ -16,10 +16,10 @@ namespace ELBO_API elbo {
 namespace models {
 
 /// How the decoder's logits explain a picture x in [0, 1]; the mean of either is sigmoid(logits).
-/// - bernoulli: -log p(x) is the binary cross entropy (for grey pixels its expectation, as in the field's usage).
-/// - gaussian: -log p(x) is (x - mean)^2 / (2 variance) summed over pixels, without the constant log(2 pi variance) /
-/// 2;
-///   with variance 1/2 it is the summed squared error.
+/// - bernoulli: -log p(x) is the binary cross entropy. For grey pixels that is its mean over black and white pixels
+///   drawn with the probability x, as is usual.
+/// - gaussian: -log p(x) is the sum of (x - mean)^2 / (2 variance) over pixels, so with variance 1/2 the squared error.
+///   The constant log(2 pi variance) / 2 of each pixel is left out.
 enum class Likelihood { bernoulli, gaussian };
 
 /// `bernoulli`, `gaussian`.
@@ -80,7 +80,7 @@ struct TrainOptions {
 struct Stretch {
   std::int64_t from_epoch = 1;  ///< the first
   TrainOptions train = {};
-  std::int64_t after_steps = 0;  ///< of that epoch, which were trained before: where the run was stopped in its midst
+  std::int64_t after_steps = 0;  ///< how many steps of that epoch were trained before, with the settings before
 };
 
 /// Where the pictures come from.

@@ -51,7 +51,8 @@ std::vector<std::int64_t> random_pairs(const datasets::Dataset& dataset, std::in
     if (next + 1 >= order.size()) next = 0;
     std::size_t other = next + 1;
     while (other < order.size() && label(other) == label(next)) ++other;
-    // The other changes places with the picture after the first, so that the ones in between have their turn later.
+    // The partner, the next picture of another class, changes places with the one behind the first: so those between
+    // them are not lost, but paired later. By class: [A] A A [B] C becomes A B | A A C, and then A B | A C | A.
     if (other < order.size()) std::swap(order[next + 1], order[other]);
     out.insert(out.end(), {order[next], order[next + 1]});
     next += 2;

@@ -11,13 +11,22 @@
 /// index::im2col and index::col2im say, in the same order, by loops over neighbours.
 namespace elbo::cpu_kernels {
 
-/// A picture's lines combed by the stride: a line's columns 0, stride, 2 stride, ... lie side by side, then columns 1,
-/// stride + 1, ..., each with room on both sides for what taps meet beyond the picture. A tap so meets neighbours at
-/// neighbouring outputs, and no output needs to ask whether it meets anything. Where the stride is longer than the
-/// line, what lies between is one comb, of which nothing is in the picture.
+/// A picture's lines in another order, in which a row of the matrix of columns is a plain copy. A tap (an element of
+/// the kernel) reads every stride-th pixel of a line. So the pixels 0, stride, 2 stride, ... of a line are put side by
+/// side as its first comb, then 1, stride + 1, ... as its second, and so on. Zeros around each comb stand for what lies
+/// beyond the picture, so that nothing asks where its edges are. For a line of 6 pixels, stride 2, 3 taps, padding 1:
+///
+///     line             a b c d e f
+///     combed         0 a c e 0 b d f      two combs: before = 1, pitch = 4
+///     tap 0 reads            0 b d        pixels -1, 1, 3
+///     tap 1 reads      a c e              pixels  0, 2, 4
+///     tap 2 reads              b d f      pixels  1, 3, 5
+///
+/// Where the stride is greater than the width, all combs behind the line's pixels hold zeros alone; one stands for
+/// them.
 struct Combs {
-  /// What one of the kernel's elements meets: at outputs [begin, end) of a column it meets lines of the picture, and
-  /// its first neighbour at output line 0 would be at `first` in the channel's combed lines.
+  /// What one tap reads: for output lines [begin, end) lines of the picture, for others only padding. What it reads for
+  /// output line 0 begins at `first` in the channel's combed lines, or would, were that line in the picture.
   struct Meets {
     std::int64_t begin, end, first;
   };
@@ -46,7 +55,7 @@ struct Combs {
  private:
   /// x / stride, rounded down.
   std::int64_t down(std::int64_t x) const { return x >= 0 ? x / stride : -((stride - 1 - x) / stride); }
-  /// Outputs until `lines` lines are behind, no fewer than 0.
+  /// How many outputs, one every stride_h lines, begin before line `lines`.
   static std::int64_t lines_to(std::int64_t lines, std::int64_t stride_h) {
     return lines <= 0 ? 0 : (lines + stride_h - 1) / stride_h;
   }
@@ -54,7 +63,7 @@ struct Combs {
 
 namespace detail {
 
-/// Combs a line, or puts a combed one in order again: plain loops for the usual strides, which compilers vectorise.
+/// Combs a line, or puts a combed one in order again. Stride 2 has a loop of its own, which compilers vectorise.
 template <class T>
 void comb(const Combs& combs, T* __restrict to, const T* __restrict line, std::int64_t width) {
   T *first = to + combs.before, *second = first + combs.pitch;

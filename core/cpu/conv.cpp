@@ -76,11 +76,11 @@ class Products {
  public:
   /// `bytes`: what a piece needs beside the products' own. `shapes`: all products that will be asked for.
   Products(const Context& context, std::size_t bytes, std::initializer_list<MatmulArgs> shapes, int64_t items)
-      : context_(context), own_(round_up(bytes)), items_(items), apart_(items >= num_threads()) {
+      : context_(context), own_(round_up(bytes)), items_(items), concurrent_(items >= num_threads()) {
     std::size_t most = 0;
     for (const MatmulArgs& each : shapes) most = std::max(most, gemm_workspace(each, context.isa));
-    bytes_ = own_ + (apart_ ? round_up(most) : 0);
-    const int64_t blocks = apart_ ? num_threads() : 1;
+    bytes_ = own_ + (concurrent_ ? round_up(most) : 0);
+    const int64_t blocks = concurrent_ ? num_threads() : 1;
     memory_.emplace(context.pool, bytes_ * static_cast<std::size_t>(blocks));
     for (int64_t i = 0; i < blocks; ++i)
       free_.push_back(memory_->as<std::byte>() + static_cast<std::size_t>(i) * bytes_);
@@ -89,7 +89,7 @@ class Products {
   /// fn(item, scratch) for all items.
   template <class Fn>
   void run(const Fn& fn) {
-    if (!apart_) {
+    if (!concurrent_) {
       for (int64_t i = 0; i < items_; ++i) fn(i, free_.back());
       return;
     }
@@ -101,7 +101,7 @@ class Products {
   }
   /// A product within fn.
   void multiply(const MatmulArgs& args, std::byte* scratch) const {
-    if (apart_)
+    if (concurrent_)
       gemm(args, scratch + own_, context_.isa);
     else
       gemm(args, context_.pool, context_.isa);
@@ -124,7 +124,7 @@ class Products {
   const Context& context_;
   std::size_t own_, bytes_ = 0;
   int64_t items_;
-  bool apart_;
+  bool concurrent_;
   std::optional<Workspace> memory_;
   std::mutex mutex_;
   std::vector<std::byte*> free_;
