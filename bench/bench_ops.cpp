@@ -79,6 +79,12 @@ void run_backward(benchmark::State& state, const OpCase& c, const Peaks& peaks, 
   set_counters(state, peaks, watch, c.flops > 0, c.flops > 0 ? passes * c.flops : bytes);
 }
 
+/// What a call costs beside the arithmetic: eight elements, no gradient.
+void run_small_add(benchmark::State& state, Device device) {
+  const Tensor a = ones({8}, {.device = device}), b = ones({8}, {.device = device});
+  iterate(state, device, [&] { benchmark::DoNotOptimize(a + b); });
+}
+
 bool differentiable(const OpCase& c) {
   for (const op_cases::Input& input : c.inputs)
     if (input.kind == op_cases::Kind::real && input.grad) return true;
@@ -88,6 +94,7 @@ bool differentiable(const OpCase& c) {
 }  // namespace
 
 void register_op_benchmarks(const Peaks& peaks, Device device) {
+  benchmark::RegisterBenchmark("small add", run_small_add, device)->UseRealTime();
   for (const OpCase& c : op_cases::all()) {
     if (!c.bench) continue;
     const std::string name = c.op + "/" + c.variant;

@@ -211,11 +211,14 @@ Tensor make_computed(Array array, std::shared_ptr<Node> node) {
   return out;
 }
 
+bool detail::needs_gradient(std::span<const Tensor> inputs) {
+  if (!recording) return false;
+  return std::any_of(inputs.begin(), inputs.end(), [](const Tensor& x) { return x.defined() && x.requires_grad(); });
+}
+
 Tensor record(const char* name, std::span<const Tensor> inputs, Array output, Rule rule) {
   ELBO_CHECK(rule, AutogradError, "[", name, "] was recorded without a gradient rule: see record_constant");
-  bool needed = false;
-  for (const Tensor& input : inputs) needed = needed || (input.defined() && input.requires_grad());
-  if (!needed || !recording) return Tensor(std::move(output));
+  if (!detail::needs_gradient(inputs)) return Tensor(std::move(output));
   auto node = std::make_shared<Node>(name, output.shape(), output.dtype());
   node->inputs.reserve(inputs.size());
   for (const Tensor& input : inputs) node->inputs.push_back(input.defined() ? input.node() : nullptr);

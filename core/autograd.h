@@ -1,4 +1,5 @@
 #pragma once
+#include <concepts>
 #include <functional>
 #include <initializer_list>
 #include <memory>
@@ -60,11 +61,22 @@ inline SavedArray save(const Array& array) { return SavedArray(array); }
 inline SavedArray save_if(bool needed, const Tensor& tensor) { return needed ? save(tensor) : SavedArray(); }
 inline SavedArray save_if(bool needed, const Array& array) { return needed ? save(array) : SavedArray(); }
 
+namespace detail {
+/// Whether recording is on and any of these requires a gradient.
+bool needs_gradient(std::span<const Tensor> inputs);
+}  // namespace detail
+
 /// The output of op `name`, recorded with its rule if any of `inputs` requires a gradient and recording is on;
 /// otherwise a constant, and the rule is dropped with all that it saved. `name` is a string literal. An input may be
 /// undefined, such as a bias that is not there; it needs no gradient. Throws AutogradError for an empty rule.
 Tensor record(const char* name, std::span<const Tensor> inputs, Array output, Rule rule);
 Tensor record(const char* name, std::initializer_list<Tensor> inputs, Array output, Rule rule);
+/// The same, of a lambda: nothing is made of it where no gradient is needed.
+template <std::invocable<const Array&, const Needs&> Fn>
+Tensor record(const char* name, std::initializer_list<Tensor> inputs, Array output, Fn&& rule) {
+  if (!detail::needs_gradient({inputs.begin(), inputs.size()})) return Tensor(std::move(output));
+  return record(name, inputs, std::move(output), Rule(std::forward<Fn>(rule)));
+}
 /// The output of an op that has no gradient. Throws AutogradError if it is floating, an input requires a gradient and
 /// recording is on: a gradient is never dropped silently; `detach()` the input to say that it is a constant. Integers,
 /// such as what a comparison gives, have none in any case.

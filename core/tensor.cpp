@@ -12,10 +12,7 @@ namespace elbo {
 using detail::CalledOp;
 
 Tensor::Tensor(Array array, bool requires_grad) {
-  if (array.defined()) {
-    impl_ = std::make_shared<Impl>();
-    impl_->array = std::move(array);
-  }
+  if (array.defined()) impl_ = std::make_shared<Impl>(std::move(array));
   if (requires_grad) requires_grad_();
 }
 

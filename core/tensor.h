@@ -158,6 +158,7 @@ class Tensor {
   friend struct detail::InPlace;
   friend Tensor make_computed(Array array, std::shared_ptr<detail::Node> node);
   struct Impl {
+    explicit Impl(Array values) : array(std::move(values)) {}
     Array array;
     std::shared_ptr<detail::Node> node;
   };

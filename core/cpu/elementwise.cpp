@@ -80,6 +80,12 @@ template <int count, class Fn>
 void broadcast_loop(View out, const ConstView (&in)[count], const Fn& fn) {
   const int64_t numel = out.shape.numel();
   if (numel == 0) return;
+  if (std::all_of(in, in + count, [&](const ConstView& x) { return x.shape == out.shape; }))
+    return parallel_for(numel, element_grain, [&](int64_t begin, int64_t end) {
+      const void* from[count];
+      for (int i = 0; i < count; ++i) from[i] = at(in[i].data, begin, in[i].dtype);
+      fn(end - begin, at(out.data, begin, out.dtype), static_cast<const void* const*>(from));
+    });
   const Broadcast<count> broadcast(out.shape, in);
   parallel_for(numel, element_grain, [&](int64_t begin, int64_t end) {
     Rows<count> rows(broadcast, in);
