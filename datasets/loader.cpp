@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <condition_variable>
+#include <cstddef>
+#include <cstring>
 #include <mutex>
+#include <numeric>
 #include <thread>
 
 #include "../core/errors.h"
@@ -17,15 +20,52 @@ namespace {
 /// One batch in use, one ready, one in the making.
 constexpr std::int64_t ring_size = 3;
 
-/// Memory for one batch; what is not needed is undefined.
+/// Where the thread puts a batch.
 struct Slot {
-  Array pictures;  // float32 [batch_size, ...]
-  Array labels;    // int64 [batch_size]
+  std::vector<Array> memory;  // [batch_size, ...] each
+
+  /// Makes sure that nobody else holds the memory, so that it may be written: otherwise it is left to them.
+  void make_own() {
+    for (Array& one : memory)
+      if (one.storage().use_count() > 1) one = Array::empty(one.shape(), one.options());
+  }
 };
 
-/// Makes sure that nobody else holds the array, so that it may be written: otherwise it is left to them.
-void make_own(Array& array) {
-  if (array.defined() && array.storage().use_count() > 1) array = Array::empty(array.shape(), array.options());
+std::vector<std::int64_t> counting(std::int64_t n) {
+  std::vector<std::int64_t> out(static_cast<std::size_t>(n));
+  std::iota(out.begin(), out.end(), std::int64_t{0});
+  return out;
+}
+
+std::vector<Array> checked(std::vector<Array> arrays) {
+  ELBO_CHECK(!arrays.empty(), ValueError, "[Batches] expected at least one array, found none");
+  for (std::size_t i = 0; i < arrays.size(); ++i) {
+    const Array &first = arrays[0], &one = arrays[i];
+    ELBO_CHECK(one.defined() && one.shape().rank() >= 1, ShapeError, "[Batches] expected arrays [n, ...], found ",
+               one.defined() ? "[]" : "one that is not there", " as array ", i);
+    ELBO_CHECK(one.shape()[0] == first.shape()[0], ShapeError,
+               "[Batches] expected arrays of one size along dimension 0, found array 0 ", first.shape(), " and array ",
+               i, " ", one.shape());
+    ELBO_CHECK(one.device() == first.device(), DeviceError, "[Batches] expected array ", i, " on ", first.device(),
+               " as array 0, found it on ", one.device());
+  }
+  return arrays;
+}
+
+/// Pictures and, where there are some, their labels.
+std::vector<Array> checked_pictures(Array pictures, Array labels) {
+  ELBO_CHECK(pictures.defined() && pictures.shape().rank() >= 1, ShapeError,
+             "[Batches] expected pictures [n, ...], found ", pictures.shape());
+  ELBO_CHECK(pictures.dtype() == DType::uint8, DTypeError, "[Batches] expected pictures of uint8, found ",
+             pictures.dtype());
+  if (!labels.defined()) return {std::move(pictures)};
+  const Shape one_each{pictures.shape()[0]};
+  ELBO_CHECK(labels.dtype() == DType::int64, DTypeError, "[Batches] expected labels of int64, found ", labels.dtype());
+  ELBO_CHECK(labels.shape() == one_each, ShapeError, "[Batches] expected labels ", one_each, " for pictures ",
+             pictures.shape(), ", found ", labels.shape());
+  ELBO_CHECK(labels.device() == pictures.device(), DeviceError, "[Batches] expected labels on ", pictures.device(),
+             " as the pictures, found them on ", labels.device());
+  return {std::move(pictures), std::move(labels)};
 }
 
 /// n uniform numbers, the same as kernels::random's.
@@ -46,7 +86,9 @@ void draw_uniform(float* out, std::size_t n, const philox::Source& source) {
 
 class Batches::State {
  public:
-  State(Array pictures, Array labels, std::vector<std::int64_t> indices, BatchOptions options);
+  /// `of_pictures`: the first array is scaled as it is gathered.
+  State(std::vector<Array> arrays, bool of_pictures, std::optional<std::vector<std::int64_t>> indices,
+        BatchOptions options);
   ~State();
   State(const State&) = delete;
   State& operator=(const State&) = delete;
@@ -65,24 +107,21 @@ class Batches::State {
   void halt();
   void work();
   void gather(const Slot& slot, std::int64_t number) const noexcept;
+  void gather_pictures(float* out, std::int64_t number) const noexcept;
+  void gather_rows(const Array& from, std::byte* out, std::int64_t number) const noexcept;
   void await_batch();
-  void gather_now(Slot& slot, const Array& indices);
+  std::vector<Array> gather_now(const Array& indices);
 
   std::int64_t count() const { return static_cast<std::int64_t>(indices_.size()); }
   std::int64_t begin(std::int64_t number) const { return number * options_.batch_size; }
   std::int64_t end(std::int64_t number) const { return std::min(begin(number + 1), count()); }
   Array indices(std::int64_t number) const { return order_array_.slice(begin(number), end(number)); }
-  Array picture_memory() const {
-    const std::int64_t room = std::min(options_.batch_size, count());
-    return Array::empty(pictures_.shape().with(0, room), {DType::float32, pictures_.device()});
-  }
+  Device device() const { return arrays_[0].device(); }
+  std::int64_t rows() const { return arrays_[0].shape()[0]; }
   Slot& slot(std::int64_t number) { return slots_[static_cast<std::size_t>(number) % slots_.size()]; }
-  static void make_own(Slot& slot) {
-    datasets::make_own(slot.pictures);
-    datasets::make_own(slot.labels);
-  }
 
-  Array pictures_, labels_;
+  std::vector<Array> arrays_;
+  bool of_pictures_;
   std::vector<std::int64_t> indices_;
   BatchOptions options_;
   std::int64_t batches_ = 0;
@@ -90,7 +129,7 @@ class Batches::State {
   std::vector<std::int64_t> order_;  // of this epoch
   Array order_array_;                // the same on the device
   std::int64_t epoch_ = 0;
-  std::vector<Slot> slots_;
+  std::vector<Slot> slots_;         // of the thread; none without it
   std::optional<Generator> draws_;  // of the caller's own gathering
   std::int64_t taken_ = 0;          // the next batch to hand out; batches_ between epochs
 
@@ -105,23 +144,28 @@ class Batches::State {
   std::thread thread_;
 };
 
-Batches::State::State(Array pictures, Array labels, std::vector<std::int64_t> indices, BatchOptions options)
-    : pictures_(std::move(pictures)), labels_(std::move(labels)), indices_(std::move(indices)), options_(options) {
+Batches::State::State(std::vector<Array> arrays, bool of_pictures, std::optional<std::vector<std::int64_t>> indices,
+                      BatchOptions options)
+    : arrays_(std::move(arrays)),
+      of_pictures_(of_pictures),
+      indices_(indices ? std::move(*indices) : counting(rows())),
+      options_(std::move(options)) {
   check();
   const std::int64_t size = options_.batch_size;
   batches_ = options_.drop_last ? count() / size : count() / size + (count() % size != 0);
   ELBO_CHECK(batches_ > 0 || count() == 0, ValueError, "drop_last: expected at least one batch of ", size,
-             " pictures, found ", count(), " to train on");
+             of_pictures_ ? " pictures" : " samples", ", found ", count(), " to train on");
   taken_ = batches_;
-  background_ = options_.background && pictures_.device() == cpu && batches_ > 0;
+  background_ = options_.background && device() == cpu && batches_ > 0;
   order_.resize(indices_.size());
-  slots_.resize(background_ ? ring_size : 1);
-  if (options_.binarize && !background_) draws_.emplace(options_.seed, Stream::binarize, pictures_.device());
+  if (options_.binarize && !background_) draws_.emplace(options_.seed, Stream::binarize, device());
   if (!background_) return;
-  for (Slot& one : slots_) {
-    one.pictures = picture_memory();
-    if (labels_.defined()) one.labels = Array::empty({one.pictures.shape()[0]}, {DType::int64, cpu});
-  }
+  slots_.resize(ring_size);
+  const std::int64_t room = std::min(size, count());
+  for (Slot& one : slots_)
+    for (std::size_t i = 0; i < arrays_.size(); ++i)
+      one.memory.push_back(Array::empty(arrays_[i].shape().with(0, room),
+                                        {i == 0 && of_pictures_ ? DType::float32 : arrays_[i].dtype()}));
   thread_ = std::thread([this] { work(); });
 }
 
@@ -140,22 +184,11 @@ void Batches::State::check() const {
              options_.batch_size);
   ELBO_CHECK(std::isfinite(options_.scale) && std::isfinite(options_.shift), ValueError,
              "[Batches] expected a scale and a shift that are finite, found ", options_.scale, " and ", options_.shift);
-  ELBO_CHECK(pictures_.defined() && pictures_.shape().rank() >= 1, ShapeError,
-             "[Batches] expected pictures [n, ...], found ", pictures_.shape());
-  ELBO_CHECK(pictures_.dtype() == DType::uint8, DTypeError, "[Batches] expected pictures of uint8, found ",
-             pictures_.dtype());
-  const std::int64_t n = pictures_.shape()[0];
-  if (labels_.defined()) {
-    ELBO_CHECK(labels_.dtype() == DType::int64, DTypeError, "[Batches] expected labels of int64, found ",
-               labels_.dtype());
-    ELBO_CHECK(labels_.shape() == Shape{n}, ShapeError, "[Batches] expected labels ", Shape{n}, " for pictures ",
-               pictures_.shape(), ", found ", labels_.shape());
-    ELBO_CHECK(labels_.device() == pictures_.device(), DeviceError, "[Batches] expected labels on ", pictures_.device(),
-               " as the pictures, found them on ", labels_.device());
-  }
+  ELBO_CHECK(of_pictures_ || !options_.binarize, ValueError,
+             "[Batches] expected pictures and their labels for binarize, found arrays");
   for (std::int64_t index : indices_)
-    ELBO_CHECK(index >= 0 && index < n, IndexError, "[Batches] expected indices from 0 to below ", n, ", found ",
-               index);
+    ELBO_CHECK(index >= 0 && index < rows(), IndexError, "[Batches] expected indices from 0 to below ", rows(),
+               ", found ", index);
 }
 
 /// Takes everything back from the thread, and waits for it to leave the batch it is at.
@@ -175,10 +208,10 @@ void Batches::State::begin_epoch(std::int64_t epoch, std::int64_t first_batch) {
   std::copy(indices_.begin(), indices_.end(), order_.begin());
   if (options_.shuffle) shuffle(order_, options_.seed, Stream::shuffle, epoch);
   order_array_ = {};  // first, so that its memory can serve again
-  order_array_ = Array::from(order_, {count()}, pictures_.device());
+  order_array_ = Array::from(order_, {count()}, device());
   taken_ = first_batch;
   if (!background_) return;
-  for (Slot& one : slots_) make_own(one);
+  for (Slot& one : slots_) one.make_own();
   {
     const std::lock_guard lock(mutex_);
     prepared_ = first_batch;
@@ -189,16 +222,17 @@ void Batches::State::begin_epoch(std::int64_t epoch, std::int64_t first_batch) {
 
 std::optional<Batch> Batches::State::next() {
   if (taken_ == batches_) return std::nullopt;
-  Slot& mine = slot(taken_);
   Batch out;
   out.number = taken_;
   out.indices = indices(taken_);
-  if (background_)
+  if (background_) {
     await_batch();
-  else
-    gather_now(mine, out.indices);
-  out.pictures = mine.pictures.slice(0, out.size());
-  if (labels_.defined()) out.labels = mine.labels.slice(0, out.size());
+    for (const Array& one : slot(taken_).memory) out.arrays.push_back(one.slice(0, out.size()));
+  } else {
+    out.arrays = gather_now(out.indices);
+  }
+  if (of_pictures_) out.pictures = out.arrays[0];
+  if (of_pictures_ && out.arrays.size() > 1) out.labels = out.arrays[1];
   ++taken_;
   return out;
 }
@@ -214,7 +248,7 @@ void Batches::State::await_batch() {
   // The batch handed out before this one is over, so its slot can have the batch one ring later. (Only the caller
   // writes limit_, so it may read it without the lock.)
   if (limit_ < std::min(batches_, taken_ + ring_size)) {
-    make_own(slot(limit_));
+    slot(limit_).make_own();
     {
       const std::lock_guard lock(mutex_);
       ++limit_;
@@ -225,35 +259,41 @@ void Batches::State::await_batch() {
   to_caller_.wait(lock, [this] { return prepared_ > taken_; });
 }
 
-/// On the pictures' device, whichever that is.
-void Batches::State::gather_now(Slot& slot, const Array& indices) {
-  if (slot.pictures.defined())
-    datasets::make_own(slot.pictures);
-  else
-    slot.pictures = picture_memory();
-  if (draws_) draws_->set_offset(draw_offset(taken_));
-  Array pictures = slot.pictures.slice(0, indices.numel());
-  kernels::gather_pictures_into(pictures, pictures_, indices, options_.scale, options_.shift,
-                                draws_ ? &*draws_ : nullptr);
-  slot.labels = {};  // first, so that its memory can serve again
-  if (labels_.defined()) slot.labels = kernels::gather(labels_, indices, 0);
+/// On the arrays' device, whichever that is.
+std::vector<Array> Batches::State::gather_now(const Array& indices) {
+  std::vector<Array> out;
+  for (std::size_t i = 0; i < arrays_.size(); ++i) {
+    if (i > 0 || !of_pictures_) {
+      out.push_back(kernels::gather(arrays_[i], indices, 0));
+      continue;
+    }
+    if (draws_) draws_->set_offset(draw_offset(taken_));
+    out.push_back(
+        kernels::gather_pictures(arrays_[i], indices, options_.scale, options_.shift, draws_ ? &*draws_ : nullptr));
+  }
+  return out;
 }
 
-/// What kernels::gather_pictures_into does, on this thread alone: a team of threads of its own would only take the
+/// What the kernels in gather_now do, on this thread alone: a team of threads of its own would only take the
 /// processors from the step that runs meanwhile.
 void Batches::State::gather(const Slot& slot, std::int64_t number) const noexcept {
+  for (std::size_t i = 0; i < arrays_.size(); ++i) {
+    if (i == 0 && of_pictures_)
+      gather_pictures(static_cast<float*>(slot.memory[i].raw()), number);
+    else
+      gather_rows(arrays_[i], static_cast<std::byte*>(slot.memory[i].raw()), number);
+  }
+}
+
+void Batches::State::gather_pictures(float* out, std::int64_t number) const noexcept {
   const auto scale = static_cast<float>(options_.scale), shift = static_cast<float>(options_.shift);
-  const auto features = static_cast<std::size_t>(pictures_.numel() / pictures_.shape()[0]);
-  const auto* bytes = static_cast<const std::uint8_t*>(pictures_.raw());
-  const auto* labels = static_cast<const std::int64_t*>(labels_.raw());
-  auto* out = static_cast<float*>(slot.pictures.raw());
-  auto* out_labels = static_cast<std::int64_t*>(slot.labels.raw());
+  const auto features = static_cast<std::size_t>(arrays_[0].numel() / rows());
+  const auto* bytes = static_cast<const std::uint8_t*>(arrays_[0].raw());
   if (options_.binarize)
     draw_uniform(out, static_cast<std::size_t>(end(number) - begin(number)) * features,
                  philox::source(options_.seed, static_cast<std::uint32_t>(Stream::binarize), draw_offset(number)));
   for (std::int64_t i = begin(number); i < end(number); ++i) {
-    const auto index = static_cast<std::size_t>(order_[static_cast<std::size_t>(i)]);
-    const std::uint8_t* picture = bytes + index * features;
+    const std::uint8_t* picture = bytes + static_cast<std::size_t>(order_[static_cast<std::size_t>(i)]) * features;
     if (options_.binarize) {
       for (std::size_t j = 0; j < features; ++j)
         out[j] = (out[j] < static_cast<float>(picture[j]) / 255.0f ? 255.0f : 0.0f) * scale + shift;
@@ -261,8 +301,15 @@ void Batches::State::gather(const Slot& slot, std::int64_t number) const noexcep
       for (std::size_t j = 0; j < features; ++j) out[j] = static_cast<float>(picture[j]) * scale + shift;
     }
     out += features;
-    if (labels) *out_labels++ = labels[index];
   }
+}
+
+void Batches::State::gather_rows(const Array& from, std::byte* out, std::int64_t number) const noexcept {
+  const std::size_t row = from.bytes() / static_cast<std::size_t>(rows());
+  if (row == 0) return;
+  const auto* bytes = static_cast<const std::byte*>(from.raw());
+  for (std::int64_t i = begin(number); i < end(number); ++i, out += row)
+    std::memcpy(out, bytes + static_cast<std::size_t>(order_[static_cast<std::size_t>(i)]) * row, row);
 }
 
 void Batches::State::work() {
@@ -281,8 +328,14 @@ void Batches::State::work() {
   }
 }
 
+Batches::Batches(std::vector<Array> arrays, BatchOptions options)
+    : state_(std::make_unique<State>(checked(std::move(arrays)), false, std::nullopt, std::move(options))) {}
+Batches::Batches(std::vector<Array> arrays, std::span<const std::int64_t> indices, BatchOptions options)
+    : state_(std::make_unique<State>(checked(std::move(arrays)), false,
+                                     std::vector<std::int64_t>(indices.begin(), indices.end()), std::move(options))) {}
 Batches::Batches(Array pictures, Array labels, std::vector<std::int64_t> indices, BatchOptions options)
-    : state_(std::make_unique<State>(std::move(pictures), std::move(labels), std::move(indices), options)) {}
+    : state_(std::make_unique<State>(checked_pictures(std::move(pictures), std::move(labels)), true, std::move(indices),
+                                     std::move(options))) {}
 Batches::~Batches() = default;
 Batches::Batches(Batches&&) noexcept = default;
 Batches& Batches::operator=(Batches&&) noexcept = default;

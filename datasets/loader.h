@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "../core/api.h"
@@ -17,51 +18,63 @@ struct BatchOptions {
   std::uint64_t seed = 0;
   /// Leave out the last batch where it is smaller than the others.
   bool drop_last = false;
-  /// Dynamic binarisation (Salakhutdinov and Murray 2008; Burda et al. 2016): each byte becomes 255 with probability
-  /// byte / 255, else 0, and every epoch draws anew. The draws of a batch are a function of seed, epoch and the batch's
-  /// number alone: Stream::binarize of `seed` at draw_offset(number).
+  /// Pictures alone: dynamic binarisation (Salakhutdinov and Murray 2008; Burda et al. 2016): each byte becomes 255
+  /// with probability byte / 255, else 0, and every epoch draws anew. The draws of a batch are a function of seed,
+  /// epoch and the batch's number alone: Stream::binarize of `seed` at draw_offset(number).
   bool binarize = false;
-  /// Prepare batches on a thread of their own while the last one is in use. For pictures on the CPU alone: a GPU's
-  /// queue does the same by itself.
+  /// Prepare batches on a thread of their own while the last one is in use. On the CPU alone: a GPU's queue
+  /// does the same by itself.
   bool background = true;
-  /// A byte becomes byte * scale + shift, in float32.
+  /// Pictures alone: a byte becomes byte * scale + shift, in float32.
   double scale = 1.0 / 255;
   double shift = 0;
 };
 
-/// Some pictures of an epoch, on the device of them all. It stays as it is for as long as it is held.
+/// Some samples of an epoch, on the device of them all. It stays as it is for as long as it is held.
 struct Batch {
-  Array pictures = {};      ///< float32 [size, ...]
-  Array labels = {};        ///< int64 [size]; undefined where the pictures have none
-  Array indices = {};       ///< int64 [size]: the place of each among all pictures
-  std::int64_t number = 0;  ///< its place in the epoch, from 0
+  std::vector<Array> arrays = {};  ///< [size, ...] each, in the order in which they were given
+  Array pictures = {};             ///< of pictures: arrays[0], float32 [size, ...]; otherwise undefined
+  Array labels = {};               ///< of pictures with labels: arrays[1], int64 [size]; otherwise undefined
+  Array indices = {};              ///< int64 [size]: the place of each among all samples
+  std::int64_t number = 0;         ///< its place in the epoch, from 0
   std::int64_t size() const { return indices.numel(); }
 };
 
-/// The batches of one epoch after the other, from pictures that stay as bytes on the device that trains:
+/// The batches of one epoch after the other, from arrays of any shape and dtype that share dimension 0 and stay on the
+/// device that trains:
 ///
-///     Batches batches(data.pictures_array(), data.labels_array(), subsets.train, {.batch_size = 128, .seed = 7});
+///     Batches batches({features, targets, weights}, {.batch_size = 128, .seed = 7});
 ///     for (int epoch = 0; epoch < 5; ++epoch) {
 ///       batches.begin_epoch(epoch);
-///       while (auto batch = batches.next()) step(batch->pictures);
+///       while (auto batch = batches.next()) step(batch->arrays[0], batch->arrays[1], batch->arrays[2]);
 ///     }
+///
+/// or from pictures that stay as bytes, and are scaled as they are gathered:
+///
+///     Batches batches(data.pictures_array(), data.labels_array(), subsets.train, {.batch_size = 128, .seed = 7});
+///     while (auto batch = batches.next()) step(batch->pictures);
 ///
 /// The batches of an epoch depend on nothing but the arguments here and the epoch's number: not on the epochs before,
 /// on threads, or on `background`. Warm, no memory is taken: the memory of a batch that is no longer held serves again.
 /// An object is to be used by one thread at a time.
 class Batches {
  public:
-  /// pictures: uint8 [n, ...]; labels: int64 [n] on the same device, or undefined; indices: which pictures an epoch
-  /// takes, in [0, n), repeated ones as often as they stand there. The arrays are shared, not copied, and must not be
-  /// written while batches are drawn. Throws DTypeError, ShapeError, DeviceError, IndexError for indices, ValueError
-  /// for a batch size below 1, or where drop_last would leave none of the pictures.
+  /// arrays: [n, ...], one or more, of any dtype, on one device; a batch has their rows as they are. indices: which
+  /// rows an epoch takes, in [0, n), repeated ones as often as they stand there; without them, all. The arrays are
+  /// shared, not copied, and must not be written while batches are drawn. Throws ShapeError naming the array whose size
+  /// along dimension 0 is another, DeviceError, IndexError for indices, ValueError for no arrays, a batch size below 1,
+  /// `binarize`, which is for pictures, or where drop_last would leave none of the samples.
+  explicit Batches(std::vector<Array> arrays, BatchOptions options = {});
+  Batches(std::vector<Array> arrays, std::span<const std::int64_t> indices, BatchOptions options = {});
+  /// pictures: uint8 [n, ...], float32 in a batch; labels: int64 [n] on the same device, or undefined; all else as
+  /// above. Throws DTypeError too.
   Batches(Array pictures, Array labels, std::vector<std::int64_t> indices, BatchOptions options = {});
   /// Stops the thread, in the middle of an epoch too.
   ~Batches();
   Batches(Batches&&) noexcept;
   Batches& operator=(Batches&&) noexcept;
 
-  /// The number of batches in an epoch, and of pictures in them.
+  /// The number of batches in an epoch, and of samples in them.
   std::int64_t batches() const;
   std::int64_t samples() const;
   const BatchOptions& options() const;
@@ -72,8 +85,8 @@ class Batches {
   /// The next batch, or nothing at the epoch's end and before the first.
   std::optional<Batch> next();
 
-  /// Instead of next(): only where the next batch's pictures and labels are to be found, int64 [size], a view on the
-  /// pictures' device. For a training step that is recorded as a graph, which has to gather by itself: with
+  /// Instead of next(): only where the next batch's samples are to be found, int64 [size], a view on the arrays'
+  /// device. For a training step that is recorded as a graph, which has to gather by itself: with
   /// kernels::gather_pictures and, to binarise, a Generator of the options' seed and Stream::binarize that stands at
   /// draw_offset(number). It then gets what next() would have given. On the CPU a background thread gathers all the
   /// same, so that it is better left out there.

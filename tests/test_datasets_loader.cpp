@@ -340,6 +340,53 @@ TEST_CASE("batches: nothing to take is no error") {
   CHECK_FALSE(batches.next());
 }
 
+TEST_CASE("batches: arrays of any shape and dtype, their rows as they are") {
+  const bool background = GENERATE(true, false);
+  const Array table = Array::from(std::vector<float>{0, 1, 10, 11, 20, 21, 30, 31, 40, 41}, {5, 2});
+  const Array weights = Array::from(std::vector<double>{0.5, 1.5, 2.5, 3.5, 4.5}, {5});
+  const Array labels = make_labels(5), masks = make_pictures(5);
+  const BatchOptions options{.batch_size = 2, .seed = 3, .background = background};
+  Batches batches({table, weights, labels, masks}, {.batch_size = 2, .seed = 3, .background = background}),
+      some({table, labels}, Order{4, 1, 1}, options);
+  CHECK(batches.batches() == 3);
+  batches.begin_epoch(1);
+  Order seen;
+  while (const auto batch = batches.next()) {
+    REQUIRE(batch->arrays.size() == 4);
+    CHECK_FALSE(batch->pictures.defined());
+    CHECK(batch->arrays[0].shape() == Shape{batch->size(), 2});
+    CHECK(batch->arrays[3].shape() == Shape{batch->size(), 1, 2, 3});
+    for (std::int64_t i = 0; i < batch->size(); ++i) {
+      const std::int64_t index = batch->indices.slice(i, i + 1).values<std::int64_t>()[0];
+      const auto row = [i](const Array& array) { return array.slice(i, i + 1); };
+      const auto source = [index](const Array& array) { return array.slice(index, index + 1); };
+      CHECK(row(batch->arrays[0]).to_vector<float>() == source(table).to_vector<float>());
+      CHECK(row(batch->arrays[1]).to_vector<double>() == source(weights).to_vector<double>());
+      CHECK(row(batch->arrays[2]).to_vector<std::int64_t>() == source(labels).to_vector<std::int64_t>());
+      CHECK(row(batch->arrays[3]).to_vector<std::uint8_t>() == source(masks).to_vector<std::uint8_t>());
+      seen.push_back(index);
+    }
+  }
+  CHECK(sorted(seen) == counting(5));
+  some.begin_epoch(0);
+  Order taken;
+  while (const auto batch = some.next()) append(taken, batch->arrays[1]);
+  CHECK(sorted(taken) == Order{1001, 1001, 1004});
+}
+
+TEST_CASE("batches: arrays that do not belong together") {
+  const Array four = make_labels(4), five = make_labels(5), scalar = Array::zeros({});
+  const auto error = [](std::vector<Array> arrays, BatchOptions options = {}) {
+    return error_of<Error>([&] { Batches batches(std::move(arrays), options); });
+  };
+  CHECK(error({}) == "[Batches] expected at least one array, found none");
+  CHECK(error({four, make_pictures(4), five}) ==
+        "[Batches] expected arrays of one size along dimension 0, found array 0 [4] and array 2 [5]");
+  CHECK(error({four, scalar}) == "[Batches] expected arrays [n, ...], found [] as array 1");
+  CHECK(error({four, {}}) == "[Batches] expected arrays [n, ...], found one that is not there as array 1");
+  CHECK(error({four}, {.binarize = true}) == "[Batches] expected pictures and their labels for binarize, found arrays");
+}
+
 TEST_CASE("batches: arguments that make no sense") {
   const Array pictures = make_pictures(3), labels = make_labels(3);
   const auto make = [&](Array a, Array b, Order indices, BatchOptions options) {
