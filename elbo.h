@@ -48,6 +48,7 @@
 #include "models/tsne.h"
 #include "models/vae.h"
 #include "nn/activations.h"
+#include "nn/ema.h"
 #include "nn/init.h"
 #include "nn/layers.h"
 #include "nn/module.h"

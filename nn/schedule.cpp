@@ -1,6 +1,8 @@
 #include "schedule.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "../core/errors.h"
@@ -17,7 +19,20 @@ void check_count(std::int64_t value, std::int64_t lowest, const char* schedule, 
   ELBO_CHECK(value >= lowest, ValueError, "[", schedule, "] ", what, ": expected at least ", lowest, ", found ", value);
 }
 
+/// From `begin` at share 0 to `end` at share 1, along half a wave.
+double along_cosine(double begin, double end, double share) {
+  return end + (begin - end) * (1 + std::cos(std::numbers::pi * share)) / 2;
+}
+
 }  // namespace
+
+Schedule constant(double base) {
+  check_number(base, "constant", "base");
+  return [=](std::int64_t step) {
+    check_count(step, 0, "constant", "step");
+    return base;
+  };
+}
 
 Schedule step_lr(double base, std::int64_t step_size, double gamma) {
   check_number(base, "step_lr", "base");
@@ -37,8 +52,7 @@ Schedule cosine(double base, std::int64_t total, double min) {
   return [=](std::int64_t step) {
     check_count(step, 0, "cosine", "step");
     if (step >= total) return min;
-    const double share = static_cast<double>(step) / static_cast<double>(total);
-    return min + (base - min) * (1 + std::cos(std::numbers::pi * share)) / 2;
+    return along_cosine(base, min, static_cast<double>(step) / static_cast<double>(total));
   };
 }
 
@@ -50,6 +64,45 @@ Schedule warmup(std::int64_t steps, Schedule inner) {
     if (step >= steps) return inner(step - steps);
     return inner(0) * (static_cast<double>(step) + 1) / (static_cast<double>(steps) + 1);
   };
+}
+
+Schedule one_cycle(double max, std::int64_t total, const OneCycleOptions& options) {
+  check_number(max, "one_cycle", "max");
+  check_count(total, 1, "one_cycle", "total");
+  ELBO_CHECK(options.pct_start >= 0 && options.pct_start < 1, ValueError,
+             "[one_cycle] pct_start: expected 0 <= pct_start < 1, found ", options.pct_start);
+  for (const double factor : {options.div_factor, options.final_div_factor})
+    ELBO_CHECK(std::isfinite(factor) && factor > 0, ValueError,
+               "[one_cycle] div_factor and final_div_factor: expected numbers above 0, found ", factor);
+  const double low = max / options.div_factor, last = static_cast<double>(total - 1);
+  const double top = options.pct_start * static_cast<double>(total) - 1;
+  return [=, end = low / options.final_div_factor](std::int64_t step) {
+    check_count(step, 0, "one_cycle", "step");
+    const double at = static_cast<double>(step);
+    if (at >= last) return end;
+    return at < top ? along_cosine(low, max, at / top) : along_cosine(max, end, (at - top) / (last - top));
+  };
+}
+
+double plateau(double base, std::span<const double> losses, const PlateauOptions& options) {
+  check_number(base, "plateau", "base");
+  check_number(options.factor, "plateau", "factor");
+  ELBO_CHECK(options.threshold >= 0 && options.threshold < 1, ValueError,
+             "[plateau] threshold: expected 0 <= threshold < 1, found ", options.threshold);
+  check_number(options.min, "plateau", "min");
+  check_count(options.patience, 0, "plateau", "patience");
+  double rate = base, best = std::numeric_limits<double>::infinity();
+  std::int64_t worse = 0;
+  for (const double loss : losses) {
+    if (loss < best * (1 - options.threshold)) {
+      best = loss;
+      worse = 0;
+    } else if (++worse > options.patience) {
+      rate = std::max(rate * options.factor, options.min);
+      worse = 0;
+    }
+  }
+  return rate;
 }
 
 }  // namespace elbo::nn

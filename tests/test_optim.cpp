@@ -103,6 +103,19 @@ std::vector<Case> cases() {
        maker<nn::AdamW>(nn::AdamWOptions{.lr = 0.02, .beta1 = 0.7, .beta2 = 0.9, .eps = 1e-4, .weight_decay = 0.3}),
        {0.52665423916831, -1.1947579602468177, 1.936901156363821, 0.07323945838936867, 2.869598284277132,
         -0.2122600240545806, 0.6830674933843193}},
+      {"SGD, Nesterov",
+       maker<nn::SGD>(nn::SGDOptions{.lr = 0.05, .momentum = 0.8, .weight_decay = 0.1, .nesterov = true}),
+       {0.6898174667732265, -1.0077966465646366, 1.945349995683255, 0.10821305967781908, 2.3409736709221507,
+        -0.49581751488703424, 0.48101511888409976}},
+      {"RMSprop",
+       maker<nn::RMSprop>(nn::RMSpropOptions{.lr = 0.01}),
+       {0.7332646177512292, -1.0819702068278791, 2.0942874018323674, 0.12410985886575303, 2.766735390206469,
+        -0.3680297955982179, 0.60571259885608}},
+      {"RMSprop, other settings",
+       maker<nn::RMSprop>(nn::RMSpropOptions{
+           .lr = 0.02, .alpha = 0.9, .eps = 1e-3, .weight_decay = 0.2, .momentum = 0.7, .centered = true}),
+       {0.641561327595544, -0.6189489843405609, 1.7289498682405777, 0.011840063910911735, 2.3730608863026816,
+        -0.3114685575800322, 0.6007355774640363}},
   };
 }
 
@@ -226,6 +239,9 @@ TEST_CASE("optimisers: settings and parameters that make no sense are refused", 
   CHECK_THROWS_AS(nn::Adam(one, {.beta2 = not_a_number}), ValueError);
   CHECK_THROWS_AS(nn::Adam(one, {.eps = -1}), ValueError);
   CHECK_THROWS_AS(nn::AdamW(one, {.weight_decay = -1}), ValueError);
+  CHECK_THROWS_WITH(nn::SGD(one, {.nesterov = true}), "[SGD] nesterov: expected a momentum above 0, found 0");
+  CHECK_THROWS_WITH(nn::RMSprop(one, {.alpha = 1.5}), "[RMSprop] alpha: expected 0 <= alpha <= 1, found 1.5");
+  CHECK_THROWS_AS(nn::RMSprop(one, {.momentum = not_a_number}), ValueError);
   nn::Adam adam(one);
   CHECK_THROWS_AS(adam.set_lr(not_a_number), ValueError);
   CHECK(adam.lr() == 1e-3);
@@ -365,6 +381,17 @@ TEST_CASE("clip_grad_norm_: mixed types, no gradients, and limits that make no s
   CHECK_THROWS_AS(nn::clip_grad_norm_({a}, -1), ValueError);
 }
 
+TEST_CASE("clip_grad_value_: PyTorch's values", "[optim]") {
+  Tensor a = leaf({0, 0, 0, 0}), without = leaf({1});
+  set_grad(a, {3, -4, 0.5, not_a_number});
+  nn::clip_grad_value_({a, without}, 2.5);
+  const std::vector<double> found = values(a.grad());
+  CHECK(std::vector<double>(found.begin(), found.end() - 1) == std::vector<double>{2.5, -2.5, 0.5});
+  CHECK(std::isnan(found[3]));
+  CHECK_FALSE(without.grad().defined());
+  CHECK_THROWS_AS(nn::clip_grad_value_({a}, -1), ValueError);
+}
+
 TEST_CASE("schedules: values by hand", "[optim]") {
   const nn::Schedule steps = nn::step_lr(0.8, 3, 0.5);
   for (const auto& [at, rate] :
@@ -383,6 +410,29 @@ TEST_CASE("schedules: values by hand", "[optim]") {
   CHECK(nn::warmup(0, steps)(0) == 0.8);
 }
 
+TEST_CASE("schedules: PyTorch's values", "[optim]") {
+  const auto check = [](const std::vector<double>& expected, const auto& rate) {
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      CAPTURE(i);
+      CHECK(std::abs(rate(static_cast<std::int64_t>(i)) - expected[i]) <= 1e-15);
+    }
+  };
+  const nn::Schedule cycle = nn::one_cycle(0.5, 11);
+  check(
+      {0.020000000000000018, 0.2111705568673679, 0.4801307123613087, 0.48987328391065077, 0.4422378623843152,
+       0.36304352464876416, 0.2652913540437999, 0.16502901449364746, 0.07871625639975394, 0.020522771603145428, 2e-06},
+      cycle);
+  CHECK(cycle(100) == 2e-6);
+  check({0.04999999999999999, 0.10264000029822995, 0.23592916002494063, 0.38749999999999996, 0.4864308396768294,
+         0.48988337016022077, 0.413801468302835, 0.285793130858753, 0.1465001005027789, 0.04014693017541247, 0.0005},
+        nn::one_cycle(0.5, 11, {.pct_start = 0.5, .div_factor = 10, .final_div_factor = 100}));
+  const std::vector<double> losses = {10, 9, 9, 8.95, 8, 8, 8, 8, 8, 7, 7, 7, 7, 7, 7, 7};
+  check({0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125, 0.125, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1}, [&](std::int64_t n) {
+    return nn::plateau(0.5, std::span(losses).first(static_cast<std::size_t>(n)),
+                       {.factor = 0.5, .patience = 1, .threshold = 0.01, .min = 0.1});
+  });
+}
+
 TEST_CASE("schedules: settings that make no sense are refused", "[optim]") {
   CHECK_THROWS_WITH(nn::step_lr(not_a_number, 1), "[step_lr] base: expected a number of at least 0, found nan");
   CHECK_THROWS_WITH(nn::step_lr(1, 0), "[step_lr] step_size: expected at least 1, found 0");
@@ -392,7 +442,14 @@ TEST_CASE("schedules: settings that make no sense are refused", "[optim]") {
   CHECK_THROWS_AS(nn::cosine(1, 1, infinite), ValueError);
   CHECK_THROWS_AS(nn::warmup(-1, nn::cosine(1, 1)), ValueError);
   CHECK_THROWS_AS(nn::warmup(1, nullptr), ValueError);
-  for (const nn::Schedule& schedule : {nn::step_lr(1, 1, 0), nn::cosine(1, 1), nn::warmup(3, nn::cosine(1, 1))})
+  CHECK_THROWS_AS(nn::constant(-1), ValueError);
+  CHECK_THROWS_AS(nn::one_cycle(1, 0), ValueError);
+  CHECK_THROWS_AS(nn::one_cycle(1, 5, {.pct_start = 1}), ValueError);
+  CHECK_THROWS_AS(nn::one_cycle(1, 5, {.div_factor = 0}), ValueError);
+  CHECK_THROWS_AS(nn::plateau(1, {}, {.patience = -1}), ValueError);
+  CHECK_THROWS_AS(nn::plateau(not_a_number, {}), ValueError);
+  for (const nn::Schedule& schedule :
+       {nn::constant(1), nn::step_lr(1, 1, 0), nn::cosine(1, 1), nn::one_cycle(1, 1), nn::warmup(3, nn::cosine(1, 1))})
     CHECK_THROWS_WITH(schedule(-1), Contains("] step: expected at least 0, found -1"));
   constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
   const nn::Schedule longest = nn::warmup(most, nn::cosine(1, 1));

@@ -28,6 +28,11 @@ CASES = {
     "Adam, other settings": lambda p: torch.optim.Adam(p, lr=0.03, betas=(0.8, 0.95), eps=1e-3, weight_decay=0.2),
     "AdamW": lambda p: torch.optim.AdamW(p, lr=0.02),
     "AdamW, other settings": lambda p: torch.optim.AdamW(p, lr=0.02, betas=(0.7, 0.9), eps=1e-4, weight_decay=0.3),
+    "SGD, Nesterov": lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.8, weight_decay=0.1, nesterov=True),
+    "RMSprop": lambda p: torch.optim.RMSprop(p, lr=0.01),
+    "RMSprop, other settings": lambda p: torch.optim.RMSprop(
+        p, lr=0.02, alpha=0.9, eps=1e-3, weight_decay=0.2, momentum=0.7, centered=True
+    ),
 }
 
 for name, make in CASES.items():
@@ -41,3 +46,51 @@ for limit in (1.0, 100.0):
     b.grad = torch.tensor([84.0 / 4, -2.0])
     norm = torch.nn.utils.clip_grad_norm_([a, b], limit)
     print(f"clip to {limit}: norm {norm.item()!r}, {{{', '.join(repr(v) for v in a.grad.tolist() + b.grad.tolist())}}}")
+
+# clip_grad_value_
+a = torch.zeros(4, requires_grad=True)
+a.grad = torch.tensor([3.0, -4.0, 0.5, float("nan")])
+torch.nn.utils.clip_grad_value_([a], 2.5)
+print(f"clip to a value of 2.5: {{{', '.join(repr(v) for v in a.grad.tolist())}}}")
+
+
+# two groups
+def groups(p):
+    return torch.optim.Adam([{"params": [p[0]], "lr": 0.03}, {"params": [p[1]], "weight_decay": 0.2}], lr=0.01)
+
+
+print(f"two groups: {{{', '.join(repr(v) for v in run(groups))}}}")
+
+# Learning rates
+one = torch.zeros(1, requires_grad=True)
+
+
+def rates(count, make, losses=None):
+    optimizer = torch.optim.SGD([one], lr=0.5)
+    schedule = make(optimizer)
+    out = []
+    for t in range(count):
+        out.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step(*([losses[t]] if losses else []))
+    return ", ".join(repr(v) for v in out)
+
+
+def one_cycle(optimizer):
+    return torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.5, total_steps=11)
+
+
+def one_cycle_else(optimizer):
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=0.5, total_steps=11, pct_start=0.5, div_factor=10, final_div_factor=100
+    )
+
+
+def plateau(optimizer):
+    return torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=1, threshold=0.01, min_lr=0.1)
+
+
+LOSSES = [10, 9, 9, 8.95, 8, 8, 8, 8, 8, 7, 7, 7, 7, 7, 7, 7]
+print(f"one cycle: {{{rates(11, one_cycle)}}}")
+print(f"one cycle, other settings: {{{rates(11, one_cycle_else)}}}")
+print(f"plateau: {{{rates(len(LOSSES), plateau, LOSSES)}}}")
