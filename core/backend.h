@@ -142,7 +142,8 @@ class Backend {
   virtual Status unary_grad(UnaryOp op, View gx, ConstView x, ConstView y, ConstView g, double p0, double p1) {
     return unsupported("unary_grad");
   }
-  /// out = f(a, b); a and b broadcast to out's shape. out may be an operand of its own shape.
+  /// out = f(a, b); a and b broadcast to out's shape. out may be an operand of its own shape. add, sub, mul, maximum
+  /// and minimum take integers too, and wrap around.
   virtual Status binary(BinaryOp op, View out, ConstView a, ConstView b) { return unsupported("binary"); }
   /// out = f.grad_a(a, b, g) for side 0, f.grad_b for side 1; a, b and g broadcast to out's shape.
   virtual Status binary_grad(BinaryOp op, int side, View out, ConstView a, ConstView b, ConstView g) {
@@ -163,10 +164,11 @@ class Backend {
 
   // ---- along one axis: x is [outer, n, inner]
   /// out [outer, inner] = the sum, maximum or minimum over n. With n = 0: 0, -inf, +inf. NaN wins a maximum or minimum.
+  /// Integers too: their sum is int64 and wraps around; for inf read the last integer.
   virtual Status reduce(ReduceOp op, View out, ConstView x) { return unsupported("reduce"); }
   /// out [groups] = the sum of x [a, groups, b] over the first and the last dimension.
   virtual Status sum_groups(View out, ConstView x) { return unsupported("sum_groups"); }
-  /// out (int64) [outer, inner] = the first index of the maximum over n; NaN counts as the largest. n > 0.
+  /// out (int64) [outer, inner] = the first index of the maximum over n, any dtype; NaN counts as the largest. n > 0.
   virtual Status argmax(View out, ConstView x) { return unsupported("argmax"); }
   virtual Status softmax(SoftmaxKind kind, View out, ConstView x) { return unsupported("softmax"); }
   /// gx from the output y and its gradient g.

@@ -1,4 +1,6 @@
 #pragma once
+#include <cstdint>
+
 #include "api.h"
 #include "scalar_math.h"
 
@@ -186,25 +188,29 @@ struct Clamp {
   ELBO_FN T grad(T x, T, T g) const { return x >= lo && x <= hi ? g : T(0); }
 };
 
-// ---- two operands: y = f(a, b); grad_a and grad_b are g times the partial derivatives ------------------------------
+// ---- two operands: y = f(a, b); grad_a and grad_b are g times the partial derivatives. What integers have too says in
+// which type int64 is computed: sums and products without a sign, so that they wrap around ---------------------------
 
 template <class T>
 struct Add {
-  ELBO_FN T operator()(T a, T b) const { return a + b; }
+  using Int64 = std::uint64_t;
+  ELBO_FN T operator()(T a, T b) const { return static_cast<T>(a + b); }
   ELBO_FN T grad_a(T, T, T g) const { return g; }
   ELBO_FN T grad_b(T, T, T g) const { return g; }
 };
 
 template <class T>
 struct Sub {
-  ELBO_FN T operator()(T a, T b) const { return a - b; }
+  using Int64 = std::uint64_t;
+  ELBO_FN T operator()(T a, T b) const { return static_cast<T>(a - b); }
   ELBO_FN T grad_a(T, T, T g) const { return g; }
   ELBO_FN T grad_b(T, T, T g) const { return -g; }
 };
 
 template <class T>
 struct Mul {
-  ELBO_FN T operator()(T a, T b) const { return a * b; }
+  using Int64 = std::uint64_t;
+  ELBO_FN T operator()(T a, T b) const { return static_cast<T>(a * b); }
   ELBO_FN T grad_a(T, T b, T g) const { return g * b; }
   ELBO_FN T grad_b(T a, T, T g) const { return g * a; }
 };
@@ -220,14 +226,20 @@ struct Div {
 /// both signs the maximum is 0 and the minimum -0, on every device: the sums at the end say so, and carry NaN.
 template <class T>
 struct Maximum {
-  ELBO_FN T operator()(T a, T b) const { return a > b ? a : (a < b ? b : (a == b && a != T(0) ? a : a + b)); }
+  using Int64 = std::int64_t;
+  ELBO_FN T operator()(T a, T b) const {
+    return a > b ? a : (a < b ? b : (a == b && a != T(0) ? a : static_cast<T>(a + b)));
+  }
   ELBO_FN T grad_a(T a, T b, T g) const { return a < b ? T(0) : (a == b ? T(0.5) * g : g); }
   ELBO_FN T grad_b(T a, T b, T g) const { return b < a ? T(0) : (a == b ? T(0.5) * g : g); }
 };
 
 template <class T>
 struct Minimum {
-  ELBO_FN T operator()(T a, T b) const { return a < b ? a : (a > b ? b : (a == b && a != T(0) ? a : -(-a - b))); }
+  using Int64 = std::int64_t;
+  ELBO_FN T operator()(T a, T b) const {
+    return a < b ? a : (a > b ? b : (a == b && a != T(0) ? a : static_cast<T>(-(-a - b))));
+  }
   ELBO_FN T grad_a(T a, T b, T g) const { return a > b ? T(0) : (a == b ? T(0.5) * g : g); }
   ELBO_FN T grad_b(T a, T b, T g) const { return b > a ? T(0) : (a == b ? T(0.5) * g : g); }
 };

@@ -17,6 +17,11 @@ Array unary(UnaryOp op, const Array& x, double p0, double p1) {
   return out;
 }
 
+void unary_(UnaryOp op, Array& x, double p0) {
+  View out = x.mutable_view();
+  check(on(x).unary(op, out, out, p0, 0), "unary_", x);
+}
+
 Array unary_grad(UnaryOp op, const Array& x, const Array& y, const Array& g, double p0, double p1) {
   Array out = Array::empty(g.shape(), g.options());
   check(on(g).unary_grad(op, out.mutable_view(), x.view(), y.view(), g.view(), p0, p1), "unary_grad", g);
@@ -119,10 +124,11 @@ std::optional<std::pair<int, int>> middle_left(std::span<const int> sorted, int 
 }  // namespace
 
 Array reduce(ReduceOp op, const Array& x, std::span<const int> axes) {
-  if (axes.empty()) return x.copy();
+  const TensorOptions options{op == ReduceOp::sum && !is_floating(x.dtype()) ? DType::int64 : x.dtype(), x.device()};
+  if (axes.empty()) return options.dtype == x.dtype() ? x.copy() : cast(x, options.dtype);
   std::vector<int> sorted(axes.begin(), axes.end());
   std::sort(sorted.begin(), sorted.end());
-  if (auto middle = middle_left(sorted, x.shape().rank()); middle && op == ReduceOp::sum) {
+  if (auto middle = middle_left(sorted, x.shape().rank()); middle && op == ReduceOp::sum && is_floating(x.dtype())) {
     Axis groups(x.shape(), middle->first, middle->second);
     Shape shape = x.shape();
     for (int axis : sorted) shape = shape.with(axis, 1);
@@ -141,7 +147,7 @@ Array reduce(ReduceOp op, const Array& x, std::span<const int> axes) {
     int begin = sorted[static_cast<std::size_t>(first)], end = sorted[static_cast<std::size_t>(last)];
     Axis a(shape, begin, end);
     for (int i = begin; i <= end; ++i) shape = shape.with(i, 1);
-    Array out = Array::empty(a.reduced(), x.options());
+    Array out = Array::empty(a.reduced(), options);
     check(on(x).reduce(op, out.mutable_view(), result.reshape(a.full()).view()), "reduce", x);
     result = out;
     last = first - 1;

@@ -11,6 +11,8 @@ namespace ELBO_API elbo {
 namespace kernels {
 
 Array unary(UnaryOp op, const Array& x, double p0 = 0, double p1 = 0);
+/// The same in place.
+void unary_(UnaryOp op, Array& x, double p0);
 /// x and y may be undefined where the op's gradient does not read them.
 Array unary_grad(UnaryOp op, const Array& x, const Array& y, const Array& g, double p0 = 0, double p1 = 0);
 /// Operands broadcast to `shape`.
@@ -45,7 +47,7 @@ Array expand(const Array& x, const Shape& shape);
 /// The sum of x over the dimensions that broadcasting `shape` to x's shape repeated: expand's gradient.
 Array sum_to(const Array& x, const Shape& shape);
 
-/// Over `axes`, distinct and in [0, rank); the result has size 1 there. No axes: a copy.
+/// Over `axes`, distinct and in [0, rank); the result has size 1 there. No axes: a copy. Sums of integers are int64.
 Array reduce(ReduceOp op, const Array& x, std::span<const int> axes);
 /// The full sum, of shape [].
 Array sum_all(const Array& x);

@@ -13,10 +13,12 @@
 /// DeviceError or IndexError with a message such as `[matmul] inner dimensions differ: a [2, 3], b [4, 5]`; operands
 /// must agree in dtype and device. Unless it says otherwise an op takes float32 or float64, returns the dtype it was
 /// given, and has a gradient for every floating operand. Axes may be negative, counted from the end. Where an operand
-/// may be a number it takes the other one's dtype (DTypeError for a fraction beside integers); one of them is a tensor.
+/// may be a number it takes the other one's dtype (DTypeError for a fraction beside integers, ValueError for one that
+/// they cannot hold); one of them is a tensor. Integers are uint8 and int64; their arithmetic wraps around, and has no
+/// gradient. They are not mixed with other dtypes: cast first.
 namespace ELBO_API elbo {
 
-// ---- elementwise, one operand (formulas: functors.h)
+// ---- elementwise, one operand (formulas: functors.h); neg, square, abs and clamp of integers too
 Tensor neg(const Tensor& x);
 Tensor square(const Tensor& x);
 Tensor sqrt(const Tensor& x);
@@ -48,7 +50,7 @@ Tensor elu(const Tensor& x, double alpha = 1.0);
 /// min(max(x, lo), hi), either of which may be left out: `clamp(x, 0, {})`. The gradient passes where lo <= x <= hi.
 Tensor clamp(const Tensor& x, std::optional<double> lo, std::optional<double> hi);
 
-// ---- elementwise, operands broadcast by NumPy's rules
+// ---- elementwise, operands broadcast by NumPy's rules; all but div of integers too
 Tensor add(const Operand& a, const Operand& b);
 Tensor sub(const Operand& a, const Operand& b);
 Tensor mul(const Operand& a, const Operand& b);
@@ -87,8 +89,8 @@ Tensor logical_not(const Tensor& x);
 /// Whether an element is NaN, or neither NaN nor infinite: uint8, of any dtype.
 Tensor isnan(const Tensor& x);
 Tensor isfinite(const Tensor& x);
-/// The index (int64) of the first maximum or minimum along `axis`; NaN counts as either. Throws ShapeError over 0
-/// elements.
+/// The index (int64) of the first maximum or minimum along `axis`, of any dtype; NaN counts as either. Throws
+/// ShapeError over 0 elements.
 Tensor argmax(const Tensor& x, int axis, bool keepdim = false);
 Tensor argmin(const Tensor& x, int axis, bool keepdim = false);
 /// Whether all elements, or any, are other than 0: uint8, of any dtype. Of nothing all are, and none is.
@@ -98,6 +100,7 @@ Tensor any(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
 Tensor cast(const Tensor& x, DType dtype);
 
 // ---- reductions over `axes`: one, several in braces, or all without them
+/// Of integers too, as int64.
 Tensor sum(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
 Tensor mean(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
 /// The variance, divided by n - correction: 1 is Bessel's, PyTorch's default.
@@ -108,7 +111,7 @@ Tensor std(const Tensor& x, const Axes& axes = {}, double correction = 1, bool k
 /// sum(|x|^p)^(1/p) for p > 0, max(|x|) for infinity; its derivative at 0 is 0. Throws ValueError for another p,
 /// ShapeError for p = infinity over 0 elements.
 Tensor norm(const Tensor& x, double p = 2, const Axes& axes = {}, bool keepdim = false);
-/// The maximum; elements that tie for it share the gradient equally. Throws ShapeError over 0 elements.
+/// The maximum, of any dtype; elements that tie for it share the gradient equally. Throws ShapeError over 0 elements.
 Tensor max(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
 Tensor min(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
 /// log(sum(exp(x))), without overflow.

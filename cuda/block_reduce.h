@@ -131,7 +131,10 @@ __device__ inline std::int64_t line_begin(const Lines& lines, std::int64_t c) {
 }
 
 struct Sum {
-  __device__ double operator()(double a, double b) const { return a + b; }
+  template <class T>
+  __device__ T operator()(T a, T b) const {
+    return a + b;
+  }
 };
 /// The larger (sign 1) or smaller (sign -1) of two; NaN wins.
 template <int sign>

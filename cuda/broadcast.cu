@@ -135,6 +135,8 @@ __global__ void compare_kernel(Plan<2> plan, uint8_t* out, const T* a, const T* 
 
 // ---- dispatch ------------------------------------------------------------------------------------------------------
 
+using BinaryFn = void (*)(const Context&, View, ConstView, ConstView);
+
 template <class T>
 const T* elements(const ConstView& x) {
   return static_cast<const T*>(x.data);
@@ -144,6 +146,21 @@ template <class F, class T>
 void binary_of(const Context& context, View out, ConstView a, ConstView b) {
   launch(context.stream, binary_kernel<F, T>, pack_blocks(out.shape.numel()), block_threads, 0, Plan<2>(out, {a, b}),
          static_cast<T*>(out.data), elements<T>(a), elements<T>(b));
+}
+
+/// Of bytes, or of int64, in the type that the functor names; none if it names none.
+template <template <class> class F>
+constexpr BinaryFn binary_bytes() {
+  if constexpr (requires { typename F<uint8_t>::Int64; }) return binary_of<F<uint8_t>, uint8_t>;
+  return nullptr;
+}
+template <template <class> class F>
+constexpr BinaryFn binary_int64() {
+  if constexpr (requires { typename F<int64_t>::Int64; }) {
+    using T = typename F<int64_t>::Int64;
+    return binary_of<F<T>, T>;
+  }
+  return nullptr;
 }
 
 template <class F, class A, class T>
@@ -158,17 +175,17 @@ void compare_of(const Context& context, View out, ConstView a, ConstView b) {
          static_cast<uint8_t*>(out.data), elements<T>(a), elements<T>(b));
 }
 
-using BinaryFn = void (*)(const Context&, View, ConstView, ConstView);
 using TernaryFn = void (*)(const Context&, View, ConstView, ConstView, ConstView);
 
-#define ELBO_BINARY(op, F, ...) {binary_of<F<float>, float>, binary_of<F<double>, double>},
+#define ELBO_BINARY(op, F, ...) \
+  {binary_of<F<float>, float>, binary_of<F<double>, double>, binary_bytes<F>(), binary_int64<F>()},
 #define ELBO_BINARY_GRAD(op, F, ...)                                                          \
   {{ternary_of<GradA<F<float>>, float, float>, ternary_of<GradA<F<double>>, double, double>}, \
    {ternary_of<GradB<F<float>>, float, float>, ternary_of<GradB<F<double>>, double, double>}},
 #define ELBO_COMPARE(op, F) \
   {compare_of<F, float>, compare_of<F, double>, compare_of<F, uint8_t>, compare_of<F, int64_t>},
 // The last index is the element type as in enum class DType.
-constexpr BinaryFn binary_table[][2] = {ELBO_BINARY_OPS(ELBO_BINARY) ELBO_LOSS_OPS(ELBO_BINARY)};
+constexpr BinaryFn binary_table[][4] = {ELBO_BINARY_OPS(ELBO_BINARY) ELBO_LOSS_OPS(ELBO_BINARY)};
 constexpr TernaryFn binary_grad_table[][2][2] = {ELBO_BINARY_OPS(ELBO_BINARY_GRAD) ELBO_LOSS_OPS(ELBO_BINARY_GRAD)};
 constexpr BinaryFn compare_table[][4] = {ELBO_COMPARE_OPS(ELBO_COMPARE)};
 #undef ELBO_BINARY

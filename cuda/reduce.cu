@@ -1,3 +1,6 @@
+#include <limits>
+#include <type_traits>
+
 #include "block_reduce.h"
 #include "cuda_kernels.h"
 
@@ -6,20 +9,22 @@ namespace {
 
 using std::int64_t;
 
+/// In float64; of integers to int64, without a sign, so that it wraps around.
 template <class T>
 struct SumJob {
-  using Acc = double;
+  using Acc = std::conditional_t<std::is_integral_v<T>, std::uint64_t, double>;
   using Combine = Sum;
-  T* out;
+  using Out = std::conditional_t<std::is_integral_v<T>, int64_t, T>;
+  Out* out;
   const T* x;
 
   struct Line {
     const T* x;
-    __device__ double operator()(int64_t offset, int64_t) const { return static_cast<double>(x[offset]); }
+    __device__ Acc operator()(int64_t offset, int64_t) const { return static_cast<Acc>(x[offset]); }
   };
-  __device__ double start() const { return 0; }
+  __device__ Acc start() const { return 0; }
   __device__ Line line(int64_t, int64_t begin) const { return {x + begin}; }
-  __device__ void store(int64_t c, int64_t, double total) const { out[c] = static_cast<T>(total); }
+  __device__ void store(int64_t c, int64_t, Acc total) const { out[c] = static_cast<Out>(total); }
 };
 
 template <int sign, class T>
@@ -28,12 +33,13 @@ struct ExtremeJob {
   using Combine = Extreme<sign>;
   T* out;
   const T* x;
+  T none;  // changes nothing: an infinity, or the integer at the other end
 
   struct Line {
     const T* x;
     __device__ T operator()(int64_t offset, int64_t) const { return x[offset]; }
   };
-  __device__ T start() const { return static_cast<T>(sign > 0 ? -math::infinity : math::infinity); }
+  __device__ T start() const { return none; }
   __device__ Line line(int64_t, int64_t begin) const { return {x + begin}; }
   __device__ void store(int64_t c, int64_t, T total) const { out[c] = total; }
 };
@@ -94,14 +100,17 @@ struct ArgmaxJob {
 };
 
 template <class T>
-void reduce_of(const Context& context, ReduceOp op, T* out, const T* x, const Lines& lines) {
+void reduce_of(const Context& context, ReduceOp op, void* out, const T* x, const Lines& lines) {
+  using Limits = std::numeric_limits<T>;
+  constexpr T least = Limits::has_infinity ? -Limits::infinity() : Limits::lowest();
+  constexpr T most = Limits::has_infinity ? Limits::infinity() : Limits::max();
   switch (op) {
     case ReduceOp::sum:
-      return reduce_lines(context, SumJob<T>{out, x}, lines);
+      return reduce_lines(context, SumJob<T>{static_cast<typename SumJob<T>::Out*>(out), x}, lines);
     case ReduceOp::max:
-      return reduce_lines(context, ExtremeJob<1, T>{out, x}, lines);
+      return reduce_lines(context, ExtremeJob<1, T>{static_cast<T*>(out), x, least}, lines);
     case ReduceOp::min:
-      return reduce_lines(context, ExtremeJob<-1, T>{out, x}, lines);
+      return reduce_lines(context, ExtremeJob<-1, T>{static_cast<T*>(out), x, most}, lines);
   }
 }
 
@@ -124,9 +133,9 @@ void binary_sum_of(const Context& context, BinaryOp op, T* out, const T* a, cons
 }  // namespace
 
 void reduce(const Context& context, ReduceOp op, View out, ConstView x) {
-  for_floating(x.dtype, [&](auto type) {
+  for_any(x.dtype, [&](auto type) {
     using T = decltype(type);
-    reduce_of(context, op, static_cast<T*>(out.data), static_cast<const T*>(x.data), lines_along(x.shape));
+    reduce_of(context, op, out.data, static_cast<const T*>(x.data), lines_along(x.shape));
   });
 }
 

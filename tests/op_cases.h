@@ -86,6 +86,7 @@ void add_index_ops(Table& table);
 void add_arrange_ops(Table& table);
 void add_statistics(Table& table);
 void add_groups(Table& table);
+void add_integers(Table& table);
 void add_losses(Table& table);
 void add_densities(Table& table);
 void add_norms_and_losses(Table& table);

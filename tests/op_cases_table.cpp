@@ -137,6 +137,7 @@ const std::vector<OpCase>& all() {
     add_contractions(t);
     add_convolutions(t);
     add_groups(t);
+    add_integers(t);
     add_shape_ops(t);
     add_index_ops(t);
     add_arrange_ops(t);

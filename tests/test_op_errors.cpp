@@ -31,10 +31,10 @@ constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 TEST_CASE("errors: dtypes", "[errors]") {
   Tensor f = zeros({2}), d = zeros({2}, {DType::float64}), i = ints({2});
   CHECK(message<DTypeError>([&] { exp(i); }) == "[exp] expected float32 or float64, found int64");
-  CHECK(message<DTypeError>([&] { i + i; }) == "[add] expected float32 or float64, found int64");
+  CHECK(message<DTypeError>([&] { i / i; }) == "[div] expected float32 or float64, found int64");
   CHECK(message<DTypeError>([&] { f* d; }) == "[mul] expected operands of one dtype, found float32 and float64");
   CHECK(message<DTypeError>([&] { lt(f, i); }) == "[lt] expected operands of one dtype, found float32 and int64");
-  CHECK(message<DTypeError>([&] { sum(i); }) == "[sum] expected float32 or float64, found int64");
+  CHECK(message<DTypeError>([&] { mean(i); }) == "[mean] expected float32 or float64, found int64");
   CHECK(message<DTypeError>([&] { where(f, f, f); }) == "[where] expected a condition of uint8, found float32");
   CHECK(message<DTypeError>([&] { mse_loss(f, d); }) ==
         "[mse_loss] expected operands of one dtype, found float32 and float64");

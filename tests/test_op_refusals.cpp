@@ -84,7 +84,8 @@ TEST_CASE("op table: an operand of another dtype is named with the op that was c
       "eq",      "ne",         "lt",          "le",          "gt",        "ge",      "logical_and", "flatten",
       "permute", "logical_or", "logical_xor", "logical_not", "cast",      "slice",   "pad",         "index_select",
       "reshape", "transpose",  "flip",        "expand",      "unsqueeze", "squeeze", "split",       "chunk",
-      "repeat",  "tril",       "triu",        "all",         "any",       "isnan",   "isfinite"};
+      "repeat",  "tril",       "triu",        "all",         "any",       "isnan",   "isfinite",    "neg",
+      "square",  "abs",        "clamp",       "sum",         "max",       "min",     "argmax",      "argmin"};
   for_each_case([](const OpCase& c) { return c.size == Size::small && by_name(c); },
                 [&](const OpCase& c) {
                   for (std::size_t i = 0; i < c.inputs.size(); ++i) {
@@ -159,7 +160,6 @@ TEST_CASE("dropout, reparameterize and batch_norm name themselves", "[ops][error
 
 TEST_CASE("operators with a number name the operator", "[ops][errors]") {
   const Tensor i = elbo::ones({2}, {DType::int64}), none;
-  const std::string dtype = "] expected float32 or float64, found int64";
   const std::string undefined = "] expected a tensor, found an undefined one";
   using Op = std::function<Tensor(const Tensor&)>;
   const std::vector<std::pair<std::string, Op>> ops = {
@@ -170,7 +170,8 @@ TEST_CASE("operators with a number name the operator", "[ops][errors]") {
       {"[neg", [](const Tensor& x) { return -x; }},
   };
   for (const auto& [name, op] : ops) {
-    CHECK(refusal<elbo::DTypeError>([&, fn = op] { fn(i); }) == name + dtype);
+    if (name != "[neg")  // of integers too
+      CHECK_THAT(refusal<elbo::DTypeError>([&, fn = op] { fn(i); }), Catch::Matchers::StartsWith(name + "] expected "));
     for (const Tensor& x : {none, Tensor(Array())})
       CHECK(refusal<elbo::AutogradError>([&, fn = op] { fn(x); }) == name + undefined);
   }

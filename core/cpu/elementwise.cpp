@@ -133,7 +133,7 @@ void unary_grad(const Context& context, UnaryOp op, View gx, ConstView x, ConstV
 }
 
 void binary(const Context& context, BinaryOp op, View out, ConstView a, ConstView b) {
-  const BinaryFn fn = context.tables.elementwise.binary[static_cast<int>(op)][floating(out.dtype)];
+  const BinaryFn fn = context.tables.elementwise.binary[static_cast<int>(op)][static_cast<int>(out.dtype)];
   broadcast_loop(out, {a, b}, [fn](int64_t n, void* to, const auto& in) { fn(n, to, in[0], in[1]); });
 }
 

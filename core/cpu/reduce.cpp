@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 #include "../parallel_for.h"
 #include "cpu_kernels.h"
@@ -99,6 +100,38 @@ void reduce_columns(const Context& context, const Kind& kind, View out, ConstVie
   });
 }
 
+/// Integers, in whatever order: combine(total, element) over n, from `start`.
+template <class Total, class T, class Combine>
+void fold(View out, const T* x, const Axis& axis, Total start, const Combine& combine) {
+  parallel_for(axis.outer, grain_of(axis.n * axis.inner), [&](int64_t begin, int64_t end) {
+    for (int64_t o = begin; o < end; ++o) {
+      Total* totals = static_cast<Total*>(out.data) + o * axis.inner;
+      const T* from = x + o * axis.n * axis.inner;
+      if (axis.inner == 1) {
+        *totals = std::accumulate(from, from + axis.n, start, combine);
+        continue;
+      }
+      std::fill_n(totals, axis.inner, start);
+      for (int64_t k = 0; k < axis.n; ++k, from += axis.inner)
+        for (int64_t i = 0; i < axis.inner; ++i) totals[i] = combine(totals[i], from[i]);
+    }
+  });
+}
+
+template <class T>
+void reduce_integers(ReduceOp op, View out, const T* x, const Axis& axis) {
+  using Limits = std::numeric_limits<T>;
+  switch (op) {
+    case ReduceOp::sum:  // without a sign, so that it wraps around
+      return fold(out, x, axis, std::uint64_t{0},
+                  [](std::uint64_t a, T b) { return a + static_cast<std::uint64_t>(b); });
+    case ReduceOp::max:
+      return fold(out, x, axis, Limits::min(), [](T a, T b) { return std::max(a, b); });
+    case ReduceOp::min:
+      return fold(out, x, axis, Limits::max(), [](T a, T b) { return std::min(a, b); });
+  }
+}
+
 template <class T>
 void argmax_of(const Axis& axis, int64_t* out, const T* x) {
   parallel_for(axis.outer * axis.inner, grain_of(axis.n), [&](int64_t begin, int64_t end) {
@@ -138,6 +171,8 @@ void rows_or_strips(const Axis& axis, const RowFn& row, const StripFn& strip) {
 void reduce(const Context& context, ReduceOp op, View out, ConstView x) {
   const Axis axis(x.shape);
   if (axis.outer * axis.inner == 0) return;
+  if (x.dtype == DType::uint8) return reduce_integers(op, out, static_cast<const std::uint8_t*>(x.data), axis);
+  if (x.dtype == DType::int64) return reduce_integers(op, out, static_cast<const int64_t*>(x.data), axis);
   const Kind kind(context.tables.reduce, op, x.dtype);
   if (axis.inner == 1)
     reduce_rows(context, kind, out, x, axis);

@@ -61,6 +61,12 @@ inline void check_floating_pair(const char* op, const Tensor& a, const Tensor& b
   check_pair(op, a, b);
 }
 
+/// Whether a backend's `binary` takes integers too.
+inline bool takes_integers(BinaryOp op) {
+  return op == BinaryOp::add || op == BinaryOp::sub || op == BinaryOp::mul || op == BinaryOp::maximum ||
+         op == BinaryOp::minimum;
+}
+
 /// Throws DTypeError unless x is int64.
 inline void check_int64(const char* op, const char* what, const Tensor& x) {
   check_defined(op, x);

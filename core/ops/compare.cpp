@@ -58,14 +58,21 @@ Tensor isfinite(const Tensor& x) {
 
 namespace {
 
-/// argmax, or with `least` argmin: the argmax of -x.
+/// What has its maximum where x has its minimum: -x, or of integers -1 - x, which does not overflow.
+Array turned(const Array& x) {
+  if (is_floating(x.dtype())) return kernels::unary(UnaryOp::neg, x);
+  const Array ones = Array::full({}, x.dtype() == DType::uint8 ? 255 : -1, x.options());
+  return kernels::binary(BinaryOp::sub, ones, x, x.shape());
+}
+
+/// argmax, or with `least` argmin.
 Tensor place_of_extremum(const char* op, bool least, const Tensor& x, int axis, bool keepdim) {
   const ops::CalledOp called(op);
-  ops::check_floating(op, x);
+  ops::check_defined(op, x);
   int dim = ops::resolve_axis(op, x.shape(), axis);
   ELBO_CHECK(x.shape().rank() == 0 || x.shape()[dim] > 0, ShapeError, "[", op,
              "] expected at least one element along axis ", axis, ", found shape ", x.shape());
-  Array y = kernels::argmax(least ? kernels::unary(UnaryOp::neg, x.array()) : x.array(), dim);
+  Array y = kernels::argmax(least ? turned(x.array()) : x.array(), dim);
   return record_constant(op, {x}, keepdim ? y : y.reshape(x.shape().without(dim)));
 }
 

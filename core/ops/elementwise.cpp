@@ -37,8 +37,22 @@ namespace {
 /// What a gradient reads: the third column of the lists.
 enum class Saves { none, x, y };
 
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+/// Of integers: the ops on one operand that are made of those on two.
+std::optional<Tensor> of_integers(UnaryOp op, const Tensor& x, double p0, double p1) {
+  if (op == UnaryOp::neg) return 0 - x;
+  if (op == UnaryOp::square) return x * x;
+  if (op == UnaryOp::abs) return x.dtype() == DType::uint8 ? x : maximum(x, 0 - x);
+  if (op != UnaryOp::clamp) return {};
+  const Tensor above = p0 == -infinity ? x : maximum(x, p0);
+  return p1 == infinity ? above : minimum(above, p1);
+}
+
 Tensor unary_op(UnaryOp op, const char* name, Saves saves, const Tensor& x, double p0 = 0, double p1 = 0) {
   const ops::CalledOp called(name);
+  if (x.defined() && !is_floating(x.dtype()))
+    if (const auto y = of_integers(op, x, p0, p1)) return *y;
   ops::check_floating(name, x);
   Array y = kernels::unary(op, x.array(), p0, p1);
   return record(
@@ -62,7 +76,8 @@ Tensor sum_op(BinaryOp op, const char* name, const Tensor& a, const Tensor& b, A
 }
 
 Tensor binary_op(BinaryOp op, const char* name, const Tensor& a, const Tensor& b) {
-  ops::check_floating_pair(name, a, b);
+  ops::check_pair(name, a, b);
+  if (!ops::takes_integers(op)) ops::check_floating(name, a);
   Shape shape = broadcast(a.shape(), b.shape(), name);
   Array y = kernels::binary(op, a.array(), b.array(), shape);
   if (op == BinaryOp::add || op == BinaryOp::sub) return sum_op(op, name, a, b, std::move(y));
@@ -101,16 +116,16 @@ std::optional<Tensor> number_with(BinaryOp op, double c, const Tensor& x) {
 Tensor of_operands(BinaryOp op, const char* name, const Operand& a, const Operand& b) {
   const ops::CalledOp called(name);
   if (a.is_tensor() && b.is_tensor()) return binary_op(op, name, a.tensor(), b.tensor());
-  if (a.is_tensor())
+  const auto floating = [](const Operand& x) {
+    return x.is_tensor() && (!x.tensor().defined() || is_floating(x.tensor().dtype()));
+  };
+  if (floating(a))
     if (auto y = with_number(op, a.tensor(), b.number())) return *y;
-  if (b.is_tensor())
+  if (floating(b))
     if (auto y = number_with(op, a.number(), b.tensor())) return *y;
-  if (a.is_tensor() || b.is_tensor()) ops::check_floating(name, (a.is_tensor() ? a : b).tensor());
   const ops::Pair pair(name, a, b);
   return binary_op(op, name, pair.a, pair.b);
 }
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 }  // namespace
 

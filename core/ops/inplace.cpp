@@ -39,12 +39,25 @@ struct InPlace {
   static Tensor& apply(Tensor& x, const char* name, BinaryOp op, Tensor (*recorded)(const Operand&, const Operand&),
                        const Operand& other) {
     const CalledOp called(name);
+    ops::check_defined(name, x);
+    if (!other.is_tensor() && is_floating(x.dtype())) {
+      if (records(name, x, x)) return become(name, x, recorded(x, other));
+      add_or_scale(x.mutable_array(), op, other.number());
+      return x;
+    }
     const ops::Pair pair(name, x, other);
+    if (!ops::takes_integers(op)) ops::check_floating(name, x);
     check_grows_not(name, x, broadcast(x.shape(), pair.b.shape(), name));
     if (records(name, x, pair.b)) return become(name, x, recorded(x, other));
-    ops::check_floating(name, x);
     kernels::binary_(op, x.mutable_array(), without_overlap(pair.b.array(), x.array()));
     return x;
+  }
+
+  /// x op c, in place, without an array of c.
+  static void add_or_scale(Array& x, BinaryOp op, double c) {
+    if (op == BinaryOp::add) return kernels::unary_(UnaryOp::add_scalar, x, c);
+    if (op == BinaryOp::sub) return kernels::unary_(UnaryOp::add_scalar, x, -c);
+    kernels::unary_(op == BinaryOp::mul ? UnaryOp::mul_scalar : UnaryOp::div_scalar, x, c);
   }
 
   /// `from`, or a copy of it where writing `to` would change what is still to be read.

@@ -29,7 +29,7 @@ struct Plan {
   std::int64_t count = 1;  ///< elements that become one
 
   Plan(const char* op, const Tensor& x, const Axes& wanted, bool keepdim) {
-    ops::check_floating(op, x);
+    ops::check_defined(op, x);
     axes = ops::resolve_axes(op, x.shape(), wanted);
     in = kept = x.shape();
     for (int axis : axes) {
@@ -107,15 +107,14 @@ Tensor power_norm(const Tensor& x, double p, const Plan& plan) {
   });
 }
 
-/// Whether the elements that `counted` finds against 0 are none (eq) or some (ne). Their number is rounded in float32,
-/// but never to 0.
+/// Whether the elements that `counted` finds against 0 are none (eq) or some (ne).
 Tensor count_is(const char* op, CompareOp counted, CompareOp verdict, const Tensor& x, const Axes& axes, bool keepdim) {
   const ops::CalledOp called(op);
   ops::check_defined(op, x);
   const Array zero = Array::zeros({}, x.array().options());
-  const Tensor hits(kernels::cast(kernels::compare(counted, x.array(), zero, x.shape()), DType::float32));
-  const Plan plan(op, hits, axes, keepdim);
-  const Array count = kernels::reduce(ReduceOp::sum, hits.array(), plan.axes).reshape(plan.out);
+  const Plan plan(op, x, axes, keepdim);
+  const Array hits = kernels::compare(counted, x.array(), zero, x.shape());
+  const Array count = kernels::reduce(ReduceOp::sum, hits, plan.axes).reshape(plan.out);
   return record_constant(op, {x}, kernels::compare(verdict, count, Array::zeros({}, count.options()), plan.out));
 }
 
@@ -128,12 +127,14 @@ Tensor sum(const Tensor& x, const Axes& axes, bool keepdim) {
 
 Tensor mean(const Tensor& x, const Axes& axes, bool keepdim) {
   const ops::CalledOp called("mean");
+  ops::check_floating("mean", x);
   Plan plan("mean", x, axes, keepdim);
   return divided_sum("mean", x, plan, static_cast<double>(plan.count));
 }
 
 Tensor var(const Tensor& x, const Axes& axes, double correction, bool keepdim) {
   const ops::CalledOp called("var");
+  ops::check_floating("var", x);
   Plan plan("var", x, axes, keepdim);
   double n = static_cast<double>(plan.count), degrees = std::max(n - correction, 0.0);
   const auto centre = [&](const Array& values) {
@@ -158,6 +159,7 @@ Tensor std(const Tensor& x, const Axes& axes, double correction, bool keepdim) {
 
 Tensor norm(const Tensor& x, double p, const Axes& axes, bool keepdim) {
   const ops::CalledOp called("norm");
+  ops::check_floating("norm", x);
   const Plan plan("norm", x, axes, keepdim);
   ELBO_CHECK(p > 0, ValueError, "[norm] expected p above 0, found ", p);
   if (p == 1) return sum(abs(x), axes, keepdim);

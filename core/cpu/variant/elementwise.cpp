@@ -35,6 +35,21 @@ void binary(int64_t n, void* out, const void* a, const void* b) {
   for (int64_t i = 0; i < n; ++i) o[i] = f(x[i], y[i]);
 }
 
+/// Of bytes, or of int64, in the type that the functor names; none if it names none.
+template <template <class> class F>
+constexpr BinaryFn binary_bytes() {
+  if constexpr (requires { typename F<uint8_t>::Int64; }) return binary<F<uint8_t>, uint8_t>;
+  return nullptr;
+}
+template <template <class> class F>
+constexpr BinaryFn binary_int64() {
+  if constexpr (requires { typename F<int64_t>::Int64; }) {
+    using T = typename F<int64_t>::Int64;
+    return binary<F<T>, T>;
+  }
+  return nullptr;
+}
+
 template <class F, class T>
 void grad_a(int64_t n, void* out, const void* a, const void* b, const void* g) {
   const F f{};
@@ -99,7 +114,8 @@ void scale_drawn_bytes(int64_t n, void* out, const uint8_t* x, double scale, dou
 
 #define ELBO_UNARY(op, F, ...) {unary<F<float>, float>, unary<F<double>, double>},
 #define ELBO_UNARY_GRAD(op, F, ...) {unary_grad<F<float>, float>, unary_grad<F<double>, double>},
-#define ELBO_BINARY(op, F, ...) {binary<F<float>, float>, binary<F<double>, double>},
+#define ELBO_BINARY(op, F, ...) \
+  {binary<F<float>, float>, binary<F<double>, double>, binary_bytes<F>(), binary_int64<F>()},
 #define ELBO_BINARY_GRAD(op, F, ...) \
   {{grad_a<F<float>, float>, grad_a<F<double>, double>}, {grad_b<F<float>, float>, grad_b<F<double>, double>}},
 #define ELBO_COMPARE(op, F) {compare<F, float>, compare<F, double>, compare<F, uint8_t>, compare<F, int64_t>},

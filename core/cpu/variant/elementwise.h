@@ -21,7 +21,7 @@ using ScaleBytesFn = void (*)(std::int64_t n, void* out, const std::uint8_t* x, 
 struct ElementwiseTable {
   UnaryFn unary[static_cast<int>(UnaryOp::count)][2];
   UnaryGradFn unary_grad[static_cast<int>(UnaryOp::count)][2];
-  BinaryFn binary[static_cast<int>(BinaryOp::count)][2];
+  BinaryFn binary[static_cast<int>(BinaryOp::count)][4];              ///< null for integers where the op has them not
   BinaryGradFn binary_grad[static_cast<int>(BinaryOp::count)][2][2];  ///< [op][side][dtype]
   BinaryFn compare[static_cast<int>(CompareOp::count)][4];            ///< out is uint8
   WhereFn where[4];
