@@ -102,8 +102,8 @@ struct IndexArgs {
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-parameter"  // what a kernel would take is named where none is
-/// Memory is a backend's own affair; all that follows it below is a kernel, which a backend may lack: what it does not
-/// override answers StatusCode::unsupported and names the kernel.
+/// Every backend has memory. The kernels, all that follows below, it may have or not: one that it does not override
+/// answers StatusCode::unsupported and names itself.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -122,8 +122,8 @@ class Backend {
 
   // ---- graphs: calls, recorded once and replayed at the cost of one. The CPU has none.
   /// From here on calls are recorded and do nothing yet; those that wait for the device or touch the host's memory
-  /// return StatusCode::capture. Memory that is taken meanwhile stays with the graph for as long as that lives, whoever
-  /// gives it back: its kernels will write there at every replay.
+  /// return StatusCode::capture. Memory that is taken meanwhile, whoever gives it back, goes to nothing but further
+  /// graphs until the last graph is released: kernels write there at every replay.
   virtual Status begin_capture() { return unsupported("begin_capture"); }
   /// Ends the recording; *nodes is how many kernels, copies and fills there are in it. Where it failed, *graph is null,
   /// the status says why, and nothing is left of it.

@@ -24,8 +24,9 @@ ELBO_HD inline void scatter_add_column(T* gx, const T* g, const std::int64_t* in
 
 // ---- broadcasting --------------------------------------------------------------------------------------------------
 
-/// How operands broadcast to an output: dimensions of size 1 are left out, and neighbours that all operands run
-/// through alike are made one. The last dimension's step is then 0 or 1 for every operand. Made on the host.
+/// How operands broadcast to an output, in as few dimensions as it takes: those of size 1 are left out, and neighbours
+/// are merged where one step leads through both, in every operand. The last dimension's step is then 0 or 1 for every
+/// operand. Made on the host.
 template <int count>
 struct Broadcast {
   int rank = 0;
@@ -60,8 +61,8 @@ struct Broadcast {
 
 // ---- boxes ---------------------------------------------------------------------------------------------------------
 
-/// A box to be copied (see Backend::copy_strided), without dimensions of size 1, neighbours that both sides run through
-/// alike being one. Made on the host.
+/// A box to be copied (see Backend::copy_strided), in as few dimensions as it takes: those of size 1 are left out, and
+/// neighbours are merged where one step leads through both, on both sides. Made on the host.
 struct Box {
   int rank = 0;
   std::int64_t numel = 1;
@@ -81,10 +82,10 @@ struct Box {
     }
     if (rank == 0) sizes[rank] = 1, to[rank] = 1, from[rank] = 1, ++rank;
   }
-  /// Both sides run through the last dimension element by element.
+  /// Whether the last dimension's elements lie side by side in both arrays.
   bool in_lines() const { return to[rank - 1] == 1 && from[rank - 1] == 1; }
-  /// Where the last dimension lies side by side in `to` alone and another one does in `from`, moves that one before it
-  /// (nothing depends on their order) and returns true.
+  /// Where `to` has the last dimension's elements side by side and `from` those of another one, as in a transpose,
+  /// makes that one the last but one and returns true. The order of dimensions changes no result.
   bool transpose() {
     const int last = rank - 1;
     if (rank < 2 || to[last] != 1 || from[last] == 1 || from[last] == 0) return false;
@@ -158,13 +159,13 @@ ELBO_HD inline T col2im(const Conv2dArgs& a, const T* columns, std::int64_t chan
 
 // ---- index kernels -------------------------------------------------------------------------------------------------
 // What a work item of Backend::index does, in a functor over the output's element type. It writes elements of `out`
-// that are its own, and nobody reads. `check(index, place, limit)` is the index, or -1, and an error, where it is
-// outside [0, limit); `place` is where it stands in its operand. The list below instantiates the CPU's loops and CUDA's
-// kernels.
+// that no other item writes or reads. `check(index, place, limit)` returns an index that was read from data; where it
+// is outside [0, limit) it reports an IndexError and returns -1. `place` is where the index stands in its operand, for
+// the message. The list below instantiates the CPU's loops and CUDA's kernels.
 
 struct Item {
   std::int64_t i, j, k;
-  std::int64_t number;  ///< in row-major order: where the items are the output's elements, the place of its own
+  std::int64_t number;  ///< in row-major order; with an item for each element of `out`, that element's place
 };
 inline Item item_at(const IndexArgs& a, std::int64_t number) {
   const std::int64_t row = number / a.items[2];
@@ -329,8 +330,9 @@ struct AvgPool2dGrad {
 
 // Pictures of another size: x [planes, h, w], out [planes, out_h, out_w].
 
-/// One side. Numbers: two of the height, then two of the width. A pixel o of `out` pixels lies at (o + 1/2) size / out
-/// - 1/2 among those of x: PyTorch's align_corners = false. All of it is computed in whole numbers.
+/// One side. Numbers: two of the height, then two of the width. Pixel o of `out` pixels has its place among the `size`
+/// pixels of x at ((o + 1/2) size / out) - 1/2: PyTorch's align_corners = false. All of it is computed in whole
+/// numbers.
 struct ResizedSide {
   std::int64_t size, out;
   ELBO_HD explicit ResizedSide(const std::int64_t* n) : size(n[0]), out(n[1]) {}

@@ -80,7 +80,7 @@ Array conv2d_grad_data(const Conv2dArgs& args, const Array& gy, const Array& wei
 Array conv2d_grad_weight(const Conv2dArgs& args, const Array& gy, const Array& x);
 
 Array permute(const Array& x, std::span<const int> dims);
-/// The box of `sizes` at `starts`, every `steps`-th element along each dimension.
+/// The box of `sizes` elements from `starts` on, every steps[i]-th along dimension i.
 Array slice(const Array& x, std::span<const std::int64_t> starts, const Shape& sizes,
             std::span<const std::int64_t> steps);
 /// Its gradient: g put at that place in an array of `shape`, the rest `value`. With steps of one, padding.

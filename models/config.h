@@ -78,7 +78,7 @@ struct TrainOptions {
 /// Epochs of a run with settings of their own. Only some may change: epochs, lr, patience, checkpoint_every, device,
 /// precision and graph.
 struct Stretch {
-  std::int64_t from_epoch = 1;  ///< the first
+  std::int64_t from_epoch = 1;  ///< the first epoch with these settings
   TrainOptions train = {};
   std::int64_t after_steps = 0;  ///< how many steps of that epoch were trained before, with the settings before
 };
@@ -91,7 +91,7 @@ struct DataOptions {
   std::vector<std::string> class_names = {};  ///< of its labels, as they were when the model was trained
   std::string validation = {};                ///< `half`: pictures of their own; `held-out`; empty: unknown
   std::string identity = {};  ///< `datasets::Dataset::identity` of what it is trained on; empty: unknown
-  std::int64_t since = 1;     ///< the first epoch on these pictures: losses before it are of others
+  std::int64_t since = 1;     ///< the first epoch on these pictures; those before it were trained on others
 };
 
 /// Reads one half of it, its labels numbered by `class_names` (see `datasets::match_classes`). Throws what
@@ -103,12 +103,12 @@ struct RunConfig {
   ModelConfig model = {};
   TrainOptions train = {};
   DataOptions data = {};
-  /// Of a run whose settings changed: the first is what it began with, `train` is the last one's. Empty for another
-  /// run.
+  /// One for each change of settings, in order: the first is what the run began with, `train` is the last one's. Empty
+  /// where they never changed.
   std::vector<Stretch> stretches = {};
 
-  /// Trains on with other settings from that epoch on, `after_steps` of its steps. Writes the stretch down, in place of
-  /// one that has trained no step; equal ones change nothing.
+  /// Other settings hold from that epoch on, behind its first `after_steps` steps. They become a new stretch, or take
+  /// the place of the last one where that has trained no step. Equal settings change nothing.
   void change(const TrainOptions& to, std::int64_t from_epoch, std::int64_t after_steps = 0);
   /// As indented JSON.
   std::string to_json() const;

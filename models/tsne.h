@@ -11,11 +11,10 @@ namespace models {
 struct TsneOptions {
   double perplexity = 30;  ///< about how many neighbours count; at least 1, less than the number of points
   std::int64_t iterations = 1000;
-  std::uint64_t seed = 0;    ///< of a jitter of 1 % of the first places' spread, which parts equal points
-  double learning_rate = 0;  ///< 0: max(n / early_exaggeration / 4, 50), as scikit-learn's 'auto'
-  double early_exaggeration =
-      12;              ///< of the affinities in the first 250 iterations (or the first half, if that is less)
-  double theta = 0.5;  ///< Barnes-Hut accuracy: 0 is exact, and slow
+  std::uint64_t seed = 0;          ///< of a jitter of 1 % of the first places' spread, which parts equal points
+  double learning_rate = 0;        ///< 0: max(n / early_exaggeration / 4, 50), as scikit-learn's 'auto'
+  double early_exaggeration = 12;  ///< of the affinities in the first 250 iterations, or the first half of fewer
+  double theta = 0.5;              ///< Barnes-Hut accuracy: 0 is exact, and slow
   std::function<void(std::int64_t iteration)> on_iteration = {};  ///< called after each, counted from 1
 };
 

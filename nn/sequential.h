@@ -111,7 +111,7 @@ class ModuleList : public Module {
 };
 
 /// x + layer(x) (He et al. 2016); the layer's name in it is `layer`. What it gives must have the shape of x, or one
-/// that is broadcast with it. Of a Residual alone it is a move, not one in another.
+/// that is broadcast with it. `Residual(residual)` moves; it does not put one into another.
 class Residual : public Layer {
  public:
   template <std::derived_from<Layer> L>

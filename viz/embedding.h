@@ -17,7 +17,7 @@ namespace viz {
 enum class EmbeddingMethod {
   first2,  ///< the first two dimensions as they are
   pca,     ///< along the two directions in which the codes vary most
-  tsne     ///< neighbours near each other, all else given up
+  tsne     ///< neighbours stay near each other; larger distances mean nothing
 };
 
 /// `first2`, `pca`, `tsne`.

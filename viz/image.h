@@ -55,9 +55,8 @@ struct GridOptions {
 };
 
 /// Pictures in rows of `columns`, the last row as long as it comes. The result is grey when all pictures and the
-/// background are. Column labels and captions that are
-/// too long for their place shrink to text scale 1, then they are cut.
-/// Throws ShapeError when the pictures differ in size or the labels in number, ValueError for no pictures,
+/// background are. Column labels and captions that are too long for their place shrink to text scale 1, then they are
+/// cut. Throws ShapeError when the pictures differ in size or the labels in number, ValueError for no pictures,
 /// `columns` < 1, `gap` < 0 or a scale < 1.
 Image grid(std::span<const Image> images, int columns, const GridOptions& options = {});
 
