@@ -78,8 +78,7 @@ std::vector<std::string> known_models();
 void check_known(const ModelConfig& config);
 
 /// A fresh model on the CPU, its parameters drawn from `init`, or the CPU's default generator if null, by PyTorch's
-/// default rules. Throws ValueError for a
-/// config that makes no sense.
+/// default rules. Throws ValueError for a config that makes no sense.
 std::unique_ptr<Model> make(const ModelConfig& config, Generator* init = nullptr);
 
 /// The trained model of a run folder, ready to encode, decode and score: on `device`, wherever it was trained, and in
