@@ -81,7 +81,7 @@ Tensor huber_loss(const Tensor& input, const Tensor& target, double delta, Reduc
   const ops::CalledOp called("huber_loss");
   ELBO_CHECK(delta > 0 && std::isfinite(delta), ValueError, "[huber_loss] expected a finite delta above 0, found ",
              delta);
-  const Tensor distance = abs(input - target), near = clamp(distance, {}, delta);
+  const Tensor distance = abs(input - target), near = minimum(distance, delta);
   return reduced(0.5 * square(near) + delta * (distance - near), reduction);
 }
 
