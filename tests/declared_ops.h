@@ -7,7 +7,7 @@
 /// The names of the ops that core/ops.h declares.
 inline std::set<std::string> declared_ops() {
   std::ifstream header(ELBO_SOURCE_DIR "/core/ops.h");
-  const std::regex declaration("^(?:Tensor|std::vector<Tensor>) ([a-z0-9_]+)\\(.*");
+  const std::regex declaration("^[A-Za-z:<>]+ ([a-z0-9_]+)\\(.*");
   std::set<std::string> names;
   std::smatch match;
   for (std::string line; std::getline(header, line);)

@@ -19,6 +19,16 @@ def unary(op, p=((),), lo=-3.0, hi=3.0, **more):
         yield Case(op, [np.array(FAR)], numbers, 1.0, dtypes="float64", **more)
 
 
+def whole(op, fn, p=(), operands=1):
+    """What `fn` gives, and the op of integers: small ones, and those at the ends of their range, where results wrap around."""
+    yield from fn(op)
+    draw = Draw(op + " integers")
+    for kind in (np.int64, np.uint8):
+        ends = np.array([np.iinfo(kind).max, np.iinfo(kind).min, 1, 0], kind)
+        yield Case(op, [draw.whole((2, 3), 0, 9, kind) for _ in range(operands)], p, dtypes="any")
+        yield Case(op, [ends, np.roll(ends, 1)][:operands], p, dtypes="any")
+
+
 def grid(values):
     return [v.reshape(-1) for v in np.meshgrid(np.array(values), np.array(values))]
 
@@ -50,6 +60,10 @@ def comparison(op):
     draw = Draw(op + " integers")
     for kind in (np.int64, np.uint8):
         yield Case(op, [draw.whole((2, 3), 0, 2, kind), draw.whole((3,), 0, 2, kind)], dtypes="any")
+
+
+def clamp(op):
+    yield from unary(op, [(-1.1, 1.7), (-0.5, 0.0, 1), (0.0, 0.75, 2), (0.5, -0.5)])
 
 
 def where(op):
@@ -327,6 +341,8 @@ FREE, LOG = (-3.0, 3.0), (-2.0, 2.0)
 CASES = {
     **{op: unary
        for op in ONE},
+    **{op: lambda op: whole(op, unary)
+       for op in ("neg", "square", "abs")},
     # In float64 gelu's tail is the platform's erfc of a rounded argument: 13 digits.
     "gelu": lambda op: unary(op, ulp=(2.5, 1000)),
     "silu": lambda op: unary(op, ulp=(2.5, 8)),
@@ -339,8 +355,8 @@ CASES = {
     "pow": lambda op: unary(op, [(2.5,), (2.0,), (-1.0,), (0.3,), (0.0,), (3.0,)], 0.1, 4),
     "leaky_relu": lambda op: unary(op, [(0.01,), (0.25,), (0.0,)]),
     "elu": lambda op: unary(op, [(1.0,), (1.25,), (0.1,)]),
-    "clamp": lambda op: unary(op, [(-1.1, 1.7), (-0.5, 0.0, 1), (0.0, 0.75, 2), (0.5, -0.5)]),
-    **{op: arithmetic
+    "clamp": lambda op: whole(op, clamp, [2, 7]),
+    **{op: lambda op: whole(op, arithmetic, operands=2)
        for op in TWO},
     "div": lambda op: arithmetic(op, twice=[1.5, -0.0, INF, -INF, NAN]),  # 1 / 1e-40 is beyond float32
     **{op: comparison
@@ -350,18 +366,18 @@ CASES = {
     "isnan": logical_not,
     "isfinite": logical_not,
     "cast": cast,
-    "sum": reduction,
+    "sum": lambda op: whole(op, reduction, [0]),
     "mean": reduction,
-    "max": extremum,
-    "min": extremum,
+    "max": lambda op: whole(op, extremum, [0, 0]),
+    "min": lambda op: whole(op, extremum, [0, 0]),
     "all": truth,
     "any": truth,
     "var": lambda op: reduction(op, [(1,), (0,), (0.5,)], tiny=1e-15),
     "std": lambda op: reduction(op, [(1,), (0,), (0.5,)], tiny=1e-15),
     "norm": norm,
     "logsumexp": lambda op: reduction(op, must=True),
-    "argmax": arg,
-    "argmin": arg,
+    "argmax": lambda op: whole(op, arg, [0, 0]),
+    "argmin": lambda op: whole(op, arg, [0, 0]),
     "softmax": softmax,
     "log_softmax": softmax,
     "cumsum": cumsum,

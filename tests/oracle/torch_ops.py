@@ -26,6 +26,8 @@ def along(fn):
 def extremum(op, sign):
     """As torch.max(x): where a result is NaN its gradient goes to the elements that are. torch.amax gives it to all."""
     def fn(x, axes, keep):
+        if not x.is_floating_point():
+            return op(x, axes, keep)
         nan = torch.isnan(x)
         rest = op(torch.where(nan, -sign * INF, x), axes, keep)
         count = nan.sum(axes, keep)
@@ -169,7 +171,7 @@ def upsample(x, p):
 
 def clamp(x, p):
     """Numbers: both bounds; a third says that there is but the lower (1) or the upper one (2)."""
-    which = p[2] if len(p) > 2 else 0
+    which, p = p[2] if len(p) > 2 else 0, p if x[0].is_floating_point() else ints(p)
     return torch.clamp(x[0], p[0] if which != 2 else None, p[1] if which != 1 else None)
 
 
