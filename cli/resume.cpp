@@ -53,6 +53,11 @@ constexpr Kept kept[] = {
     {"--allow-range-mismatch", [](const Config& c) { return text(c.model.allow_range_mismatch); }},
     {"--beta", [](const Config& c) { return text(c.train.beta); }},
     {"--warmup", [](const Config& c) { return text(c.train.warmup); }},
+    {"--schedule", [](const Config& c) { return std::string(models::name(c.train.schedule)); }},
+    {"--lr-warmup", [](const Config& c) { return text(c.train.lr_warmup); }},
+    {"--lr-every", [](const Config& c) { return std::to_string(c.train.lr_every); }},
+    {"--lr-factor", [](const Config& c) { return text(c.train.lr_factor); }},
+    {"--lr-patience", [](const Config& c) { return std::to_string(c.train.lr_patience); }},
     {"--batch-size", [](const Config& c) { return std::to_string(c.train.batch_size); }},
     {"--drop-last", [](const Config& c) { return text(c.train.drop_last); }},
     {"--seed", [](const Config& c) { return std::to_string(c.train.seed); }},
@@ -78,6 +83,7 @@ void refuse_without_effect(const TrainArgs& args, const models::RunConfig& confi
                                 {"--model", {config.model.model}},
                                 {"--likelihood", {models::name(config.model.likelihood)}},
                                 {"--beta", {text(config.train.beta)}},
+                                {"--schedule", {models::name(config.train.schedule)}},
                                 {"--val-size", {text(config.train.val_size)}},
                                 {"--device", {device}}});
 }
@@ -87,7 +93,8 @@ void refuse_changes(const TrainArgs& args, const models::RunConfig& config) {
   const models::RunConfig asked = settings_of(args);
   for (const Kept& one : kept) {
     const std::string name = one.option;
-    const bool decides = name == "--dataset" || name == "--model" || name == "--likelihood" || name == "--beta";
+    const bool decides =
+        name == "--dataset" || name == "--model" || name == "--likelihood" || name == "--beta" || name == "--schedule";
     if (decides && args.given(one.option) && one.value(asked) != one.value(config))
       refuse(name, one.value(config), one.value(asked));
   }
@@ -147,6 +154,7 @@ models::RunConfig settings_of(const TrainArgs& args) {
   out.model.likelihood = args.likelihood == "gaussian" ? models::Likelihood::gaussian : models::Likelihood::bernoulli;
   out.model.decoder_relu = !args.no_decoder_relu;
   out.data.load.channels = args.grey ? 1 : 3;
+  out.train.schedule = models::parse_lr_schedule(args.schedule);
   out.train.precision = models::parse_precision(args.precision);
   out.train.graph = args.graph;
   return out;

@@ -280,6 +280,35 @@ void add_data_options(CLI::App& command, models::DataOptions& data, bool& grey) 
       ->type_name("N");
 }
 
+void add_schedule_options(CLI::App& command, TrainArgs& args) {
+  models::TrainOptions& t = args.config.train;
+  command.add_option("--schedule", args.schedule, "How the learning rate moves: --lr is its highest")
+      ->check(one_of({"constant", "step", "cosine", "one-cycle", "plateau"}))
+      ->capture_default_str();
+  command.add_option("--lr-warmup", t.lr_warmup, "Epochs over which it first grows to --lr")
+      ->check(not_for("--schedule", {"one-cycle"}))
+      ->check(not_negative())
+      ->type_name("X")
+      ->capture_default_str();
+  command.add_option("--lr-every", t.lr_every, "Epochs between the falls of --schedule step")
+      ->check(only_for("--schedule", {"step"}))
+      ->check(at_least(1))
+      ->type_name("N")
+      ->capture_default_str();
+  command.add_option("--lr-factor", t.lr_factor, "What a fall multiplies it by")
+      ->check(only_for("--schedule", {"step", "plateau"}))
+      ->check(positive())
+      ->type_name("X")
+      ->capture_default_str();
+  command
+      .add_option("--lr-patience", t.lr_patience,
+                  "Epochs without a better validation loss that --schedule plateau bears before a fall")
+      ->check(only_for("--schedule", {"plateau"}))
+      ->check(at_least(0))
+      ->type_name("N")
+      ->capture_default_str();
+}
+
 void add_training_options(CLI::App& command, TrainArgs& args) {
   models::TrainOptions& t = args.config.train;
   command.add_option("--beta", t.beta, "Weight of the KL divergence")
@@ -303,6 +332,7 @@ void add_training_options(CLI::App& command, TrainArgs& args) {
       ->capture_default_str();
   command.add_flag("--drop-last", t.drop_last, "Leave out the last, smaller batch of an epoch");
   command.add_option("--lr", t.lr, "Adam's learning rate")->check(positive())->type_name("X")->capture_default_str();
+  add_schedule_options(command, args);
   command.add_option("--val-size", args.val_size, "Held out for validation: a fraction, or a number of pictures")
       ->check(not_negative())
       ->type_name("X")

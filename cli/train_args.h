@@ -11,7 +11,7 @@ namespace elbo::cli {
 struct TrainArgs {
   models::RunConfig config;
   std::filesystem::path out;
-  std::string likelihood = "bernoulli", val_size = "0.1", device = "auto", precision = "float32";
+  std::string likelihood = "bernoulli", schedule = "constant", val_size = "0.1", device = "auto", precision = "float32";
   bool grey = false, no_decoder_relu = false, graph = true, json = false;
   bool resume = false, accept_changed_data = false;
   const CLI::App* command = nullptr;  ///< which knows what was given

@@ -60,6 +60,7 @@ void print_head(const models::RunConfig& config, const models::Model& model, con
   std::printf("%s: %s to train on, %s to validate on; batches of %lld, Adam at %g", config.data.dataset.c_str(),
               counted(trainer.train_count(), "picture", "pictures").c_str(),
               viz::thousands(trainer.val_count()).c_str(), static_cast<long long>(t.batch_size), t.lr);
+  if (t.moves_lr()) std::printf(" (%s)", viz::lr_schedule_text(t).c_str());
   if (m.model != "ae") std::printf(", beta %g", t.beta);
   if (m.model != "ae" && t.warmup > 0) std::printf(" after %g epochs of warm-up", t.warmup);
   if (t.binarize) std::printf("; black or white pixels, drawn anew each epoch");

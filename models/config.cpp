@@ -64,10 +64,29 @@ Precision parse_precision(std::string_view text) {
   fail<ValueError>("precision: expected float32, tf32 or bf16, found ", in_quotes(text));
 }
 
+const char* name(LrSchedule schedule) {
+  constexpr const char* names[] = {"constant", "step", "cosine", "one-cycle", "plateau"};
+  return names[static_cast<int>(schedule)];
+}
+
+LrSchedule parse_lr_schedule(std::string_view text) {
+  for (LrSchedule one :
+       {LrSchedule::constant, LrSchedule::step, LrSchedule::cosine, LrSchedule::one_cycle, LrSchedule::plateau})
+    if (text == name(one)) return one;
+  fail<ValueError>("schedule: expected constant, step, cosine, one-cycle or plateau, found ", in_quotes(text));
+}
+
 void TrainOptions::validate() const {
   ELBO_CHECK(epochs >= 1, ValueError, "epochs: expected at least 1, found ", epochs);
   ELBO_CHECK(batch_size >= 1, ValueError, "batch_size: expected at least 1, found ", batch_size);
   ELBO_CHECK(std::isfinite(lr) && lr > 0, ValueError, "lr: expected a number above 0, found ", lr);
+  ELBO_CHECK(std::isfinite(lr_warmup) && lr_warmup >= 0, ValueError,
+             "lr_warmup: expected a number of at least 0, found ", lr_warmup);
+  ELBO_CHECK(lr_warmup == 0 || schedule != LrSchedule::one_cycle, ValueError,
+             "lr_warmup: the schedule one-cycle has its own, expected 0, found ", lr_warmup);
+  ELBO_CHECK(lr_every >= 1, ValueError, "lr_every: expected at least 1, found ", lr_every);
+  ELBO_CHECK(lr_factor > 0 && lr_factor <= 1, ValueError, "lr_factor: expected 0 < lr_factor <= 1, found ", lr_factor);
+  ELBO_CHECK(lr_patience >= 0, ValueError, "lr_patience: expected at least 0, found ", lr_patience);
   ELBO_CHECK(std::isfinite(beta) && beta >= 0, ValueError, "beta: expected a number of at least 0, found ", beta);
   ELBO_CHECK(std::isfinite(warmup) && warmup >= 0, ValueError, "warmup: expected a number of at least 0, found ",
              warmup);
@@ -134,6 +153,11 @@ std::string RunConfig::to_json() const {
                   {"batch_size", train.batch_size},
                   {"drop_last", train.drop_last},
                   {"lr", train.lr},
+                  {"schedule", name(train.schedule)},
+                  {"lr_warmup", train.lr_warmup},
+                  {"lr_every", train.lr_every},
+                  {"lr_factor", train.lr_factor},
+                  {"lr_patience", train.lr_patience},
                   {"beta", train.beta},
                   {"warmup", train.warmup},
                   {"val_size", train.val_size},
@@ -218,11 +242,16 @@ void read_place(const JsonFields& fields, const std::string& device, const std::
 }
 
 void read_train(const JsonFields& fields, TrainOptions& train) {
-  std::string device, precision = elbo::name(train.precision);
+  std::string device, precision = elbo::name(train.precision), schedule = name(train.schedule);
   fields.read("epochs", train.epochs);
   fields.read("batch_size", train.batch_size);
   fields.read("drop_last", train.drop_last);
   fields.read("lr", train.lr);
+  fields.read_if_there("schedule", schedule);
+  fields.read_if_there("lr_warmup", train.lr_warmup);
+  fields.read_if_there("lr_every", train.lr_every);
+  fields.read_if_there("lr_factor", train.lr_factor);
+  fields.read_if_there("lr_patience", train.lr_patience);
   fields.read("beta", train.beta);
   fields.read_if_there("warmup", train.warmup);
   fields.read("val_size", train.val_size);
@@ -233,6 +262,11 @@ void read_train(const JsonFields& fields, TrainOptions& train) {
   fields.read_if_there("precision", precision);
   fields.read_if_there("graph", train.graph);
   fields.read_if_there("binarize", train.binarize);
+  try {
+    train.schedule = parse_lr_schedule(schedule);
+  } catch (const Error&) {
+    fields.refuse("schedule", "constant, step, cosine, one-cycle or plateau", in_quotes(schedule));
+  }
   read_place(fields, device, precision, train);
 }
 

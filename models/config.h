@@ -52,17 +52,31 @@ struct ModelConfig {
 /// Reads `float32`, `tf32` or `bf16`. Throws ValueError for anything else.
 Precision parse_precision(std::string_view text);
 
+/// How the learning rate moves while a model is trained; the functions of these names in nn/schedule.h.
+enum class LrSchedule { constant, step, cosine, one_cycle, plateau };
+/// `constant`, `step`, `cosine`, `one-cycle`, `plateau`.
+const char* name(LrSchedule schedule);
+/// Reads such a name. Throws ValueError for anything else.
+LrSchedule parse_lr_schedule(std::string_view text);
+
 /// How a model is trained.
 struct TrainOptions {
   std::int64_t epochs = 20;
   std::int64_t batch_size = 128;
-  bool drop_last = false;        ///< leave out the last, smaller batch of an epoch
-  double lr = 1e-3;              ///< Adam's learning rate
-  double beta = 1;               ///< weight of the KL divergence (Higgins et al. 2017)
-  double warmup = 0;             ///< epochs over which that weight grows linearly from 0 (Bowman et al. 2016)
-  double val_size = 0.1;         ///< held out for validation: a fraction below 1, or a number of pictures; 0 for none
-  std::int64_t patience = 0;     ///< stop after so many epochs without a better validation loss; 0 to never stop early
-  double checkpoint_every = 60;  ///< seconds between checkpoints within an epoch; 0 for none but after each epoch
+  bool drop_last = false;  ///< leave out the last, smaller batch of an epoch
+  double lr = 1e-3;        ///< Adam's learning rate; with a schedule the highest
+  /// How it moves. `step`, `cosine` and `one_cycle` go by the step, the last two over all epochs asked for, so that
+  /// other `epochs` bend what is left of the curve; `plateau` goes by the validation loss after each epoch.
+  LrSchedule schedule = LrSchedule::constant;
+  double lr_warmup = 0;           ///< epochs over which it first grows to lr; not for one_cycle, which has its own
+  std::int64_t lr_every = 10;     ///< `step`: epochs between falls
+  double lr_factor = 0.1;         ///< `step`, `plateau`: what the rate is multiplied by
+  std::int64_t lr_patience = 10;  ///< `plateau`: epochs without a better validation loss that it bears
+  double beta = 1;                ///< weight of the KL divergence (Higgins et al. 2017)
+  double warmup = 0;              ///< epochs over which that weight grows linearly from 0 (Bowman et al. 2016)
+  double val_size = 0.1;          ///< held out for validation: a fraction below 1, or a number of pictures; 0 for none
+  std::int64_t patience = 0;      ///< stop after so many epochs without a better validation loss; 0 to never stop early
+  double checkpoint_every = 60;   ///< seconds between checkpoints within an epoch; 0 for none but after each epoch
   std::uint64_t seed = 0;
   Device device = cpu;
   Precision precision = Precision::float32;  ///< of matrix products and convolutions; the others need a GPU
@@ -71,6 +85,8 @@ struct TrainOptions {
   /// (Salakhutdinov and Murray 2008). Validation has the grey ones.
   bool binarize = false;
 
+  /// Whether the learning rate is not the same in all steps.
+  bool moves_lr() const { return schedule != LrSchedule::constant || lr_warmup > 0; }
   /// Throws ValueError naming the first field that makes no sense.
   void validate() const;
 };

@@ -44,6 +44,9 @@ EpochRecord record_from(const std::string& line, const std::string& where) {
   record.train = losses_from(fields.object("train"));
   if (!fields.is_null("val")) record.val = losses_from(fields.object("val"));
   fields.read("seconds", record.seconds);
+  double lr = -1;
+  fields.read_if_there("lr", lr);
+  if (lr >= 0) record.lr = lr;
   return record;
 }
 
@@ -53,6 +56,7 @@ std::string line_of(const EpochRecord& record) {
   line["train"] = to_json(record.train);
   line["val"] = record.val ? to_json(*record.val) : ordered_json();
   line["seconds"] = record.seconds;
+  if (record.lr) line["lr"] = *record.lr;
   return line.dump() + "\n";
 }
 

@@ -30,6 +30,7 @@ struct EpochRecord {
   Losses train = {};               ///< averaged over the epoch's samples as they were trained on
   std::optional<Losses> val = {};  ///< absent without a validation set
   double seconds = 0;              ///< of the training part alone
+  std::optional<double> lr = {};   ///< the learning rate of its last step, where that moves
 };
 
 /// All that resuming needs.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <set>
 #include <span>
 
@@ -89,6 +90,24 @@ bool all_finite(const NamedArrays& arrays, Device device) {
 constexpr std::array position_fields{"position.batch",          "position.samples", "position.seconds",
                                      "position.reconstruction", "position.kl",      "position.weighted_kl"};
 
+/// So many epochs in steps, at most 2^62.
+std::int64_t steps_in(double epochs, std::int64_t batches) {
+  return std::llround(std::min(epochs * static_cast<double>(batches), 0x1p62));
+}
+
+/// The learning rate at each step; what `plateau` does comes on top.
+nn::Schedule schedule_of(const TrainOptions& options, std::int64_t batches) {
+  const std::int64_t total = std::max<std::int64_t>(steps_in(static_cast<double>(options.epochs), batches), 1);
+  if (options.schedule == LrSchedule::one_cycle) return nn::one_cycle(options.lr, total);
+  const std::int64_t warm = steps_in(options.lr_warmup, batches);
+  nn::Schedule out = nn::constant(options.lr);
+  if (options.schedule == LrSchedule::cosine) out = nn::cosine(options.lr, std::max<std::int64_t>(total - warm, 1));
+  if (options.schedule == LrSchedule::step)
+    out = nn::step_lr(options.lr, std::max<std::int64_t>(steps_in(static_cast<double>(options.lr_every), batches), 1),
+                      options.lr_factor);
+  return nn::warmup(warm, std::move(out));
+}
+
 /// The model, on the device that trains.
 Model& moved(Model& model, Device device) {
   model.to(device);
@@ -101,10 +120,11 @@ Trainer::Trainer(Model& model, const datasets::Dataset& dataset, const TrainOpti
     : model_(model),
       options_(checked(options, dataset, model)),
       optimizer_(moved(model, options.device).named_parameters(), {.lr = options.lr}),
+      lr_(options.lr),
       noise_(options.seed, Stream::noise, options.device),
       beta_(scalar(options.beta, DType::float32, options.device)),
-      weights_{scalar(0, DType::float32, options.device), scalar(0, DType::float32, options.device)},
-      weighed_(0, 0),
+      gradient_seeds_{scalar(0, DType::float32, options.device), scalar(0, DType::float32, options.device)},
+      seeds_are_for_(0, 0),
       reconstruction_sum_(scalar(0, DType::float64, options.device)),
       kl_sum_(scalar(0, DType::float64, options.device)),
       weighted_kl_sum_(scalar(0, DType::float64, options.device)),
@@ -125,6 +145,9 @@ Trainer::Trainer(Model& model, const datasets::Dataset& dataset, const TrainOpti
                                                                         .binarize = options.binarize,
                                                                         .scale = (high - low) / 255,
                                                                         .shift = low});
+  schedule_ = schedule_of(options, batches_->batches());
+  ELBO_CHECK(options.schedule != LrSchedule::plateau || !val_.empty(), ValueError,
+             "schedule plateau: expected pictures to validate on, found none");
 }
 
 EpochRecord Trainer::run_epoch(const OnStep& on_step) { return *run_epoch_while({}, on_step); }
@@ -164,6 +187,8 @@ std::optional<EpochRecord> Trainer::run_epoch_while(const KeepGoing& keep_going,
   record.seconds = seconds_;
   if (!validate(keep_going)) return std::nullopt;
   if (!val_.empty()) record.val = evaluation_.losses;
+  if (options_.moves_lr()) record.lr = lr_;
+  if (options_.schedule == LrSchedule::plateau) val_losses_.push_back(evaluation_.losses.loss);
   ++epoch_;
   batch_ = 0;
   return record;
@@ -199,25 +224,26 @@ bool Trainer::is_finite() const {
 
 bool Trainer::has_finite_moments() const { return all_finite(optimizer_.state(), options_.device); }
 
-void Trainer::weigh(std::int64_t number, std::int64_t batch) {
+void Trainer::prepare_step(std::int64_t number, std::int64_t batch) {
+  if (const double lr = lr_at(number); lr != lr_) optimizer_.set_lr(lr_ = lr);
   const double beta = beta_at(number);
-  if (weighed_ == std::pair(batch, beta)) return;
-  weighed_ = {batch, beta};
+  if (seeds_are_for_ == std::pair(batch, beta)) return;
+  seeds_are_for_ = {batch, beta};
   const auto share = static_cast<float>(1.0 / static_cast<double>(batch)), weight = static_cast<float>(beta);
   beta_.mutable_array().fill(beta);
-  weights_[0].fill(share);
-  weights_[1].fill(share * weight);
+  gradient_seeds_[0].fill(share);
+  gradient_seeds_[1].fill(share * weight);
 }
 
 std::int64_t Trainer::next_step(std::int64_t number) {
   if (options_.device == cpu) {
     datasets::Batch batch = *batches_->next();
-    weigh(number, batch.size());
+    prepare_step(number, batch.size());
     step(Tensor(batch.pictures), batch.labels.defined() ? Tensor(batch.labels) : Tensor());
     return batch.size();
   }
   Array indices = *batches_->next_indices();
-  weigh(number, indices.numel());
+  prepare_step(number, indices.numel());
   auto [found, first] = recorded_.try_emplace(indices.numel());
   RecordedStep& recorded = found->second;
   // The first of its size runs as it stands: what is set up once, such as the choice of a matrix product, is no part of
@@ -268,7 +294,7 @@ void Trainer::gather_and_step(const Array& indices) {
 void Trainer::step(const Tensor& x, const Tensor& labels) {
   optimizer_.zero_grad();
   LossSums sums = loss_sums(model_, model_.forward(x, labels, &noise_), x);
-  backward(std::array{sums.reconstruction, sums.kl}, weights_);
+  backward(std::array{sums.reconstruction, sums.kl}, gradient_seeds_);
   optimizer_.step();
   kernels::accumulate_(reconstruction_sum_, sums.reconstruction.array());
   kernels::accumulate_(kl_sum_, sums.kl.array());
@@ -282,6 +308,12 @@ double Trainer::beta_at(std::int64_t batch_number) const {
   double epochs =
       static_cast<double>(epoch_) + static_cast<double>(batch_number) / static_cast<double>(batches_->batches());
   return options_.warmup > 0 ? options_.beta * std::min(1.0, epochs / options_.warmup) : options_.beta;
+}
+
+double Trainer::lr_at(std::int64_t batch_number) const {
+  const double rate = schedule_(steps_in(static_cast<double>(epoch_), batches_->batches()) + batch_number);
+  if (options_.schedule != LrSchedule::plateau) return rate;
+  return rate * nn::plateau(1, val_losses_, {.factor = options_.lr_factor, .patience = options_.lr_patience});
 }
 
 Losses Trainer::running_losses() const {
@@ -299,6 +331,8 @@ NamedArrays Trainer::state() const {
   out.emplace_back("beta", beta_.array());
   out.emplace_back("noise.offset", noise_.offset());
   out.emplace_back("epoch", scalar(static_cast<double>(epoch_), DType::int64));
+  if (options_.schedule == LrSchedule::plateau)
+    out.emplace_back("val_losses", Array::from(val_losses_, {std::ssize(val_losses_)}));
   if (batch_ == 0) return out;
   out.emplace_back("position.batch", scalar(static_cast<double>(batch_), DType::int64));
   out.emplace_back("position.samples", scalar(static_cast<double>(samples_), DType::int64));
@@ -311,6 +345,7 @@ NamedArrays Trainer::state() const {
 
 void Trainer::load_state(const NamedArrays& state) {
   NamedArrays model, optimizer;
+  Array val_losses;
   std::map<std::string, Array> own{{"beta", {}}, {"noise.offset", {}}, {"epoch", {}}};
   for (const auto& [name, array] : state)
     if (name == "position.batch")
@@ -320,6 +355,8 @@ void Trainer::load_state(const NamedArrays& state) {
       model.emplace_back(name.substr(6), array);
     } else if (name.starts_with("optimizer.")) {
       optimizer.emplace_back(name.substr(10), array);
+    } else if (name == "val_losses") {
+      val_losses = array;
     } else if (own.contains(name)) {
       own[name] = array;
     }
@@ -335,12 +372,22 @@ void Trainer::load_state(const NamedArrays& state) {
   } catch (const Error& error) {
     fail<FormatError>("checkpoint: ", error.what());
   }
-  optimizer_.set_lr(options_.lr);
+  lr_ = optimizer_.lr();
   beta_.mutable_array().fill(own["beta"].item());
-  weighed_ = {0, 0};
+  seeds_are_for_ = {0, 0};
   noise_.set_offset(count_in(own["noise.offset"], "noise.offset"));
   epoch_ = count_in(own["epoch"], "epoch");
+  load_val_losses(val_losses);
   load_position(own);
+}
+
+void Trainer::load_val_losses(const Array& losses) {
+  val_losses_.clear();
+  if (options_.schedule != LrSchedule::plateau) return;
+  const std::string found = losses.defined() ? detail::concat(losses.dtype(), " ", losses.shape()) : "none";
+  ELBO_CHECK(losses.defined() && losses.dtype() == DType::float64 && losses.shape() == Shape{epoch_}, FormatError,
+             "checkpoint: expected 'val_losses' float64 ", Shape{epoch_}, ", found ", found);
+  val_losses_ = losses.to_vector<double>();
 }
 
 void Trainer::load_position(std::map<std::string, Array>& own) {

@@ -12,6 +12,7 @@
 #include "../datasets/dataset.h"
 #include "../datasets/loader.h"
 #include "../nn/optim.h"
+#include "../nn/schedule.h"
 #include "evaluate.h"
 #include "model.h"
 #include "run.h"
@@ -71,10 +72,12 @@ class Trainer {
   /// and what to do: such a model would draw from a label that it never saw. Empty where each has one.
   const std::string& class_note() const { return class_note_; }
 
-  /// All that continues the training: parameters, moments, step count, learning rate, KL weight, random offsets, epoch;
-  /// in the midst of one its batch, sums and seconds too. The arrays are the trainer's own: save them at once.
+  /// All that continues the training: parameters, moments, step count, learning rate, KL weight, random offsets, epoch,
+  /// for the schedule `plateau` the validation losses; in the midst of an epoch its batch, sums and seconds too. The
+  /// arrays are the trainer's own: save them at once.
   NamedArrays state() const;
-  /// Goes on from there, at the learning rate of the options. Throws FormatError listing what does not fit.
+  /// Goes on from there, the next step at the learning rate of the options. Throws FormatError listing what does not
+  /// fit.
   void load_state(const NamedArrays& state);
 
  private:
@@ -88,10 +91,11 @@ class Trainer {
   /// Whether the validation came to its end.
   bool validate(const KeepGoing& keep_going);
   void load_position(std::map<std::string, Array>& own);
+  void load_val_losses(const Array& losses);
   /// The epoch's next step; returns how many pictures it took.
   std::int64_t next_step(std::int64_t number);
-  /// Prepares a step: the KL weight, and the derivatives of the objective.
-  void weigh(std::int64_t number, std::int64_t batch);
+  /// Writes what a step needs and the last one did not have: learning rate, KL weight, derivatives of the objective.
+  void prepare_step(std::int64_t number, std::int64_t batch);
   void step(const Tensor& x, const Tensor& labels);
   void gather_and_step(const Array& indices);
   void record(RecordedStep& step, const Shape& indices);
@@ -101,6 +105,7 @@ class Trainer {
   bool without_graphs_after(const std::function<void()>& work);
   /// The weight of the KL divergence in that step of this epoch.
   double beta_at(std::int64_t batch_number) const;
+  double lr_at(std::int64_t batch_number) const;
 
   Model& model_;
   TrainOptions options_;
@@ -108,12 +113,15 @@ class Trainer {
   Array pictures_, labels_;
   std::unique_ptr<datasets::Batches> batches_;
   nn::Adam optimizer_;
+  nn::Schedule schedule_;           // by the step of the whole training
+  double lr_;                       // what the optimiser has
+  std::vector<double> val_losses_;  // of all epochs, for the schedule `plateau` alone
   Generator noise_;
   Tensor beta_;
-  // The derivatives of the objective with respect to the batch's sums, 1 / batch and beta / batch: all that backward()
-  // needs, so that no step computes the objective itself.
-  std::array<Array, 2> weights_;
-  std::pair<std::int64_t, double> weighed_;  // the batch and beta they are for
+  // The derivatives of the objective with respect to the batch's sums, 1 / batch and beta / batch: where backward()
+  // begins, so that no step computes the objective itself.
+  std::array<Array, 2> gradient_seeds_;
+  std::pair<std::int64_t, double> seeds_are_for_;  // the batch and beta
   // float64 scalars, on the device until somebody asks; the last is beta * KL, whose weight a warm-up moves.
   Array reconstruction_sum_, kl_sum_, weighted_kl_sum_;
   std::int64_t samples_ = 0;

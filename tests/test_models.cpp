@@ -330,6 +330,11 @@ TEST_CASE("every field of a config survives the round trip, and a run of the fir
                   .pixels = {-1, 1},
                   .allow_range_mismatch = true};
   config.train.warmup = 2.5;
+  config.train.schedule = LrSchedule::step;
+  config.train.lr_warmup = 0.5;
+  config.train.lr_every = 3;
+  config.train.lr_factor = 0.25;
+  config.train.lr_patience = 4;
   config.train.device = {DeviceType::cuda, 1};
   config.train.precision = Precision::bf16;
   config.train.graph = false;
@@ -349,6 +354,11 @@ TEST_CASE("every field of a config survives the round trip, and a run of the fir
   CHECK(again.train.precision == Precision::bf16);
   CHECK_FALSE(again.train.graph);
   CHECK(again.train.binarize);
+  CHECK(again.train.schedule == LrSchedule::step);
+  CHECK(again.train.lr_warmup == 0.5);
+  CHECK(again.train.lr_every == 3);
+  CHECK(again.train.lr_factor == 0.25);
+  CHECK(again.train.lr_patience == 4);
 
   const char* first = R"({"model": {"name": "vae", "picture": [1, 28, 28], "hidden": [400], "latent": 20,
     "likelihood": "bernoulli", "variance": 0.5}, "data": {"dataset": "mnist", "dir": ""}, "train": {"epochs": 5,
@@ -361,6 +371,21 @@ TEST_CASE("every field of a config survives the round trip, and a run of the fir
   CHECK(old.train.precision == Precision::float32);
   CHECK(old.train.graph);
   CHECK_FALSE(old.train.binarize);
+  CHECK_FALSE(old.train.moves_lr());
+}
+
+TEST_CASE("schedules of the learning rate have names, and settings that make no sense are refused") {
+  for (const char* text : {"constant", "step", "cosine", "one-cycle", "plateau"})
+    CHECK(std::string(name(parse_lr_schedule(text))) == text);
+  CHECK_THROWS_WITH(parse_lr_schedule("linear"),
+                    "schedule: expected constant, step, cosine, one-cycle or plateau, found 'linear'");
+  TrainOptions cycle;
+  cycle.schedule = LrSchedule::one_cycle;
+  cycle.lr_warmup = 1;
+  CHECK_THROWS_WITH(cycle.validate(), "lr_warmup: the schedule one-cycle has its own, expected 0, found 1");
+  TrainOptions factor;
+  factor.lr_factor = 1.5;
+  CHECK_THROWS_WITH(factor.validate(), "lr_factor: expected 0 < lr_factor <= 1, found 1.5");
 }
 
 TEST_CASE("only a GPU computes in less than float32") {
@@ -414,7 +439,11 @@ TEST_CASE("history lines survive the round trip and bad ones are named") {
   auto again = run.history();
   REQUIRE(again.size() == 2);
   CHECK(again[0].val->kl == 1.25);
+  CHECK_FALSE(again[0].lr);
   CHECK_FALSE(again[1].val);
+  records[0].lr = 0.5;
+  run.write_history(records);
+  CHECK(run.history()[0].lr == 0.5);
   records[0].epoch = 3;
   run.append_history(records[0]);
   CHECK(run.history().size() == 3);

@@ -298,6 +298,13 @@ TEST_CASE("a run in words", "[report]") {
   CHECK(value("Likelihood") == "Gaussian of variance 0.5 (the summed squared error)");
   CHECK(value("Objective") == "reconstruction + 4 KL, the weight of the KL growing from 0 over 2.5 epochs");
   CHECK(value("Validation") == "10 % of the training pictures");
+  config.train.schedule = models::LrSchedule::cosine;
+  config.train.lr_warmup = 1;
+  CHECK(value("Optimiser") == "Adam, learning rate 0.001 (after a warm-up of 1 epoch, along a cosine)");
+  config.train.schedule = models::LrSchedule::plateau;
+  CHECK(value("Optimiser") ==
+        "Adam, learning rate 0.001 (after a warm-up of 1 epoch, times 0.1 after more than 10 "
+        "epochs without a better validation loss)");
   config.model.model = "conv-vae";
   CHECK(value("Layers") == "convolutions 1-32-64, 20 latent dimensions, transposed convolutions 64-32-1");
   config.model.model = "ae";

@@ -49,14 +49,22 @@ Run created(const std::filesystem::path& folder, const RunConfig& config) {
 }  // namespace
 
 TEST_CASE("a run stopped between any two steps goes on to the same bits", "[runs]") {
-  for (const std::string& kind : std::vector<std::string>{"vae", "cvae", "conv-vae", "binarized", "warm"}) {
+  for (const std::string& kind :
+       std::vector<std::string>{"vae", "cvae", "conv-vae", "binarized", "warm", "one-cycle", "plateau"}) {
     INFO(kind);
     TempDir dir;
-    RunConfig config = small(kind == "binarized" || kind == "warm" ? "vae" : kind);
+    RunConfig config = small(kind == "cvae" || kind == "conv-vae" ? kind : "vae");
     config.train.binarize = kind == "binarized";
     config.train.warmup = kind == "warm" ? 1.5 : 0;
+    if (kind == "one-cycle") config.train.schedule = LrSchedule::one_cycle;
+    if (kind == "plateau") {
+      config.train.schedule = LrSchedule::plateau;
+      config.train.lr_patience = 0;
+      config.train.lr = 1e-9;  // no epoch betters the first: the third has a tenth of the rate
+    }
     const Run whole = created(dir / "whole", config);
     REQUIRE_FALSE(go_on(whole, 1000).stopped);
+    if (kind == "plateau") CHECK(whole.history()[2].lr == Approx(1e-10));
     for (std::int64_t steps : {1, 3, 6, 7, 8}) {
       INFO("stopped after every " << steps << " steps");
       const Run run = created(dir / ("stopped" + std::to_string(steps)), config);
@@ -73,6 +81,7 @@ TEST_CASE("a run stopped between any two steps goes on to the same bits", "[runs
         CHECK(ours[i].train.loss == theirs[i].train.loss);
         CHECK(ours[i].train.kl == theirs[i].train.kl);
         CHECK(ours[i].val->loss == theirs[i].val->loss);
+        CHECK(ours[i].lr == theirs[i].lr);
         CHECK(ours[i].seconds > 0);
       }
     }
@@ -133,6 +142,11 @@ TEST_CASE("a checkpoint whose position cannot be is refused", "[runs]") {
   refused("position.batch", 0, "expected a 'position.batch' from 1 to 7, found 0");
   refused("position.batch", 8, "expected a 'position.batch' from 1 to 7, found 8");
   refused("position.kl", std::nullopt, "expected one number 'position.kl', found none");
+  RunConfig other = run.config();
+  other.train.schedule = LrSchedule::plateau;
+  const std::unique_ptr<Model> model = make(other.model);
+  CHECK_THROWS_WITH(Trainer(*model, data(), other.train).load_state(good),
+                    "checkpoint: expected 'val_losses' float64 [0], found none");
 }
 
 TEST_CASE("a run is trained by one process at a time, and read by all", "[runs]") {

@@ -286,6 +286,42 @@ TEST_CASE("a warm-up lets the KL divergence's weight grow from 0, step by step")
   CHECK(mean_weight(*first.val) == Approx(3).epsilon(1e-4));
 }
 
+TEST_CASE("a schedule moves the learning rate, step by step or by the validation losses") {
+  // The rates of each epoch's last step, of 8 an epoch.
+  const auto rates = [](const std::function<void(TrainOptions&)>& set, std::int64_t epochs = 3) {
+    TrainOptions options = options_of(epochs);
+    options.lr = 1e-9;  // hardly moves: no epoch betters the first
+    set(options);
+    auto model = fresh_model();
+    Trainer trainer(*model, bars(500), options);
+    std::vector<double> out;
+    for (std::int64_t i = 0; i < epochs; ++i) out.push_back(trainer.run_epoch().lr.value_or(0) * 1e9);
+    return out;
+  };
+  const auto check = [](const std::vector<double>& found, const nn::Schedule& schedule) {
+    for (std::size_t i = 0; i < found.size(); ++i)
+      CHECK(found[i] == Approx(schedule(static_cast<std::int64_t>(i) * 8 + 7)).epsilon(1e-12));
+  };
+  CHECK(rates([](TrainOptions&) {}) == std::vector<double>(3));
+  check(rates([](TrainOptions& o) { o.lr_warmup = 1.5; }), nn::warmup(12, nn::constant(1)));
+  check(rates([](TrainOptions& o) { o.schedule = LrSchedule::cosine, o.lr_warmup = 0.5; }),
+        nn::warmup(4, nn::cosine(1, 20)));
+  check(rates([](TrainOptions& o) { o.schedule = LrSchedule::one_cycle; }), nn::one_cycle(1, 24));
+  check(rates([](TrainOptions& o) { o.schedule = LrSchedule::step, o.lr_every = 2, o.lr_factor = 0.5; }),
+        nn::step_lr(1, 16, 0.5));
+  const auto plateau = [](TrainOptions& o) {
+    o.schedule = LrSchedule::plateau, o.lr_patience = 1, o.lr_factor = 0.5, o.lr_warmup = 0.5;
+  };
+  CHECK(rates(plateau, 6) == std::vector<double>{1, 1, 1, 0.5, 0.5, 0.25});
+
+  auto model = fresh_model();
+  TrainOptions without = options_of(1);
+  without.schedule = LrSchedule::plateau;
+  without.val_size = 0;
+  CHECK_THROWS_WITH(Trainer(*model, bars(500), without),
+                    "schedule plateau: expected pictures to validate on, found none");
+}
+
 TEST_CASE("every model of the zoo trains to the same bits with any number of threads", "[bits]") {
   for (const std::string& kind : known_models()) {
     INFO(kind);

@@ -162,6 +162,19 @@ std::string layer_sizes(const ModelConfig& m) {
          ", transposed convolutions " + joined(up);
 }
 
+std::string lr_schedule_text(const TrainOptions& t) {
+  using models::LrSchedule;
+  std::string out;
+  if (t.lr_warmup > 0) out = "after a warm-up of " + general(t.lr_warmup) + (t.lr_warmup == 1 ? " epoch" : " epochs");
+  if (t.schedule == LrSchedule::constant) return out;
+  if (!out.empty()) out += ", ";
+  if (t.schedule == LrSchedule::cosine) return out + "along a cosine";
+  if (t.schedule == LrSchedule::one_cycle) return out + "at the top of one cycle";
+  out += "times " + general(t.lr_factor);
+  if (t.schedule == LrSchedule::step) return out + " every " + epochs_text(t.lr_every);
+  return out + " after more than " + epochs_text(t.lr_patience) + " without a better validation loss";
+}
+
 std::vector<Fact> describe(const models::RunConfig& config, const ModelConfig& m, std::int64_t parameters) {
   const TrainOptions& t = config.train;
   std::vector<Fact> out;
@@ -181,7 +194,8 @@ std::vector<Fact> describe(const models::RunConfig& config, const ModelConfig& m
   out.push_back({"Batches", batches_of(t)});
   const auto rate = [](const TrainOptions& one) { return general(one.lr); };
   const auto epochs = [](const TrainOptions& one) { return std::to_string(one.epochs); };
-  out.push_back({"Optimiser", "Adam, learning rate " + in_turn(config, rate)});
+  out.push_back({"Optimiser", "Adam, learning rate " + in_turn(config, rate) +
+                                  (t.moves_lr() ? " (" + lr_schedule_text(t) + ")" : "")});
   out.push_back({"Epochs asked for", in_turn(config, epochs)});
   out.push_back({"Validation", validation_of(config)});
   out.push_back({"Seed", std::to_string(t.seed)});

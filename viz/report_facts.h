@@ -24,6 +24,9 @@ struct Fact {
 /// the same name.
 std::vector<Fact> describe(const models::RunConfig& config, const models::ModelConfig& model, std::int64_t parameters);
 
+/// How the learning rate moves: "along a cosine", "times 0.1 every 10 epochs"; empty where it does not.
+std::string lr_schedule_text(const models::TrainOptions& train);
+
 /// "784-400-20-400-784", or "convolutions 3-16-32-128, 20 latent dimensions, transposed convolutions 128-64-32-3".
 std::string layer_sizes(const models::ModelConfig& config);
 

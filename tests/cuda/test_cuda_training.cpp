@@ -95,9 +95,11 @@ TEST_CASE("training on the GPU: graphs give the bits of steps without, for the w
   }
 }
 
-TEST_CASE("training on the GPU: graphs see a warm-up, labels and black-or-white pictures change", "[cuda][training]") {
+TEST_CASE("training on the GPU: graphs see a warm-up, a schedule, labels and black-or-white pictures change",
+          "[cuda][training]") {
   RunConfig config = config_of("cvae");
   config.train.warmup = 2;
+  config.train.schedule = LrSchedule::cosine;
   config.train.binarize = true;
   const Outcome replayed = train_here(config);
   REQUIRE(replayed.replays);
