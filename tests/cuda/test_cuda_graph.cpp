@@ -1,6 +1,7 @@
 // Graphs: what was recorded computes what the same calls compute without, and its memory is its own.
 #include <elbo/core/graph.h>
 #include <elbo/core/ops.h>
+#include <elbo/nn/ema.h>
 
 #include <optional>
 #include <set>
@@ -71,6 +72,40 @@ TEST_CASE("graph on the GPU: a captured training step does what the steps do wit
   eager();
   captured();
   CHECK(captured.state() == eager.state());
+}
+
+TEST_CASE("graph on the GPU: an optimiser over tensors can be captured, and sees its learning rate change",
+          "[cuda][graph]") {
+  struct Trained {
+    explicit Trained(Device device) : w(Array::from(values<float>(33), {33}, device), true) {
+      w.backward(Tensor(Array::from(values<float>(33, -1, 1, 2), {33}, device)));
+    }
+    void operator()() {
+      nn::clip_grad_value_({w}, 0.5);
+      optimizer.step();
+      ema.update();
+    }
+    std::vector<float> all() const {
+      std::vector<float> out = w.array().to_vector<float>();
+      const std::vector<float> means = ema.state()[0].second.to_vector<float>();
+      out.insert(out.end(), means.begin(), means.end());
+      return out;
+    }
+    Tensor w;
+    nn::RMSprop optimizer{{w}, {.weight_decay = 0.1, .momentum = 0.9, .centered = true}};
+    nn::EMA ema{{{"w", w}}, 0.9};
+  };
+  Trained eager(gpu), captured(gpu);
+  eager();
+  captured();
+  Graph graph = Graph::capture(gpu, [&] { captured(); });
+  for (const double lr : {0.01, 0.5, 0.0}) {
+    eager.optimizer.set_lr(lr);
+    captured.optimizer.set_lr(lr);
+    eager();
+    graph.replay();
+    CHECK(same_bits(captured.all(), eager.all()));
+  }
 }
 
 TEST_CASE("graph on the GPU: replays draw new numbers, those of calls without a graph", "[cuda][graph]") {
