@@ -140,15 +140,16 @@ void Optimizer::update(Parameter&) {
 std::span<const OptimizerSlot> Optimizer::slots(std::span<const std::size_t> which) {
   slots_.clear();
   const auto written = [](Tensor& tensor) {
-    tensor.mutable_array().mark_written();
-    return tensor.mutable_array().raw();
+    Array& array = tensor.mutable_array();
+    array.mark_written();
+    return array.raw();
   };
   for (const std::size_t i : which) {
     Tensor& value = parameters_[i].second;
     std::vector<Tensor>& states = made_[i].states;
     slots_.push_back({written(value), elbo::detail::gradient_of(value).raw(),
                       states.empty() ? nullptr : written(states[0]), states.size() < 2 ? nullptr : written(states[1]),
-                      value.numel(), value.dtype()});
+                      made_[i].shape.numel(), made_[i].dtype});
   }
   return slots_;
 }
@@ -257,6 +258,7 @@ namespace {
 
 std::vector<ParameterGroup<AdamOptions>> as_adam(const std::vector<ParameterGroup<AdamWOptions>>& groups) {
   std::vector<ParameterGroup<AdamOptions>> out;
+  out.reserve(groups.size());
   for (const auto& [parameters, options] : groups)
     out.push_back({parameters,
                    {.lr = options.lr,
