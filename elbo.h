@@ -29,6 +29,7 @@
 #include "datasets/picture.h"
 #include "datasets/shapes.h"
 #include "datasets/split.h"
+#include "datasets/transforms.h"
 #include "models/ae.h"
 #include "models/config.h"
 #include "models/conv_vae.h"

@@ -5,10 +5,12 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstring>
+#include <exception>
 #include <mutex>
 #include <numeric>
 #include <thread>
 
+#include "../core/autograd.h"
 #include "../core/errors.h"
 #include "../core/kernels.h"
 #include "../core/philox.h"
@@ -19,13 +21,19 @@ namespace {
 
 /// One batch in use, one ready, one in the making.
 constexpr std::int64_t ring_size = 3;
+/// From one batch to the next: more than the transforms draw.
+constexpr std::int64_t draws_of_transforms = std::int64_t{1} << 16;
 
 /// Where the thread puts a batch.
 struct Slot {
-  std::vector<Array> memory;  // [batch_size, ...] each
+  std::vector<Array> memory = {};  // [batch_size, ...] each: what is gathered
+  std::vector<Array> ready = {};   // views of it, or what the transforms made of them
+  std::exception_ptr error = {};   // what a transform threw
 
-  /// Makes sure that nobody else holds the memory, so that it may be written: otherwise it is left to them.
-  void make_own() {
+  /// Empties the slot, and makes sure that nobody else holds the memory: otherwise it is left to them.
+  void clear() {
+    ready.clear();
+    error = {};
     for (Array& one : memory)
       if (one.storage().use_count() > 1) one = Array::empty(one.shape(), one.options());
   }
@@ -106,6 +114,8 @@ class Batches::State {
   void check() const;
   void halt();
   void work();
+  void prepare(Slot& slot, std::int64_t number) noexcept;
+  void transform(std::vector<Array>& arrays, std::int64_t number);
   void gather(const Slot& slot, std::int64_t number) const noexcept;
   void gather_pictures(float* out, std::int64_t number) const noexcept;
   void gather_rows(const Array& from, std::byte* out, std::int64_t number) const noexcept;
@@ -129,9 +139,10 @@ class Batches::State {
   std::vector<std::int64_t> order_;  // of this epoch
   Array order_array_;                // the same on the device
   std::int64_t epoch_ = 0;
-  std::vector<Slot> slots_;         // of the thread; none without it
-  std::optional<Generator> draws_;  // of the caller's own gathering
-  std::int64_t taken_ = 0;          // the next batch to hand out; batches_ between epochs
+  std::vector<Slot> slots_;                   // of the thread; none without it
+  std::optional<Generator> draws_;            // of the caller's own gathering
+  std::optional<Generator> transform_draws_;  // the thread's, where there is one
+  std::int64_t taken_ = 0;                    // the next batch to hand out; batches_ between epochs
 
   // Shared with the thread, under the mutex. It prepares batch `prepared_` while that is below `limit_`: the slots of
   // those between are the thread's, the others and all else the caller's.
@@ -159,6 +170,7 @@ Batches::State::State(std::vector<Array> arrays, bool of_pictures, std::optional
   background_ = options_.background && device() == cpu && batches_ > 0;
   order_.resize(indices_.size());
   if (options_.binarize && !background_) draws_.emplace(options_.seed, Stream::binarize, device());
+  if (!options_.transforms.empty()) transform_draws_.emplace(options_.seed, Stream::augment, device());
   if (!background_) return;
   slots_.resize(ring_size);
   const std::int64_t room = std::min(size, count());
@@ -211,7 +223,7 @@ void Batches::State::begin_epoch(std::int64_t epoch, std::int64_t first_batch) {
   order_array_ = Array::from(order_, {count()}, device());
   taken_ = first_batch;
   if (!background_) return;
-  for (Slot& one : slots_) one.make_own();
+  for (Slot& one : slots_) one.clear();
   {
     const std::lock_guard lock(mutex_);
     prepared_ = first_batch;
@@ -227,12 +239,15 @@ std::optional<Batch> Batches::State::next() {
   out.indices = indices(taken_);
   if (background_) {
     await_batch();
-    for (const Array& one : slot(taken_).memory) out.arrays.push_back(one.slice(0, out.size()));
+    Slot& mine = slot(taken_);
+    if (mine.error) std::rethrow_exception(mine.error);
+    out.arrays = std::move(mine.ready);
   } else {
     out.arrays = gather_now(out.indices);
+    transform(out.arrays, taken_);
   }
-  if (of_pictures_) out.pictures = out.arrays[0];
-  if (of_pictures_ && out.arrays.size() > 1) out.labels = out.arrays[1];
+  if (of_pictures_ && !out.arrays.empty()) out.pictures = out.arrays[0];
+  if (of_pictures_ && arrays_.size() > 1 && out.arrays.size() > 1) out.labels = out.arrays[1];
   ++taken_;
   return out;
 }
@@ -248,7 +263,7 @@ void Batches::State::await_batch() {
   // The batch handed out before this one is over, so its slot can have the batch one ring later. (Only the caller
   // writes limit_, so it may read it without the lock.)
   if (limit_ < std::min(batches_, taken_ + ring_size)) {
-    slot(limit_).make_own();
+    slot(limit_).clear();
     {
       const std::lock_guard lock(mutex_);
       ++limit_;
@@ -272,6 +287,27 @@ std::vector<Array> Batches::State::gather_now(const Array& indices) {
         kernels::gather_pictures(arrays_[i], indices, options_.scale, options_.shift, draws_ ? &*draws_ : nullptr));
   }
   return out;
+}
+
+void Batches::State::prepare(Slot& slot, std::int64_t number) noexcept {
+  gather(slot, number);
+  try {
+    for (const Array& one : slot.memory) slot.ready.push_back(one.slice(0, end(number) - begin(number)));
+    transform(slot.ready, number);
+  } catch (...) {
+    slot.error = std::current_exception();
+  }
+}
+
+void Batches::State::transform(std::vector<Array>& arrays, std::int64_t number) {
+  if (options_.transforms.empty()) return;
+  transform_draws_->set_offset(draw_offset(number) * draws_of_transforms);
+  const GeneratorScope scope(*transform_draws_);
+  const NoGradGuard no_grad;
+  std::vector<Tensor> tensors(arrays.begin(), arrays.end());
+  arrays.clear();
+  for (const Transform& one : options_.transforms) one(tensors);
+  for (const Tensor& one : tensors) arrays.push_back(one.array());
 }
 
 /// What the kernels in gather_now do, on this thread alone: a team of threads of its own would only take the
@@ -320,7 +356,7 @@ void Batches::State::work() {
     busy_ = true;
     const std::int64_t number = prepared_;
     lock.unlock();
-    gather(slot(number), number);
+    prepare(slot(number), number);
     lock.lock();
     busy_ = false;
     ++prepared_;  // after halt() too, where begin_epoch() sets it anew

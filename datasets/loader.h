@@ -7,6 +7,7 @@
 
 #include "../core/api.h"
 #include "../core/array.h"
+#include "transforms.h"
 
 namespace ELBO_API elbo {
 namespace datasets {
@@ -28,11 +29,14 @@ struct BatchOptions {
   /// Pictures alone: a byte becomes byte * scale + shift, in float32.
   double scale = 1.0 / 255;
   double shift = 0;
+  /// Done to each batch in this order. The draws of a batch are in Stream::augment of `seed`, from the offset
+  /// draw_offset(number) * 2^16 on: 65,536 for all transforms together.
+  std::vector<Transform> transforms = {};
 };
 
 /// Some samples of an epoch, on the device of them all. It stays as it is for as long as it is held.
 struct Batch {
-  std::vector<Array> arrays = {};  ///< [size, ...] each, in the order in which they were given
+  std::vector<Array> arrays = {};  ///< [size, ...], in the order in which they were given, transformed
   Array pictures = {};             ///< of pictures: arrays[0], float32 [size, ...]; otherwise undefined
   Array labels = {};               ///< of pictures with labels: arrays[1], int64 [size]; otherwise undefined
   Array indices = {};              ///< int64 [size]: the place of each among all samples
@@ -82,13 +86,15 @@ class Batches {
   /// Starts an epoch, and ends the one before wherever it stands. `first_batch`, at most batches(), skips those before
   /// it, to go on after an interruption. Throws IndexError for another, or for an epoch below 0.
   void begin_epoch(std::int64_t epoch, std::int64_t first_batch = 0);
-  /// The next batch, or nothing at the epoch's end and before the first.
+  /// The next batch, or nothing at the epoch's end and before the first. Throws what a transform throws, and then stays
+  /// at that batch.
   std::optional<Batch> next();
 
   /// Instead of next(): only where the next batch's samples are to be found, int64 [size], a view on the arrays'
   /// device. For a training step that is recorded as a graph, which has to gather by itself: with
   /// kernels::gather_pictures and, to binarise, a Generator of the options' seed and Stream::binarize that stands at
-  /// draw_offset(number). It then gets what next() would have given. On the CPU a background thread gathers all the
+  /// draw_offset(number). It then gets what next() would have
+  /// given without transforms. On the CPU a background thread gathers all the
   /// same, so that it is better left out there.
   std::optional<Array> next_indices();
   /// The offset that the draws of this epoch's batch `number` take: epoch * batches() + number, so that a generator
