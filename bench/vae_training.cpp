@@ -18,10 +18,9 @@ models::ModelConfig vae_config() {
 datasets::Dataset made_up_pictures(const Shape& shape) {
   datasets::Dataset dataset;
   dataset.name = "made-up";
-  dataset.shape = shape;
-  dataset.pictures.resize(static_cast<std::size_t>(dataset.shape.numel()));
+  dataset.features = Array::empty(shape, {DType::uint8});
   std::uint32_t state = 1;
-  for (std::uint8_t& pixel : dataset.pictures) {
+  for (std::uint8_t& pixel : dataset.features.mutable_values<std::uint8_t>()) {
     state = state * 1664525u + 1013904223u;
     pixel = static_cast<std::uint8_t>(state >> 24);
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <span>
 
 #include "commands.h"
 #include "inputs.h"
@@ -78,13 +79,14 @@ Moments moments_of(const Dataset& data) {
   const auto channels = static_cast<std::size_t>(data.channels());
   const auto area = static_cast<std::size_t>(data.height() * data.width());
   std::vector<std::uint64_t> sum(channels), squares(channels);
-  for (std::size_t i = 0; i < data.pictures.size(); ++i) {
-    const std::uint64_t value = data.pictures[i];
+  const std::span<const std::uint8_t> pictures = data.pictures();
+  for (std::size_t i = 0; i < pictures.size(); ++i) {
+    const std::uint64_t value = pictures[i];
     sum[i / area % channels] += value;
     squares[i / area % channels] += value * value;
   }
   Moments out;
-  const double n = static_cast<double>(data.pictures.size()) / static_cast<double>(channels);
+  const double n = static_cast<double>(pictures.size()) / static_cast<double>(channels);
   for (std::size_t c = 0; c < channels; ++c) {
     const double mean = static_cast<double>(sum[c]) / n, square = static_cast<double>(squares[c]) / n;
     out.mean.push_back(mean / 255);

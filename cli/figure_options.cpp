@@ -62,13 +62,14 @@ datasets::Dataset pictures_of(const std::vector<Trained>& runs, const FigureArgs
 
 datasets::Dataset read_input(const Trained& trained, const std::vector<fs::path>& files) {
   const Shape& picture = trained.model->config().picture;
-  datasets::Dataset out;
-  out.name = "input";
+  std::vector<std::uint8_t> pictures;
   for (const fs::path& file : files) {
     std::vector<std::uint8_t> bytes = datasets::read_picture(file, picture[0], picture[1], picture[2]);
-    out.pictures.insert(out.pictures.end(), bytes.begin(), bytes.end());
+    pictures.insert(pictures.end(), bytes.begin(), bytes.end());
   }
-  out.shape = picture.insert(0, static_cast<std::int64_t>(files.size()));
+  datasets::Dataset out;
+  out.name = "input";
+  out.features = Array::from(pictures, picture.insert(0, static_cast<std::int64_t>(files.size())));
   return out;
 }
 

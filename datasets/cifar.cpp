@@ -113,22 +113,27 @@ std::optional<fs::path> find_in(const fs::path& dir, const Version& version, con
                     " has them, ", file.records * version.record(), " bytes in all, found ", found, why);
 }
 
+Array memory_for(std::uint64_t records) {
+  return Array::empty({static_cast<std::int64_t>(records), 3, 32, 32}, {DType::uint8});
+}
+
 struct BadLabel {
   std::uint64_t record;
   std::size_t limit;
   int found;
 };
 
-/// Takes one block of whole records apart.
+/// Takes one block of whole records apart; the pictures go behind those whose labels are there.
 void take_records(std::span<const std::uint8_t> block, const Version& version, std::uint64_t first, Dataset& out,
                   std::optional<BadLabel>& bad) {
   const std::size_t labels = version.label_limits.size();
+  const std::span<std::uint8_t> bytes = out.features.mutable_values<std::uint8_t>();
   for (std::size_t at = 0; at < block.size(); at += version.record(), ++first) {
     for (std::size_t i = 0; i < labels; ++i)
       if (!bad && block[at + i] >= version.label_limits[i]) bad = {first, version.label_limits[i], block[at + i]};
+    std::copy_n(block.begin() + static_cast<std::ptrdiff_t>(at + labels), pixels,
+                bytes.begin() + static_cast<std::ptrdiff_t>(out.labels.size() * pixels));
     out.labels.push_back(block[at + labels - 1]);
-    const auto begin = block.begin() + static_cast<std::ptrdiff_t>(at + labels);
-    out.pictures.insert(out.pictures.end(), begin, begin + pixels);
   }
 }
 
@@ -183,8 +188,8 @@ void read_file(const fs::path& path, const Version& version, const Version& othe
 
 Dataset read_cifar_records(ByteSource& source, const std::string& name, bool ten, std::uint64_t records) {
   Dataset out;
+  out.features = memory_for(records);
   read_records(source, name, ten ? cifar10() : cifar100(), ten ? cifar100() : cifar10(), {"", records}, out);
-  out.shape = {static_cast<std::int64_t>(records), 3, 32, 32};
   return out;
 }
 
@@ -209,9 +214,8 @@ Dataset read_cifar(const Reader& reader, Split split, const fs::path& dir, const
   }
   out.class_names = class_names(version);
   out.labels.reserve(records);
-  out.pictures.reserve(records * pixels);
+  out.features = memory_for(records);
   for (std::size_t i = 0; i < files.size(); ++i) read_file(paths[i], version, other, files[i], out);
-  out.shape = {static_cast<std::int64_t>(records), 3, 32, 32};
   return out;
 }
 

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "../core/errors.h"
+#include "../core/kernels.h"
 #include "files_detail.h"
 #include "hash_detail.h"
 #include "readers_detail.h"
@@ -66,6 +67,22 @@ std::vector<fs::path> usual_folders(const std::string& name) {
 
 }  // namespace
 
+Dataset Dataset::from(const Array& features, const Array& labels) {
+  ELBO_CHECK(features.defined() && features.shape().rank() >= 1, ShapeError,
+             "[Dataset] expected features [count, ...], found ", features.defined() ? "[]" : "none");
+  Dataset out;
+  out.features = features.to(cpu);
+  if (!labels.defined()) return out;
+  const Shape one_each{out.size()};
+  ELBO_CHECK(labels.dtype() == DType::int64, DTypeError, "[Dataset] expected labels of int64, found ", labels.dtype());
+  ELBO_CHECK(labels.shape() == one_each, ShapeError, "[Dataset] expected labels ", one_each, " for features ",
+             features.shape(), ", found ", labels.shape());
+  out.labels = labels.to_vector<std::int64_t>();
+  for (const std::int64_t label : out.labels)
+    ELBO_CHECK(label >= 0, ValueError, "[Dataset] expected labels of at least 0, found ", label);
+  return out;
+}
+
 std::int64_t Dataset::classes() const {
   if (labels.empty()) return 0;
   if (!class_names.empty()) return static_cast<std::int64_t>(class_names.size());
@@ -74,8 +91,9 @@ std::int64_t Dataset::classes() const {
 
 std::string Dataset::identity() const {
   Hash hash;
-  for (std::int64_t size : shape) hash.add(static_cast<std::uint64_t>(size));
-  hash.add(pictures);
+  for (std::int64_t size : shape()) hash.add(static_cast<std::uint64_t>(size));
+  if (features.defined() && !has_pictures()) hash.add(static_cast<std::uint64_t>(features.dtype()));
+  hash.add({static_cast<const std::uint8_t*>(features.raw()), features.bytes()});
   std::set<std::int64_t> present;
   for (std::int64_t label : labels) {
     hash.add(static_cast<std::uint64_t>(label));
@@ -86,14 +104,27 @@ std::string Dataset::identity() const {
   hash.add(static_cast<std::uint64_t>(val_count));
   char digits[17];
   std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(hash.value()));
-  return detail::concat(size(), " pictures ", Shape{channels(), height(), width()}, ", ", present.size(),
-                        " classes, hash ", digits);
+  const Shape one = features.defined() ? shape().without(0) : Shape{0, 0, 0};
+  return detail::concat(size(), " ", has_pictures() || !features.defined() ? "pictures" : elbo::name(features.dtype()),
+                        " ", one, ", ", present.size(), " classes, hash ", digits);
+}
+
+void Dataset::check_pictures(const char* op) const {
+  if (has_pictures()) return;
+  const std::string found = features.defined() ? detail::concat(features.dtype(), " ", shape()) : "none";
+  fail<DTypeError>("[", op, "] expected pictures, uint8 [count, channels, height, width], found ", found);
+}
+
+std::span<const std::uint8_t> Dataset::pictures() const {
+  check_pictures("pictures");
+  return features.values<std::uint8_t>();
 }
 
 std::span<const std::uint8_t> Dataset::picture(std::int64_t i) const {
+  check_pictures("picture");
   ELBO_CHECK(i >= 0 && i < size(), IndexError, "[picture] ", i, " is out of range for ", size(), " pictures");
-  const auto bytes = static_cast<std::size_t>(features());
-  return std::span(pictures).subspan(static_cast<std::size_t>(i) * bytes, bytes);
+  const auto bytes = static_cast<std::size_t>(picture_size());
+  return features.values<std::uint8_t>().subspan(static_cast<std::size_t>(i) * bytes, bytes);
 }
 
 Dataset Dataset::first(std::int64_t n) const {
@@ -105,20 +136,19 @@ Dataset Dataset::first(std::int64_t n) const {
 
 Dataset Dataset::subset(std::span<const std::int64_t> indices) const {
   for (std::int64_t i : indices)
-    ELBO_CHECK(i >= 0 && i < size(), IndexError, "[subset] ", i, " is out of range for ", size(), " pictures");
+    ELBO_CHECK(i >= 0 && i < size(), IndexError, "[subset] ", i, " is out of range for ", size(),
+               has_pictures() ? " pictures" : " samples");
   Dataset out;
   out.name = name;
-  out.shape = {static_cast<std::int64_t>(indices.size()), channels(), height(), width()};
+  if (features.defined())
+    out.features = kernels::gather(features, Array::from(indices, {static_cast<std::int64_t>(indices.size())}), 0);
   out.class_names = class_names;
   out.skipped = skipped;
   out.notes = notes;
   out.halves = halves;
   out.factor_names = factor_names;
-  out.pictures.reserve(indices.size() * static_cast<std::size_t>(features()));
   const auto width_of_factors = static_cast<std::ptrdiff_t>(factor_names.size());
   for (std::int64_t i : indices) {
-    const std::span<const std::uint8_t> bytes = picture(i);
-    out.pictures.insert(out.pictures.end(), bytes.begin(), bytes.end());
     if (!labels.empty()) out.labels.push_back(labels[static_cast<std::size_t>(i)]);
     if (factors.empty()) continue;
     const auto row = factors.begin() + i * width_of_factors;
@@ -127,7 +157,10 @@ Dataset Dataset::subset(std::span<const std::int64_t> indices) const {
   return out;
 }
 
-Array Dataset::pictures_array(Device device) const { return Array::from(pictures, shape, device); }
+Array Dataset::pictures_array(Device device) const {
+  check_pictures("pictures_array");
+  return features.to(device);
+}
 
 Array Dataset::labels_array(Device device) const {
   return labels.empty() ? Array() : Array::from(labels, {size()}, device);

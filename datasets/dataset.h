@@ -11,11 +11,11 @@
 namespace ELBO_API elbo {
 namespace datasets {
 
-/// Pictures with their labels, in memory as they are in the files: bytes, 0 to 255.
+/// Samples with their labels, in the CPU's memory: pictures as they are in the files, bytes from 0 to 255, or features
+/// of any shape and dtype. A copy shares the features; what is said of pictures below is for pictures alone.
 struct Dataset {
   std::string name = {};                      ///< `fashion-mnist`
-  Shape shape = {};                           ///< [count, channels, height, width]
-  std::vector<std::uint8_t> pictures = {};    ///< row-major in that shape
+  Array features = {};                        ///< [count, ...]; pictures: uint8 [count, channels, height, width]
   std::vector<std::int64_t> labels = {};      ///< [count], or empty where there are none
   std::vector<std::string> class_names = {};  ///< the name of each label, or empty where they have none
 
@@ -26,27 +26,43 @@ struct Dataset {
   std::vector<std::string> factor_names = {};  ///< of what each picture was drawn from (`shapes`), or empty
   std::vector<std::int64_t> factors = {};      ///< [count, factor_names.size()], row-major
 
-  std::int64_t size() const { return shape.rank() == 4 ? shape[0] : 0; }
-  std::int64_t channels() const { return shape.rank() == 4 ? shape[1] : 0; }
-  std::int64_t height() const { return shape.rank() == 4 ? shape[2] : 0; }
-  std::int64_t width() const { return shape.rank() == 4 ? shape[3] : 0; }
+  /// Of features [count, ...], of any dtype, and labels, int64 [count], or none. On the CPU the features are shared,
+  /// not copied. Throws ShapeError, DTypeError for other labels, ValueError for one below 0.
+  ///
+  ///     Dataset table = Dataset::from(rows, labels);  // float32 [1000, 3], int64 [1000]
+  ///     Batches batches({table.features, table.labels_array()}, split(1000, 100, 0).train, {.batch_size = 50});
+  static Dataset from(const Array& features, const Array& labels = {});
+
+  std::int64_t size() const { return features.defined() ? shape()[0] : 0; }
+  const Shape& shape() const { return features.shape(); }
+  /// Whether the features are uint8 [count, channels, height, width].
+  bool has_pictures() const { return features.dtype() == DType::uint8 && shape().rank() == 4; }
+  std::int64_t channels() const { return has_pictures() ? shape()[1] : 0; }
+  std::int64_t height() const { return has_pictures() ? shape()[2] : 0; }
+  std::int64_t width() const { return has_pictures() ? shape()[3] : 0; }
   /// Bytes of one picture: channels * height * width.
-  std::int64_t features() const { return channels() * height() * width(); }
+  std::int64_t picture_size() const { return channels() * height() * width(); }
   /// The number of names, else the largest label plus one; 0 without labels.
   std::int64_t classes() const;
-  /// What tells these pictures, labels and class names from others: "60000 pictures [1, 28, 28], 10 classes, hash
-  /// 0123456789abcdef". The hash is of all their bytes, in their order; classes without pictures do not count.
+  /// What tells these samples, labels and class names from others: "60000 pictures [1, 28, 28], 10 classes, hash
+  /// 0123456789abcdef", or "1000 float32 [3], 2 classes, hash ...". The hash is of all their bytes, in their order;
+  /// classes without pictures do not count.
   std::string identity() const;
-  /// The bytes of picture i, [channels, height, width]. Throws IndexError.
+  /// The bytes of all pictures, and of picture i, [channels, height, width]. Throw DTypeError for what are no pictures,
+  /// IndexError.
+  std::span<const std::uint8_t> pictures() const;
   std::span<const std::uint8_t> picture(std::int64_t i) const;
-  /// The first n pictures with their labels and factors, or all where there are fewer; none of them is kept to validate
+  /// Throws DTypeError, naming `op` and what was found, unless these are pictures.
+  void check_pictures(const char* op) const;
+  /// The first n samples with their labels and factors, or all where there are fewer; none of them is kept to validate
   /// on. Throws IndexError for n < 0.
   Dataset first(std::int64_t n) const;
-  /// The pictures of these indices in their order, with their labels and factors; an index may stand there more than
+  /// The samples of these indices in their order, with their labels and factors; an index may stand there more than
   /// once; none of them is kept to validate on. Throws IndexError for one that is not in [0, size()).
   Dataset subset(std::span<const std::int64_t> indices) const;
 
-  /// A copy of all pictures on a device: uint8 [count, channels, height, width].
+  /// All pictures on a device, uint8 [count, channels, height, width]: on the CPU the features themselves. Throws
+  /// DTypeError for what are no pictures.
   Array pictures_array(Device device = cpu) const;
   /// A copy of all labels on a device: int64 [count]; undefined where there are none.
   Array labels_array(Device device = cpu) const;

@@ -387,20 +387,22 @@ Dataset read_folder(const Reader&, Split split, const fs::path& dir, const LoadO
              "dataset folder: expected a size from 1 to 4096, found ", options.size);
   const Found found = find_half(dir, options.split_rule, split);
   const std::size_t count = found.files.size();
-  const auto features = static_cast<std::size_t>(options.channels * options.size * options.size);
+  const auto size = static_cast<std::size_t>(options.channels * options.size * options.size);
   Dataset out;
   try {
-    out.pictures.resize(count * features);
-  } catch (const std::bad_alloc&) {
-    fail<OutOfMemory>(dir.string(), ": no memory for ", count, " pictures of ", features, " bytes");
+    out.features =
+        Array::empty({static_cast<std::int64_t>(count), options.channels, options.size, options.size}, {DType::uint8});
+  } catch (const OutOfMemory&) {
+    fail<OutOfMemory>(dir.string(), ": no memory for ", count, " pictures of ", size, " bytes");
   }
+  const std::span<std::uint8_t> pictures = out.features.mutable_values<std::uint8_t>();
   std::vector<std::string> faults(count);
   parallel_for(static_cast<std::int64_t>(count), 1, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) try {
         ELBO_CHECK(!leads_nowhere(found.files[i]), IoError, found.files[i].string(),
                    ": expected a picture, found a link to nothing");
         const auto bytes = read_picture(found.files[i], options.channels, options.size, options.size);
-        std::copy(bytes.begin(), bytes.end(), out.pictures.begin() + static_cast<std::ptrdiff_t>(i * features));
+        std::copy(bytes.begin(), bytes.end(), pictures.begin() + static_cast<std::ptrdiff_t>(i * size));
       } catch (const std::exception& error) {
         faults[i] = error.what();
       }
@@ -413,8 +415,8 @@ Dataset read_folder(const Reader&, Split split, const fs::path& dir, const LoadO
       out.skipped.push_back(faults[i]);
       continue;
     }
-    const auto from = out.pictures.begin() + static_cast<std::ptrdiff_t>(i * features);
-    if (kept != i) std::copy_n(from, features, out.pictures.begin() + static_cast<std::ptrdiff_t>(kept * features));
+    const auto from = pictures.begin() + static_cast<std::ptrdiff_t>(i * size);
+    if (kept != i) std::copy_n(from, size, pictures.begin() + static_cast<std::ptrdiff_t>(kept * size));
     if (!found.labels.empty()) out.labels.push_back(found.labels[i]);
     if (i >= count - found.val_count) ++out.val_count;
     ++kept;
@@ -423,8 +425,7 @@ Dataset read_folder(const Reader&, Split split, const fs::path& dir, const LoadO
              ": expected at least one picture that can be read, found ", count - found.val_count,
              " that cannot, among them ", out.skipped.front());
   out.skipped.insert(out.skipped.end(), found.passed_over.begin(), found.passed_over.end());
-  out.pictures.resize(kept * features);
-  out.shape = {static_cast<std::int64_t>(kept), options.channels, options.size, options.size};
+  out.features = out.features.slice(0, static_cast<std::int64_t>(kept));
   out.class_names = found.class_names;
   const std::set<std::int64_t> before(found.labels.begin(), found.labels.end());
   const std::set<std::int64_t> after(out.labels.begin(), out.labels.end());

@@ -97,13 +97,12 @@ std::vector<std::int64_t> read_labels(const fs::path& path, const fs::path& pict
 }
 
 Dataset read_files(const Files& files, std::vector<std::string> class_names) {
-  IdxArray pictures = read_idx(files.pictures);
+  const IdxArray pictures = read_idx(files.pictures);
   check_kind(files.pictures, pictures, 3, "pictures, uint8 [n, height, width]", "labels");
   ELBO_CHECK(pictures.shape.numel() > 0, FormatError, files.pictures.string(),
              ": expected at least one picture of at least one pixel, found ", pictures.shape);
   Dataset out;
-  out.shape = pictures.shape.insert(1, 1);
-  out.pictures = std::move(pictures.bytes);
+  out.features = Array::from(pictures.bytes, pictures.shape.insert(1, 1));
   out.class_names = std::move(class_names);
   out.notes = files.notes;
   if (files.labels) out.labels = read_labels(*files.labels, files.pictures, out.size(), out.class_names.size());

@@ -121,7 +121,7 @@ Dataset make_shapes(const Reader&, Split split, const std::filesystem::path&, co
       std::span(order).subspan(static_cast<std::size_t>(train ? 0 : all - for_tests), static_cast<std::size_t>(count));
 
   Dataset out;
-  out.shape = {count, 1, shape_side, shape_side};
+  out.features = Array::zeros({count, 1, shape_side, shape_side}, {DType::uint8});
   out.class_names = {"square", "ellipse", "heart"};
   out.factor_names.assign(shape_factor_names.begin(), shape_factor_names.end());
   for (std::int64_t number : chosen) {
@@ -129,12 +129,12 @@ Dataset make_shapes(const Reader&, Split split, const std::filesystem::path&, co
     out.factors.insert(out.factors.end(), factors.begin(), factors.end());
     out.labels.push_back(factors[0]);
   }
-  out.pictures.resize(chosen.size() * picture_bytes);
+  const std::span<std::uint8_t> pictures = out.features.mutable_values<std::uint8_t>();
   parallel_for(count, 64, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t* f = &out.factors[static_cast<std::size_t>(i) * factor_count];
       draw({f[0], f[1], f[2], f[3], f[4]},
-           std::span(out.pictures).subspan(static_cast<std::size_t>(i) * picture_bytes, picture_bytes));
+           pictures.subspan(static_cast<std::size_t>(i) * picture_bytes, picture_bytes));
     }
   });
   return out;

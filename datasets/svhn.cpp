@@ -2,6 +2,7 @@
 // 2011), in MAT-files: X, uint8 [32, 32, 3, n], and y, [n, 1].
 #include <algorithm>
 #include <optional>
+#include <span>
 
 #include "../core/errors.h"
 #include "../core/parallel_for.h"
@@ -61,7 +62,7 @@ Variables read_variables(const std::string& file) {
 }
 
 /// From column-major [32, 32, 3, n] to row-major [n, 3, 32, 32]: the planes lie in the same order, each transposed.
-void transpose_planes(std::vector<std::uint8_t>& bytes) {
+void transpose_planes(std::span<std::uint8_t> bytes) {
   constexpr std::int64_t plane = side * side;
   parallel_for(static_cast<std::int64_t>(bytes.size()) / plane, 256, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
@@ -95,12 +96,11 @@ Dataset read_svhn(const Reader& reader, Split split, const fs::path& dir, const 
   ELBO_CHECK(path, IoError, dir.string(), ": expected ", file_name(split), " or the same with .gz, found no such file",
              reader.hint);
   const std::string file = path->string();
-  Variables variables = read_variables(file);
-  out.shape = {variables.x.header.shape[3], 3, side, side};
+  const Variables variables = read_variables(file);
+  out.features = Array::from(variables.x.bytes, {variables.x.header.shape[3], 3, side, side});
+  transpose_planes(out.features.mutable_values<std::uint8_t>());
   out.labels = labels_of(file, variables.y);
   out.class_names = digit_names();
-  out.pictures = std::move(variables.x.bytes);
-  transpose_planes(out.pictures);
   return out;
 }
 

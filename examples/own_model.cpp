@@ -58,7 +58,7 @@ int main(int argc, char** argv) {
   datasets::Dataset test = datasets::load("shapes", datasets::Split::test, {}, {.count = 1000});
 
   manual_seed(0);
-  SkipVAE model({.model = "skip-vae", .picture = test.shape.without(0), .latent = 10});
+  SkipVAE model({.model = "skip-vae", .picture = test.shape().without(0), .latent = 10});
   std::cout << model.num_parameters() << " parameters, " << data.size() << " pictures\n";
 
   const int epochs = quick ? 1 : 10;

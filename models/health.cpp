@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <span>
 
 namespace elbo::models {
 namespace {
@@ -73,12 +74,12 @@ std::vector<std::string> Health::once(const std::vector<std::pair<const char*, s
 }
 
 std::vector<std::string> Health::of_pictures(const datasets::Dataset& data) {
-  if (data.size() < 2 || data.pictures.empty()) return {};
-  const std::size_t size = data.pictures.size() / static_cast<std::size_t>(data.size());
-  const auto [low, high] = std::minmax_element(data.pictures.begin(), data.pictures.end());
+  if (data.size() < 2 || data.picture_size() == 0) return {};
+  const std::span<const std::uint8_t> pictures = data.pictures();
+  const auto size = static_cast<std::ptrdiff_t>(data.picture_size());
+  const auto [low, high] = std::minmax_element(pictures.begin(), pictures.end());
   std::string text;
-  if (std::equal(data.pictures.begin() + static_cast<std::ptrdiff_t>(size), data.pictures.end(),
-                 data.pictures.begin())) {
+  if (std::equal(pictures.begin() + size, pictures.end(), pictures.begin())) {
     text = "all pictures are the same" + (*low == *high ? ", each pixel " + std::to_string(*low) : std::string()) +
            ": is this the right data?";
   } else if (*high <= 1) {

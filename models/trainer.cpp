@@ -20,6 +20,7 @@ namespace {
 TrainOptions checked(const TrainOptions& options, const datasets::Dataset& dataset, const Model& model) {
   options.validate();
   ELBO_CHECK(dataset.size() > 0, ValueError, "[train] the dataset has no pictures");
+  dataset.check_pictures("train");
   Shape picture{dataset.channels(), dataset.height(), dataset.width()};
   ELBO_CHECK(picture == model.config().picture, ValueError, "[train] the model takes pictures ", model.config().picture,
              ", the dataset has ", picture);

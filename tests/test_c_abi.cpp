@@ -36,9 +36,9 @@ struct Both {
     make_run(dir / "run", config);
     cpp = models::load(dir / "run");
     REQUIRE(elbo_load_run((dir / "run").c_str(), "cpu", &c) == ELBO_OK);
-    for (std::uint8_t byte : data.pictures) pictures.push_back(static_cast<float>(byte) / 255.0f);
+    for (std::uint8_t byte : data.pictures()) pictures.push_back(static_cast<float>(byte) / 255.0f);
     if (config.classes > 0) labels = data.labels;
-    x = Tensor(Array::from(pictures, data.shape));
+    x = Tensor(Array::from(pictures, data.shape()));
     y = labels.empty() ? Tensor() : Tensor(data.labels_array());
   }
   ~Both() { elbo_free(c); }

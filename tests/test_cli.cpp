@@ -21,7 +21,7 @@ void write_pair(const fs::path& dir, const std::string& prefix, std::int64_t cou
   datasets::Dataset data = bars(count, 12);
   std::vector<std::uint8_t> labels;
   for (std::int64_t i = 0; i < count; ++i) labels.push_back(turn[static_cast<std::size_t>(i) % turn.size()]);
-  datasets::write_idx<std::uint8_t>(dir / (prefix + "-images-idx3-ubyte"), {count, 12, 12}, data.pictures);
+  datasets::write_idx<std::uint8_t>(dir / (prefix + "-images-idx3-ubyte"), {count, 12, 12}, data.pictures());
   datasets::write_idx<std::uint8_t>(dir / (prefix + "-labels-idx1-ubyte"), {count}, labels);
 }
 

@@ -30,7 +30,7 @@ void write_pair(const fs::path& dir, const std::string& prefix, std::int64_t cou
   std::vector<std::uint8_t> labels(data.labels.begin(), data.labels.end());
   // Each class is trained on.
   for (std::size_t i = 0; prefix == "train" && i < labels.size(); ++i) labels[i] = static_cast<std::uint8_t>(i % 10);
-  datasets::write_idx<std::uint8_t>(dir / (prefix + "-images-idx3-ubyte"), {count, size, size}, data.pictures);
+  datasets::write_idx<std::uint8_t>(dir / (prefix + "-images-idx3-ubyte"), {count, size, size}, data.pictures());
   datasets::write_idx<std::uint8_t>(dir / (prefix + "-labels-idx1-ubyte"), {count}, labels);
 }
 
@@ -371,12 +371,12 @@ TEST_CASE("elbo data says what a dataset holds", "[analysis]") {
   CHECK(mnist.at("classes")[1] == json({{"label", 1}, {"name", "1"}, {"train", 15}, {"val", 0}, {"test", 35}}));
   const datasets::Dataset data = bars(150, side);
   double sum = 0, squares = 0;
-  for (std::uint8_t byte : data.pictures) {
+  for (std::uint8_t byte : data.pictures()) {
     const double value = byte / 255.0;
     sum += value;
     squares += value * value;
   }
-  const double n = static_cast<double>(data.pictures.size()), mean = sum / n;
+  const double n = static_cast<double>(data.pictures().size()), mean = sum / n;
   CHECK(mnist.at("mean")[0].get<double>() == Approx(mean));
   CHECK(mnist.at("std")[0].get<double>() == Approx(std::sqrt(squares / n - mean * mean)));
   CHECK(read_file(out / "p.png").substr(1, 3) == "PNG");

@@ -24,7 +24,7 @@ void write_half(const fs::path& dir, const std::string& prefix, std::int64_t cou
   std::vector<std::uint8_t> labels(data.labels.begin(), data.labels.end());
   // Each class is trained on.
   for (std::size_t i = 0; prefix == "train" && i < labels.size(); ++i) labels[i] = static_cast<std::uint8_t>(i % 10);
-  datasets::write_idx<std::uint8_t>(dir / (prefix + "-images-idx3-ubyte"), {count, size, size}, data.pictures);
+  datasets::write_idx<std::uint8_t>(dir / (prefix + "-images-idx3-ubyte"), {count, size, size}, data.pictures());
   if (labelled) datasets::write_idx<std::uint8_t>(dir / (prefix + "-labels-idx1-ubyte"), {count}, labels);
 }
 

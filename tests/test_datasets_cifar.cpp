@@ -55,7 +55,7 @@ TEST_CASE("cifar: records become planar pictures and labels, plain and gzip'd, i
   write_file(dir / ten, all);
   const Dataset plain = load("cifar10", Split::test, dir.path());
   CHECK(plain.name == "cifar10");
-  CHECK(plain.shape == Shape{10000, 3, 32, 32});
+  CHECK(plain.shape() == Shape{10000, 3, 32, 32});
   CHECK(plain.labels.size() == 10000);
   CHECK(plain.labels[9999] == 9);
   CHECK(plain.labels[1237] == 7);
@@ -72,8 +72,8 @@ TEST_CASE("cifar: records become planar pictures and labels, plain and gzip'd, i
   for (int i = 1; i <= 5; ++i)
     write_file(dir / ("gz/cifar-10-batches-bin/data_batch_" + std::to_string(i) + ".bin.gz"), packed);
   const Dataset train = load("cifar10", Split::train, dir / "gz");
-  CHECK(train.shape == Shape{50000, 3, 32, 32});
-  CHECK(std::equal(plain.pictures.begin(), plain.pictures.end(), train.pictures.end() - 30720000));
+  CHECK(train.shape() == Shape{50000, 3, 32, 32});
+  CHECK(std::equal(plain.pictures().begin(), plain.pictures().end(), train.pictures().end() - 30720000));
   CHECK(find_data_dir("cifar10", dir / "gz") == dir / "gz");
   CHECK(train.notes.empty());
   const std::string inner = (dir / "gz/cifar-10-batches-bin/data_batch_2.bin.gz").string();
@@ -88,7 +88,7 @@ TEST_CASE("cifar: CIFAR-100 has two label bytes, of which the second counts") {
   std::filesystem::create_directories(dir / "cifar-100-binary");
   write_file(dir / "cifar-100-binary" / hundred, cifar100_records(10000));
   const Dataset test = load("cifar100", Split::test, dir.path());
-  CHECK(test.shape == Shape{10000, 3, 32, 32});
+  CHECK(test.shape() == Shape{10000, 3, 32, 32});
   CHECK(test.labels[1237] == 37);
   CHECK(test.picture(300)[2048] == 202);
   REQUIRE(test.class_names.size() == 100);
@@ -182,7 +182,7 @@ TEST_CASE("cifar: the real CIFAR-10", "[data]") {
     const Dataset data = load("cifar10", split, dir);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     INFO(count << " pictures in " << seconds << " s");
-    CHECK(data.shape == Shape{count, 3, 32, 32});
+    CHECK(data.shape() == Shape{count, 3, 32, 32});
     std::vector<std::int64_t> histogram(10);
     for (std::int64_t label : data.labels) ++histogram[static_cast<std::size_t>(label)];
     CHECK(histogram == std::vector<std::int64_t>(10, count / 10));

@@ -55,7 +55,7 @@ TEST_CASE("folder: classes are the sub-folders; where a run has it so, every ten
   CHECK(train.name == "folder");
   CHECK(train.class_names == std::vector<std::string>{"ants", "cats", "dogs"});
   CHECK(test.class_names == train.class_names);
-  CHECK(train.shape == Shape{43, 1, 2, 2});
+  CHECK(train.shape() == Shape{43, 1, 2, 2});
   CHECK(train.skipped.empty());
   CHECK(first_bytes(test) == std::vector<int>{9, 19, 109, 119});
   CHECK(test.labels == std::vector<std::int64_t>{1, 1, 2, 2});
@@ -147,7 +147,7 @@ TEST_CASE("folder: pictures that lie in the folder itself have no classes") {
   write_all(dir, {"sub/z.png"}, grey(50));
   const Dataset train = load_folder(dir.path(), Split::train, 3, 3);
   const Dataset test = load_folder(dir.path(), Split::test);
-  CHECK(train.shape == Shape{13 - test.size(), 3, 3, 3});
+  CHECK(train.shape() == Shape{13 - test.size(), 3, 3, 3});
   CHECK(train.labels.empty());
   CHECK(train.class_names.empty());
   CHECK(first_bytes(train).back() == 50);
@@ -270,8 +270,7 @@ TEST_CASE("a dataset's identity changes with whatever training sees of it") {
 
 TEST_CASE("the hash of a dataset is made within 50 ms for 60,000 x 784 bytes", "[slow]") {
   Dataset data;
-  data.shape = {60000, 1, 28, 28};
-  data.pictures.resize(60000 * 784, 3);
+  data.features = Array::full({60000, 1, 28, 28}, 3, {DType::uint8});
   data.labels.resize(60000, 1);
   const std::string first = data.identity();
   double best = 1e9;
@@ -308,7 +307,7 @@ TEST_CASE("folder: what cannot be read is left out and listed") {
     CHECK(data.size() == 3);
     CHECK(data.labels == std::vector<std::int64_t>{0, 0, 1});
     CHECK(first_bytes(data) == std::vector<int>{7, 7, 7});
-    CHECK(data.pictures.size() == 12);
+    CHECK(data.pictures().size() == 12);
     REQUIRE(data.skipped.size() == 4);
     CHECK(data.skipped[0] == (dir / "train/a/2.png").string() +
                                  ": expected a PNG or JPEG picture, found something else (first bytes 74 65 78 74)");

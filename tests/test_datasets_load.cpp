@@ -2,7 +2,9 @@
 #include <elbo/core/errors.h>
 #include <elbo/datasets/dataset.h>
 #include <elbo/datasets/idx.h>
+#include <elbo/datasets/split.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <numeric>
 #include <optional>
@@ -58,7 +60,7 @@ std::string complaint(const TempDir& dir, const char* file, const std::string& n
 }
 
 void check_fashion_mnist(const Dataset& data, std::int64_t count) {
-  CHECK(data.shape == Shape{count, 1, 28, 28});
+  CHECK(data.shape() == Shape{count, 1, 28, 28});
   REQUIRE(data.labels.size() == static_cast<std::size_t>(count));
   std::vector<std::int64_t> histogram(10);
   for (std::int64_t label : data.labels) ++histogram[static_cast<std::size_t>(label)];
@@ -66,8 +68,8 @@ void check_fashion_mnist(const Dataset& data, std::int64_t count) {
 }
 
 double mean(const Dataset& data) {
-  const auto sum = std::accumulate(data.pictures.begin(), data.pictures.end(), std::uint64_t{0});
-  return static_cast<double>(sum) / static_cast<double>(data.pictures.size());
+  const auto sum = std::accumulate(data.pictures().begin(), data.pictures().end(), std::uint64_t{0});
+  return static_cast<double>(sum) / static_cast<double>(data.pictures().size());
 }
 
 }  // namespace
@@ -81,12 +83,12 @@ TEST_CASE("datasets: both halves are read, with their labels and class names") {
 
   const Dataset train = load("fashion-mnist", Split::train, dir.path());
   CHECK(train.name == "fashion-mnist");
-  CHECK(train.shape == Shape{3, 1, 2, 3});
+  CHECK(train.shape() == Shape{3, 1, 2, 3});
   CHECK(train.size() == 3);
   CHECK(train.channels() == 1);
   CHECK(train.height() == 2);
   CHECK(train.width() == 3);
-  CHECK(train.features() == 6);
+  CHECK(train.picture_size() == 6);
   CHECK(train.classes() == 10);
   CHECK(train.labels == std::vector<std::int64_t>{9, 0, 4});
   CHECK(train.class_names[9] == "Ankle boot");
@@ -99,15 +101,48 @@ TEST_CASE("datasets: both halves are read, with their labels and class names") {
   CHECK(test.class_names[9] == "9");
 }
 
-TEST_CASE("datasets: the arrays are copies of the bytes and labels") {
+TEST_CASE("datasets: the arrays are the bytes themselves and a copy of the labels") {
   TempDir dir;
   write_pictures(dir / images, 3);
   write_labels(dir / labels, {9, 0, 4});
   const Dataset train = load("mnist", Split::train, dir.path());
   CHECK(train.pictures_array().shape() == Shape{3, 1, 2, 3});
-  CHECK(train.pictures_array().to_vector<std::uint8_t>() == train.pictures);
+  CHECK(train.pictures_array().raw() == train.pictures().data());  // not copied
   CHECK(train.labels_array().to_vector<std::int64_t>() == train.labels);
   CHECK(Dataset().labels_array().defined() == false);
+}
+
+TEST_CASE("datasets: features of any shape and dtype, with labels") {
+  const Array rows = Array::from(std::vector<float>{0, 1, 10, 11, 20, 21}, {3, 2});
+  const Dataset table = Dataset::from(rows, Array::from(std::vector<std::int64_t>{2, 0, 1}, {3}));
+  CHECK(table.size() == 3);
+  CHECK(table.features.raw() == rows.raw());  // shared
+  CHECK(table.classes() == 3);
+  const Dataset some = table.subset(std::vector<std::int64_t>{2, 0});
+  CHECK(some.features.to_vector<float>() == std::vector<float>{20, 21, 0, 1});
+  CHECK(some.labels == std::vector<std::int64_t>{1, 2});
+  CHECK(table.first(0).shape() == Shape{0, 2});
+  CHECK(split(table, 1, 0).train.size() == 2);
+  CHECK(table.identity().starts_with("3 float32 [2], 3 classes, hash "));
+  CHECK(table.identity() != Dataset::from(rows).identity());
+  CHECK(Dataset::from(rows.reshape({3, 2, 1})).identity() != Dataset::from(rows).identity());
+  CHECK(Dataset::from(Array::zeros({2, 1, 2, 2}, {DType::uint8})).picture_size() == 4);
+
+  const std::string expected = "expected pictures, uint8 [count, channels, height, width], found float32 [3, 2]";
+  CHECK(table.channels() == 0);
+  CHECK(error_of<DTypeError>([&] { table.picture(0); }) == "[picture] " + expected);
+  CHECK(error_of<DTypeError>([&] { table.pictures(); }) == "[pictures] " + expected);
+  CHECK(error_of<DTypeError>([&] { table.pictures_array(); }) == "[pictures_array] " + expected);
+  CHECK(error_of<DTypeError>([&] { Dataset().pictures(); }) ==
+        "[pictures] expected pictures, uint8 [count, channels, height, width], found none");
+
+  CHECK(error_of<ShapeError>([&] { Dataset::from({}); }) == "[Dataset] expected features [count, ...], found none");
+  CHECK(error_of<ShapeError>([&] { Dataset::from(rows, Array::zeros({2}, {DType::int64})); }) ==
+        "[Dataset] expected labels [3] for features [3, 2], found [2]");
+  CHECK(error_of<DTypeError>([&] { Dataset::from(rows, Array::zeros({3})); }) ==
+        "[Dataset] expected labels of int64, found float32");
+  CHECK(error_of<ValueError>([&] { Dataset::from(rows, Array::full({3}, -1, {DType::int64})); }) ==
+        "[Dataset] expected labels of at least 0, found -1");
 }
 
 TEST_CASE("datasets: the first pictures, and some of them") {
@@ -120,19 +155,19 @@ TEST_CASE("datasets: the first pictures, and some of them") {
   all.skipped = {"one"};
   const Dataset two = all.first(2);
   CHECK(two.name == "fashion-mnist");
-  CHECK(two.shape == Shape{2, 1, 2, 3});
+  CHECK(two.shape() == Shape{2, 1, 2, 3});
   CHECK(two.labels == std::vector<std::int64_t>{9, 0});
   CHECK(two.factors == std::vector<std::int64_t>{1, 2, 3, 4});
-  CHECK(two.pictures == std::vector<std::uint8_t>(all.pictures.begin(), all.pictures.begin() + 12));
+  CHECK(std::ranges::equal(two.pictures(), all.pictures().first(12)));
   CHECK(two.class_names == all.class_names);
   CHECK(two.factor_names == all.factor_names);
   CHECK(two.skipped == all.skipped);
   CHECK(all.first(7).size() == 3);
-  CHECK(all.first(0).shape == Shape{0, 1, 2, 3});
-  CHECK(all.first(0).pictures.empty());
+  CHECK(all.first(0).shape() == Shape{0, 1, 2, 3});
+  CHECK(all.first(0).pictures().empty());
 
   const Dataset some = all.subset(std::vector<std::int64_t>{2, 0, 2});
-  CHECK(some.shape == Shape{3, 1, 2, 3});
+  CHECK(some.shape() == Shape{3, 1, 2, 3});
   CHECK(some.labels == std::vector<std::int64_t>{4, 9, 4});
   CHECK(some.factors == std::vector<std::int64_t>{5, 6, 1, 2, 5, 6});
   CHECK(some.picture(0)[0] == 12);
@@ -311,7 +346,7 @@ TEST_CASE("datasets: the real MNIST", "[data]") {
     return;
   }
   const Dataset train = load("mnist", Split::train, dir);
-  CHECK(train.shape == Shape{60000, 1, 28, 28});
+  CHECK(train.shape() == Shape{60000, 1, 28, 28});
   CHECK(mean(train) / 255 == Approx(0.1307).margin(0.00005));
   CHECK(load("mnist", Split::test, dir).size() == 10000);
 }

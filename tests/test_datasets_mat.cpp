@@ -367,7 +367,7 @@ TEST_CASE("svhn: pictures are turned from columns to rows, and label 10 is the d
     for (const Split split : {Split::train, Split::test}) {
       const Dataset data = load("svhn", split, dir.path());
       CHECK(data.name == "svhn");
-      CHECK(data.shape == Shape{2, 3, 32, 32});
+      CHECK(data.shape() == Shape{2, 3, 32, 32});
       CHECK(data.labels == (split == Split::train ? std::vector<std::int64_t>{0, 3} : std::vector<std::int64_t>{1, 0}));
       CHECK(data.class_names[9] == "9");
       CHECK(data.classes() == 10);

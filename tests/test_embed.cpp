@@ -550,8 +550,8 @@ TEST_CASE("tsne: 10,000 codes of Fashion-MNIST", "[embed][slow]") {
     return;
   }
   std::vector<float> pixels;
-  for (std::uint8_t pixel : data.pictures) pixels.push_back(static_cast<float>(pixel) / 255);
-  const Array pictures = Array::from(pixels, {data.size(), static_cast<int64_t>(data.pictures.size()) / data.size()});
+  for (std::uint8_t pixel : data.pictures()) pixels.push_back(static_cast<float>(pixel) / 255);
+  const Array pictures = Array::from(pixels, {data.size(), data.picture_size()});
   const models::Pca pca = models::pca(pictures, 20);
   // scikit-learn, on the same pictures.
   CHECK(pca.explained_variance_ratio[0] == Approx(0.29166945997).margin(1e-6));

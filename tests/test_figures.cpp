@@ -67,12 +67,13 @@ int shade(double z0, double z1, double label = 0) {
 datasets::Dataset six() {
   datasets::Dataset data;
   data.name = "six";
-  data.shape = {6, 1, 2, 2};
   data.class_names = {"T-shirt/top", "Trouser", "Ankle boot"};
+  std::vector<std::uint8_t> pictures;
   for (int i = 0; i < 6; ++i) {
     data.labels.push_back(i % 3);
-    for (int pixel = 0; pixel < 4; ++pixel) data.pictures.push_back(static_cast<std::uint8_t>(10 * i + pixel));
+    for (int pixel = 0; pixel < 4; ++pixel) pictures.push_back(static_cast<std::uint8_t>(10 * i + pixel));
   }
+  data.features = Array::from(pictures, {6, 1, 2, 2});
   return data;
 }
 

@@ -54,13 +54,14 @@ TEST_CASE("a training as it should be gives no warning", "[health]") {
 
 TEST_CASE("pixels that look like the wrong range, and pictures that are all alike, are said", "[health]") {
   datasets::Dataset data = bars(240, 12);
-  for (std::uint8_t& byte : data.pictures) byte = byte > 100;
+  const std::span<std::uint8_t> pictures = data.features.mutable_values<std::uint8_t>();
+  for (std::uint8_t& byte : pictures) byte = byte > 100;
   Health health(small());
   check_one(health.of_pictures(data), "no pixel is above 1 of 255");
   CHECK(health.of_pictures(data).empty());  // once
-  std::fill(data.pictures.begin(), data.pictures.end(), std::uint8_t{0});
+  data.features.fill(0);
   check_one(Health(small()).of_pictures(data), "all pictures are the same, each pixel 0");
-  for (std::size_t i = 0; i < data.pictures.size(); ++i) data.pictures[i] = static_cast<std::uint8_t>(i % 144);
+  for (std::size_t i = 0; i < pictures.size(); ++i) pictures[i] = static_cast<std::uint8_t>(i % 144);
   check_one(Health(small()).of_pictures(data), "all pictures are the same: ");
 }
 

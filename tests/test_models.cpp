@@ -172,7 +172,7 @@ TEST_CASE("pixels that the sigmoid cannot reach are refused unless asked for") {
   auto model = make(config);
   // A black picture becomes -1 everywhere: the squared error to sigmoid(logits) is at least 1 a pixel.
   datasets::Dataset data = bars(20, 8);
-  std::fill(data.pictures.begin(), data.pictures.end(), std::uint8_t{0});
+  data.features.fill(0);
   CHECK(evaluate(*model, data).mse > 1);
   config.pixels = {1, 0};
   CHECK_THROWS_AS(make(config), ValueError);

@@ -41,7 +41,7 @@ TEST_CASE("train() refuses to go on with other pictures", "[models]") {
   TempDir folder;
   datasets::Dataset data = bars(100);
   train(folder / "vae", small(1), data);
-  data.pictures[0] ^= 1;
+  data.features.mutable_values<std::uint8_t>()[0] ^= 1;
   CHECK_THROWS_WITH(train(folder / "vae", small(1), data),
                     Catch::Contains("expected the data that the run was trained on") && Catch::Contains("found other"));
 }
@@ -77,8 +77,7 @@ TEST_CASE("pictures of a run stay small where its pictures are large", "[models]
   RunConfig config{.model = {.hidden = {1}, .latent = 1}, .train = {.epochs = 1, .batch_size = 4, .val_size = 0}};
   datasets::Dataset data;
   data.name = "large";
-  data.shape = {4, 1, side, side};
-  data.pictures.assign(static_cast<std::size_t>(4 * side * side), 7);
+  data.features = Array::full({4, 1, side, side}, 7, {DType::uint8});
   const Trained trained = train(folder / "vae", config, data);
   viz::write_run_pictures(trained.run, *trained.model, data);
   for (const char* name : {"samples.png", "reconstructions.png"}) {

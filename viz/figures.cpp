@@ -77,10 +77,10 @@ Image class_preview(const datasets::Dataset& dataset, std::span<const std::int64
   auto count = static_cast<std::int64_t>(indices.size());
   std::int64_t columns = std::min(options.columns, count), rows = columns > 0 ? (count + columns - 1) / columns : 0;
   Sheet sheet{.title = options.title,
-              .scale = detail::checked_scale(options.scale, rows, columns, dataset.shape.without(0)),
+              .scale = detail::checked_scale(options.scale, rows, columns, dataset.shape().without(0)),
               .gap = options.names && !dataset.labels.empty() ? 6 : 2};
   SheetBlock block;
-  std::vector<float> values(static_cast<std::size_t>(dataset.features()));
+  std::vector<float> values(static_cast<std::size_t>(dataset.picture_size()));
   for (std::size_t i = 0; i < indices.size(); ++i) {
     std::span<const std::uint8_t> bytes = dataset.picture(indices[i]);
     std::transform(bytes.begin(), bytes.end(), values.begin(),

@@ -52,7 +52,7 @@ std::vector<std::vector<const Reported*>> by_pictures(const std::vector<Reported
     if (!run.pictures()) continue;
     const auto same = [&](const std::vector<const Reported*>& group) {
       const datasets::Dataset &a = *group[0]->pictures(), &b = *run.pictures();
-      return a.shape == b.shape && a.pictures == b.pictures && a.labels == b.labels;
+      return a.shape() == b.shape() && std::ranges::equal(a.pictures(), b.pictures()) && a.labels == b.labels;
     };
     const auto found = std::find_if(out.begin(), out.end(), same);
     if (found != out.end())

@@ -16,7 +16,6 @@ inline elbo::models::RunConfig small_config() {
 inline elbo::datasets::Dataset small_pictures() {
   elbo::datasets::Dataset out;
   out.name = "small";
-  out.shape = {4, 1, 2, 2};
-  out.pictures.assign(16, 100);
+  out.features = elbo::Array::full({4, 1, 2, 2}, 100, {elbo::DType::uint8});
   return out;
 }
