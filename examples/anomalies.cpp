@@ -34,7 +34,7 @@ double auroc_of(const std::vector<double>& scores, const datasets::Dataset& test
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const bool quick = argc > 1 && std::string(argv[1]) == "--quick";  // few pictures, one epoch
   const std::filesystem::path out = quick ? "runs/anomalies-quick" : "runs/anomalies";
 
@@ -65,4 +65,7 @@ int main(int argc, char** argv) {
   viz::write_png(out / "most_usual.png", viz::class_preview(test, usual, {.columns = 10}));
   viz::write_png(out / "oddest.png", viz::class_preview(test, odd, {.columns = 10}));
   std::cout << "figures: " << out.string() << "\n";
+} catch (const std::exception& error) {
+  std::cerr << "anomalies: " << error.what() << "\n";
+  return 2;
 }

@@ -7,7 +7,7 @@
 
 using namespace elbo;
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const bool quick = argc > 1 && std::string(argv[1]) == "--quick";  // few pictures, one epoch
   const std::filesystem::path out = quick ? "runs/cifar10_fc_conv-quick" : "runs/cifar10_fc_conv";
 
@@ -38,4 +38,7 @@ int main(int argc, char** argv) {
   viz::write_png(out / "reconstructions.png",
                  viz::reconstruction_figure(rows, test, viz::first_indices(8), {.errors = true}));
   std::cout << "figures: " << out.string() << "\n";
+} catch (const std::exception& error) {
+  std::cerr << "cifar10_fc_conv: " << error.what() << "\n";
+  return 2;
 }

@@ -7,7 +7,7 @@
 
 using namespace elbo;
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const bool quick = argc > 1 && std::string(argv[1]) == "--quick";  // few pictures, one epoch
   const std::filesystem::path out = quick ? "runs/fashion_conv-quick" : "runs/fashion_conv";
 
@@ -28,4 +28,7 @@ int main(int argc, char** argv) {
   viz::write_svg(out / "tsne.svg",
                  viz::embedding_chart(panel, some.labels, some.class_names, {.width = 640, .height = 560}));
   std::cout << "figures: " << out.string() << "\n";
+} catch (const std::exception& error) {
+  std::cerr << "fashion_conv: " << error.what() << "\n";
+  return 2;
 }

@@ -7,7 +7,7 @@
 
 using namespace elbo;
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const bool quick = argc > 1 && std::string(argv[1]) == "--quick";  // few pictures, one epoch
   const std::filesystem::path out = quick ? "runs/fashion_latent_sweep-quick" : "runs/fashion_latent_sweep";
 
@@ -42,4 +42,7 @@ int main(int argc, char** argv) {
   viz::write_png(out / "samples.png", viz::sample_figure(rows, {.rows = 1, .columns = 10}));
   viz::write_png(out / "manifold_z2.png", viz::manifold_figure(*runs[0].model, {.n = 20, .low = -3, .high = 3}));
   std::cout << "figures: " << out.string() << "\n";
+} catch (const std::exception& error) {
+  std::cerr << "fashion_latent_sweep: " << error.what() << "\n";
+  return 2;
 }

@@ -9,7 +9,7 @@
 
 using namespace elbo;
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const bool quick = argc > 1 && std::string(argv[1]) == "--quick";  // few pictures, one epoch
   const std::filesystem::path out = quick ? "runs/fashion_vae_ae-quick" : "runs/fashion_vae_ae";
 
@@ -56,4 +56,7 @@ int main(int argc, char** argv) {
   draw_codes(viz::EmbeddingMethod::tsne, test.first(2000));
   draw_codes(viz::EmbeddingMethod::pca, test);
   std::cout << "figures: " << out.string() << "\n";
+} catch (const std::exception& error) {
+  std::cerr << "fashion_vae_ae: " << error.what() << "\n";
+  return 2;
 }

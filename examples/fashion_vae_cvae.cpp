@@ -8,7 +8,7 @@
 
 using namespace elbo;
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const bool quick = argc > 1 && std::string(argv[1]) == "--quick";  // few pictures, one epoch
   const std::filesystem::path out = quick ? "runs/fashion_vae_cvae-quick" : "runs/fashion_vae_cvae";
 
@@ -39,4 +39,7 @@ int main(int argc, char** argv) {
   viz::write_svg(out / "tsne.svg",
                  viz::embedding_chart(panels, test.labels, test.class_names, {.width = 1100, .height = 560}));
   std::cout << "figures: " << out.string() << "\n";
+} catch (const std::exception& error) {
+  std::cerr << "fashion_vae_cvae: " << error.what() << "\n";
+  return 2;
 }

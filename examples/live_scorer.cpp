@@ -49,7 +49,7 @@ class Queue {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const std::filesystem::path folder = argc > 1 ? argv[1] : "runs/live_scorer";
   if (argc < 2)  // for those who have no run yet
     models::train(folder, {.model = {.hidden = {256}, .latent = 10}, .train = {.epochs = 3}},
@@ -86,4 +86,7 @@ int main(int argc, char** argv) {
   for (std::size_t i = 0; i < scores.size(); ++i) other += scores[i] != scores[i % 20];
   std::cout << "scores that are not the first one of their picture: " << other << "\n";
   return other == 0 ? 0 : 1;
+} catch (const std::exception& error) {
+  std::cerr << "live_scorer: " << error.what() << "\n";
+  return 2;
 }

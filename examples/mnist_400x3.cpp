@@ -27,7 +27,7 @@ void check_by_hand() {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const bool quick = argc > 1 && std::string(argv[1]) == "--quick";  // few pictures, one epoch
   const std::filesystem::path out = quick ? "runs/mnist_400x3-quick" : "runs/mnist_400x3";
 
@@ -50,4 +50,7 @@ int main(int argc, char** argv) {
   viz::write_png(out / "interpolation.png", viz::prior_interpolation_figure({{"VAE", vae}}, 12, {.steps = 12}));
   viz::write_png(out / "digits.png", viz::sample_figure({{"CVAE", cvae}}, {.rows = 1, .labels_across = true}));
   std::cout << "figures: " << out.string() << "\n";
+} catch (const std::exception& error) {
+  std::cerr << "mnist_400x3: " << error.what() << "\n";
+  return 2;
 }

@@ -7,7 +7,7 @@
 
 using namespace elbo;
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const bool quick = argc > 1 && std::string(argv[1]) == "--quick";  // few pictures, one epoch
   const std::filesystem::path out = quick ? "runs/mnist_autoencoder-quick" : "runs/mnist_autoencoder";
 
@@ -38,4 +38,7 @@ int main(int argc, char** argv) {
   viz::write_png(out / "random_codes_z2.png",
                  viz::sample_figure({{"z = 2", z2}}, {.rows = 1, .columns = 8, .temperature = 3}));
   std::cout << "figures: " << out.string() << "\n";
+} catch (const std::exception& error) {
+  std::cerr << "mnist_autoencoder: " << error.what() << "\n";
+  return 2;
 }

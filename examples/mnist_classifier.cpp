@@ -22,7 +22,7 @@ double accuracy(nn::Layer& net, datasets::Batches& batches) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const bool quick = argc > 1 && std::string(argv[1]) == "--quick";  // few pictures, one epoch
   datasets::Dataset data = datasets::load("mnist", datasets::Split::train);
   datasets::Dataset test = datasets::load("mnist", datasets::Split::test);
@@ -60,4 +60,7 @@ int main(int argc, char** argv) {
   }
   std::filesystem::create_directories("runs/mnist_classifier");
   save_safetensors("runs/mnist_classifier/model.safetensors", net.state_dict());
+} catch (const std::exception& error) {
+  std::cerr << "mnist_classifier: " << error.what() << "\n";
+  return 2;
 }

@@ -7,7 +7,7 @@
 
 using namespace elbo;
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const bool quick = argc > 1 && std::string(argv[1]) == "--quick";  // few pictures, one epoch
   const std::filesystem::path out = quick ? "runs/mnist_cvae-quick" : "runs/mnist_cvae";
 
@@ -21,4 +21,7 @@ int main(int argc, char** argv) {
   models::print_results(std::cout, {&cvae, 1}, test);
   viz::write_png(out / "digits.png", viz::sample_figure({{"CVAE", *cvae.model}}, {.rows = 2, .labels_across = true}));
   std::cout << "figures: " << out.string() << "\n";
+} catch (const std::exception& error) {
+  std::cerr << "mnist_cvae: " << error.what() << "\n";
+  return 2;
 }

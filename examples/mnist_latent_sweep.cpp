@@ -7,7 +7,7 @@
 
 using namespace elbo;
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const bool quick = argc > 1 && std::string(argv[1]) == "--quick";  // few pictures, one epoch
   const std::filesystem::path out = quick ? "runs/mnist_latent_sweep-quick" : "runs/mnist_latent_sweep";
 
@@ -34,4 +34,7 @@ int main(int argc, char** argv) {
   }
   viz::write_svg(out / "latent_sweep.svg", viz::bar_chart(names, {mse, kl}, "latent dimensions"));
   std::cout << "figures: " << out.string() << "\n";
+} catch (const std::exception& error) {
+  std::cerr << "mnist_latent_sweep: " << error.what() << "\n";
+  return 2;
 }

@@ -8,7 +8,7 @@
 
 using namespace elbo;
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const bool quick = argc > 1 && std::string(argv[1]) == "--quick";  // few pictures, one epoch
   const std::filesystem::path out = quick ? "runs/mnist_vae-quick" : "runs/mnist_vae";
 
@@ -53,4 +53,7 @@ int main(int argc, char** argv) {
                  viz::embedding_chart(panel, test.labels, test.class_names, {.width = 640, .height = 560}));
   viz::write_png(out / "manifold_z2.png", viz::manifold_figure(z2, {.n = 15}));
   std::cout << "figures: " << out.string() << "\n";
+} catch (const std::exception& error) {
+  std::cerr << "mnist_vae: " << error.what() << "\n";
+  return 2;
 }

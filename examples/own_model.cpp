@@ -50,7 +50,7 @@ class SkipVAE : public models::Model {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const bool quick = argc > 1 && std::string(argv[1]) == "--quick";  // few pictures, one epoch
   const std::filesystem::path out = quick ? "runs/own_model-quick" : "runs/own_model";
 
@@ -77,4 +77,7 @@ int main(int argc, char** argv) {
                  viz::reconstruction_figure({{"skip-VAE", model}}, test, viz::first_indices(8), {.errors = true}));
   viz::write_png(out / "traversal.png", viz::traversal_figure(model, test, 0));
   std::cout << "files: " << out.string() << "\n";
+} catch (const std::exception& error) {
+  std::cerr << "own_model: " << error.what() << "\n";
+  return 2;
 }

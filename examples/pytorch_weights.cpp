@@ -25,7 +25,7 @@ struct TorchVAE : nn::Module {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const std::filesystem::path out = "runs/pytorch_weights";
   std::filesystem::create_directories(out);
   manual_seed(0);
@@ -55,4 +55,7 @@ int main(int argc, char** argv) {
     same = same && (before.parameters()[i] == after.parameters()[i]).all().item() == 1;
   std::cout << "written back: " << (same ? "every number is the same" : "NOT the same") << "\n"
             << "files: " << out.string() << "\n";
+} catch (const std::exception& error) {
+  std::cerr << "pytorch_weights: " << error.what() << "\n";
+  return 2;
 }

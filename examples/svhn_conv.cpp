@@ -7,7 +7,7 @@
 
 using namespace elbo;
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const bool quick = argc > 1 && std::string(argv[1]) == "--quick";  // few pictures, one epoch
   const std::filesystem::path out = quick ? "runs/svhn_conv-quick" : "runs/svhn_conv";
 
@@ -33,4 +33,7 @@ int main(int argc, char** argv) {
   for (const models::Trained& one : runs)
     viz::write_png(out / ("traversal_" + one.name + ".png"), viz::traversal_figure(*one.model, test, 0));
   std::cout << "figures: " << out.string() << "\n";
+} catch (const std::exception& error) {
+  std::cerr << "svhn_conv: " << error.what() << "\n";
+  return 2;
 }

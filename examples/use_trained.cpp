@@ -9,7 +9,7 @@
 
 using namespace elbo;
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const std::filesystem::path out = "runs/use_trained", folder = argc > 1 ? argv[1] : out / "vae";
   if (argc < 2)  // for those who have no run yet
     models::train(folder, {.model = {.hidden = {256}, .latent = 10}, .train = {.epochs = 3}},
@@ -44,4 +44,7 @@ int main(int argc, char** argv) {
             << " nats), " << both[1] << " the least (" << high->loss << ")\n";
   viz::write_png(out / "most_and_least_usual.png", viz::class_preview(test, both, {.columns = 2}));
   std::cout << "figures: " << out.string() << "\n";
+} catch (const std::exception& error) {
+  std::cerr << "use_trained: " << error.what() << "\n";
+  return 2;
 }
