@@ -76,6 +76,13 @@ std::vector<Array> checked_pictures(Array pictures, Array labels) {
   return {std::move(pictures), std::move(labels)};
 }
 
+/// Features and labels, where there are any.
+std::vector<Array> arrays_of(const Dataset& data) {
+  std::vector<Array> arrays{data.features};
+  if (!data.labels.empty()) arrays.push_back(data.labels_array());
+  return checked(std::move(arrays));
+}
+
 /// n uniform numbers, the same as kernels::random's.
 void draw_uniform(float* out, std::size_t n, const philox::Source& source) {
   const auto block = [&source](std::size_t number) {
@@ -372,6 +379,8 @@ Batches::Batches(std::vector<Array> arrays, std::span<const std::int64_t> indice
 Batches::Batches(Array pictures, Array labels, std::vector<std::int64_t> indices, BatchOptions options)
     : state_(std::make_unique<State>(checked_pictures(std::move(pictures), std::move(labels)), true, std::move(indices),
                                      std::move(options))) {}
+Batches::Batches(const Dataset& data, BatchOptions options)
+    : state_(std::make_unique<State>(arrays_of(data), data.has_pictures(), std::nullopt, std::move(options))) {}
 Batches::~Batches() = default;
 Batches::Batches(Batches&&) noexcept = default;
 Batches& Batches::operator=(Batches&&) noexcept = default;

@@ -7,6 +7,7 @@
 
 #include "../core/api.h"
 #include "../core/array.h"
+#include "dataset.h"
 #include "transforms.h"
 
 namespace ELBO_API elbo {
@@ -73,6 +74,8 @@ class Batches {
   /// pictures: uint8 [n, ...], float32 in a batch; labels: int64 [n] on the same device, or undefined; all else as
   /// above. Throws DTypeError too.
   Batches(Array pictures, Array labels, std::vector<std::int64_t> indices, BatchOptions options = {});
+  /// All of a dataset, on the CPU: its pictures, else its features as they are, and its labels, where it has them.
+  explicit Batches(const Dataset& data, BatchOptions options = {});
   /// Stops the thread, in the middle of an epoch too.
   ~Batches();
   Batches(Batches&&) noexcept;

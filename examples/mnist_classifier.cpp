@@ -27,10 +27,7 @@ int main(int argc, char** argv) try {
   datasets::Dataset data = datasets::load("mnist", datasets::Split::train);
   datasets::Dataset test = datasets::load("mnist", datasets::Split::test);
   if (quick) data = data.first(4000), test = test.first(500);
-  datasets::Batches batches(data.pictures_array(), data.labels_array(), viz::first_indices(data.size()),
-                            {.batch_size = 64});
-  datasets::Batches test_batches(test.pictures_array(), test.labels_array(), viz::first_indices(test.size()),
-                                 {.batch_size = 500, .shuffle = false});
+  datasets::Batches batches(data, {.batch_size = 64}), test_batches(test, {.batch_size = 500, .shuffle = false});
 
   manual_seed(0);
   nn::Sequential net{nn::Conv2d(1, 16, 3, {.padding = 1}),

@@ -107,6 +107,22 @@ TEST_CASE("batches: an epoch has each picture once, with its own label and bytes
   CHECK_FALSE(batches.next());
 }
 
+TEST_CASE("batches: of a dataset, with all its pictures or rows") {
+  Dataset pictures{.features = make_pictures(23), .labels = make_labels(23).to_vector<std::int64_t>()};
+  Batches of_pictures(pictures, {.batch_size = 10, .seed = 1});
+  Batches expected(pictures.features, pictures.labels_array(), counting(23), {.batch_size = 10, .seed = 1});
+  CHECK(epoch_of(of_pictures, 3) == epoch_of(expected, 3));
+
+  Batches of_rows(Dataset::from(Array::from(std::vector<float>{1, 2, 3, 4}, {2, 2})), {.shuffle = false});
+  of_rows.begin_epoch(0);
+  const std::vector<Array> arrays = of_rows.next()->arrays;
+  REQUIRE(arrays.size() == 1);
+  CHECK(arrays[0].to_vector<float>() == std::vector<float>{1, 2, 3, 4});
+
+  CHECK(error_of<ShapeError>([] { Batches of_nothing(Dataset{}); }) ==
+        "[Batches] expected arrays [n, ...], found one that is not there as array 0");
+}
+
 TEST_CASE("batches: shapes, types and the range of the scaled bytes") {
   const bool background = GENERATE(true, false);
   std::vector<std::uint8_t> bytes = {0, 255, 1, 254};
