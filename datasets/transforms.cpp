@@ -37,8 +37,9 @@ Shape one_each(const Tensor& x, int rank) {
 
 /// The windows of `size` out of x [n, ..., height, width], each from its own row and column, int64 [n, 1, 1].
 Tensor windows(const Tensor& x, const Tensor& top, const Tensor& left, Size2 size) {
-  const std::int64_t n = x.size(0), height = x.size(-2), width = x.size(-1);
-  const std::int64_t planes = x.numel() / (n * height * width), pixels = size.h * size.w;
+  const std::int64_t n = x.size(0), height = x.size(-2), width = x.size(-1), pixels = size.h * size.w;
+  std::int64_t planes = 1;
+  for (int axis = 1; axis < x.dim() - 2; ++axis) planes *= x.size(axis);
   const TensorOptions whole{DType::int64, x.device()};
   const Tensor within = reshape(arange(size.h, whole) * width, {size.h, 1}) + arange(size.w, whole);
   const Tensor first = top * width + left;

@@ -133,6 +133,7 @@ TEST_CASE("transforms: a crop is one of the windows, each of them now and then")
           seen.emplace(top, left);
   CHECK(seen.size() == 8);
   CHECK(all(made(tf::random_crop({3, 4}), x) == x).item() == 1);
+  CHECK(made(tf::random_crop(2), zeros({0, 3, 4, 4})).shape() == Shape{0, 3, 2, 2});
 }
 
 TEST_CASE("transforms: noise has its standard deviation, black or white its mean") {
