@@ -5,18 +5,22 @@
 #include "../core/kernels.h"
 #include "model.h"
 
-/// Internal to models: how pictures that lie as bytes on a model's device come to it.
+/// Internal to models: how pictures that lie on a model's device come to it.
 namespace elbo::models::internal {
 
-/// The pictures at `indices` (int64 [k]) as the model takes them: float32, scaled to its config's pixels.
+/// The pictures at `indices` (int64 [k]) as the model takes them: float32 as they are, bytes scaled to its config's
+/// pixels.
 inline Tensor as_input(const Model& model, const Array& pictures, const Array& indices) {
+  if (pictures.dtype() == DType::float32) return Tensor(kernels::gather(pictures, indices, 0));
+  ELBO_CHECK(pictures.dtype() == DType::uint8, DTypeError, "pictures: expected uint8 or float32, found ",
+             pictures.dtype());
   const auto [low, high] = model.config().pixels;
   return Tensor(kernels::gather_pictures(pictures, indices, (high - low) / 255, low));
 }
 
 /// Calls visit(x, labels) for one batch after the other of the pictures at `indices`, without gradients and in
-/// evaluation mode. `pictures` (uint8) and `labels` (int64, or undefined; for conditional models) lie on the
-/// model's device.
+/// evaluation mode. `pictures` (uint8 or float32) and `labels` (int64, or undefined; for conditional models) lie
+/// on the model's device.
 template <class Visit>
 void for_batches(const Model& model, const Array& pictures, const Array& labels, std::span<const std::int64_t> indices,
                  std::int64_t batch_size, const Visit& visit) {

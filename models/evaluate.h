@@ -33,9 +33,10 @@ struct Evaluation {
                                   ///< (Burda et al. 2016, section 5.1)
 };
 
-/// Losses over the pictures of `pictures` (uint8 [n, channels, height, width]) at `indices`, each counted once whatever
-/// the batches. `labels` (int64 [n]) are for a conditional model; others leave them aside. Both lie on the model's
-/// device, where all is summed, in float64, and read once. Records no gradient and leaves the model's mode as it was.
+/// Losses over the pictures of `pictures` (uint8 [n, channels, height, width], or float32 as the model takes them) at
+/// `indices`, each counted once whatever the batches. Throws DTypeError for another dtype. `labels` (int64 [n]) are for
+/// a conditional model; others leave them aside. Both lie on the model's device, where all is summed, in float64, and
+/// read once. Records no gradient and leaves the model's mode as it was.
 Evaluation evaluate(Model& model, const Array& pictures, const Array& labels, std::span<const std::int64_t> indices,
                     const EvaluateOptions& options = {});
 /// The same over a whole dataset, wherever the model lies.

@@ -1,3 +1,4 @@
+#include <elbo/core/kernels.h>
 #include <elbo/core/safetensors.h>
 #include <elbo/models/evaluate.h>
 #include <elbo/models/objective.h>
@@ -253,6 +254,13 @@ TEST_CASE("an evaluation counts every picture once, whatever the batches") {
   CHECK(parts.mse == Approx(whole.mse).epsilon(1e-6));
   CHECK(parts.active_units == whole.active_units);
   CHECK(whole.losses.loss == Approx(whole.losses.reconstruction + whole.losses.kl));
+  const Array indices = arange(53, {DType::int64}).array();
+  const Array floats = kernels::gather_pictures(data.pictures_array(), indices, 1.0 / 255, 0);
+  Evaluation scaled =
+      evaluate(*model, floats, {}, indices.values<std::int64_t>(), {.codes = Codes::mean, .batch_size = 53});
+  CHECK(scaled.losses.loss == whole.losses.loss);
+  CHECK_THROWS_WITH(evaluate(*model, indices, {}, indices.values<std::int64_t>()),
+                    "pictures: expected uint8 or float32, found int64");
   Evaluation again = evaluate(*model, data, {.seed = 4});
   CHECK(again.losses.loss == evaluate(*model, data, {.seed = 4}).losses.loss);
   CHECK(again.losses.loss != evaluate(*model, data, {.seed = 5}).losses.loss);
