@@ -26,7 +26,7 @@ std::vector<double> values_of(const TraverseArgs& args) {
   if (!args.values.empty()) return args.values;
   ELBO_CHECK(std::isfinite(args.low) && std::isfinite(args.high) && args.low < args.high, ValueError,
              "expected --low below --high, found ", csv_number(args.low), " and ", csv_number(args.high));
-  return models::linspace(args.low, args.high, args.steps);
+  return models::evenly_spaced(args.low, args.high, args.steps);
 }
 
 std::string joined(const std::vector<std::int64_t>& numbers) {

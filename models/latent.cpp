@@ -118,7 +118,7 @@ Tensor interpolate_codes(const Tensor& from, const Tensor& to, std::int64_t step
   NoGradGuard no_grad;
   std::int64_t rows = from.shape()[0], latent = from.shape()[1];
   std::vector<float> weights;
-  for (double w : linspace(0, 1, steps)) weights.push_back(static_cast<float>(w));
+  for (double w : evenly_spaced(0, 1, steps)) weights.push_back(static_cast<float>(w));
   Tensor w(Array::from(weights, {1, steps, 1}, from.device()));
   Tensor a = reshape(from, {rows, 1, latent}), b = reshape(to, {rows, 1, latent});
   return reshape(a * (1 - w) + b * w, {rows * steps, latent});
@@ -147,8 +147,8 @@ std::vector<std::int64_t> evenly_spaced(std::int64_t n, std::int64_t count) {
   return out;
 }
 
-std::vector<double> linspace(double low, double high, std::int64_t count) {
-  ELBO_CHECK(count >= 2, ValueError, "[linspace] expected at least 2 numbers, found ", count);
+std::vector<double> evenly_spaced(double low, double high, std::int64_t count) {
+  ELBO_CHECK(count >= 2, ValueError, "[evenly_spaced] expected at least 2 numbers, found ", count);
   std::vector<double> out;
   for (std::int64_t i = 0; i < count; ++i) {
     double t = static_cast<double>(i) / static_cast<double>(count - 1);
@@ -158,7 +158,7 @@ std::vector<double> linspace(double low, double high, std::int64_t count) {
 }
 
 Tensor manifold_codes(std::int64_t n, double low, double high, Device device) {
-  std::vector<double> steps = linspace(low, high, n);
+  std::vector<double> steps = evenly_spaced(low, high, n);
   std::vector<float> codes;
   for (auto y = steps.rbegin(); y != steps.rend(); ++y)
     for (double x : steps) codes.insert(codes.end(), {static_cast<float>(x), static_cast<float>(*y)});

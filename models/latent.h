@@ -52,7 +52,7 @@ Tensor traverse_codes(const Tensor& z, std::span<const std::int64_t> dims, std::
 /// `count` of `n` numbers from 0 to n - 1, evenly spaced, the first and the last among them; all where count >= n.
 std::vector<std::int64_t> evenly_spaced(std::int64_t n, std::int64_t count);
 /// `count` numbers from `low` to `high`, both among them. Throws ValueError for count below 2.
-std::vector<double> linspace(double low, double high, std::int64_t count);
+std::vector<double> evenly_spaced(double low, double high, std::int64_t count);
 
 /// A square grid of 2-D codes [n * n, 2], row by row: the first dimension grows to the right, the second upwards, both
 /// from `low` to `high`.

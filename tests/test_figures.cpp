@@ -382,7 +382,7 @@ TEST_CASE("labels of values tell them apart", "[figures]") {
   CHECK(value_labels({-3, -7.0 / 3, -1.0 / 3, 1.0 / 3}) == Labels{"-3", "-2.33", "-0.33", "0.33"});
   CHECK(value_labels({-0.0, 0.25}) == Labels{"0", "0.25"});
   CHECK(value_labels({0.001, 0.002, 0.004}) == Labels{"0.001", "0.002", "0.004"});
-  CHECK(value_labels(models::linspace(0, 0.01, 4)) == Labels{"0", "0.00333", "0.00667", "0.01"});
+  CHECK(value_labels(models::evenly_spaced(0, 0.01, 4)) == Labels{"0", "0.00333", "0.00667", "0.01"});
   CHECK(value_labels({0.1, 0.12345678}) == Labels{"0.1", "0.1235"});
   CHECK(value_labels({1000000.5, 1000001}) == Labels{"1000000.5", "1000001"});
   CHECK(value_labels({1e-9, 1}) == Labels{"1e-09", "1"});

@@ -114,7 +114,7 @@ TEST_CASE("traversals move one dimension at a time") {
                     "latent dimension 3 does not exist: the model has 3, counted from 0");
   CHECK(evenly_spaced(128, 10) == std::vector<std::int64_t>{0, 14, 28, 42, 56, 70, 84, 98, 112, 127});
   CHECK(evenly_spaced(3, 10) == std::vector<std::int64_t>{0, 1, 2});
-  CHECK(models::linspace(-3, 3, 4) == std::vector<double>{-3, -1, 1, 3});
+  CHECK(models::evenly_spaced(-3, 3, 4) == std::vector<double>{-3, -1, 1, 3});
 }
 
 TEST_CASE("a manifold's first dimension grows to the right, its second upwards") {

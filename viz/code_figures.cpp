@@ -146,7 +146,7 @@ Sheet traversal_sheet(models::Model& model, const Tensor& z, std::optional<std::
   std::vector<std::int64_t> dims = options.dims;
   std::vector<double> values = options.values;
   if (dims.empty()) dims = models::evenly_spaced(model.config().latent, 10);
-  if (values.empty()) values = models::linspace(-3, 3, 10);
+  if (values.empty()) values = models::evenly_spaced(-3, 3, 10);
   auto rows = static_cast<std::int64_t>(dims.size()), columns = static_cast<std::int64_t>(values.size());
   Sheet sheet{.title = options.title,
               .scale = detail::checked_scale(options.scale, rows, columns, model.config().picture)};

@@ -117,7 +117,7 @@ std::string traversals_section(const std::vector<Reported>& runs) {
     const datasets::Dataset* pictures = run.pictures();
     if (run.fitted) {
       const double reach = reach_of(*run.fitted);
-      options.values = models::linspace(-reach, reach, 10);
+      options.values = models::evenly_spaced(-reach, reach, 10);
       caption += " over three times the widest spread of the codes";
     }
     if (!pictures && model_of(run).is_conditional()) options.label = 0;
