@@ -10,3 +10,4 @@
 #include "core/optimizer_math.h"
 #include "core/philox.h"
 #include "core/scalar_math.h"
+#include "core/special_math.h"

@@ -2,7 +2,7 @@
 #include <cstdint>
 
 #include "api.h"
-#include "scalar_math.h"
+#include "special_math.h"
 
 /// Every elementwise op, written once. A functor is a plain struct template over the element type whose members, if
 /// any, are the op's scalar parameters. `operator()` is the value and `grad` the derivative times the incoming
@@ -126,6 +126,56 @@ struct Gelu {
   }
 };
 
+/// -1, 0 or 1; NaN gives 0, as in PyTorch.
+template <class T>
+struct Sign {
+  ELBO_FN T operator()(T x) const { return (x > T(0) ? T(1) : T(0)) - (x < T(0) ? T(1) : T(0)); }
+  ELBO_FN T grad(T, T, T) const { return T(0); }
+};
+
+/// To the nearest integer, of two the even one.
+template <class T>
+struct Round {
+  ELBO_FN T operator()(T x) const { return math::round(x); }
+  ELBO_FN T grad(T, T, T) const { return T(0); }
+};
+
+template <class T>
+struct Floor {
+  ELBO_FN T operator()(T x) const { return math::floor(x); }
+  ELBO_FN T grad(T, T, T) const { return T(0); }
+};
+
+template <class T>
+struct Ceil {
+  ELBO_FN T operator()(T x) const { return math::ceil(x); }
+  ELBO_FN T grad(T, T, T) const { return T(0); }
+};
+
+template <class T>
+struct Trunc {
+  ELBO_FN T operator()(T x) const { return math::trunc(x); }
+  ELBO_FN T grad(T, T, T) const { return T(0); }
+};
+
+template <class T>
+struct Expm1 {
+  ELBO_FN T operator()(T x) const { return math::expm1(x); }
+  ELBO_FN T grad(T x, T, T g) const { return g * math::exp(x); }
+};
+
+template <class T>
+struct Erf {
+  ELBO_FN T operator()(T x) const { return math::erf(x); }
+  ELBO_FN T grad(T x, T, T g) const { return g * math::erf_slope(x); }
+};
+
+template <class T>
+struct Lgamma {
+  ELBO_FN T operator()(T x) const { return math::lgamma(x); }
+  ELBO_FN T grad(T x, T, T g) const { return g * math::digamma(x); }
+};
+
 // ---- one operand and parameters ------------------------------------------------------------------------------------
 
 template <class T>
@@ -150,7 +200,7 @@ struct DivScalar {
   ELBO_FN T grad(T, T, T g) const { return g / c; }
 };
 
-/// x to a constant power. The platform's `pow`: accurate within a bound, not bit-identical between devices.
+/// x to a constant power.
 template <class T>
 struct Pow {
   double exponent;  // in full, so that one less is rounded once
@@ -242,6 +292,14 @@ struct Minimum {
   }
   ELBO_FN T grad_a(T a, T b, T g) const { return a > b ? T(0) : (a == b ? T(0.5) * g : g); }
   ELBO_FN T grad_b(T a, T b, T g) const { return b > a ? T(0) : (a == b ? T(0.5) * g : g); }
+};
+
+/// a to the power b. The derivatives are 0 where PyTorch has it so: for a where b is 0, for b where a is 0 and b >= 0.
+template <class T>
+struct Power {
+  ELBO_FN T operator()(T a, T b) const { return math::pow(a, b); }
+  ELBO_FN T grad_a(T a, T b, T g) const { return b == T(0) ? T(0) : g * (b * math::pow(a, b - T(1))); }
+  ELBO_FN T grad_b(T a, T b, T g) const { return a == T(0) && b >= T(0) ? T(0) : g * (math::pow(a, b) * math::log(a)); }
 };
 
 /// (a - b)^2, the element of mse_loss.
@@ -381,7 +439,15 @@ F make_functor(double p0, double p1) {
   X(tanh, Tanh, x, -4, 4)         \
   X(softplus, Softplus, x, -8, 8) \
   X(silu, Silu, x, -8, 8)         \
-  X(gelu, Gelu, x, -5, 5)
+  X(gelu, Gelu, x, -5, 5)         \
+  X(sign, Sign, none, -3, 3)      \
+  X(round, Round, none, -3, 3)    \
+  X(floor, Floor, none, -3, 3)    \
+  X(ceil, Ceil, none, -3, 3)      \
+  X(trunc, Trunc, none, -3, 3)    \
+  X(expm1, Expm1, x, -5, 5)       \
+  X(erf, Erf, x, -3, 3)           \
+  X(lgamma, Lgamma, x, 0.2, 9)
 
 // With one parameter, then with two: the last columns are the values that the tests use.
 #define ELBO_UNARY_OPS_1(X)                   \
@@ -400,7 +466,8 @@ F make_functor(double p0, double p1) {
   X(mul, Mul, -3, 3, -3, 3)         \
   X(div, Div, -3, 3, 0.5, 4)        \
   X(maximum, Maximum, -3, 3, -3, 3) \
-  X(minimum, Minimum, -3, 3, -3, 3)
+  X(minimum, Minimum, -3, 3, -3, 3) \
+  X(pow, Power, 0.2, 4, -2, 3)
 
 // Elements of the losses; the ops with their reductions are in ops/losses.cpp.
 #define ELBO_LOSS_OPS(X)                                 \

@@ -177,6 +177,21 @@ ELBO_HD inline const T* operand(const IndexArgs& a, int place) {
   return static_cast<const T*>(a.in[place]);
 }
 
+/// fn(T{}) with the element type of an operand that is not the output's.
+template <class Fn>
+ELBO_HD inline void with_type(std::int64_t dtype, const Fn& fn) {
+  switch (static_cast<DType>(dtype)) {
+    case DType::float32:
+      return fn(float{});
+    case DType::float64:
+      return fn(double{});
+    case DType::uint8:
+      return fn(std::uint8_t{});
+    case DType::int64:
+      return fn(std::int64_t{});
+  }
+}
+
 /// out [rows, 1, classes] = 1 where k is labels[i] (int64), else 0.
 template <class T>
 struct OneHot {
@@ -234,6 +249,82 @@ struct Cumsum {
   }
 };
 
+/// The best places of a column, in a heap whose root is the worst of them.
+template <class T>
+struct TopHeap {
+  const T* x;
+  std::int64_t* heap;
+  std::int64_t step;  ///< from an element of either to the next
+  bool largest;
+
+  /// Whether element i comes before element j: NaN is larger than all, and of equal ones the first comes first.
+  ELBO_HD bool before(std::int64_t i, std::int64_t j) const {
+    const T a = x[i * step], b = x[j * step];
+    if (a < b || a > b) return (a > b) == largest;
+    if ((a != a) != (b != b)) return (a != a) == largest;
+    return i < j;
+  }
+  ELBO_HD void put(std::int64_t at, std::int64_t place) const { heap[at * step] = place; }
+  ELBO_HD std::int64_t get(std::int64_t at) const { return heap[at * step]; }
+  /// Puts `place` where `at` is, or below, in a heap of `size`.
+  ELBO_HD void sink(std::int64_t place, std::int64_t at, std::int64_t size) const {
+    for (std::int64_t child = 2 * at + 1; child < size; child = 2 * at + 1) {
+      if (child + 1 < size && before(get(child), get(child + 1))) ++child;
+      if (before(get(child), place)) break;
+      put(at, get(child));
+      at = child;
+    }
+    put(at, place);
+  }
+  /// The k best of n, the best one first.
+  ELBO_HD void sort(std::int64_t n, std::int64_t k) const {
+    for (std::int64_t i = 0; i < k; ++i) put(i, i);
+    for (std::int64_t i = k / 2; i-- > 0;) sink(get(i), i, k);
+    for (std::int64_t i = k; i < n; ++i)
+      if (before(i, get(0))) sink(i, 0, k);
+    for (std::int64_t end = k - 1; end > 0; --end) {
+      const std::int64_t last = get(end);
+      put(end, get(0));
+      sink(last, 0, end);
+    }
+  }
+};
+
+/// out [outer, k, inner] = the places of the k largest or smallest elements of x [outer, n, inner], any dtype, in
+/// order. An item is a column [outer, 1, inner]; k > 0. Numbers: n, k, whether the largest, x's dtype.
+template <class T>
+struct TopPlaces {
+  template <class Check>
+  ELBO_HD void operator()(const Item& item, T* out, const IndexArgs& a, const Check&) const {
+    const std::int64_t n = a.numbers[0], k = a.numbers[1], inner = a.items[2];
+    with_type(a.numbers[3], [&](auto type) {
+      const auto* x = operand<decltype(type)>(a, 0) + item.i * n * inner + item.k;
+      const TopHeap<decltype(type)> heap{x, out + item.i * k * inner + item.k, inner, a.numbers[2] != 0};
+      heap.sort(n, k);
+    });
+  }
+};
+
+/// out [rows, 1, m] = the first place in a row of sums (float64) [rows, n], which do not fall, that reaches a mark
+/// [rows, m]; the last place if none does. Operands: sums, marks. Numbers: n.
+template <class T>
+struct Reaching {
+  template <class Check>
+  ELBO_HD void operator()(const Item& item, T* out, const IndexArgs& a, const Check&) const {
+    const double* sums = operand<double>(a, 0) + item.i * a.numbers[0];
+    const double mark = operand<double>(a, 1)[item.number];
+    std::int64_t low = 0, high = a.numbers[0] - 1;
+    while (low < high) {
+      const std::int64_t middle = low + (high - low) / 2;
+      if (sums[middle] < mark)
+        low = middle + 1;
+      else
+        high = middle;
+    }
+    out[item.number] = low;
+  }
+};
+
 // Windows over pictures: x [planes, h, w], out [planes, out_h, out_w].
 
 struct Range {
@@ -281,19 +372,32 @@ struct MaxPool2d {
   }
 };
 
-/// An item is a pixel of x. Operands: the gradient of the output, x.
+/// The pixels of x, of any floating dtype, whose values MaxPool2d gives. Number 10: x's dtype.
+template <class T>
+struct MaxPool2dPlaces {
+  template <class Check>
+  ELBO_HD void operator()(const Item& item, T* out, const IndexArgs& a, const Check&) const {
+    const PooledSide h(a.numbers), w(a.numbers + 5);
+    with_type(a.numbers[10], [&](auto type) {
+      const auto* plane = operand<decltype(type)>(a, 0) + item.i * h.size * w.size;
+      out[item.number] = pooled_maximum(plane, h, w, item.j, item.k);
+    });
+  }
+};
+
+/// An item is a pixel of x. Operands: the gradient of the output, MaxPool2dPlaces.
 template <class T>
 struct MaxPool2dGrad {
   template <class Check>
   ELBO_HD void operator()(const Item& item, T* gx, const IndexArgs& a, const Check&) const {
     const PooledSide h(a.numbers), w(a.numbers + 5);
     const T* g = operand<T>(a, 0) + item.i * h.out * w.out;
-    const T* plane = operand<T>(a, 1) + item.i * h.size * w.size;
+    const std::int64_t* places = operand<std::int64_t>(a, 1) + item.i * h.out * w.out;
     const Range lines = h.covering(item.j), columns = w.covering(item.k);
     T sum = T(0);
     for (std::int64_t i = lines.first; i < lines.last; ++i)
       for (std::int64_t j = columns.first; j < columns.last; ++j)
-        if (pooled_maximum(plane, h, w, i, j) == item.j * w.size + item.k) sum += g[i * w.out + j];
+        if (places[i * w.out + j] == item.j * w.size + item.k) sum += g[i * w.out + j];
     gx[item.number] = sum;
   }
 };
@@ -426,13 +530,16 @@ struct UpsampleBilinear2dGrad {
 }  // namespace index
 }  // namespace
 
-// X(name, Functor, types): `types` are those of the output, floating or any.
+// X(name, Functor, types): `types` are those of the output: floating, any, or places, which are int64.
 #define ELBO_INDEX_OPS(X)                                     \
   X(one_hot, OneHot, floating)                                \
   X(gather_along, GatherAlong, any)                           \
   X(scatter_add_along, ScatterAddAlong, any)                  \
   X(cumsum, Cumsum, floating)                                 \
+  X(top_places, TopPlaces, places)                            \
+  X(reaching, Reaching, places)                               \
   X(max_pool2d, MaxPool2d, floating)                          \
+  X(max_pool2d_places, MaxPool2dPlaces, places)               \
   X(max_pool2d_grad, MaxPool2dGrad, floating)                 \
   X(avg_pool2d, AvgPool2d, floating)                          \
   X(avg_pool2d_grad, AvgPool2dGrad, floating)                 \

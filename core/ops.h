@@ -40,17 +40,32 @@ Tensor softplus(const Tensor& x);
 Tensor silu(const Tensor& x);
 /// x Phi(x), with the normal distribution function itself, not its tanh approximation.
 Tensor gelu(const Tensor& x);
+/// -1, 0 or 1, and 0 for NaN, as in PyTorch. Its derivative is 0, as are those of the four below.
+Tensor sign(const Tensor& x);
+/// To the nearest integer, of two the even one; down, up, and towards 0.
+Tensor round(const Tensor& x);
+Tensor floor(const Tensor& x);
+Tensor ceil(const Tensor& x);
+Tensor trunc(const Tensor& x);
+/// exp(x) - 1, exact for small x.
+Tensor expm1(const Tensor& x);
+/// The error function.
+Tensor erf(const Tensor& x);
+/// log|Gamma(x)|.
+Tensor lgamma(const Tensor& x);
+/// log(sigmoid(x)), without overflow.
+Tensor log_sigmoid(const Tensor& x);
 Tensor add_scalar(const Tensor& x, double c);
 Tensor mul_scalar(const Tensor& x, double c);
 Tensor div_scalar(const Tensor& x, double c);
-/// x to a constant power.
+/// x to a constant power. The derivative at 0 of the power 0 is 0.
 Tensor pow(const Tensor& x, double exponent);
 Tensor leaky_relu(const Tensor& x, double negative_slope = 0.01);
 Tensor elu(const Tensor& x, double alpha = 1.0);
 /// min(max(x, lo), hi), either of which may be left out: `clamp(x, 0, {})`. The gradient passes where lo <= x <= hi.
 Tensor clamp(const Tensor& x, std::optional<double> lo, std::optional<double> hi);
 
-// ---- elementwise, operands broadcast by NumPy's rules; all but div of integers too
+// ---- elementwise, operands broadcast by NumPy's rules; all but div and pow of integers too
 Tensor add(const Operand& a, const Operand& b);
 Tensor sub(const Operand& a, const Operand& b);
 Tensor mul(const Operand& a, const Operand& b);
@@ -58,6 +73,9 @@ Tensor div(const Operand& a, const Operand& b);
 /// The larger of two; equal operands share the gradient equally.
 Tensor maximum(const Operand& a, const Operand& b);
 Tensor minimum(const Operand& a, const Operand& b);
+/// base to the power exponent, NaN for a negative base beside a fraction. Where base is 0 and exponent at least 0 the
+/// exponent's derivative is 0.
+Tensor pow(const Operand& base, const Operand& exponent);
 /// condition (uint8) ? a : b, of any dtype; of two numbers, float32. No gradient for the condition.
 Tensor where(const Tensor& condition, const Operand& a, const Operand& b);
 
@@ -231,6 +249,13 @@ Tensor gather(const Tensor& x, int axis, const Tensor& indices);
 Tensor scatter_add(const Tensor& x, int axis, const Tensor& indices, const Tensor& source);
 /// The sums of the elements up to each one along `axis`.
 Tensor cumsum(const Tensor& x, int axis);
+struct TopK {
+  Tensor values = {}, indices = {};
+};
+/// The k largest elements along `axis`, or the smallest, in order, and their places (int64); of equal ones the first
+/// comes first, and NaN is larger than all. Any dtype; the gradient goes to the elements that were taken. Throws
+/// ValueError unless 0 <= k <= the axis's size.
+TopK topk(const Tensor& x, std::int64_t k, int axis = -1, bool largest = true);
 /// The elements in reverse order along `axes`, or along all for an empty list. Any dtype.
 Tensor flip(const Tensor& x, const Axes& axes);
 
@@ -272,6 +297,11 @@ Tensor randperm(std::int64_t n, Device device = cpu, Generator* generator = null
 Tensor bernoulli(double p, const Shape& shape, TensorOptions options = {}, Generator* generator = nullptr);
 /// 1 with probability probs[i], else 0; probs in [0, 1]. Without gradient.
 Tensor bernoulli(const Tensor& probs, Generator* generator = nullptr);
+/// `count` places (int64) of each row of `weights` [C] or [N, C], drawn with probabilities proportional to them;
+/// without replacement one after the other, so that none comes twice. Throws ValueError for a weight below 0, above
+/// 2^1000 or NaN, for weights that are all 0, and without replacement for a count beyond the number of those above 0;
+/// on a GPU the next call that waits for it does. Without gradient.
+Tensor multinomial(const Tensor& weights, std::int64_t count, bool replacement = false, Generator* generator = nullptr);
 /// In training, zeroes elements with probability p and divides the others by 1 - p (Srivastava et al. 2014); otherwise
 /// x itself. 0 <= p < 1.
 Tensor dropout(const Tensor& x, double p, bool training = true, Generator* generator = nullptr);

@@ -2,8 +2,8 @@
 
 /// The functions that elementwise ops are made of. For float32 each is written once, in the same operations on every
 /// device: the compiler vectorises it on the CPU and CUDA computes the same bits (no contraction: -ffp-contract=off,
-/// --fmad=false). The error is at most 2 ulp over the range in use; tests/test_scalar_math.cpp measures it. float64 and
-/// `pow` are the platform's.
+/// --fmad=false). The error is at most 2 ulp over the range in use; tests/test_scalar_math.cpp measures it. float64 is
+/// the platform's.
 ///
 /// To stay vectorisable a function has no branch and no call: only selects, both sides of which are always computed.
 /// `math::fma` is one rounding where the processor has it and two elsewhere, so its users may differ in the last bit
@@ -63,6 +63,7 @@ ELBO_HD inline double abs(double x) { return ELBO_PLATFORM(fabs)(x); }
 ELBO_HD inline float copysign(float x, float s) {
   return from_bits((bits_of(x) & 0x7fffffffu) | (bits_of(s) & 0x80000000u));
 }
+ELBO_HD inline double copysign(double x, double s) { return ELBO_PLATFORM(copysign)(x, s); }
 
 // Adding this rounds a float below 2^22 to an integer, which then stands in the low bits.
 constexpr float round_float = 12582912.0f;           // 1.5 * 2^23
@@ -108,6 +109,33 @@ ELBO_HD inline float log_sum(LogParts p) {
   const float tail = ((low + high * (m2 * m2)) * m - 0.5f) * m2;
   // log(2) in two parts, the first with 15 bits: p.k times it is exact.
   return p.k * 0.693145752f + (m + (p.k * 1.42860677e-6f + tail));
+}
+
+// ---- whole numbers, exactly -----------------------------------------------------------------------------------------
+
+/// The nearest integer, of two the even one. From 2^23 on (2^52) floating-point numbers are integers, and a sum is
+/// rounded to one.
+ELBO_HD inline float round(float x) {
+  const float big = copysign(8388608.0f, x);  // 2^23
+  return abs(x) < 8388608.0f ? copysign((x + big) - big, x) : x;
+}
+ELBO_HD inline double round(double x) {
+  const double big = copysign(4503599627370496.0, x);  // 2^52
+  return abs(x) < 4503599627370496.0 ? copysign((x + big) - big, x) : x;
+}
+template <class T>
+ELBO_HD inline T floor(T x) {
+  const T y = round(x);
+  return y > x ? y - T(1) : y;
+}
+template <class T>
+ELBO_HD inline T ceil(T x) {
+  return -floor(-x);
+}
+/// Towards 0.
+template <class T>
+ELBO_HD inline T trunc(T x) {
+  return copysign(floor(abs(x)), x);
 }
 
 // ---- exponentials and logarithms -----------------------------------------------------------------------------------
@@ -242,23 +270,23 @@ ELBO_HD inline float tanh(float x) {
   return a < 0.625f ? (x == 0.0f ? x : small) : (x == x ? large : x);
 }
 
+/// exp(x) for -157 <= x <= 0 in float64, with a relative error of 2^-25.
+ELBO_HD inline double wide_exp(double x) {
+  const float shifted = fma(static_cast<float>(x), 1.44269504f, round_float);
+  const float r = static_cast<float>(x - static_cast<double>(shifted - round_float) * 0.69314718055994531);
+  const float power = from_bits((bits_of(shifted) - bits_of(round_float) + (127u + 100u)) << 23);  // of 2, times 2^100
+  return (1.0 + static_cast<double>(fma(r * r, exp_quotient(r), r))) * (static_cast<double>(power) * 0x1p-100);
+}
+
 /// What gelu is made of: the standard normal distribution at |x|. `at` is |x|, or a number so large that the tail
 /// behind it is 0 in x's dtype, so that infinity gives no NaN; NaN stays NaN.
 struct NormalParts {
   double at, tail, density;  // P(Z > at), and the density there
 };
-/// In float64, which holds the square of x without rounding: an error in the exponent would grow with it. The tail is
-/// exp(-x^2 / 2) M(x), M a polynomial in 1 / (1 + 0.3 x) with a relative error of 2^-28.
-ELBO_HD inline NormalParts normal_parts(float x) {
-  const float a = abs(x);
-  const double at = a > 16.0f ? 16.0f : a;
-  const double exponent = -0.5 * at * at;
-  const float shifted = fma(static_cast<float>(exponent), 1.44269504f, round_float);
-  const float r = static_cast<float>(exponent - static_cast<double>(shifted - round_float) * 0.69314718055994531);
-  const float power = from_bits((bits_of(shifted) - bits_of(round_float) + (127u + 100u)) << 23);  // of 2, times 2^100
-  const double e =
-      (1.0 + static_cast<double>(fma(r * r, exp_quotient(r), r))) * (static_cast<double>(power) * 0x1p-100);
-  const double t = 1.0 / (1.0 + 0.3 * at);
+/// Of `at` in [0, 16], in float64, which holds the square of a float without rounding: an error in the exponent would
+/// grow with it. The tail is exp(-at^2 / 2) M(at), M a polynomial in 1 / (1 + 0.3 at) with a relative error of 2^-28.
+ELBO_HD inline NormalParts normal_parts_at(double at) {
+  const double e = wide_exp(-0.5 * at * at), t = 1.0 / (1.0 + 0.3 * at);
   double m = -0.020416568971048813 * t + 0.11122731837165825;
   m = m * t - 0.22512241633876588;
   m = m * t + 0.18723221887757123;
@@ -271,6 +299,29 @@ ELBO_HD inline NormalParts normal_parts(float x) {
   m = m * t + 2.1924512640227829e-7;
   return {at, m * e, 0.39894228040143267794 * e};
 }
+ELBO_HD inline NormalParts normal_parts(float x) {
+  const float a = abs(x);
+  return normal_parts_at(a > 16.0f ? 16.0f : a);
+}
+
+/// The error function is 1 less both tails beyond sqrt(2) |x|; near 0, where that cancels, x (1 + a polynomial in x^2).
+ELBO_HD inline NormalParts erf_parts(float x) {
+  const double at = 1.4142135623730950488 * static_cast<double>(abs(x));
+  return normal_parts_at(at > 16.0 ? 16.0 : at);
+}
+ELBO_HD inline float erf(float x) {
+  const float s = x * x;
+  float p = fma(7.8758750626e-5f, s, -0.00080168642871f);  // erf(x) / x - 1
+  p = fma(p, s, 0.0051890874234f);
+  p = fma(p, s, -0.026854212010f);
+  p = fma(p, s, 0.11283594715f);
+  p = fma(p, s, -0.37612626667f);
+  p = fma(p, s, 0.12837916585f);
+  const float near = fma(p, x, x), far = copysign(static_cast<float>(1.0 - 2.0 * erf_parts(x).tail), x);
+  return abs(x) < 1.0f ? near : (x == x ? far : x);
+}
+/// Its derivative, 2 / sqrt(pi) exp(-x^2).
+ELBO_HD inline float erf_slope(float x) { return static_cast<float>(2.8284271247461900976 * erf_parts(x).density); }
 
 // ---- trigonometry --------------------------------------------------------------------------------------------------
 
@@ -365,10 +416,9 @@ ELBO_HD inline float cos2pi(float u) {
   return negate_if(((quadrant + 1) & 2) != 0, y);
 }
 
-// ---- roots, powers, and float64: the platform's --------------------------------------------------------------------
+// ---- roots, and float64: the platform's ----------------------------------------------------------------------------
 
 ELBO_HD inline float sqrt(float x) { return ELBO_PLATFORM(sqrtf)(x); }
-ELBO_HD inline float pow(float x, float y) { return ELBO_PLATFORM(powf)(x, y); }
 
 ELBO_HD inline double sqrt(double x) { return ELBO_PLATFORM(sqrt)(x); }
 ELBO_HD inline double pow(double x, double y) { return ELBO_PLATFORM(pow)(x, y); }
@@ -407,6 +457,8 @@ ELBO_HD inline NormalParts normal_parts(double x) {
   const double a = abs(x), at = a > 40.0 ? 40.0 : a;
   return {at, 0.5 * ELBO_PLATFORM(erfc)(at * 0.70710678118654752440), 0.39894228040143267794 * exp(-0.5 * at * at)};
 }
+ELBO_HD inline double erf(double x) { return ELBO_PLATFORM(erf)(x); }
+ELBO_HD inline double erf_slope(double x) { return 1.1283791670955126 * exp(-x * x); }
 ELBO_HD inline double sin2pi(double u) { return ELBO_PLATFORM(sin)(6.283185307179586477 * u); }
 ELBO_HD inline double cos2pi(double u) { return ELBO_PLATFORM(cos)(6.283185307179586477 * u); }
 

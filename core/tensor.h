@@ -19,7 +19,9 @@ struct Node;
 struct InPlace;
 }  // namespace detail
 
+class Generator;
 class Operand;
+struct TopK;
 class TensorIndex;
 
 /// An array that remembers how it was computed, so that `backward()` can tell the gradient of a scalar with respect to
@@ -133,7 +135,19 @@ class Tensor {
   Tensor relu() const;
   Tensor sigmoid() const;
   Tensor tanh() const;
+  Tensor sign() const;
+  Tensor round() const;
+  Tensor floor() const;
+  Tensor ceil() const;
+  Tensor trunc() const;
+  Tensor expm1() const;
+  Tensor log1p() const;
+  Tensor sin() const;
+  Tensor cos() const;
+  Tensor erf() const;
+  Tensor lgamma() const;
   Tensor pow(double exponent) const;
+  Tensor pow(const Operand& exponent) const;
   Tensor clamp(std::optional<double> lo, std::optional<double> hi) const;
   Tensor sum(const Axes& axes = {}, bool keepdim = false) const;
   Tensor mean(const Axes& axes = {}, bool keepdim = false) const;
@@ -142,6 +156,8 @@ class Tensor {
   Tensor norm(double p = 2, const Axes& axes = {}, bool keepdim = false) const;
   Tensor max(const Axes& axes = {}, bool keepdim = false) const;
   Tensor min(const Axes& axes = {}, bool keepdim = false) const;
+  Tensor multinomial(std::int64_t count, bool replacement = false, Generator* generator = nullptr) const;
+  TopK topk(std::int64_t k, int axis = -1, bool largest = true) const;
   Tensor argmax(int axis, bool keepdim = false) const;
   Tensor argmin(int axis, bool keepdim = false) const;
   Tensor all(const Axes& axes = {}, bool keepdim = false) const;

@@ -41,6 +41,10 @@ template <template <class> class Kernel>
 void any_index(const Context& context, View out, const IndexArgs& args) {
   for_any(out.dtype, [&]<class T>(T) { run_items<T, Kernel>(context, out, args); });
 }
+template <template <class> class Kernel>
+void places_index(const Context& context, View out, const IndexArgs& args) {
+  run_items<int64_t, Kernel>(context, out, args);
+}
 
 }  // namespace
 

@@ -99,6 +99,8 @@ std::pair<const std::string, Op> row(const char* name, F f) {
 }
 
 void add_elementwise(std::map<std::string, Op>& t) {
+  t.insert(
+      row("pow", [](const Call& c) { return c.x.size() > 1 ? elbo::pow(c.x[0], c.x[1]) : elbo::pow(c.x[0], c.p[0]); }));
 #define ELBO_ONE(op, ...) t.insert(row(#op, [](const Call& c) { return elbo::op(c.x[0]); }));
 #define ELBO_ONE_1(op, ...) t.insert(row(#op, [](const Call& c) { return elbo::op(c.x[0], c.p[0]); }));
 #define ELBO_TWO(op, ...) t.insert(row(#op, [](const Call& c) { return elbo::op(c.x[0], c.x[1]); }));
@@ -107,6 +109,7 @@ void add_elementwise(std::map<std::string, Op>& t) {
   ELBO_BINARY_OPS(ELBO_TWO)
   ELBO_COMPARE_OPS(ELBO_TWO)
   t.insert(row("clamp", clamp));
+  t.insert(row("log_sigmoid", [](const Call& c) { return elbo::log_sigmoid(c.x[0]); }));
   t.insert(row("logical_not", [](const Call& c) { return elbo::logical_not(c.x[0]); }));
   t.insert(row("isnan", [](const Call& c) { return elbo::isnan(c.x[0]); }));
   t.insert(row("isfinite", [](const Call& c) { return elbo::isfinite(c.x[0]); }));
@@ -183,6 +186,10 @@ void add_shape_ops(std::map<std::string, Op>& t) {
   }));
   t.insert(row("concatenate", [](const Call& c) { return elbo::concatenate(c.x, axis(c)); }));
   t.insert(row("stack", [](const Call& c) { return elbo::stack(c.x, axis(c)); }));
+  t.emplace("topk", [](const Call& c) {
+    const elbo::TopK top = elbo::topk(c.x[0], sizes(c)[0], axis(c, 1), c.p[2] != 0);
+    return Results{top.values, top.indices};
+  });
   t.emplace("split", [](const Call& c) {
     return c.p[1] == 0 ? elbo::split(c.x[0], sizes(c, 2)[0], axis(c)) : elbo::split(c.x[0], sizes(c, 2), axis(c));
   });

@@ -36,6 +36,14 @@ const std::map<std::string, Formula1>& unary_formulas() {
       {"softplus", [](double x, double, double) { return std::log(1 + std::exp(x)); }},
       {"silu", [](double x, double, double) { return x * sigmoid(x); }},
       {"gelu", [](double x, double, double) { return x * std::erfc(-x / std::sqrt(2.0)) / 2; }},
+      {"sign", [](double x, double, double) { return static_cast<double>((x > 0) - (x < 0)); }},
+      {"round", [](double x, double, double) { return std::nearbyint(x); }},
+      {"floor", [](double x, double, double) { return std::floor(x); }},
+      {"ceil", [](double x, double, double) { return std::ceil(x); }},
+      {"trunc", [](double x, double, double) { return std::trunc(x); }},
+      {"expm1", [](double x, double, double) { return std::exp(x) - 1; }},
+      {"erf", [](double x, double, double) { return 1 - std::erfc(x); }},
+      {"lgamma", [](double x, double, double) { return std::log(std::tgamma(x)); }},
       {"add_scalar", [](double x, double c, double) { return x + c; }},
       {"mul_scalar", [](double x, double c, double) { return x * c; }},
       {"div_scalar", [](double x, double c, double) { return x / c; }},
@@ -55,6 +63,7 @@ const std::map<std::string, Formula2>& binary_formulas() {
       {"div", [](double a, double b) { return a / b; }},
       {"maximum", [](double a, double b) { return std::max(a, b); }},
       {"minimum", [](double a, double b) { return std::min(a, b); }},
+      {"pow", [](double a, double b) { return std::exp(b * std::log(a)); }},
       {"eq", [](double a, double b) { return a == b; }},
       {"ne", [](double a, double b) { return a != b; }},
       {"lt", [](double a, double b) { return a < b; }},
@@ -102,8 +111,9 @@ void add_unary(Table& table, const std::string& name, const std::function<Tensor
     OpCase c;
     c.op = name;
     c.variant = row.shape.to_string();
-    // Kinks of piecewise ops stand at 0 or at their parameters.
-    c.inputs = {{.shape = row.shape, .lo = lo, .hi = hi, .avoid = {0, p0, p1}}};
+    // Kinks and steps of piecewise ops stand at 0, at halves or at their parameters.
+    c.inputs = {
+        {.shape = row.shape, .lo = lo, .hi = hi, .avoid = {-2.5, -2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, 2.5, p0, p1}}};
     c.fn = [op](Tensors in) { return op(in[0]); };
     c.reference = [f, p0, p1](Refs in) { return map(in[0], [&](double x) { return f(x, p0, p1); }); };
     c.size = row.size;
@@ -208,6 +218,17 @@ void add_where(Table& table) {
     };
     c.size = row.size;
     c.bench = row.bench;
+    table.push_back(c);
+  }
+}
+
+void add_log_sigmoid(Table& table) {
+  for (const Shape& shape : {Shape{37}, Shape{2, 1, 3}, Shape{0}}) {
+    OpCase c;
+    c.op = "log_sigmoid", c.variant = shape.to_string();
+    c.inputs = {{.shape = shape, .lo = -8, .hi = 8}};
+    c.fn = [](Tensors in) { return elbo::log_sigmoid(in[0]); };
+    c.reference = [](Refs in) { return map(in[0], [](double x) { return std::log(sigmoid(x)); }); };
     table.push_back(c);
   }
 }
@@ -327,6 +348,7 @@ void add_elementwise(Table& table) {
   ELBO_BINARY_OPS(ELBO_ADD_BINARY)
   ELBO_COMPARE_OPS(ELBO_ADD_COMPARE)
   add_where(table);
+  add_log_sigmoid(table);
   add_logical_not(table);
   add_cast(table);
   add_operators(table);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "op_cases.h"
 
@@ -270,6 +271,65 @@ void add_upsample(Table& table) {
   }
 }
 
+// ---- the largest and the smallest ---------------------------------------------------------------------------------
+
+/// The places of the k best of a column, best first.
+std::vector<int64_t> best_places(const std::vector<double>& column, int64_t k, bool largest) {
+  std::vector<int64_t> places(column.size());
+  std::iota(places.begin(), places.end(), int64_t{0});
+  std::stable_sort(places.begin(), places.end(), [&](int64_t a, int64_t b) {
+    return largest ? column[at(a)] > column[at(b)] : column[at(a)] < column[at(b)];
+  });
+  places.resize(at(k));
+  return places;
+}
+
+Ref naive_topk(const Ref& x, int64_t k, int axis, bool largest, bool values) {
+  Ref out = filled(x.shape.with(axis, k));
+  for (int64_t i = 0; i < out.shape.numel(); ++i) {
+    Index index = unravel(i, out.shape);
+    const int64_t rank = index[at(axis)];
+    std::vector<double> column;
+    for (int64_t j = 0; j < x.shape[axis]; ++j) {
+      index[at(axis)] = j;
+      column.push_back(x.values[at(ravel(index, x.shape))]);
+    }
+    const int64_t place = best_places(column, k, largest)[at(rank)];
+    out.values[at(i)] = values ? column[at(place)] : static_cast<double>(place);
+  }
+  return out;
+}
+
+void add_topk(Table& table) {
+  struct Row {
+    Shape x;
+    int64_t k;
+    int axis;
+    bool bench = false;
+  };
+  const std::vector<Row> rows = {{{7}, 3, 0},     {{2, 9, 3}, 4, 1}, {{4, 1}, 1, -1}, {{5, 3}, 5, -2},
+                                 {{0, 3}, 2, -1}, {{3, 4}, 0, -1},   {{1}, 1, 0},     {{70, 90}, 10, -1, true}};
+  for (const Row& row : rows)
+    for (bool largest : {true, false})
+      for (bool values : {true, false}) {
+        OpCase c = named("topk",
+                         row.x.to_string() + " k " + std::to_string(row.k) + " axis " + std::to_string(row.axis) +
+                             (largest ? " largest" : " smallest") + (values ? "" : " indices"),
+                         row.x);
+        // Of few numbers where only places come out, so that many are equal.
+        c.inputs = {{.shape = row.x, .grad = values, .whole = !values, .distinct = values}};
+        c.bench = row.bench && values && largest;
+        c.fn = [row, largest, values](Tensors in) {
+          const elbo::TopK top = elbo::topk(in[0], row.k, row.axis, largest);
+          return values ? top.values : top.indices;
+        };
+        c.reference = [row, largest, values](Refs in) {
+          return naive_topk(in[0], row.k, resolved(row.axis, row.x), largest, values);
+        };
+        table.push_back(c);
+      }
+}
+
 }  // namespace
 
 void add_index_ops(Table& table) {
@@ -277,6 +337,7 @@ void add_index_ops(Table& table) {
   add_scatter_add(table);
   add_cumsum(table);
   add_flip(table);
+  add_topk(table);
   add_pools(table);
   add_upsample(table);
 }

@@ -363,6 +363,12 @@ const std::vector<RandomCase>& random_cases() {
       {"bernoulli", "probabilities",
        [](G g, const Shape& s, DType t) { return elbo::bernoulli(elbo::full(s, 0.8, {.dtype = t}), g); }, 0.8, 0.16, 0,
        1},
+      {"multinomial", "of weights 1 and 3",
+       [](G g, const Shape& s, DType t) {
+         const Tensor weights(array_of({0, 1, 3}, {3}, t));
+         return elbo::cast(elbo::reshape(elbo::multinomial(weights, s.numel(), true, g), s), t);
+       },
+       1.75, 0.1875, 1, 2},
       {"dropout", "p 0.25 of ones",
        [](G g, const Shape& s, DType t) { return elbo::dropout(elbo::ones(s, {.dtype = t}), 0.25, true, g); }, 1,
        0.25 / 0.75, 0, 1 / 0.75},

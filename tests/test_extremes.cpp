@@ -160,6 +160,13 @@ std::vector<Case> arranging_cases() {
        }},
       {"randint", {0, 9, 5}, [](const Numbers& n) { return randint(n[0], n[1], {n[2]}); }},
       {"randperm", {5}, [](const Numbers& n) { return randperm(n[0]); }},
+      {"topk",
+       {2},
+       [](const Numbers& n) {
+         return topk(drawn({2, 3}), n[0]).values;
+       }},
+      {"multinomial", {2}, [](const Numbers& n) { return multinomial(rand({3}), n[0], true); }},
+      {"multinomial", {2}, [](const Numbers& n) { return multinomial(rand({3}), n[0]); }},
       {"cross_entropy",
        {1, 2},
        [](const Numbers& n) {
@@ -209,6 +216,7 @@ std::vector<Case> axis_cases() {
     return scatter_add(drawn({2, 3}), axis, zeros({2, 3}, {DType::int64}), drawn({2, 3}));
   });
   add("cumsum", [](int axis) { return cumsum(drawn({2, 3}), axis); });
+  add("topk", [](int axis) { return topk(drawn({2, 3}), 2, axis).values; });
   add("flip", [](int axis) { return flip(drawn({2, 3}), {axis}); });
   return out;
 }

@@ -285,8 +285,8 @@ TEST_CASE("ops and their gradients are PyTorch's", "[ops][oracle]") {
 
 TEST_CASE("every op of core/ops.h has 20 cases by PyTorch in either float type", "[ops][oracle]") {
   // PyTorch draws other numbers: tests/test_random_ops.cpp tests these.
-  const std::set<std::string> random{"randn",    "rand",      "randn_like", "rand_like",     "randint",
-                                     "randperm", "bernoulli", "dropout",    "reparameterize"};
+  const std::set<std::string> random{"randn",    "rand",      "randn_like", "rand_like",      "randint",
+                                     "randperm", "bernoulli", "dropout",    "reparameterize", "multinomial"};
   std::map<std::string, std::set<std::string>> wanted;
   const auto golden_files = files();
   std::uintmax_t bytes = 0;

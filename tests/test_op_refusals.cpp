@@ -81,11 +81,11 @@ TEST_CASE("op table: an operand that may be left out may be an undefined array t
 TEST_CASE("op table: an operand of another dtype is named with the op that was called", "[ops][errors]") {
   // These take any; of two, both must be of one.
   const std::set<std::string> any{
-      "eq",      "ne",         "lt",          "le",          "gt",        "ge",      "logical_and", "flatten",
-      "permute", "logical_or", "logical_xor", "logical_not", "cast",      "slice",   "pad",         "index_select",
-      "reshape", "transpose",  "flip",        "expand",      "unsqueeze", "squeeze", "split",       "chunk",
-      "repeat",  "tril",       "triu",        "all",         "any",       "isnan",   "isfinite",    "neg",
-      "square",  "abs",        "clamp",       "sum",         "max",       "min",     "argmax",      "argmin"};
+      "eq",         "ne",          "lt",          "le",       "gt",    "ge",     "logical_and",  "flatten", "permute",
+      "logical_or", "logical_xor", "logical_not", "cast",     "slice", "pad",    "index_select", "reshape", "transpose",
+      "flip",       "expand",      "unsqueeze",   "squeeze",  "split", "chunk",  "repeat",       "tril",    "triu",
+      "all",        "any",         "isnan",       "isfinite", "neg",   "square", "abs",          "clamp",   "sum",
+      "max",        "min",         "argmax",      "argmin",   "topk"};
   for_each_case([](const OpCase& c) { return c.size == Size::small && by_name(c); },
                 [&](const OpCase& c) {
                   for (std::size_t i = 0; i < c.inputs.size(); ++i) {

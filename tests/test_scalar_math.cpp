@@ -3,6 +3,8 @@
 #include "../core/functors.h"
 #include "kernel_support.h"
 
+#include <numbers>
+
 using namespace kernel_test;
 
 namespace {
@@ -111,6 +113,68 @@ TEST_CASE("float32 functions are within 2 ulp in every variant") {
   check_op(UnaryOp::tanh, "tanh", sweep(-inf, inf), [](double x) { return std::tanh(x); });
   check_op(UnaryOp::tanh, "tanh", sweep(0.1f, 10), [](double x) { return std::tanh(x); });
   check_op(UnaryOp::sqrt, "sqrt", sweep(0, inf), [](double x) { return std::sqrt(x); });
+}
+
+namespace {
+
+/// psi(x) by psi(a + 1) = psi(a) + 1 / a and psi(1 - x) = psi(x) + pi cot(pi x).
+double digamma(double x) {
+  const long double turn = static_cast<long double>(x) - std::round(x), angle = std::numbers::pi_v<long double> * turn;
+  long double a = x < 0 ? 1 - static_cast<long double>(x) : x;
+  long double y = x < 0 ? -std::numbers::pi_v<long double> * std::cos(angle) / std::sin(angle) : 0;
+  for (; a < 30; ++a) y -= 1 / a;
+  const long double v = 1 / (a * a);
+  return static_cast<double>(y + std::log(a) - 1 / (2 * a) - v * (1.L / 12 - v * (1.L / 120 - v / 252)));
+}
+
+}  // namespace
+
+TEST_CASE("powers and the gamma function are within 2 ulp in every variant") {
+  check_op(UnaryOp::expm1, "expm1", sweep(-20, 89), [](double x) { return std::expm1(x); });
+  check_op(UnaryOp::erf, "erf", sweep(-inf, inf), [](double x) { return std::erf(x); });
+  check_op(UnaryOp::erf, "erf", sweep(0.5f, 4), [](double x) { return std::erf(x); });
+  const auto erf_slope = [](double x) { return 2 / std::sqrt(std::numbers::pi) * std::exp(-x * x); };
+  check_slope(UnaryOp::erf, "erf", sweep(-11, 11), erf_slope);
+  const auto lgamma = [](double x) { return std::log(std::fabs(std::tgamma(x))); };
+  check_op(UnaryOp::lgamma, "lgamma", sweep(1e-30f, 0.9f), lgamma);
+  check_op(UnaryOp::lgamma, "lgamma", sweep(2.1f, 30), lgamma);
+  // At its zeros the logarithm of tgamma is not exact; there two terms of Taylor's series are.
+  check_op(UnaryOp::lgamma, "lgamma", {1, 2, 1.0000001f, 2.0000002f, 0.9999999f}, [](double x) {
+    const double d = x < 1.5 ? x - 1 : x - 2, slope = x < 1.5 ? -0.57721566490153286 : 0.42278433509846714;
+    return d * (slope + d * (x < 1.5 ? 0.82246703342411322 : 0.32246703342411322));
+  });
+  check_op(UnaryOp::lgamma, "lgamma", sweep(-1.9f, -1e-30f), lgamma);
+  check_op(UnaryOp::lgamma, "lgamma", {inf, -inf, 0, -0.0f, -3, 5e36f, -1e30f}, [](double) { return double{inf}; });
+  check_slope(UnaryOp::lgamma, "lgamma", sweep(1e-30f, 1e30f), digamma);
+  check_slope(UnaryOp::lgamma, "lgamma", sweep(1, 3), digamma);
+  check_slope(UnaryOp::lgamma, "lgamma", {1, 1.9999999f, 2, 2.9999998f, 3}, digamma);
+  check_slope(UnaryOp::lgamma, "lgamma", sweep(-39.5f, -1e-30f), digamma);
+  for (double power : {0.5, -1.75, 1.0, 3.0, 30.0})
+    check_op(
+        UnaryOp::pow, "pow", sweep(0, inf), [power](double x) { return std::pow(x, power); }, power);
+  const std::vector<float> odd = {0,    -0.0f, 1,      -1,      2,     -2,     3,    -3,    0.5f,     -0.5f,    inf,
+                                  -inf, NAN,   1e-45f, -1e-45f, 3e38f, -3e38f, 1.5f, -1.5f, 16777215, -16777216};
+  for (float base : odd)
+    for (float exponent : odd) {
+      const float y = math::pow(base, exponent), c = std::pow(base, exponent);
+      INFO(base << " to the power " << exponent << " is " << y << ", expected " << c);
+      REQUIRE((std::isnan(c) ? std::isnan(y) : ulps(y, double{c}) <= 1 && std::signbit(y) == std::signbit(c)));
+    }
+}
+
+TEST_CASE("rounding is exact, signs of zeros included") {
+  const auto same = [](auto a, auto b) { return (a == b && std::signbit(a) == std::signbit(b)) || (a != a && b != b); };
+  const auto check = [&](auto x) {
+    INFO(x);
+    REQUIRE(same(math::round(x), std::nearbyint(x)));
+    REQUIRE(same(math::floor(x), std::floor(x)));
+    REQUIRE(same(math::ceil(x), std::ceil(x)));
+    REQUIRE(same(math::trunc(x), std::trunc(x)));
+  };
+  for (double x : {0.0, -0.0, 0.5, -0.5, 1.5, 2.5, -2.5, 0.3, -0.3, 0.7, -0.7, 4194304.5, 8388607.5, -8388607.5, 1e30})
+    check(x), check(static_cast<float>(x));
+  for (float x : sweep(-inf, inf, 4001)) check(x), check(1.0000001 * static_cast<double>(x));
+  check(NAN);
 }
 
 TEST_CASE("activations and their derivatives keep their digits in the tails, in every variant") {

@@ -67,6 +67,10 @@ void any_index(View out, const IndexArgs& args, BadIndex& bad) {
   if (out.dtype == DType::int64) return run_items<int64_t, Kernel>(out, args, bad);
   floating_index<Kernel>(out, args, bad);
 }
+template <template <class> class Kernel>
+void places_index(View out, const IndexArgs& args, BadIndex& bad) {
+  run_items<int64_t, Kernel>(out, args, bad);
+}
 
 }  // namespace
 

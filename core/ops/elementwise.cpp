@@ -103,6 +103,7 @@ std::optional<Tensor> with_number(BinaryOp op, const Tensor& x, double c) {
   if (op == BinaryOp::sub) return add_scalar(x, -c);
   if (op == BinaryOp::mul) return mul_scalar(x, c);
   if (op == BinaryOp::div) return div_scalar(x, c);
+  if (op == BinaryOp::pow) return pow(x, c);
   return {};
 }
 
@@ -144,5 +145,10 @@ ELBO_UNARY_OPS(ELBO_DEFINE)
 ELBO_UNARY_OPS_1(ELBO_DEFINE_1)
 ELBO_UNARY_OPS_2(ELBO_DEFINE_2)
 ELBO_BINARY_OPS(ELBO_DEFINE_BINARY)
+
+Tensor log_sigmoid(const Tensor& x) {
+  const ops::CalledOp called("log_sigmoid");
+  return neg(softplus(neg(x)));
+}
 
 }  // namespace elbo

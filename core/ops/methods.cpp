@@ -24,6 +24,18 @@ Tensor Tensor::abs() const { return elbo::abs(*this); }
 Tensor Tensor::relu() const { return elbo::relu(*this); }
 Tensor Tensor::sigmoid() const { return elbo::sigmoid(*this); }
 Tensor Tensor::tanh() const { return elbo::tanh(*this); }
+Tensor Tensor::sign() const { return elbo::sign(*this); }
+Tensor Tensor::round() const { return elbo::round(*this); }
+Tensor Tensor::floor() const { return elbo::floor(*this); }
+Tensor Tensor::ceil() const { return elbo::ceil(*this); }
+Tensor Tensor::trunc() const { return elbo::trunc(*this); }
+Tensor Tensor::expm1() const { return elbo::expm1(*this); }
+Tensor Tensor::log1p() const { return elbo::log1p(*this); }
+Tensor Tensor::sin() const { return elbo::sin(*this); }
+Tensor Tensor::cos() const { return elbo::cos(*this); }
+Tensor Tensor::erf() const { return elbo::erf(*this); }
+Tensor Tensor::lgamma() const { return elbo::lgamma(*this); }
+Tensor Tensor::pow(const Operand& exponent) const { return elbo::pow(*this, exponent); }
 Tensor Tensor::pow(double exponent) const { return elbo::pow(*this, exponent); }
 Tensor Tensor::clamp(std::optional<double> lo, std::optional<double> hi) const { return elbo::clamp(*this, lo, hi); }
 Tensor Tensor::sum(const Axes& axes, bool keepdim) const { return elbo::sum(*this, axes, keepdim); }
@@ -37,6 +49,10 @@ Tensor Tensor::std(const Axes& axes, double correction, bool keepdim) const {
 Tensor Tensor::norm(double p, const Axes& axes, bool keepdim) const { return elbo::norm(*this, p, axes, keepdim); }
 Tensor Tensor::max(const Axes& axes, bool keepdim) const { return elbo::max(*this, axes, keepdim); }
 Tensor Tensor::min(const Axes& axes, bool keepdim) const { return elbo::min(*this, axes, keepdim); }
+Tensor Tensor::multinomial(std::int64_t count, bool replacement, Generator* generator) const {
+  return elbo::multinomial(*this, count, replacement, generator);
+}
+TopK Tensor::topk(std::int64_t k, int axis, bool largest) const { return elbo::topk(*this, k, axis, largest); }
 Tensor Tensor::argmax(int axis, bool keepdim) const { return elbo::argmax(*this, axis, keepdim); }
 Tensor Tensor::argmin(int axis, bool keepdim) const { return elbo::argmin(*this, axis, keepdim); }
 Tensor Tensor::all(const Axes& axes, bool keepdim) const { return elbo::all(*this, axes, keepdim); }

@@ -34,33 +34,47 @@ Pooled pooled_side(const char* op, std::int64_t size, std::int64_t kernel, std::
   return {size, room / stride + 1, kernel, stride, pad};
 }
 
-/// A pooling of x, with its gradient, which may need x itself.
-Tensor pool(const char* op, IndexOp kernel, IndexOp grad_kernel, bool needs_x, const Tensor& x, Size2 size,
-            const Pool2dOptions& options) {
-  const ops::CalledOp called(op);
-  check_pictures(op, x);
-  const Shape shape = x.shape();
-  const Size2 stride = options.stride.value_or(size);
-  const Pooled h = pooled_side(op, shape[2], size.h, stride.h, options.padding.h);
-  const Pooled w = pooled_side(op, shape[3], size.w, stride.w, options.padding.w);
-  const auto run = [h, w](IndexOp index_op, const Shape& out, const Array& first, const Array& second) {
-    return kernels::index(index_op, out, first.dtype(), pixels(out), {first, second},
-                          {h.size, h.out, h.kernel, h.stride, h.pad, w.size, w.out, w.kernel, w.stride, w.pad});
-  };
-  return record(op, {x}, run(kernel, {shape[0], shape[1], h.out, w.out}, x.array(), {}),
-                [run, grad_kernel, shape, X = save_if(needs_x, x)](const Array& g, const Needs&) {
-                  return Grads{run(grad_kernel, shape, g, X())};
-                });
-}
+/// The windows of a pooling, and what runs its kernels: an item for each element of the output.
+struct Windows {
+  Shape in, out;
+  Pooled h, w;
+
+  Windows(const char* op, const Tensor& x, Size2 size, const Pool2dOptions& options)
+      : in(x.shape()),
+        h(pooled_side(op, in[2], size.h, options.stride.value_or(size).h, options.padding.h)),
+        w(pooled_side(op, in[3], size.w, options.stride.value_or(size).w, options.padding.w)) {
+    out = {in[0], in[1], h.out, w.out};
+  }
+  Array run(IndexOp op, const Shape& shape, DType dtype, const Array& first, const Array& second = {}) const {
+    return kernels::index(op, shape, dtype, pixels(shape), {first, second},
+                          {h.size, h.out, h.kernel, h.stride, h.pad, w.size, w.out, w.kernel, w.stride, w.pad,
+                           static_cast<std::int64_t>(first.dtype())});
+  }
+};
 
 }  // namespace
 
 Tensor max_pool2d(const Tensor& x, Size2 kernel_size, const Pool2dOptions& options) {
-  return pool("max_pool2d", IndexOp::max_pool2d, IndexOp::max_pool2d_grad, true, x, kernel_size, options);
+  const char* op = "max_pool2d";
+  const ops::CalledOp called(op);
+  check_pictures(op, x);
+  const Windows windows(op, x, kernel_size, options);
+  return record(op, {x}, windows.run(IndexOp::max_pool2d, windows.out, x.dtype(), x.array()),
+                [windows, X = save(x)](const Array& g, const Needs&) {
+                  const Array places = windows.run(IndexOp::max_pool2d_places, windows.out, DType::int64, X());
+                  return Grads{windows.run(IndexOp::max_pool2d_grad, windows.in, g.dtype(), g, places)};
+                });
 }
 
 Tensor avg_pool2d(const Tensor& x, Size2 kernel_size, const Pool2dOptions& options) {
-  return pool("avg_pool2d", IndexOp::avg_pool2d, IndexOp::avg_pool2d_grad, false, x, kernel_size, options);
+  const char* op = "avg_pool2d";
+  const ops::CalledOp called(op);
+  check_pictures(op, x);
+  const Windows windows(op, x, kernel_size, options);
+  return record(op, {x}, windows.run(IndexOp::avg_pool2d, windows.out, x.dtype(), x.array()),
+                [windows](const Array& g, const Needs&) {
+                  return Grads{windows.run(IndexOp::avg_pool2d_grad, windows.in, g.dtype(), g)};
+                });
 }
 
 Tensor upsample(const Tensor& x, const UpsampleOptions& options) {

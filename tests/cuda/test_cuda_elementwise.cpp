@@ -22,15 +22,16 @@ const std::vector<Unary>& unary_ops() {
 #undef ELBO_ROW_1
 #undef ELBO_ROW_2
 
-/// float64 functions, and pow, are the platform's; these are of arithmetic alone.
+/// float64 functions are the platform's; these are of arithmetic alone.
 bool exact_in_double(UnaryOp op) {
   using enum UnaryOp;
   return op == neg || op == square || op == sqrt || op == abs || op == relu || op == add_scalar || op == mul_scalar ||
-         op == div_scalar || op == leaky_relu || op == clamp;
+         op == div_scalar || op == leaky_relu || op == clamp || op == sign || op == round || op == floor ||
+         op == ceil || op == trunc;
 }
 template <class T>
 bool exact(UnaryOp op) {
-  return std::is_same_v<T, double> ? exact_in_double(op) : op != UnaryOp::pow;
+  return std::is_same_v<T, float> || exact_in_double(op);
 }
 
 template <class T>

@@ -1,6 +1,7 @@
 // Random numbers on the GPU: the CPU's bits, from the same seed, stream and offset.
 #include <elbo/core/functors.h>
 #include <elbo/core/generator.h>
+#include <elbo/core/ops.h>
 
 #include "against_cpu.h"
 
@@ -112,6 +113,16 @@ TEST_CASE("reparameterize on the GPU: the bits of the ops of its formula", "[cud
   const Array noise = kernels::mul(kernels::unary(UnaryOp::exp, kernels::scale(logvar, 0.5)), eps);
   same(found.noise, noise);
   same(found.z, kernels::add(mu, noise));
+}
+
+TEST_CASE("multinomial on the GPU: the CPU's draws, and what it refuses", "[cuda][random]") {
+  const Tensor weights = tensor({{1, 0, 2, 1}, {0, 5, 5, 0}}), on_gpu = weights.to(gpu);
+  for (bool replacement : {false, true}) {
+    Generator here(7), there(7, Stream::user, gpu);
+    same(multinomial(on_gpu, 2, replacement, &there).array(), multinomial(weights, 2, replacement, &here).array());
+  }
+  CHECK_THROWS_AS(multinomial(on_gpu, 3).to(cpu), ValueError);
+  CHECK_THROWS_AS(multinomial(-on_gpu, 1).to(cpu), ValueError);
 }
 
 TEST_CASE("random numbers on the GPU: one launch a call", "[cuda][random]") {

@@ -53,6 +53,17 @@ def arithmetic(op, **more):
     yield Case(op, [np.array(FAR), np.roll(FAR, 1)], g=1.0, dtypes="float64")
 
 
+def power(op):
+    """Of a number, then of operands that broadcast."""
+    yield from unary(op, [(2.5,), (2.0,), (-1.0,), (0.3,), (0.0,), (3.0,)], 0.1, 4)
+    draw = Draw(op + " of two")
+    for s, t in PAIRS:
+        yield Case(op, [draw.real(s, 0.1, 4), draw.real(t, -3, 3)])
+    yield Case(op, [draw.real((4,), 0.1, 3), 0])
+    yield Case(op, [draw.mixed((2, 4)), draw.whole((4,), -3, 3)])
+    yield Case(op, grid([0.0, -0.0, INF, -INF, NAN, 1.0, -1.0, 2.0, -1.5]), g=1.0)
+
+
 def comparison(op):
     yield from binary(op, -1, 1, whole=True)
     yield Case(op, grid([0.0, -0.0, INF, -INF, NAN, 1e-45, -1.0]))
@@ -160,6 +171,21 @@ def cumsum(op):
     yield from softmax(op)
     for line in ([1.0, INF, -INF, 2.0], [NAN, 1.0], [-0.0, 1e-40, -1e-40, -0.0]):
         yield Case(op, [np.array(line)], [0])
+
+
+def topk(op):
+    """Numbers: k, axis, whether the largest. No two elements are equal, of which PyTorch takes any."""
+    draw = Draw(op)
+    for i, (s, k, axis) in enumerate([((1,), 1, 0), ((4,), 2, -1), ((4,), 4, 0), ((4,), 0, 0), ((2, 3), 1, 0),
+                                      ((2, 3), 2, 1), ((2, 3), 3, -1), ((3, 2, 2), 2, 0), ((2, 3, 2), 2, 1), ((), 1, 0),
+                                      ((0, 3), 2, 1), ((2, 0), 0, 1), (EIGHT, 1, 3), (EIGHT, 2, -1), ((13,), 5, 0),
+                                      ((1, 9), 4, 1), ((5, 1), 3, 0), ((2, 6), 4, 1), ((3, 4), 3, 0), ((7,), 6, -1)]):
+        yield Case(op, [draw.real(s)], [k, axis, i % 2])
+    for largest in (0, 1):
+        yield Case(op, [np.array([NAN, 1.0, INF, -INF, 1e-40, -2.0])], [4, 0, largest])
+        yield Case(op, [np.array(FAR)], [3, 0, largest], dtypes="float64")
+        yield Case(op, [draw.real((3,))], [4, 0, largest])
+        yield Case(op, [np.array([[3, 9, 5], [250, 0, 7]], np.uint8)], [2, 1, largest], dtypes="any")
 
 
 # ---- contractions
@@ -346,13 +372,15 @@ CASES = {
     # In float64 gelu's tail is the platform's erfc of a rounded argument: 13 digits.
     "gelu": lambda op: unary(op, ulp=(2.5, 1000)),
     "silu": lambda op: unary(op, ulp=(2.5, 8)),
+    # In float64 PyTorch's digamma is as far from the exact one where that passes through 0.
+    "lgamma": lambda op: unary(op, ulp=(2.5, 1000)),
     "sqrt": lambda op: unary(op, lo=0.01, hi=9),
     "log": lambda op: unary(op, lo=0.01, hi=9),
     "log1p": lambda op: unary(op, lo=-0.9, hi=9),
     "add_scalar": lambda op: unary(op, [(1.5,), (-0.25,), (INF,), (1e-40,)]),
     "mul_scalar": lambda op: unary(op, [(-2.5,), (0.3,), (0.0,), (INF,)]),
     "div_scalar": lambda op: unary(op, [(-2.5,), (0.3,), (0.0,), (INF,)]),
-    "pow": lambda op: unary(op, [(2.5,), (2.0,), (-1.0,), (0.3,), (0.0,), (3.0,)], 0.1, 4),
+    "pow": power,
     "leaky_relu": lambda op: unary(op, [(0.01,), (0.25,), (0.0,)]),
     "elu": lambda op: unary(op, [(1.0,), (1.25,), (0.1,)]),
     "clamp": lambda op: whole(op, clamp, [2, 7]),
@@ -381,6 +409,7 @@ CASES = {
     "softmax": softmax,
     "log_softmax": softmax,
     "cumsum": cumsum,
+    "topk": topk,
     "matmul": matmul,
     "linear": linear,
     "conv2d": lambda op: convolution(op, 2, False),

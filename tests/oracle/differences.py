@@ -48,7 +48,7 @@ def root(case):
     x, g = case.x[0], case.g[0]
     with np.errstate(all="ignore"):
         odd = (x == 0) | np.isinf(x)
-        if case.p[0] == 0.5:
+        if case.p and case.p[0] == 0.5:
             case.y[0][odd] = np.abs(x)[odd]
             case.d[0][odd] = (g * (0.5 * np.power(x, -0.5)))[odd]
 

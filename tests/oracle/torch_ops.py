@@ -204,6 +204,15 @@ ONE = {
     "softplus": F.softplus,
     "silu": F.silu,
     "gelu": F.gelu,
+    "sign": torch.sign,
+    "round": torch.round,
+    "floor": torch.floor,
+    "ceil": torch.ceil,
+    "trunc": torch.trunc,
+    "expm1": torch.expm1,
+    "erf": torch.erf,
+    "lgamma": torch.lgamma,
+    "log_sigmoid": F.logsigmoid,
 }
 TWO = {
     "add": torch.add,
@@ -228,7 +237,7 @@ WITH_NUMBERS = {
     "add_scalar": lambda x, p: x[0] + p[0],
     "mul_scalar": lambda x, p: x[0] * p[0],
     "div_scalar": lambda x, p: x[0] / p[0],
-    "pow": lambda x, p: torch.pow(x[0], p[0]),
+    "pow": lambda x, p: torch.pow(x[0], *(x[1:] or p)),
     "leaky_relu": lambda x, p: F.leaky_relu(x[0], p[0]),
     "elu": lambda x, p: F.elu(x[0], p[0]),
     "clamp": clamp,
@@ -238,7 +247,7 @@ ELEMENTWISE = {*ONE, *TWO, *WITH_NUMBERS}
 MOVES = {
     "where", "cast", "reshape", "flatten", "expand", "unsqueeze", "squeeze", "transpose", "permute", "concatenate",
     "stack", "split", "chunk", "repeat", "masked_fill", "tril", "triu", "slice", "index_select", "one_hot", "pad",
-    "gather", "flip", "max_pool2d"
+    "gather", "flip", "max_pool2d", "topk"
 }
 TORCH = {
     **{name: unary(fn)
@@ -297,6 +306,7 @@ TORCH = {
     "gather": lambda x, p: torch.gather(x[0], int(p[0]), x[1]),
     "scatter_add": lambda x, p: torch.scatter_add(x[0], int(p[0]), x[1], x[2]),
     "cumsum": lambda x, p: torch.cumsum(x[0], int(p[0])),
+    "topk": lambda x, p: torch.topk(x[0], int(p[0]), int(p[1]), bool(p[2])),
     "flip": lambda x, p: torch.flip(x[0],
                                     ints(p) or list(range(x[0].dim()))),
     # pictures
