@@ -104,7 +104,7 @@ inline Tensor operator<=(const Operand& a, const Operand& b) { return le(a, b); 
 inline Tensor operator>(const Operand& a, const Operand& b) { return gt(a, b); }
 inline Tensor operator>=(const Operand& a, const Operand& b) { return ge(a, b); }
 Tensor logical_not(const Tensor& x);
-/// Whether an element is NaN, or neither NaN nor infinite: uint8, of any dtype.
+/// uint8, of any dtype: 1 where x is NaN; 1 where x is neither NaN nor infinite.
 Tensor isnan(const Tensor& x);
 Tensor isfinite(const Tensor& x);
 /// The index (int64) of the first maximum or minimum along `axis`, of any dtype; NaN counts as either. Throws
@@ -151,8 +151,9 @@ struct Size2 {
   Size2(std::int64_t h_, std::int64_t w_) : h(h_), w(w_) {}
   bool operator==(const Size2&) const = default;
 };
-/// Of `groups`, each convolves its part of x's channels by itself to its part of the result's; with as many groups as
-/// channels, depthwise. They are slices and a concatenation: no faster than convolutions one after the other.
+/// `groups` cuts the channels of x and of the result into so many parts; each part of the result comes from one part of
+/// x. As many groups as channels make a depthwise convolution. They are computed one after the other, which saves no
+/// time.
 struct Conv2dOptions {
   Size2 stride = 1;
   Size2 padding = 0;
@@ -236,7 +237,8 @@ Tensor pad(const Tensor& x, const std::vector<std::int64_t>& before, const std::
            double value = 0);
 /// What lies around x: 0, x mirrored at its first and last element, without repeating them, or these repeated.
 enum class PadMode { zeros, reflect, replicate };
-/// The same. Throws ShapeError for as many elements as the axis has, or more, by reflection, and for any beside none.
+/// The same by `mode`. Throws ShapeError where an axis is too short: reflection takes fewer elements than the axis has,
+/// and an axis without elements has none to replicate.
 Tensor pad(const Tensor& x, const std::vector<std::int64_t>& before, const std::vector<std::int64_t>& after,
            PadMode mode);
 
@@ -275,8 +277,8 @@ struct UpsampleOptions {
 Tensor max_pool2d(const Tensor& x, Size2 kernel_size, const Pool2dOptions& options = {});
 /// The mean of each window, padding counted as zeros.
 Tensor avg_pool2d(const Tensor& x, Size2 kernel_size, const Pool2dOptions& options = {});
-/// Pictures [N, C, H, W] of another size: of the nearest pixel, or between the four around (PyTorch's
-/// align_corners = False).
+/// Pictures [N, C, H, W] of another size: each pixel is the nearest one of x, or interpolated between the four around
+/// it (PyTorch's align_corners = False).
 Tensor upsample(const Tensor& x, const UpsampleOptions& options = {});
 
 // ---- random numbers, from `generator` or the device's default one
@@ -287,8 +289,8 @@ Tensor rand(const Shape& shape, TensorOptions options = {}, Generator* generator
 /// The same in the shape, dtype and on the device of x.
 Tensor randn_like(const Tensor& x, Generator* generator = nullptr);
 Tensor rand_like(const Tensor& x, Generator* generator = nullptr);
-/// Whole numbers (int64) in [low, high), alike in probability within high - low parts of 2^53. Throws ValueError unless
-/// low < high, both and their distance at most 2^53.
+/// Whole numbers (int64) in [low, high). Their probabilities are equal but for a relative error of at most
+/// (high - low) / 2^53. Throws ValueError unless low < high and low, high and high - low are at most 2^53 in magnitude.
 Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Device device = cpu,
                Generator* generator = nullptr);
 /// 0, 1, ..., n - 1 (int64) in an order that is drawn (Fisher and Yates 1938) on the host.
