@@ -2,6 +2,8 @@
 #include <elbo/core/functors.h>
 #include <elbo/core/generator.h>
 #include <elbo/core/ops.h>
+#include <elbo/datasets/loader.h>
+#include <elbo/datasets/transforms.h>
 
 #include "against_cpu.h"
 
@@ -123,6 +125,23 @@ TEST_CASE("multinomial on the GPU: the CPU's draws, and what it refuses", "[cuda
   }
   CHECK_THROWS_AS(multinomial(on_gpu, 3).to(cpu), ValueError);
   CHECK_THROWS_AS(multinomial(-on_gpu, 1).to(cpu), ValueError);
+}
+
+TEST_CASE("batches on the GPU: the CPU's, what transforms draw too", "[cuda][random]") {
+  namespace tf = datasets::transforms;
+  const Array pictures = Array::from(values<float>(7 * 24, 0, 255), {7, 2, 3, 4}), labels = Array::zeros({7});
+  const datasets::BatchOptions options{.batch_size = 3,
+                                       .seed = 5,
+                                       .transforms = {tf::random_crop({3, 2}, 1), tf::random_horizontal_flip(),
+                                                      tf::scale(1.0 / 255), tf::gaussian_noise(0.1)}};
+  datasets::Batches on_cpu({pictures, labels}, options), on_gpu({pictures.to(gpu), labels.to(gpu)}, options);
+  on_cpu.begin_epoch(2), on_gpu.begin_epoch(2);
+  while (const auto expected = on_cpu.next()) {
+    const auto found = on_gpu.next();
+    same(found->arrays[0], expected->arrays[0]);
+    same(found->indices, expected->indices);
+    CHECK(found->arrays[1].device() == gpu);
+  }
 }
 
 TEST_CASE("random numbers on the GPU: one launch a call", "[cuda][random]") {
