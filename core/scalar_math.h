@@ -175,7 +175,7 @@ ELBO_HD inline float expm1(float x) {
   const float y = fma(p.r * p.r, p.q, p.r);
   const float scale = exp2_int(static_cast<int>(p.k) - 1);  // half of 2^k, which itself can overflow
   const float result = 2.0f * fma(y, scale, scale - 0.5f);
-  return x == 0.0f ? x : result;
+  return abs(x) < 1.17549435e-38f ? x : result;  // half of a subnormal is not exact, and may lose its sign
 }
 
 /// exp(x) - 1 - x, which is about x^2 / 2 near 0. With m = exp(x / 2) - 1 it is m^2 + 2 (m - x / 2), a sum of positive
