@@ -1,4 +1,6 @@
 #pragma once
+#include <type_traits>
+
 #include "backend.h"
 #include "scalar_math.h"
 
@@ -215,6 +217,13 @@ struct GatherAlong {
   }
 };
 
+/// a + b; of integers without a sign, so that it wraps around.
+template <class T>
+ELBO_HD inline T plus(T a, T b) {
+  using Wide = std::conditional_t<std::is_same_v<T, std::int64_t>, std::uint64_t, T>;
+  return static_cast<T>(static_cast<Wide>(a) + static_cast<Wide>(b));
+}
+
 /// out [outer, n, inner] = x, or 0 without it, then += source [outer, m, inner] at indices, in the order of m. An item
 /// is a column [outer, 1, inner]. Operands: indices, source, x or none. Numbers: n, m.
 template <class T>
@@ -228,7 +237,7 @@ struct ScatterAddAlong {
     for (std::int64_t j = 0; j < m; ++j) {
       const std::int64_t place = (item.i * m + j) * inner + item.k;
       const std::int64_t to = check(operand<std::int64_t>(a, 0)[place], place, n);
-      if (to >= 0) out[column + to * inner] = static_cast<T>(out[column + to * inner] + source[place]);
+      if (to >= 0) out[column + to * inner] = plus(out[column + to * inner], source[place]);
     }
   }
 };

@@ -35,6 +35,7 @@ TEST_CASE("integers wrap around", "[ops][integers]") {
   CHECK(max(ends).to_vector<std::int64_t>() == Ints{most});
   CHECK(min(ends, {0}, true).to_vector<std::int64_t>() == Ints{least});
   CHECK(argmin(ends, 0).item() == 1);
+  CHECK(numbers(scatter_add(ends, 0, ints({0, 1}), ints({1, -1}))) == Ints{least, most});
 }
 
 TEST_CASE("bytes stay bytes, but for their sum", "[ops][integers]") {
