@@ -77,6 +77,13 @@ def clamp(op):
     yield from unary(op, [(-1.1, 1.7), (-0.5, 0.0, 1), (0.0, 0.75, 2), (0.5, -0.5)])
 
 
+def steps(op):
+    """Halves, of which the even neighbour is nearest, numbers close to them, and those that are whole in any case."""
+    yield from unary(op)
+    yield Case(op, [np.array([0.5, 1.5, 2.5, -0.5, -1.5, 0.49999997, 8388609.0, 1e10, -0.3])])
+    yield Case(op, [np.array([4503599627370497.5, 0.49999999999999994, 2.0**53 + 2])], dtypes="float64")
+
+
 def where(op):
     draw = Draw(op)
     mask = lambda s: draw.whole(s, 0, 1, np.uint8)
@@ -374,6 +381,8 @@ CASES = {
     "silu": lambda op: unary(op, ulp=(2.5, 8)),
     # In float64 PyTorch's digamma is as far from the exact one where that passes through 0.
     "lgamma": lambda op: unary(op, ulp=(2.5, 1000)),
+    **{op: steps
+       for op in ("sign", "round", "floor", "ceil", "trunc")},
     "sqrt": lambda op: unary(op, lo=0.01, hi=9),
     "log": lambda op: unary(op, lo=0.01, hi=9),
     "log1p": lambda op: unary(op, lo=-0.9, hi=9),
