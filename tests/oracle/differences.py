@@ -20,7 +20,7 @@ class Difference:
 
 def differs(a, b):
     with np.errstate(invalid="ignore", over="ignore"):
-        same = (a == b) | (np.isnan(a) & np.isnan(b)) | (np.abs(a - b) <= 1e-14 * np.abs(b))
+        same = (a == b) | (np.isnan(a) & np.isnan(b)) | (np.abs(a - b) <= 4e-15 * np.abs(b))
     return not np.all(same & ((a != 0) | (b != 0) | (np.signbit(a) == np.signbit(b))))
 
 

@@ -34,6 +34,7 @@ EXACT = {
     "gelu": (lambda x: x * normal_cdf(x), lambda x: normal_cdf(x) + x * normal_density(x)),
     "expm1": (lambda x: mpmath.expm1(x), lambda x: mpmath.exp(x)),
     "log_sigmoid": (lambda x: -mpmath.log1p(mpmath.exp(-x)), lambda x: logistic(-x)),
+    "lgamma": (lambda x: mpmath.loggamma(x).real, lambda x: mpmath.digamma(x)),
     "binary_cross_entropy": (  # the derivative for t is that of the clamped logarithms, unlike PyTorch's at 0 and 1
         lambda p, t: -(t * log_clamped(p) + (1 - t) * log_clamped(1 - p)),
         lambda p, t: (p - t) / max(p * (1 - p), mpf(1e-12)),
@@ -77,8 +78,11 @@ def correct(case):
         limit = LIMITS.get((case.op, *at))
         if not limit and not all(map(math.isfinite, at)):
             continue
+        if case.op == "lgamma" and at[0] <= 0 and at[0] == math.floor(at[0]):
+            continue  # a pole
         # exp(5000) has digits enough; more would only take time.
-        small = [mpf(max(min(v, 5000), -5000)) if len(at) == 1 else mpf(v) for v in at]
+        limited = len(at) == 1 and case.op != "lgamma"
+        small = [mpf(max(min(v, 5000), -5000)) if limited else mpf(v) for v in at]
         for k, out in enumerate([case.y[0], *case.d]):
             flat_out = out.reshape(-1)
             if limit:
@@ -87,7 +91,7 @@ def correct(case):
             if k > 0 and not math.isfinite(grads[i]):
                 continue
             value = exact[k](*small)
-            if len(at) == 1 and abs(at[0]) > 5000 and k == 0 and abs(value) > 1:
+            if limited and abs(at[0]) > 5000 and k == 0 and abs(value) > 1:
                 continue  # x itself
             result = float(value) if k == 0 else float(value * mpf(float(grads[i]))) if grads[i] else 0.0
             if value == 0 and k == 0:
