@@ -32,8 +32,7 @@ class Lion : public nn::Optimizer {
     const LionOptions& o = options_[p.group];
     Tensor m = p.state("exp_avg");
     p.value *= 1 - p.lr * o.weight_decay;
-    const Tensor c = m * o.beta1 + p.grad * (1 - o.beta1);
-    p.value -= p.lr * (c / abs(c));
+    p.value -= p.lr * sign(m * o.beta1 + p.grad * (1 - o.beta1));
     m *= o.beta2;
     m += p.grad * (1 - o.beta2);
   }
