@@ -193,6 +193,8 @@ Tensor reshape(const Tensor& x, std::initializer_list<std::int64_t> sizes);
 Tensor reshape(const Tensor& x, const Shape& shape);
 /// Dimensions from `start` on become one.
 Tensor flatten(const Tensor& x, int start = 1);
+/// The same elements in memory of their own, any dtype.
+Tensor clone(const Tensor& x);
 /// Repeated to a shape to which it broadcasts. A copy; a view where that is its own.
 Tensor expand(const Tensor& x, const Shape& shape);
 /// A new dimension of size 1 before axis `axis`, in [-rank - 1, rank]: behind the last for -1. A view.

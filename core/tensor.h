@@ -119,6 +119,7 @@ class Tensor {
   Tensor reshape(std::initializer_list<std::int64_t> sizes) const;
   Tensor reshape(const Shape& shape) const;
   Tensor flatten(int start = 1) const;
+  Tensor clone() const;
   Tensor transpose(int axis_a, int axis_b) const;
   /// The transpose of a matrix; with fewer dimensions itself. Throws ShapeError for more than 2.
   Tensor t() const;

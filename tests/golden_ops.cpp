@@ -177,6 +177,7 @@ void add_shape_ops(std::map<std::string, Op>& t) {
   }));
   t.insert(row("flatten", [](const Call& c) { return elbo::flatten(c.x[0], axis(c)); }));
   t.insert(row("expand", [](const Call& c) { return elbo::expand(c.x[0], Shape(sizes(c))); }));
+  t.insert(row("clone", [](const Call& c) { return elbo::clone(c.x[0]); }));
   t.insert(row("unsqueeze", [](const Call& c) { return elbo::unsqueeze(c.x[0], axis(c)); }));
   t.insert(row("squeeze", [](const Call& c) { return elbo::squeeze(c.x[0], axes(c)); }));
   t.insert(row("transpose", [](const Call& c) { return elbo::transpose(c.x[0], axis(c), axis(c, 1)); }));

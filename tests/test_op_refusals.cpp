@@ -85,7 +85,7 @@ TEST_CASE("op table: an operand of another dtype is named with the op that was c
       "logical_or", "logical_xor", "logical_not", "cast",     "slice", "pad",    "index_select", "reshape", "transpose",
       "flip",       "expand",      "unsqueeze",   "squeeze",  "split", "chunk",  "repeat",       "tril",    "triu",
       "all",        "any",         "isnan",       "isfinite", "neg",   "square", "abs",          "clamp",   "sum",
-      "max",        "min",         "argmax",      "argmin",   "topk"};
+      "max",        "min",         "argmax",      "argmin",   "topk",  "clone"};
   for_each_case([](const OpCase& c) { return c.size == Size::small && by_name(c); },
                 [&](const OpCase& c) {
                   for (std::size_t i = 0; i < c.inputs.size(); ++i) {

@@ -9,6 +9,7 @@ Tensor Tensor::slice(int axis, std::int64_t begin, std::int64_t end, std::int64_
 Tensor Tensor::index_select(int axis, const Tensor& indices) const { return elbo::index_select(*this, axis, indices); }
 Tensor Tensor::reshape(std::initializer_list<std::int64_t> sizes) const { return elbo::reshape(*this, sizes); }
 Tensor Tensor::reshape(const Shape& shape) const { return elbo::reshape(*this, shape); }
+Tensor Tensor::clone() const { return elbo::clone(*this); }
 Tensor Tensor::flatten(int start) const { return elbo::flatten(*this, start); }
 Tensor Tensor::transpose(int axis_a, int axis_b) const { return elbo::transpose(*this, axis_a, axis_b); }
 Tensor Tensor::permute(const std::vector<int>& dims) const { return elbo::permute(*this, dims); }

@@ -61,6 +61,12 @@ Tensor reshape(const Tensor& x, std::initializer_list<std::int64_t> sizes) {
   return reshape(x, Shape(known));
 }
 
+Tensor clone(const Tensor& x) {
+  const ops::CalledOp called("clone");
+  ops::check_defined("clone", x);
+  return record("clone", {x}, x.array().copy(), [](const Array& g, const Needs&) { return Grads{g}; });
+}
+
 Tensor flatten(const Tensor& x, int start) {
   const ops::CalledOp called("flatten");
   ops::check_defined("flatten", x);

@@ -427,7 +427,7 @@ CASES = {
     "conv_transpose1d": lambda op: convolution(op, 1, True),
     **{
         op: cases_shape.views
-        for op in ("reshape", "flatten", "expand", "unsqueeze", "squeeze", "transpose", "permute", "repeat", "tril", "triu",
+        for op in ("clone", "reshape", "flatten", "expand", "unsqueeze", "squeeze", "transpose", "permute", "repeat", "tril", "triu",
                    "slice", "flip")
     },
     "split": cases_shape.parts,

@@ -245,7 +245,7 @@ WITH_NUMBERS = {
 ELEMENTWISE = {*ONE, *TWO, *WITH_NUMBERS}
 # Elements change places, and gradients that come in are multiples of 1/4, whose sums are exact.
 MOVES = {
-    "where", "cast", "reshape", "flatten", "expand", "unsqueeze", "squeeze", "transpose", "permute", "concatenate",
+    "where", "cast", "clone", "reshape", "flatten", "expand", "unsqueeze", "squeeze", "transpose", "permute", "concatenate",
     "stack", "split", "chunk", "repeat", "masked_fill", "tril", "triu", "slice", "index_select", "one_hot", "pad",
     "gather", "flip", "max_pool2d", "topk"
 }
@@ -285,6 +285,7 @@ TORCH = {
     "conv_transpose1d": conv_transpose(F.conv_transpose1d),
     # shape
     "reshape": lambda x, p: x[0].reshape(ints(p)),
+    "clone": lambda x, p: x[0].clone(),
     "flatten": lambda x, p: torch.flatten(x[0], int(p[0])),
     "expand": lambda x, p: x[0].expand(ints(p)),
     "unsqueeze": lambda x, p: x[0].unsqueeze(int(p[0])),
