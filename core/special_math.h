@@ -150,7 +150,6 @@ ELBO_HD inline float digamma(float x) {
 }
 
 // ---- float64
-// ---------------------------------------------------------------------------------------------------------
 
 ELBO_HD inline double lgamma(double x) {
 #if defined(__CUDACC__)
