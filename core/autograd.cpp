@@ -69,9 +69,11 @@ Grads apply_rule(const Node& node, const Array& g) {
   for (std::size_t i = 0; i < grads.size(); ++i) {
     if (!node.inputs[i]) continue;
     const Node& input = *node.inputs[i];
-    ELBO_CHECK(grads[i].defined() && grads[i].shape() == input.shape && grads[i].dtype() == input.dtype, AutogradError,
-               "[", node.name, "] the gradient rule returned ", grads[i].defined() ? grads[i].shape() : Shape{},
-               " for input ", i, " of shape ", input.shape);
+    const Array& found = grads[i];
+    ELBO_CHECK(found.defined() && found.shape() == input.shape && found.dtype() == input.dtype, AutogradError, "[",
+               node.name, "] the gradient rule returned a wrong gradient for input ", i, ": expected ", input.dtype,
+               " ", input.shape, ", found ",
+               found.defined() ? detail::concat(found.dtype(), " ", found.shape()) : "none");
   }
   return grads;
 }
@@ -92,15 +94,32 @@ Array after_hooks(const Node& node, Array g) {
   return g;
 }
 
-/// The nodes, of `order`, outputs before inputs, from which a wanted one is reached.
-std::unordered_set<const Node*> leading_to(const Pending& wanted, const std::vector<Node*>& order) {
-  std::unordered_set<const Node*> leading;
+/// What a backward() with `wanted` walks: the wanted nodes, and those that run because they lead to one.
+struct Leading {
+  std::unordered_set<const Node*> walked, run;
+};
+
+/// `order` holds outputs before inputs.
+Leading leading_to(const Pending& wanted, const std::vector<Node*>& order) {
+  Leading out;
   for (auto node = order.rbegin(); node != order.rend(); ++node) {
-    const auto leads = [&](const std::shared_ptr<Node>& input) { return input && leading.count(input.get()) > 0; };
-    if (wanted.count(*node) > 0 || std::any_of((*node)->inputs.begin(), (*node)->inputs.end(), leads))
-      leading.insert(*node);
+    const auto leads = [&](const std::shared_ptr<Node>& input) { return input && out.walked.contains(input.get()); };
+    if (std::any_of((*node)->inputs.begin(), (*node)->inputs.end(), leads)) out.run.insert(*node);
+    if (wanted.contains(*node) || out.run.contains(*node)) out.walked.insert(*node);
   }
-  return leading;
+  return out;
+}
+
+/// Throws for a freed node that would have to run. It has let go of its inputs: what is wanted and older than it may
+/// have been below it.
+void check_not_freed(const std::vector<Node*>& order, const Pending* wanted) {
+  std::uint64_t oldest = wanted ? UINT64_MAX : 0;
+  if (wanted)
+    for (const auto& [node, gradient] : *wanted) oldest = std::min(oldest, node->sequence);
+  for (const Node* node : order)
+    ELBO_CHECK(!node->freed || node->sequence <= oldest, AutogradError, "[", detail::CalledOp::name_or("backward"),
+               "] the graph through [", node->name,
+               "] was freed by an earlier backward(): pass retain_graph = true to that one");
 }
 
 /// Without `wanted`, adds to the gradients of leaves, and of nodes that retain theirs. With it, sets its gradients,
@@ -108,13 +127,11 @@ std::unordered_set<const Node*> leading_to(const Pending& wanted, const std::vec
 void run_backward(Pending pending, bool retain_graph, Pending* wanted = nullptr) {
   NoGradGuard no_grad;
   std::vector<Node*> order = reachable(pending);
+  check_not_freed(order, wanted);
+  Leading leading;
   if (wanted) {
-    const auto leading = leading_to(*wanted, order);
-    std::erase_if(order, [&](const Node* node) { return leading.count(node) == 0; });
-  }
-  for (const Node* node : order) {
-    ELBO_CHECK(node->leaf || !node->freed, AutogradError, "[backward] the graph through [", node->name,
-               "] was freed by an earlier backward(): pass retain_graph = true to that one");
+    leading = leading_to(*wanted, order);
+    std::erase_if(order, [&](const Node* node) { return !leading.walked.contains(node); });
   }
   for (Node* node : order) {
     auto found = pending.find(node);
@@ -123,10 +140,10 @@ void run_backward(Pending pending, bool retain_graph, Pending* wanted = nullptr)
     pending.erase(found);
     if (wanted) {
       if (auto place = wanted->find(node); place != wanted->end()) accumulate_kept(place->second, g);
-    } else if (node->leaf || node->retains_grad) {
+    } else if (node->leaf ? !node->frozen : node->retains_grad) {
       accumulate_kept(node->grad, g);
     }
-    if (node->leaf) continue;
+    if (node->leaf || (wanted && !leading.run.contains(node))) continue;
     Grads grads = apply_rule(*node, g);
     g = Array();
     for (std::size_t i = 0; i < grads.size(); ++i)
@@ -138,7 +155,8 @@ void run_backward(Pending pending, bool retain_graph, Pending* wanted = nullptr)
   }
   if (retain_graph) return;
   // Inputs before outputs: when a node lets go of its inputs, they have none of their own any more.
-  for (auto node = order.rbegin(); node != order.rend(); ++node) (*node)->inputs.clear();
+  for (auto node = order.rbegin(); node != order.rend(); ++node)
+    if ((*node)->freed) (*node)->inputs.clear();
 }
 
 /// Where the walk begins: tensors that require no gradient are passed over.
@@ -191,7 +209,11 @@ Node::~Node() {
 
 }  // namespace detail
 
-bool Needs::operator[](std::size_t input) const { return node_->inputs[input] != nullptr; }
+bool Needs::operator[](std::size_t input) const {
+  ELBO_CHECK(input < node_->inputs.size(), IndexError, "[", node_->name, "] expected an input below ",
+             node_->inputs.size(), ", found ", input);
+  return node_->inputs[input] != nullptr;
+}
 
 const Array& SavedArray::operator()() const {
   ELBO_CHECK(!array_.defined() || array_.storage()->version() == version_, AutogradError, "a value of shape ",
@@ -219,9 +241,12 @@ bool detail::needs_gradient(std::span<const Tensor> inputs) {
 Tensor record(const char* name, std::span<const Tensor> inputs, Array output, Rule rule) {
   ELBO_CHECK(rule, AutogradError, "[", name, "] was recorded without a gradient rule: see record_constant");
   if (!detail::needs_gradient(inputs)) return Tensor(std::move(output));
+  ELBO_CHECK(is_floating(output.dtype()), AutogradError, "[", name,
+             "] expected an output of float32 or float64, found ", output.dtype(), ": see record_constant");
   auto node = std::make_shared<Node>(name, output.shape(), output.dtype());
   node->inputs.reserve(inputs.size());
-  for (const Tensor& input : inputs) node->inputs.push_back(input.defined() ? input.node() : nullptr);
+  for (const Tensor& input : inputs)
+    node->inputs.push_back(input.defined() && input.requires_grad() ? input.node() : nullptr);
   node->rule = std::move(rule);
   return make_computed(std::move(output), std::move(node));
 }

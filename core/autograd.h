@@ -26,6 +26,7 @@ namespace ELBO_API elbo {
 class Needs {
  public:
   explicit Needs(const detail::Node& node) : node_(&node) {}
+  /// Throws IndexError for an input that the op has not.
   bool operator[](std::size_t input) const;
 
  private:
@@ -68,7 +69,8 @@ bool needs_gradient(std::span<const Tensor> inputs);
 
 /// The output of op `name`, recorded with its rule if any of `inputs` requires a gradient and recording is on;
 /// otherwise a constant, and the rule is dropped with all that it saved. `name` is a string literal. An input may be
-/// undefined, such as a bias that is not there; it needs no gradient. Throws AutogradError for an empty rule.
+/// undefined, such as a bias that is not there; it needs no gradient. Throws AutogradError for an empty rule, or where
+/// a gradient would be recorded for an output that is not floating.
 Tensor record(const char* name, std::span<const Tensor> inputs, Array output, Rule rule);
 Tensor record(const char* name, std::initializer_list<Tensor> inputs, Array output, Rule rule);
 /// The same, of a lambda: nothing is made of it where no gradient is needed.
@@ -101,6 +103,7 @@ struct Node {
   std::vector<std::shared_ptr<Node>> inputs;  ///< null where no gradient is needed
   Rule rule;
   bool leaf = false;
+  bool frozen = false;  ///< a leaf after requires_grad_(false): it keeps the rest for when it is asked again
   bool retains_grad = false;
   bool freed = false;
   Array grad;                                               ///< of a leaf, or where retain_grad was called

@@ -24,14 +24,15 @@ Tensor& Tensor::requires_grad_(bool wanted) {
   ELBO_CHECK(is_leaf(), AutogradError, "[requires_grad] only a leaf can change; detach() makes one");
   ELBO_CHECK(!wanted || is_floating(dtype()), DTypeError, "[requires_grad] expected float32 or float64, found ",
              dtype());
-  if (wanted == requires_grad()) return *this;
-  impl().node = nullptr;
-  if (wanted) {
+  if (wanted && !node()) {
     impl().node = std::make_shared<detail::Node>("leaf", shape(), dtype());
     impl().node->leaf = true;
   }
+  if (node()) node()->frozen = !wanted;
   return *this;
 }
+
+bool Tensor::requires_grad() const { return node() && !node()->frozen; }
 
 bool Tensor::is_leaf() const { return !node() || node()->leaf; }
 
@@ -45,7 +46,7 @@ Tensor Tensor::grad() const { return Tensor(detail::gradient_of(*this)); }
 Tensor& Tensor::retain_grad() {
   ELBO_CHECK(requires_grad(), AutogradError,
              "[retain_grad] nothing that this tensor was computed from requires a gradient");
-  node()->retains_grad = true;
+  node()->retains_grad = !node()->leaf;
   return *this;
 }
 

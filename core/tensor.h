@@ -48,8 +48,10 @@ class Tensor {
   std::int64_t size(int axis) const { return shape()[axis]; }
 
   /// True if this is a leaf that asked for its gradient, or was computed from one.
-  bool requires_grad() const { return impl().node != nullptr; }
-  /// Asks for the gradient of a leaf, or no longer. Throws AutogradError on a computed tensor.
+  bool requires_grad() const;
+  /// Asks for the gradient of a leaf, or no longer. One that no longer asks is a constant to the ops that follow, and
+  /// backward() adds nothing to its gradient, which it keeps with its hooks. Asked again, it has its part in graphs
+  /// recorded before. Throws AutogradError on a computed tensor.
   Tensor& requires_grad_(bool wanted = true);
   bool is_leaf() const;
   /// The gradient that backward() left at this leaf (or computed tensor with retain_grad), a constant; undefined before
@@ -67,8 +69,9 @@ class Tensor {
   /// The same for a tensor of any shape: `gradient`, of that shape and dtype, is the derivative of the unnamed scalar.
   void backward(const Tensor& gradient, bool retain_graph = false);
   /// Calls `hook` in backward() with the gradient of this tensor, once all of it is there; what it returns takes the
-  /// gradient's place, an undefined tensor leaves it. Throws AutogradError if this tensor has no gradient. Returns a
-  /// number for remove_hook, which throws IndexError for one that is not there.
+  /// gradient's place, an undefined tensor leaves it. Where a gradient is recorded through a write in place, the hook
+  /// stays with the value before it. Throws AutogradError if this tensor has no gradient. Returns a number for
+  /// remove_hook, which throws IndexError for one that is not there.
   std::size_t register_hook(std::function<Tensor(const Tensor& gradient)> hook) const;
   void remove_hook(std::size_t number) const;
 
@@ -167,7 +170,7 @@ class Tensor {
   Tensor log_softmax(int axis) const;
   Tensor matmul(const Tensor& other) const;
 
-  /// The graph behind this tensor; null for a constant.
+  /// The graph behind this tensor; null for a constant that never asked for a gradient.
   const std::shared_ptr<detail::Node>& node() const { return impl().node; }
 
  private:

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <typeinfo>
 
+#include "../core/autograd.h"
 #include "../core/kernels.h"
 #include "strict_load.h"
 
@@ -16,10 +17,19 @@ namespace {
 
 /// Gives a leaf another array, of another device or dtype.
 void replace(Tensor& tensor, Array array) {
-  const bool trained = tensor.requires_grad();
-  tensor.requires_grad_(false);
+  tensor.zero_grad();
   tensor.mutable_array() = std::move(array);
-  tensor.requires_grad_(trained);
+  if (tensor.node()) tensor.node()->dtype = tensor.dtype();
+}
+
+/// Throws for a parameter that was assigned a tensor that cannot be trained. One that is frozen asked for its gradient
+/// once.
+void check_trainable(const std::string& name, const Tensor& parameter) {
+  ELBO_CHECK(parameter.node() && parameter.is_leaf(), AutogradError, "[parameters] '", name,
+             "': expected a leaf that requires a gradient, found ",
+             parameter.node() ? elbo::detail::concat("the output of [", parameter.node()->name, "]")
+                              : std::string("a constant"),
+             ": call requires_grad_() on its detach(), or write into the parameter under a NoGradGuard");
 }
 
 thread_local ForwardHook* innermost_hook = nullptr;
@@ -131,11 +141,11 @@ void Module::check_registered(Extent extent, std::set<const Module*>& reached) c
 
 NamedTensors Module::named_parameters() const {
   NamedTensors out;
-  std::set<const void*> seen;  // a shared parameter is one leaf of the graph, or at least one storage
+  std::set<const void*> seen;  // a shared parameter is one leaf of the graph
   for_each("", [&](const std::string& name, Tensor& tensor, bool parameter) {
-    const void* identity =
-        tensor.node() ? static_cast<const void*>(tensor.node().get()) : tensor.array().storage().get();
-    if (parameter && seen.insert(identity).second) out.emplace_back(name, tensor);
+    if (!parameter) return;
+    check_trainable(name, tensor);
+    if (seen.insert(tensor.node().get()).second) out.emplace_back(name, tensor);
   });
   return out;
 }

@@ -81,7 +81,8 @@ class Module {
   Module& operator=(const Module&) = delete;
 
   /// Handles of all parameters, this module's before its submodules', in the order of registration. One that is shared
-  /// comes once.
+  /// comes once. Throws AutogradError for one that was assigned a tensor that cannot be trained: a constant, or a
+  /// computed one.
   std::vector<Tensor> parameters() const;
   /// The same with their dotted names, such as `encoder.0.weight`; a shared one under its first name.
   NamedTensors named_parameters() const;

@@ -93,8 +93,9 @@ void Optimizer::set_lr(double lr, std::size_t group) {
 void Optimizer::check_unchanged(std::size_t i, const Array& grad) const {
   const auto& [name, tensor] = parameters_[i];
   const Array& array = tensor.array();
-  ELBO_CHECK(array.device() == device(), DeviceError, "[", name_, "] expected parameter '", name, "' on ", device(),
-             ", found it on ", array.device(), ": move a module before making its optimiser");
+  ELBO_CHECK(array.device() == device() && grad.device() == device(), DeviceError, "[", name_, "] expected parameter '",
+             name, "' and its gradient on ", device(), ", found ", array.device(), " and ", grad.device(),
+             ": move a module before making its optimiser");
   ELBO_CHECK(made_[i].dtype == array.dtype() && grad.dtype() == array.dtype(), DTypeError, "[", name_,
              "] expected parameter '", name, "' and its gradient as ", made_[i].dtype, ", found ", array.dtype(),
              " and ", grad.dtype(), ": convert a module before making its optimiser");
@@ -108,7 +109,8 @@ void Optimizer::step() {
   with_gradient_.clear();
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const Array& grad = elbo::detail::gradient_of(parameters_[i].second);
-    if (!grad.defined()) continue;
+    // One that was frozen keeps a gradient from before.
+    if (!grad.defined() || !parameters_[i].second.requires_grad()) continue;
     check_unchanged(i, grad);
     with_gradient_.push_back(i);
   }

@@ -57,8 +57,9 @@ class Optimizer {
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
-  /// Updates all parameters that have a gradient, in place. Throws DeviceError if one was moved to another device since
-  /// the optimiser was made, DTypeError if it changed its type, ShapeError if it changed its shape.
+  /// Updates all parameters that have a gradient and are not frozen by requires_grad_(false), in place. Throws
+  /// DeviceError if one was moved to another device since the optimiser was made, DTypeError if it changed its type,
+  /// ShapeError if it changed its shape.
   void step();
   /// Drops the gradients.
   void zero_grad();

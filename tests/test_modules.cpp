@@ -273,9 +273,54 @@ TEST_CASE("modules: parameters are frozen and freed", "[nn]") {
   CHECK(net.parameters().size() == 4);
   net.fc2.requires_grad_();
   sum(net.forward(ones({1, 3}))).backward();
-  CHECK(net.fc2.weight.node() != nullptr);
-  CHECK(net.fc1.weight.node() == nullptr);
+  CHECK(net.fc2.weight.grad().defined());
+  CHECK_FALSE(net.fc1.weight.grad().defined());
   CHECK_FALSE(net.count.requires_grad());
+}
+
+TEST_CASE("modules: frozen for a while, a layer is trained by a graph recorded before", "[nn]") {
+  nn::Linear layer(2, 1);
+  Tensor loss = sum(layer.forward(ones({1, 2})));
+  layer.requires_grad_(false);
+  layer.requires_grad_();
+  loss.backward();
+  CHECK(layer.bias.grad().item() == 1);
+  // Frozen, it stays as it is, whatever gradient it has from before.
+  nn::SGD opt(layer.parameters(), {.lr = 1});
+  layer.bias.requires_grad_(false);
+  const double bias = layer.bias.item();
+  const float weight = layer.weight.array().values<float>()[0];
+  opt.step();
+  CHECK(layer.bias.item() == bias);
+  CHECK(layer.weight.array().values<float>()[0] == weight - 1);
+  // Moved to another dtype, it is trained in that.
+  layer.to(DType::float64);
+  CHECK_FALSE(layer.bias.requires_grad());
+  CHECK_FALSE(layer.weight.grad().defined());
+  sum(layer.forward(ones({1, 2}, {DType::float64}))).backward();
+  CHECK(layer.weight.grad().dtype() == DType::float64);
+}
+
+TEST_CASE("modules: a parameter that was assigned what cannot be trained is refused", "[nn][errors]") {
+  nn::Sequential net{nn::Linear(2, 2), nn::Linear(2, 1)};
+  auto& last = dynamic_cast<nn::Linear&>(net[1]);
+  const auto refusal = [&] {
+    try {
+      net.parameters();
+    } catch (const AutogradError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const std::string begin = "[parameters] '1.weight': expected a leaf that requires a gradient, found ",
+                    end = ": call requires_grad_() on its detach(), or write into the parameter under a NoGradGuard";
+  last.weight = last.weight * 2;
+  CHECK(refusal() == begin + "the output of [mul_scalar]" + end);
+  last.weight = ones({1, 2});
+  CHECK(refusal() == begin + "a constant" + end);
+  CHECK(net.state_dict().size() == 4);
+  last.weight.requires_grad_();
+  CHECK(refusal().empty());
 }
 
 TEST_CASE("ModuleList owns layers that its module calls as it likes", "[nn]") {

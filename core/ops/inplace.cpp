@@ -1,4 +1,6 @@
 // What writes into the tensor that it is called on.
+#include <utility>
+
 #include "../autograd.h"
 #include "../kernels.h"
 #include "checks.h"
@@ -23,11 +25,16 @@ struct InPlace {
     return true;
   }
 
-  /// Takes the value and the history of `result`, computed from x.
+  /// Takes the value and the history of `result`, computed from x. retain_grad stays with the tensor.
   static Tensor& become(const char* op, Tensor& x, const Tensor& result) {
     check_grows_not(op, x, result.shape());
+    const std::shared_ptr<Node> before = std::exchange(x.impl().node, result.node());
     x.impl().array = result.array();
-    x.impl().node = result.node();
+    if (before && before->retains_grad && x.node()) {
+      before->retains_grad = false;
+      x.node()->retains_grad = true;
+      x.node()->grad = std::exchange(before->grad, Array());
+    }
     return x;
   }
 
