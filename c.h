@@ -4,7 +4,8 @@
  *
  * Numbers are float32, in arrays of the caller's, row-major. Each comes with its count of elements, which must be what
  * the call reads or writes, to the element: n pictures are n * elbo_pixels() numbers, n codes n * elbo_latent().
- * Pictures are [n, channels, height, width], from 0 (black) to 1 (white). Labels are for models with classes: one for
+ * Pictures are [n, channels, height, width], from 0 (black) to 1 (white), whatever range the model was trained on;
+ * other numbers, such as bytes, and NaN are refused with ELBO_VALUE. Labels are for models with classes: one for
  * each picture or code, from 0 to elbo_classes() - 1; for other models none, NULL and 0.
  *
  * Every call but those that ask for a size gives a status, and elbo_last_error() says it in words. All arguments are
@@ -35,7 +36,7 @@ typedef enum elbo_status {
   ELBO_DEVICE = 4,         /* a device that does not exist or cannot be used */
   ELBO_INDEX = 5,          /* a label out of range */
   ELBO_AUTOGRAD = 6,       /* a misuse of gradients */
-  ELBO_VALUE = 7,          /* an argument that makes no sense: NULL, a device's name, labels that are missing */
+  ELBO_VALUE = 7,          /* an argument that makes no sense: NULL, pixels beyond 1, labels that are missing */
   ELBO_FORMAT = 8,         /* a file whose content is not what it should be */
   ELBO_IO = 9,             /* a file that cannot be opened or read */
   ELBO_SYSTEM = 10,        /* the same, and other arguments would not help: an I/O error, too many open files */

@@ -105,6 +105,14 @@ class Call {
                width, " numbers, found ", count);
     rows_ = numbers / width;
   }
+  /// Pictures that come in: n of them, from 0 to 1.
+  void take_pictures(const float* data, std::size_t count) {
+    take("pictures", data, count, pixels());
+    const std::span<const float> numbers(data, count);
+    const auto bad = std::find_if_not(numbers.begin(), numbers.end(), [](float x) { return x >= 0 && x <= 1; });
+    ELBO_CHECK(bad == numbers.end(), ValueError, "[", op_, "] pictures: expected numbers from 0 to 1, found ", *bad,
+               " at position ", bad - numbers.begin());
+  }
   void take_labels(const std::int64_t* labels, std::size_t count) {
     check_there("labels", labels, count);
     labels_ = std::span(labels, count);
@@ -239,7 +247,7 @@ elbo_status elbo_encode(const elbo_model* model, const float* pictures, size_t p
                         size_t labels_count, float* mean, size_t mean_count, float* logvar, size_t logvar_count) {
   return guarded([&] {
     Call call("elbo_encode", model);
-    call.take("pictures", pictures, pictures_count, call.pixels());
+    call.take_pictures(pictures, pictures_count);
     call.take_labels(labels, labels_count);
     call.check_room("mean", mean, mean_count, call.latent());
     if (logvar || logvar_count > 0) {
@@ -274,7 +282,7 @@ elbo_status elbo_reconstruct(const elbo_model* model, const float* pictures, siz
                              const int64_t* labels, size_t labels_count, float* out, size_t out_count) {
   return guarded([&] {
     Call call("elbo_reconstruct", model);
-    call.take("pictures", pictures, pictures_count, call.pixels());
+    call.take_pictures(pictures, pictures_count);
     call.take_labels(labels, labels_count);
     call.check_room("out", out, out_count, call.pixels());
     call.for_batches([&](std::int64_t begin, std::int64_t size) {
@@ -289,7 +297,7 @@ elbo_status elbo_score(const elbo_model* model, const float* pictures, size_t pi
                        size_t labels_count, int64_t draws, uint64_t seed, float* scores, size_t scores_count) {
   return guarded([&] {
     Call call("elbo_score", model);
-    call.take("pictures", pictures, pictures_count, call.pixels());
+    call.take_pictures(pictures, pictures_count);
     call.take_labels(labels, labels_count);
     ELBO_CHECK(draws >= 0, ValueError, "[elbo_score] draws: expected at least 0, found ", draws);
     call.check_room("scores", scores, scores_count, 1);

@@ -58,10 +58,12 @@ bool is_any_of(const std::exception& error) {
 std::string by_option(const CLI::App* command, const std::exception& error) {
   std::string message = error.what();
   if (!dynamic_cast<const elbo::ValueError*>(&error)) return message;
-  std::string name = "--" + message.substr(0, message.find(": "));
+  const std::size_t op = message.starts_with('[') ? message.find("] ") : std::string::npos;
+  const std::string rest = op == std::string::npos ? message : message.substr(op + 2);
+  std::string name = "--" + rest.substr(0, rest.find(": "));
   std::replace(name.begin(), name.end(), '_', '-');
   if (!command || name.find(' ') != std::string::npos || !command->get_option_no_throw(name)) return message;
-  return name + message.substr(name.size() - 2);
+  return name + rest.substr(name.size() - 2);
 }
 
 /// Which function of the library ran out of memory, or was the first to read a variable, says nothing to a user.

@@ -322,7 +322,8 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Ten
 Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight = {}, const Tensor& bias = {},
                   double eps = 1e-5);
 
-// ---- losses, of operands that broadcast; in nats where they are likelihoods
+// ---- losses; in nats where they are likelihoods. Of two operands one broadcasts to the shape of the other: they throw
+// ---- ShapeError for others, such as [n, 1] and [n], whose losses would be [n, n]
 enum class Reduction { none, mean, sum };
 /// (input - target)^2.
 Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction = Reduction::mean);
@@ -368,10 +369,11 @@ Tensor categorical_log_prob(const Tensor& labels, const Tensor& logits);
 
 // ---- variational
 /// KL(N(mu, exp(logvar)) || N(0, 1)) in nats, elementwise or summed over all: (mu^2 + exp(logvar) - 1 - logvar) / 2
-/// (Kingma and Welling 2014, appendix B).
+/// (Kingma and Welling 2014, appendix B). One operand broadcasts to the shape of the other, as in a loss.
 Tensor gaussian_kl(const Tensor& mu, const Tensor& logvar, Reduction reduction = Reduction::none);
 /// KL(N(mu, exp(logvar)) || N(mu2, exp(logvar2))): (d^2 exp(-logvar2) + exp(v) - 1 - v) / 2 with d = mu - mu2 and
-/// v = logvar - logvar2. The operands broadcast.
+/// v = logvar - logvar2. The operands broadcast: mu, mu2 and logvar2 to the shape of all, or
+/// logvar and logvar2.
 Tensor gaussian_kl(const Tensor& mu, const Tensor& logvar, const Tensor& mu2, const Tensor& logvar2,
                    Reduction reduction = Reduction::none);
 /// z = mu + exp(logvar / 2) eps with eps ~ N(0, 1) drawn from `generator` (Kingma and Welling 2014, section 2.4).

@@ -138,6 +138,12 @@ Dataset Dataset::subset(std::span<const std::int64_t> indices) const {
   for (std::int64_t i : indices)
     ELBO_CHECK(i >= 0 && i < size(), IndexError, "[subset] ", i, " is out of range for ", size(),
                has_pictures() ? " pictures" : " samples");
+  const auto check_count = [this](const char* what, std::size_t found, std::size_t expected) {
+    ELBO_CHECK(found == 0 || found == expected, ShapeError, "[Dataset] expected ", expected, " ", what,
+               " for features ", shape(), ", found ", found);
+  };
+  check_count("labels", labels.size(), static_cast<std::size_t>(size()));
+  check_count("factors", factors.size(), static_cast<std::size_t>(size()) * factor_names.size());
   Dataset out;
   out.name = name;
   if (features.defined())

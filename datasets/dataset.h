@@ -58,7 +58,8 @@ struct Dataset {
   /// on. Throws IndexError for n < 0.
   Dataset first(std::int64_t n) const;
   /// The samples of these indices in their order, with their labels and factors; an index may stand there more than
-  /// once; none of them is kept to validate on. Throws IndexError for one that is not in [0, size()).
+  /// once; none of them is kept to validate on. Throws IndexError for one that is not in [0, size()), and like first()
+  /// ShapeError where there are labels or factors, but not those of each sample.
   Dataset subset(std::span<const std::int64_t> indices) const;
 
   /// All pictures on a device, uint8 [count, channels, height, width]: on the CPU the features themselves. Throws

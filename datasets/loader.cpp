@@ -171,7 +171,7 @@ Batches::State::State(std::vector<Array> arrays, bool of_pictures, std::optional
   check();
   const std::int64_t size = options_.batch_size;
   batches_ = options_.drop_last ? count() / size : count() / size + (count() % size != 0);
-  ELBO_CHECK(batches_ > 0 || count() == 0, ValueError, "drop_last: expected at least one batch of ", size,
+  ELBO_CHECK(batches_ > 0 || count() == 0, ValueError, "[Batches] drop_last: expected at least one batch of ", size,
              of_pictures_ ? " pictures" : " samples", ", found ", count(), " to train on");
   taken_ = batches_;
   background_ = options_.background && device() == cpu && batches_ > 0;
@@ -205,6 +205,9 @@ void Batches::State::check() const {
              "[Batches] expected a scale and a shift that are finite, found ", options_.scale, " and ", options_.shift);
   ELBO_CHECK(of_pictures_ || !options_.binarize, ValueError,
              "[Batches] expected pictures and their labels for binarize, found arrays");
+  for (std::size_t i = 0; i < options_.transforms.size(); ++i)
+    ELBO_CHECK(options_.transforms[i], ValueError, "[Batches] expected transforms that can be called, found an empty ",
+               "one at place ", i);
   for (std::int64_t index : indices_)
     ELBO_CHECK(index >= 0 && index < rows(), IndexError, "[Batches] expected indices from 0 to below ", rows(),
                ", found ", index);

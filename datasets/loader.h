@@ -61,14 +61,14 @@ struct Batch {
 ///
 /// The batches of an epoch depend on nothing but the arguments here and the epoch's number: not on the epochs before,
 /// on threads, or on `background`. Warm, no memory is taken: the memory of a batch that is no longer held serves again.
-/// An object is to be used by one thread at a time.
+/// An object is to be used by one thread at a time. One that was moved from can be assigned to and destroyed, no more.
 class Batches {
  public:
   /// arrays: [n, ...], one or more, of any dtype, on one device; a batch has their rows as they are. indices: which
   /// rows an epoch takes, in [0, n), repeated ones as often as they stand there; without them, all. The arrays are
   /// shared, not copied, and must not be written while batches are drawn. Throws ShapeError naming the array whose size
   /// along dimension 0 is another, DeviceError, IndexError for indices, ValueError for no arrays, a batch size below 1,
-  /// `binarize`, which is for pictures, or where drop_last would leave none of the samples.
+  /// `binarize`, which is for pictures, an empty transform, or where drop_last would leave none of the samples.
   explicit Batches(std::vector<Array> arrays, BatchOptions options = {});
   Batches(std::vector<Array> arrays, std::span<const std::int64_t> indices, BatchOptions options = {});
   /// pictures: uint8 [n, ...], float32 in a batch; labels: int64 [n] on the same device, or undefined; all else as

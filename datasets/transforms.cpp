@@ -3,6 +3,7 @@
 #include <cmath>
 #include <utility>
 
+#include "../core/called_op_detail.h"
 #include "../core/errors.h"
 
 namespace elbo::datasets::transforms {
@@ -62,6 +63,7 @@ Transform scale(double factor, double shift, std::size_t array) {
 Transform binarize(std::size_t array) {
   return [=](std::vector<Tensor>& batch) {
     Tensor& x = floating_at("binarize", batch, array);
+    const detail::CalledOp called("binarize");  // in messages
     x = bernoulli(x);
   };
 }

@@ -22,7 +22,7 @@ using Transform = std::function<void(std::vector<Tensor>& batch)>;
 
 /// Transforms for BatchOptions::transforms. `array` is the place, in the batch, of what they change, and `arrays` of
 /// what they change alike, such as pictures and their masks. They throw IndexError for a place that is not there, and
-/// ShapeError or DTypeError naming the transform.
+/// ShapeError, DTypeError or ValueError naming the transform.
 namespace transforms {
 
 /// x * factor + shift. Integers become float32.

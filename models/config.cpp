@@ -85,7 +85,8 @@ void TrainOptions::validate() const {
   ELBO_CHECK(lr_warmup == 0 || schedule != LrSchedule::one_cycle, ValueError,
              "lr_warmup: the schedule one-cycle has its own, expected 0, found ", lr_warmup);
   ELBO_CHECK(lr_every >= 1, ValueError, "lr_every: expected at least 1, found ", lr_every);
-  ELBO_CHECK(lr_factor > 0 && lr_factor <= 1, ValueError, "lr_factor: expected 0 < lr_factor <= 1, found ", lr_factor);
+  ELBO_CHECK(lr_factor > 0 && lr_factor <= 1, ValueError, "lr_factor: expected a number above 0 and at most 1, found ",
+             lr_factor);
   ELBO_CHECK(lr_patience >= 0, ValueError, "lr_patience: expected at least 0, found ", lr_patience);
   ELBO_CHECK(std::isfinite(beta) && beta >= 0, ValueError, "beta: expected a number of at least 0, found ", beta);
   ELBO_CHECK(std::isfinite(warmup) && warmup >= 0, ValueError, "warmup: expected a number of at least 0, found ",

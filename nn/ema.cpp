@@ -35,7 +35,10 @@ NamedArrays EMA::state() const {
   return out;
 }
 
-void EMA::load_state(const NamedArrays& state) { detail::load_strictly("[EMA::load_state]", this->state(), state); }
+void EMA::load_state(const NamedArrays& state) {
+  check_not_applied("load_state");
+  detail::load_strictly("[EMA::load_state]", this->state(), state);
+}
 
 void EMA::swap() noexcept {
   for (std::size_t i = 0; i < means_.size(); ++i)

@@ -71,9 +71,11 @@ void add_children(std::vector<Child>& out, const std::string& name, M& member) {
 /// from has no parameters, until they are set anew. An optimiser keeps the tensors and does not mind the move.
 ///
 /// A layer that is a member and was not registered would silently not be trained: the first call that visits
-/// parameters or submodules, such as `parameters()`, throws ValueError for it. Two kinds are not found. A layer behind
-/// a pointer or in a vector that was not registered: that is how to hold a layer that is no part of this module. And
-/// the layers of a model that registers nothing at all: it has no parameters, which every optimiser refuses.
+/// parameters or submodules, such as `parameters()`, throws ValueError for it. Three kinds are not found. A layer
+/// behind a pointer or in a vector that was not registered: that is how to hold a layer that is no part of this module.
+/// The layers of a model that registers nothing at all: it has no parameters, which every optimiser refuses. And those
+/// that a class derived from such a module adds, where it registers nothing itself: `struct Wider : Net { nn::Linear
+/// fc3{10, 10}; };` trains the layers of Net alone.
 class Module {
  public:
   virtual ~Module();

@@ -1,5 +1,6 @@
 #include "optim.h"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -71,6 +72,8 @@ void Optimizer::check_parameters() const {
 }
 
 void Optimizer::add_state(const std::string& name, const std::optional<Shape>& shape) {
+  ELBO_CHECK(std::find(state_names_.begin(), state_names_.end(), name) == state_names_.end(), ValueError, "[", name_,
+             "] expected each state's name once, found '", name, "' twice");
   state_names_.push_back(name);
   for (std::size_t i = 0; i < made_.size(); ++i)
     made_[i].states.emplace_back(Array::zeros(shape.value_or(made_[i].shape), {made_[i].dtype, device()}));

@@ -1,4 +1,5 @@
 #pragma once
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string>
@@ -113,7 +114,7 @@ class Optimizer {
   }
 
   /// Makes room for something that is kept for each parameter, at zero: in its shape or in another, in its dtype. For
-  /// the constructor.
+  /// the constructor. Throws ValueError for a name that is taken.
   void add_state(const std::string& name, const std::optional<Shape>& shape = {});
 
   /// One step of one parameter. Nothing is recorded meanwhile.
@@ -169,6 +170,8 @@ class SGD : public Optimizer {
   /// Throws ValueError unless lr, momentum and weight_decay are finite and at least 0, and for nesterov without
   /// momentum.
   explicit SGD(const std::vector<ParameterGroup<SGDOptions>>& groups);
+  explicit SGD(std::initializer_list<ParameterGroup<SGDOptions>> groups)  // so that braces around one are no puzzle
+      : SGD(std::vector<ParameterGroup<SGDOptions>>(groups)) {}
   explicit SGD(NamedTensors parameters, const SGDOptions& options = {})
       : SGD(std::vector<ParameterGroup<SGDOptions>>{{std::move(parameters), options}}) {}
   explicit SGD(const std::vector<Tensor>& parameters, const SGDOptions& options = {})
@@ -196,6 +199,8 @@ class Adam : public Optimizer {
  public:
   /// Throws ValueError unless lr, eps and weight_decay are finite and at least 0, and the betas in [0, 1).
   explicit Adam(const std::vector<ParameterGroup<AdamOptions>>& groups) : Adam("Adam", groups, false) {}
+  explicit Adam(std::initializer_list<ParameterGroup<AdamOptions>> groups)  // so that braces around one are no puzzle
+      : Adam(std::vector<ParameterGroup<AdamOptions>>(groups)) {}
   explicit Adam(NamedTensors parameters, const AdamOptions& options = {})
       : Adam(std::vector<ParameterGroup<AdamOptions>>{{std::move(parameters), options}}) {}
   explicit Adam(const std::vector<Tensor>& parameters, const AdamOptions& options = {})
@@ -223,6 +228,8 @@ struct AdamWOptions {
 class AdamW : public Adam {
  public:
   explicit AdamW(const std::vector<ParameterGroup<AdamWOptions>>& groups);
+  explicit AdamW(std::initializer_list<ParameterGroup<AdamWOptions>> groups)  // so that braces around one are no puzzle
+      : AdamW(std::vector<ParameterGroup<AdamWOptions>>(groups)) {}
   explicit AdamW(NamedTensors parameters, const AdamWOptions& options = {})
       : AdamW(std::vector<ParameterGroup<AdamWOptions>>{{std::move(parameters), options}}) {}
   explicit AdamW(const std::vector<Tensor>& parameters, const AdamWOptions& options = {})
@@ -246,6 +253,9 @@ class RMSprop : public Optimizer {
  public:
   /// Throws ValueError unless lr, eps, weight_decay and momentum are finite and at least 0, and alpha in [0, 1].
   explicit RMSprop(const std::vector<ParameterGroup<RMSpropOptions>>& groups);
+  explicit RMSprop(
+      std::initializer_list<ParameterGroup<RMSpropOptions>> groups)  // so that braces around one are no puzzle
+      : RMSprop(std::vector<ParameterGroup<RMSpropOptions>>(groups)) {}
   explicit RMSprop(NamedTensors parameters, const RMSpropOptions& options = {})
       : RMSprop(std::vector<ParameterGroup<RMSpropOptions>>{{std::move(parameters), options}}) {}
   explicit RMSprop(const std::vector<Tensor>& parameters, const RMSpropOptions& options = {})

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "../core/api.h"
+#include "../core/errors.h"
 #include "module.h"
 
 namespace ELBO_API elbo {
@@ -21,17 +22,21 @@ std::ostream& operator<<(std::ostream& out, const Module& module);
 std::string summary(const Module& module, const std::function<void()>& forward = {});
 
 /// The same of a forward pass with zeros [input], of the parameters' dtype and on their device:
-/// `std::cout << nn::summary(net, {1, 784})`.
+/// `std::cout << nn::summary(net, {1, 784})`. Throws DTypeError for a module that takes others, such as an Embedding.
 template <class M>
 std::string summary(M& module, const Shape& input) {
   TensorOptions options;
   if (const auto parameters = module.parameters(); !parameters.empty()) options = parameters[0].array().options();
-  return summary(module, [&] {
-    if constexpr (std::derived_from<M, Layer>)
-      module(zeros(input, options));
-    else
-      module.forward(zeros(input, options));
-  });
+  try {
+    return summary(module, [&] {
+      if constexpr (std::derived_from<M, Layer>)
+        module(zeros(input, options));
+      else
+        module.forward(zeros(input, options));
+    });
+  } catch (const DTypeError& error) {
+    fail<DTypeError>(error.what(), ": for zeros of another dtype, summary(net, [&] { net(zeros(...)); })");
+  }
 }
 
 }  // namespace nn

@@ -69,7 +69,7 @@ void add_pairs(Table& table, const char* op, const std::string& suffix, const st
 }
 
 void add_pair_losses(Table& table) {
-  const std::vector<Pair> broadcast = {{{2, 3}, {3}}, {{2, 1}, {1, 3}}, {{3}, {2, 3}},
+  const std::vector<Pair> broadcast = {{{2, 3}, {3}}, {{2, 1}, {2, 3}}, {{3}, {2, 3}},
                                        {{2, 3}, {}},  {{0, 3}, {3}},    {{90, 80}, {80}}};
   const Input real{.lo = -3, .hi = 3}, part{.lo = 0, .hi = 1}, inner{.lo = 0.02, .hi = 0.98}, logit{.lo = -8, .hi = 8};
   add_pairs(

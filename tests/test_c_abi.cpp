@@ -145,6 +145,28 @@ TEST_CASE("c: pixels of another range go in and come out as 0 to 1") {
   CHECK(pictures == models::decode_pictures(*both.cpp, randn({1, latent}, {}, &generator)).to_vector<float>());
 }
 
+TEST_CASE("c: pixels outside 0 to 1 are refused, and nothing is written") {
+  const Both both;
+  std::vector<float> room(both.rows() * pixels, -7);
+  const std::vector<float> before = room;
+  const auto expect = [&](elbo_status found, const std::string& message) {
+    CHECK(found == ELBO_VALUE);
+    CHECK(elbo_last_error() == message);
+    CHECK(room == before);
+  };
+  std::vector<float> pictures = both.pictures;
+  const std::size_t count = pictures.size(), codes = both.rows() * latent;
+  pictures[70] = 255;
+  expect(elbo_encode(both.c, pictures.data(), count, nullptr, 0, room.data(), codes, nullptr, 0),
+         "[elbo_encode] pictures: expected numbers from 0 to 1, found 255 at position 70");
+  pictures[70] = -0.5f;
+  expect(elbo_reconstruct(both.c, pictures.data(), count, nullptr, 0, room.data(), count),
+         "[elbo_reconstruct] pictures: expected numbers from 0 to 1, found -0.5 at position 70");
+  pictures[70] = NAN;
+  expect(elbo_score(both.c, pictures.data(), count, nullptr, 0, 1, 0, room.data(), both.rows()),
+         "[elbo_score] pictures: expected numbers from 0 to 1, found nan at position 70");
+}
+
 TEST_CASE("c: weights in a file of their own need the config that says what they are for") {
   const Both both;
   const std::filesystem::path weights = both.dir / "run/model.safetensors", config = both.dir / "run/config.json";

@@ -182,6 +182,17 @@ TEST_CASE("datasets: the first pictures, and some of them") {
         "[subset] -1 is out of range for 3 pictures");
 }
 
+TEST_CASE("datasets: labels or factors of another number than the features have no subset") {
+  Dataset data = Dataset::from(Array::zeros({3, 2}));
+  data.labels = {0, 1};
+  CHECK(error_of<ShapeError>([&] { data.first(1); }) == "[Dataset] expected 3 labels for features [3, 2], found 2");
+  data.labels.clear();
+  data.factor_names = {"a", "b"};
+  data.factors = {1, 2, 3, 4};
+  CHECK(error_of<ShapeError>([&] { data.subset(std::vector<std::int64_t>{2}); }) ==
+        "[Dataset] expected 6 factors for features [3, 2], found 4");
+}
+
 TEST_CASE("datasets: the plain file is taken where the gzip'd one is there too") {
   TempDir dir;
   write_pictures(dir / images, 2, 0);

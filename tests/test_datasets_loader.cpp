@@ -412,7 +412,9 @@ TEST_CASE("batches: arguments that make no sense") {
         "[Batches] expected a batch size of at least 1, found 0");
   CHECK(error_of<ValueError>([&] {
           make(pictures, labels, {0, 1}, {.batch_size = 3, .drop_last = true});
-        }) == "drop_last: expected at least one batch of 3 pictures, found 2 to train on");
+        }) == "[Batches] drop_last: expected at least one batch of 3 pictures, found 2 to train on");
+  CHECK(error_of<ValueError>([&] { make(pictures, labels, {0}, {.transforms = {Transform()}}); }) ==
+        "[Batches] expected transforms that can be called, found an empty one at place 0");
   CHECK(error_of<IndexError>([&] {
           make(pictures, labels, {0, 3}, {});
         }) == "[Batches] expected indices from 0 to below 3, found 3");

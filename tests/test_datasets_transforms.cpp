@@ -175,6 +175,8 @@ TEST_CASE("transforms: arguments that make no sense") {
           std::vector<Tensor> batch{bytes, zeros({2, 4, 5})};
           tf::random_crop(2, 1, {0, 1})(batch);
         }) == "[random_crop] expected pictures of one size, found 4 x 4 and array 1 [2, 4, 5]");
+  CHECK(error_of<ValueError>([&] { made(tf::binarize(), full({2}, 7)); }) ==
+        "[binarize] expected numbers in [0, 1], found 7 at position 0");
   CHECK_THROWS_AS(tf::random_crop(0), ValueError);
   CHECK_THROWS_AS(tf::random_horizontal_flip(1.5), ValueError);
   CHECK_THROWS_AS(tf::gaussian_noise(-1), ValueError);

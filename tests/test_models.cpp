@@ -393,7 +393,7 @@ TEST_CASE("schedules of the learning rate have names, and settings that make no 
   CHECK_THROWS_WITH(cycle.validate(), "lr_warmup: the schedule one-cycle has its own, expected 0, found 1");
   TrainOptions factor;
   factor.lr_factor = 1.5;
-  CHECK_THROWS_WITH(factor.validate(), "lr_factor: expected 0 < lr_factor <= 1, found 1.5");
+  CHECK_THROWS_WITH(factor.validate(), "lr_factor: expected a number above 0 and at most 1, found 1.5");
 }
 
 TEST_CASE("only a GPU computes in less than float32") {

@@ -389,4 +389,6 @@ TEST_CASE("modules: printed as a tree, and as a table with shapes", "[nn]") {
   CHECK_THAT(nn::summary(plain, [&] { plain.fc2(randn({2, 4})); }), Contains("[2, 1]") && !Contains("[2, 4]"));
   CHECK(generator.offset().item() == then);
   CHECK(plain.is_training());
+  nn::Embedding table(5, 3);
+  CHECK_THROWS_WITH(nn::summary(table, {2}), Contains("int64") && Contains("summary(net, [&] { net("));
 }

@@ -72,3 +72,19 @@ TEST_CASE("the divergence of two Gaussians is 0 of equal ones, and is not cancel
   // v^2 / 4 for a small difference v of the logarithms.
   CHECK(gaussian_kl(mu, logvar + 1e-9, mu, logvar).to_vector<double>()[0] == Approx(2.5e-19).epsilon(1e-6).scale(0));
 }
+
+TEST_CASE("losses refuse operands that repeat each other, which densities take", "[ops][errors]") {
+  const Tensor column = zeros({4, 1}), row = arange(4);
+  CHECK_THROWS_WITH(mse_loss(column, row),
+                    "[mse_loss] expected operands of one shape, or one that broadcasts to the other's, found [4, 1] "
+                    "and [4]");
+  CHECK_THROWS_AS(l1_loss(row, column), ShapeError);
+  CHECK_THROWS_AS(huber_loss(column, row), ShapeError);
+  CHECK_THROWS_AS(binary_cross_entropy(column, row), ShapeError);
+  CHECK_THROWS_AS(binary_cross_entropy_with_logits(column, row), ShapeError);
+  CHECK_THROWS_AS(binary_cross_entropy_with_logits(column, row, {.pos_weight = row}), ShapeError);
+  CHECK_THROWS_AS(gaussian_kl(column, row), ShapeError);
+  CHECK(mse_loss(column, zeros({4, 3})).item() == 0);
+  CHECK(bernoulli_log_prob(row, column).shape() == Shape{4, 4});
+  CHECK(gaussian_kl(column, column, row, row).shape() == Shape{4, 4});  // each of four with each of four
+}

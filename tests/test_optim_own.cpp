@@ -137,6 +137,25 @@ TEST_CASE("an optimiser of one's own: a state of another shape, and mistakes", "
   CHECK_THROWS_WITH(idle.step(), "[Idle] expected an optimiser that overrides update or update_group");
 }
 
+TEST_CASE("groups: one group in braces", "[optim]") {
+  const Tensor a = numbers({1}), b = numbers({2});
+  const std::vector<Tensor> both{a, b};
+  CHECK(names(nn::Adam({{both}}).state()) == names(nn::Adam(both).state()));
+  CHECK(nn::SGD({{both, {.lr = 0.5}}}).lr() == 0.5);
+  CHECK(nn::AdamW({{both}}).groups() == 1);
+  CHECK(nn::RMSprop({{{a}}, {{b}}}).groups() == 2);
+}
+
+TEST_CASE("an optimiser of one's own: two states of one name", "[optim]") {
+  struct Twice : nn::Optimizer {
+    explicit Twice(const nn::NamedTensors& parameters) : Optimizer("Twice", parameters, 0.1) {
+      add_state("exp_avg");
+      add_state("exp_avg");
+    }
+  };
+  CHECK_THROWS_WITH(Twice({{"w", numbers({1})}}), "[Twice] expected each state's name once, found 'exp_avg' twice");
+}
+
 TEST_CASE("groups: PyTorch's values, with a rate and a decay for each", "[optim]") {
   Tensor a = numbers({0.5, -1.25, 2.0, 0.1}), b = numbers({3.0, -0.2, 0.7});
   nn::Adam adam({{{{"x", a}}, {.lr = 0.03}}, {{{"x", b}}, {.lr = 0.01, .weight_decay = 0.2}}});
@@ -201,6 +220,7 @@ TEST_CASE("EMA: means by hand, in the model and out of it, saved and loaded", "[
     CHECK_THROWS_WITH(ema.update(), Contains("[EMA::update] the means are in the model now"));
     CHECK_THROWS_AS(ema.apply(), ValueError);
     CHECK_THROWS_AS(ema.state(), ValueError);
+    CHECK_THROWS_WITH(ema.load_state({}), Contains("[EMA::load_state] the means are in the model now"));
   }
   CHECK(line.weights()[0] == first + 8);
   CHECK(names(ema.state()) == std::vector<std::string>{"weight", "bias"});

@@ -31,8 +31,12 @@ Tensor gaussian_log_prob(const Tensor& x, const Tensor& mu, const Tensor& logvar
 }
 
 Tensor bernoulli_log_prob(const Tensor& x, const Tensor& logits) {
-  const ops::CalledOp called("bernoulli_log_prob");
-  return -binary_cross_entropy_with_logits(logits, x, Reduction::none);
+  const char* op = "bernoulli_log_prob";
+  const ops::CalledOp called(op);
+  ops::check_floating_pair(op, x, logits);
+  const Shape shape = broadcast(x.shape(), logits.shape(), op);  // which a loss wants one of them to have
+  const Tensor all = x.shape() == shape ? logits : expand(logits, shape);
+  return -binary_cross_entropy_with_logits(all, x, Reduction::none);
 }
 
 Tensor logistic_log_prob(const Tensor& x, const Tensor& mu, const Tensor& log_scale) {

@@ -21,10 +21,21 @@ Array element_grad(const Array& g, Reduction reduction, std::int64_t count) {
   return reduction == Reduction::mean ? kernels::divide(g, static_cast<double>(count)) : g;
 }
 
+/// The shape of the losses of two operands, one of which must have it: of [n, 1] and [n] they would be [n, n], and
+/// never meant.
+Shape loss_shape(const char* op, const Tensor& a, const Tensor& b) {
+  ops::check_pair(op, a, b);
+  const Shape shape = broadcast(a.shape(), b.shape(), op);
+  ELBO_CHECK(shape == a.shape() || shape == b.shape(), ShapeError, "[", ops::called(op),
+             "] expected operands of one shape, or one that broadcasts to the other's, found ", a.shape(), " and ",
+             b.shape());
+  return shape;
+}
+
 Tensor pair_loss(BinaryOp op, const char* name, const Tensor& a, const Tensor& b, Reduction reduction) {
   const ops::CalledOp called(name);
   ops::check_floating_pair(name, a, b);
-  const Shape shape = broadcast(a.shape(), b.shape(), name);
+  const Shape shape = loss_shape(name, a, b);
   if (op == BinaryOp::bce) ops::check_range(a, 0, 1);
   const auto sum = [&] {
     return kernels::binary_sum(op, kernels::expand(a.array(), shape), kernels::expand(b.array(), shape));
@@ -67,6 +78,7 @@ Tensor binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& targ
   const ops::CalledOp called(op);
   if (!options.pos_weight.defined()) return binary_cross_entropy_with_logits(logits, target, options.reduction);
   ops::check_floating_pair(op, logits, target);
+  loss_shape(op, logits, target);
   // -log sigmoid(x) is softplus(-x), -log(1 - sigmoid(x)) softplus(x): exact for large logits.
   const Tensor positive = target * options.pos_weight * softplus(-logits), negative = (1 - target) * softplus(logits);
   return reduced(positive + negative, options.reduction);
@@ -74,6 +86,7 @@ Tensor binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& targ
 
 Tensor l1_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
   const ops::CalledOp called("l1_loss");
+  loss_shape("l1_loss", input, target);
   return reduced(abs(input - target), reduction);
 }
 
@@ -81,6 +94,7 @@ Tensor huber_loss(const Tensor& input, const Tensor& target, double delta, Reduc
   const ops::CalledOp called("huber_loss");
   ELBO_CHECK(delta > 0 && std::isfinite(delta), ValueError, "[huber_loss] expected a finite delta above 0, found ",
              delta);
+  loss_shape("huber_loss", input, target);
   const Tensor distance = abs(input - target), near = minimum(distance, delta);
   return reduced(0.5 * square(near) + delta * (distance - near), reduction);
 }

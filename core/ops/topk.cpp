@@ -1,4 +1,8 @@
 // The largest elements along an axis, and draws from weights, which are made of them.
+#include <algorithm>
+#include <numeric>
+#include <span>
+
 #include "../autograd.h"
 #include "../index_kernels.h"
 #include "../kernels_detail.h"
@@ -38,6 +42,38 @@ Array drawn_without_replacement(const Array& weights, const Array& uniform, std:
   return top_places(speeds, count, 1, true);
 }
 
+constexpr double most_weight = 0x1p1000;  // sums of it are finite
+
+/// Weights [rows, n] that `count` of each row can be drawn from, in the CPU's memory.
+void check_weights(const Array& weights, std::int64_t count, bool replacement) {
+  const std::span<const double> all = weights.values<double>();
+  const auto bad = std::find_if_not(all.begin(), all.end(), [](double w) { return w >= 0 && w <= most_weight; });
+  ELBO_CHECK(bad == all.end(), ValueError, "[multinomial] expected weights from 0 to 2^1000, found ", *bad,
+             " at position ", bad - all.begin());
+  const auto n = static_cast<std::size_t>(weights.shape()[1]);
+  for (std::size_t row = 0; row < all.size() / n; ++row) {
+    const std::span<const double> own = all.subspan(row * n, n);
+    const double sum = std::accumulate(own.begin(), own.end(), 0.0);
+    ELBO_CHECK(sum >= tiny && sum <= 2 * most_weight, ValueError,
+               "[multinomial] expected weights with a sum from 1e-300 to 2^1001 in each row, found ", sum, " in row ",
+               row);
+    const auto possible = n - static_cast<std::size_t>(std::count(own.begin(), own.end(), 0.0));
+    ELBO_CHECK(replacement || possible >= static_cast<std::size_t>(count), ValueError,
+               "[multinomial] expected at least ", count, " weights above 0 in each row, to draw ", count,
+               " without replacement, found ", possible, " in row ", row);
+  }
+}
+
+/// The same on a GPU, where a later call says it, in the words of check_range.
+void check_weights_later(const Array& weights, const Array& sums, std::int64_t count, bool replacement) {
+  kernels::check_range(weights, 0, most_weight);
+  kernels::check_range(sums, tiny, 2 * most_weight);
+  if (replacement) return;
+  const Array possible = kernels::compare(CompareOp::gt, weights, Array::zeros({}, weights.options()), weights.shape());
+  const int along[] = {1};
+  kernels::check_range(kernels::reduce(ReduceOp::sum, possible, along), static_cast<double>(count), most_weight);
+}
+
 }  // namespace
 
 TopK topk(const Tensor& x, std::int64_t k, int axis, bool largest) {
@@ -68,16 +104,12 @@ Tensor multinomial(const Tensor& weights, std::int64_t count, bool replacement, 
   ELBO_CHECK(n > 0 && (replacement || count <= n), ValueError, "[multinomial] expected ",
              replacement ? "at least one weight" : "a count of at most that of the weights", ", found ", count,
              " of shape ", weights.shape());
-  constexpr double most = 0x1p1000;  // their sum is finite
-  ops::check_range(weights, 0, most);
   const Array wide = kernels::cast(weights.array(), DType::float64).reshape({rows, n});
   const Array total = kernels::sum_to(wide, {rows, 1});
-  ops::check_range(Tensor(total), tiny, 2 * most);
-  if (!replacement) {
-    const Array possible = kernels::compare(CompareOp::gt, wide, Array::zeros({}, wide.options()), wide.shape());
-    const int along[] = {1};
-    ops::check_range(Tensor(kernels::reduce(ReduceOp::sum, possible, along)), static_cast<double>(count), most);
-  }
+  if (wide.device() == cpu)
+    check_weights(wide, count, replacement);
+  else
+    check_weights_later(wide, total, count, replacement);
   Generator& from = ops::choose_generator(op, generator, weights.device());
   const Array uniform = kernels::random(RandomKind::uniform, {rows, replacement ? count : n}, DType::float64, from);
   const Array places =

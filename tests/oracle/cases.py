@@ -317,8 +317,13 @@ def layer_norm(op):
 
 
 def pair_loss(op, p=((0,), (1,), (2,)), lo=-3.0, hi=3.0, b=None, odd=True):
-    yield from binary(op, lo, hi, p, b)
+    for case in binary(op, lo, hi, p, b):
+        shapes = [x.shape for x in case.x]
+        if np.broadcast_shapes(*shapes) in shapes:  # others are refused
+            yield case
     draw = Draw(op + " more")
+    for i, (s, t) in enumerate([((2, 2), (2, 1)), ((1, 4), (4,)), ((5,), (1,)), ((2, 1), (2, 3))]):
+        yield Case(op, [draw.real(s, lo, hi), draw.real(t, *(b or (lo, hi)))], p[i % len(p)])
     for numbers in p:
         yield Case(op, [draw.real((2, 3), lo, hi), draw.real((2, 3), *(b or (lo, hi)))], numbers, 0.5)
     if odd:
