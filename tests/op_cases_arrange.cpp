@@ -56,7 +56,7 @@ void add_views(Table& table) {
     c.reference = [row](Refs in) { return Ref{row.to, in[0].values}; };
     table.push_back(c);
   }
-  for (const Shape& shape : {Shape{3}, Shape{2, 3}, Shape{}}) {
+  for (const Shape& shape : {Shape{3}, Shape{2, 1}, Shape{0, 2}, Shape{}}) {
     OpCase c = named("clone", shape.to_string(), {shape});
     c.fn = [](Tensors in) { return elbo::clone(in[0]); };
     c.reference = [](Refs in) { return in[0]; };
