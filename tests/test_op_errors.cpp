@@ -152,7 +152,17 @@ TEST_CASE("errors: convolutions", "[errors]") {
         }) == "[conv1d] expected x with 3 dimensions, found shape [1, 3, 8, 8]");
   CHECK(message<ValueError>([&] {
           conv1d(zeros({1, 3, 8}), zeros({4, 3, 3}), {}, {.stride = 0});
-        }) == "[conv1d] expected a stride of at least 1, found 1 x 0");
+        }) == "[conv1d] expected a stride of at least 1, found 0");
+  CHECK(message<ShapeError>([] {
+          conv1d(zeros({1, 2, 4}), zeros({1, 1, 2}));
+        }) == "[conv1d] expected x with 1 channels for weight [1, 1, 2] in 1 group, found [1, 2, 4]");
+  CHECK(message<ShapeError>([] {
+          conv1d(zeros({1, 2, 4}), zeros({1, 2, 5}));
+        }) ==
+        "[conv1d] the kernel is longer than the padded line: x [1, 2, 4], weight [1, 2, 5], padding 0, dilation 1");
+  CHECK(message<ShapeError>([] {
+          conv_transpose1d(zeros({1, 2, 4}), zeros({1, 1, 2}));
+        }) == "[conv_transpose1d] expected x with 1 channels for weight [1, 1, 2] in 1 group, found [1, 2, 4]");
   Tensor wide = zeros({3, 4, 3, 3});
   CHECK(
       message<ValueError>([&] { conv_transpose2d(x, wide, {}, {.stride = 2, .output_padding = 2}); }) ==

@@ -111,10 +111,29 @@ Tensor grouped_conv_transpose2d(const Tensor& x, const Tensor& weight, const Ten
 }
 
 /// A line [N, C, L] as a picture of one row.
-Tensor as_picture(const char* op, const char* what, const Tensor& x) {
-  ops::check_floating(op, x);
-  ops::check_rank(op, what, 3, x.shape());
-  return unsqueeze(x, 2);
+Tensor as_picture(const Tensor& x) { return unsqueeze(x, 2); }
+
+/// What the convolution of pictures would refuse, in the words of a line: x [N, C, L], weight [., ., K], where x's
+/// channels are dimension `channel_dim` of the weight. The rest of its refusals names no shape of a picture.
+void check_line(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias, std::int64_t groups,
+                int channel_dim) {
+  ops::check_floating_pair(op, x, weight);
+  ops::check_rank(op, "x", 3, x.shape());
+  ops::check_rank(op, "weight", 3, weight.shape());
+  ELBO_CHECK(groups >= 1, ValueError, "[", op, "] expected at least one group, found ", groups);
+  const Shape &sx = x.shape(), &sw = weight.shape();
+  const bool transposed = channel_dim == 0;
+  const std::int64_t channels = transposed ? sw[0] : detail::checked_mul(sw[1], groups);
+  ELBO_CHECK(sx[1] == channels, ShapeError, "[", op, "] expected x with ", channels, " channels for weight ", sw,
+             " in ", groups, groups == 1 ? " group" : " groups", ", found ", sx);
+  ELBO_CHECK(groups == 1 || (sx[1] > 0 && sw[0] % groups == 0), ShapeError, "[", op, "] expected channels that ",
+             groups, " groups divide, found x ", sx, ", weight ", sw);
+  ELBO_CHECK(sw[2] > 0, ShapeError, "[", op, "] expected a kernel of at least 1, found weight ", sw);
+  ops::check_optional(op, "a bias", x, bias, {transposed ? detail::checked_mul(sw[1], groups) : sw[0]});
+}
+
+void check_number(const char* op, const char* what, std::int64_t number, std::int64_t least) {
+  ELBO_CHECK(number >= least, ValueError, "[", op, "] expected a ", what, " of at least ", least, ", found ", number);
 }
 
 /// One gradient number a channel: y [n, channels, h, w] summed over the rest.
@@ -200,20 +219,38 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bia
 }
 
 Tensor conv1d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv1dOptions& options) {
-  const ops::CalledOp called("conv1d");
-  const Tensor line = as_picture("conv1d", "x", x), taps = as_picture("conv1d", "weight", weight);
+  const char* op = "conv1d";
+  const ops::CalledOp called(op);
   const auto& [stride, padding, dilation, groups] = options;
-  return squeeze(conv2d(line, taps, bias, {{1, stride}, {0, padding}, {1, dilation}, groups}), 2);
+  check_line(op, x, weight, bias, groups, 1);
+  check_number(op, "stride", stride, 1);
+  check_number(op, "padding", padding, 0);
+  check_number(op, "dilation", dilation, 1);
+  ELBO_CHECK(room(x.size(2), weight.size(2), padding, dilation) >= 0, ShapeError, "[", op,
+             "] the kernel is longer than the padded line: x ", x.shape(), ", weight ", weight.shape(), ", padding ",
+             padding, ", dilation ", dilation);
+  const Conv2dOptions flat{{1, stride}, {0, padding}, {1, dilation}, groups};
+  return squeeze(conv2d(as_picture(x), as_picture(weight), bias, flat), 2);
 }
 
 Tensor conv_transpose1d(const Tensor& x, const Tensor& weight, const Tensor& bias,
                         const ConvTranspose1dOptions& options) {
   const char* op = "conv_transpose1d";
   const ops::CalledOp called(op);
-  const Tensor line = as_picture(op, "x", x), taps = as_picture(op, "weight", weight);
   const auto& [stride, padding, extra, dilation, groups] = options;
+  check_line(op, x, weight, bias, groups, 0);
+  check_number(op, "stride", stride, 1);
+  check_number(op, "padding", padding, 0);
+  check_number(op, "output_padding", extra, 0);
+  check_number(op, "dilation", dilation, 1);
+  ELBO_CHECK(extra < std::max(stride, dilation), ValueError, "[", op,
+             "] expected output_padding below stride or dilation, found ", extra, " for stride ", stride,
+             " and dilation ", dilation);
+  const std::int64_t out = transposed_size(x.size(2), weight.size(2), stride, padding, extra, dilation);
+  ELBO_CHECK(x.size(2) > 0 && out > 0, ShapeError, "[", op, "] expected an output of at least 1, found ", out,
+             " for x ", x.shape(), ", weight ", weight.shape());
   const ConvTranspose2dOptions flat{{1, stride}, {0, padding}, {0, extra}, {1, dilation}, groups};
-  return squeeze(conv_transpose2d(line, taps, bias, flat), 2);
+  return squeeze(conv_transpose2d(as_picture(x), as_picture(weight), bias, flat), 2);
 }
 
 }  // namespace elbo
