@@ -102,6 +102,10 @@ void Array::assign(const Array& source) {
   ELBO_CHECK(source.shape_ == shape_, ShapeError, "[assign] expected shape ", shape_, ", found ", source.shape_);
   ELBO_CHECK(source.dtype_ == dtype_, DTypeError, "[assign] expected ", dtype_, ", found ", source.dtype_);
   if (numel_ == 0) return;
+  if (storage_ == source.storage_ && offset_ != source.offset_) {
+    const std::size_t apart = offset_ < source.offset_ ? source.offset_ - offset_ : offset_ - source.offset_;
+    if (apart < bytes()) return assign(source.copy());  // a copy in one piece does not take ranges that overlap
+  }
   Device to = device(), from = source.device();
   mark_written();
   if (to.type != DeviceType::cpu && from.type != DeviceType::cpu && to != from) {
