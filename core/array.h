@@ -54,12 +54,15 @@ class Array {
 
   /// The first element's address, on the array's device.
   void* raw() const { return storage_ ? static_cast<std::byte*>(storage_->data()) + offset_ : nullptr; }
-  /// The elements of a CPU array, to read. Throws DeviceError on another device, DTypeError for another type.
+  /// The elements of a CPU array, to read. Throws DeviceError on another device, DTypeError for another type. Not of an
+  /// array without a name, which could be gone before its elements are read: name it, or take to_vector().
   template <class T>
-  std::span<const T> values() const {
+  std::span<const T> values() const& {
     check_host(dtype_of<T>);
     return {static_cast<const T*>(raw()), static_cast<std::size_t>(numel_)};
   }
+  template <class T>
+  std::span<const T> values() const&& = delete;
   /// The same to write; counts as a write in place.
   template <class T>
   std::span<T> mutable_values() {

@@ -191,11 +191,11 @@ Tensor conv_transpose1d(const Tensor& x, const Tensor& weight, const Tensor& bia
 /// As many elements in another shape; one size may be -1. A view.
 Tensor reshape(const Tensor& x, std::initializer_list<std::int64_t> sizes);
 Tensor reshape(const Tensor& x, const Shape& shape);
-/// Dimensions from `start` on become one.
+/// Dimensions from `start` on become one. A view.
 Tensor flatten(const Tensor& x, int start = 1);
 /// The same elements in memory of their own, any dtype.
 Tensor clone(const Tensor& x);
-/// Repeated to a shape to which it broadcasts. A copy; a view where that is its own.
+/// Repeated to a shape to which it broadcasts. A copy.
 Tensor expand(const Tensor& x, const Shape& shape);
 /// A new dimension of size 1 before axis `axis`, in [-rank - 1, rank]: behind the last for -1. A view.
 Tensor unsqueeze(const Tensor& x, int axis);
@@ -219,8 +219,8 @@ std::vector<Tensor> split(const Tensor& x, std::initializer_list<std::int64_t> s
 /// At most `chunks` slices of one size along `axis`, the last of what is left; of an axis of size 0 one slice, not
 /// `chunks` as in PyTorch. Throws ValueError for chunks < 1.
 std::vector<Tensor> chunk(const Tensor& x, std::int64_t chunks, int axis = 0);
-/// x laid side by side repeats[i] times along axis i; repeats for more axes than x has stand for new ones in front.
-/// Throws ValueError for one below 0.
+/// x laid side by side repeats[i] times along axis i; repeats for more axes than x has stand for new ones in front. A
+/// copy. Throws ValueError for one below 0.
 Tensor repeat(const Tensor& x, const std::vector<std::int64_t>& repeats);
 /// `value` where mask (uint8) is not 0, x elsewhere; all three broadcast.
 Tensor masked_fill(const Tensor& x, const Tensor& mask, const Operand& value);

@@ -3,10 +3,12 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "api.h"
@@ -27,6 +29,12 @@ class TensorIndex;
 /// An array that remembers how it was computed, so that `backward()` can tell the gradient of a scalar with respect to
 /// every leaf that asked for one. A handle: copies share the array, the gradient and the history. Gradients are first
 /// order: `backward()` itself is not recorded. Methods that have the name of an op in ops.h are that op.
+///
+/// Views share memory: what is written into one is seen in the other. The kind of the op and of its indices decides,
+/// never the sizes. Views are reshape, flatten, unsqueeze, squeeze, x[i], slice() and split() of step 1 along
+/// dimension 0, and index() of numbers first, then at most one Slice of step 1, then only whole ones, `Slice()`. All
+/// other parts and orders of elements are copies. To write where there is no view, use index_put_. A write into a copy
+/// of a part that has no name, such as x.t().fill_(1), would be lost: it throws ValueError.
 class Tensor {
  public:
   /// A tensor that is not there: `defined()` is false, and every other method and op throws AutogradError.
@@ -34,12 +42,21 @@ class Tensor {
   /// A leaf holding `array`; of an undefined array, a tensor that is not there. Throws DTypeError if a gradient is
   /// asked for of something not floating.
   Tensor(Array array, bool requires_grad = false);  // NOLINT(google-explicit-constructor): an array is a constant
+  Tensor(const Tensor&) = default;
+  Tensor(Tensor&&) noexcept = default;
+  ~Tensor() = default;
+  /// The name stands for another tensor from now on. Not for one without a name: `x[0] = y` would write nothing, and
+  /// does not compile. Written are `x[0].copy_(y)`, `x[0].fill_(1)` and `x.index_put_({0}, y)`.
+  Tensor& operator=(const Tensor&) & = default;
+  Tensor& operator=(Tensor&&) & noexcept = default;
 
   bool defined() const { return impl_ && impl_->array.defined(); }
-  const Array& array() const { return impl().array; }
+  const Array& array() const& { return impl().array; }
+  Array array() && { return impl().array; }
   /// The array, to write in place, as an optimiser does; see Array::mutable_values and Array::assign.
   Array& mutable_array() { return impl().array; }
-  const Shape& shape() const { return array().shape(); }
+  const Shape& shape() const& { return array().shape(); }
+  Shape shape() && { return impl().array.shape(); }
   DType dtype() const { return array().dtype(); }
   Device device() const { return array().device(); }
   std::int64_t numel() const { return array().numel(); }
@@ -95,25 +112,35 @@ class Tensor {
   // recorded, they throw AutogradError for a leaf that requires one, and where a gradient would have to be recorded
   // although a view or a gradient rule holds the same memory: `x = x + y` makes a new tensor.
   /// The operand broadcasts to this shape. Throws ShapeError where this one would have to grow.
-  Tensor& operator+=(const Operand& other);
-  Tensor& operator-=(const Operand& other);
-  Tensor& operator*=(const Operand& other);
-  Tensor& operator/=(const Operand& other);
+  Tensor& operator+=(const Operand& other) &;
+  Tensor& operator-=(const Operand& other) &;
+  Tensor& operator*=(const Operand& other) &;
+  Tensor& operator/=(const Operand& other) &;
   /// Takes the values of `source`, which broadcasts to this shape, of any dtype (see cast) and device.
-  Tensor& copy_(const Tensor& source);
+  Tensor& copy_(const Tensor& source) &;
   /// Throws ValueError where an integer type cannot hold `value`.
-  Tensor& fill_(double value);
-  Tensor& zero_() { return fill_(0); }
+  Tensor& fill_(double value) &;
+  Tensor& zero_() & { return fill_(0); }
+  /// Writes at these indices; the value broadcasts to what index() gives. Throws ValueError for an index that is a
+  /// tensor.
+  Tensor& index_put_(std::initializer_list<TensorIndex> indices, const Operand& value) &;
+  /// The same of a tensor without a name. They throw ValueError where it is a copy of a part of another.
+  Tensor operator+=(const Operand& other) &&;
+  Tensor operator-=(const Operand& other) &&;
+  Tensor operator*=(const Operand& other) &&;
+  Tensor operator/=(const Operand& other) &&;
+  Tensor copy_(const Tensor& source) &&;
+  Tensor fill_(double value) &&;
+  Tensor zero_() && { return std::move(*this).fill_(0); }
+  Tensor index_put_(std::initializer_list<TensorIndex> indices, const Operand& value) &&;
 
   // ---- parts
   /// Element, row, ... i along dimension 0: a view. Negative ones count from the end. Throws IndexError.
-  Tensor operator[](std::int64_t i) const;
-  /// `x.index({Slice(1, {}), 0})` is NumPy's `x[1:, 0]`: see TensorIndex. A view where the elements lie side by side,
-  /// such as x.index({2}) or x.index({0, Slice(1, 3)}), otherwise a copy: to write there, use index_put_.
-  Tensor index(std::initializer_list<TensorIndex> indices) const;
-  /// Writes there, in place; the value broadcasts to what index() gives. Throws ValueError for an index that is a
-  /// tensor.
-  Tensor& index_put_(std::initializer_list<TensorIndex> indices, const Operand& value);
+  Tensor operator[](std::int64_t i) const&;
+  Tensor operator[](std::int64_t i) &&;
+  /// `x.index({Slice(1, {}), 0})` is NumPy's `x[1:, 0]`: see TensorIndex. A view or a copy, as said above.
+  Tensor index(std::initializer_list<TensorIndex> indices) const&;
+  Tensor index(std::initializer_list<TensorIndex> indices) &&;
   /// Elements begin, begin + step, ... below end along `axis`: the op of this name.
   Tensor slice(int axis, std::int64_t begin, std::int64_t end, std::int64_t step = 1) const;
   Tensor index_select(int axis, const Tensor& indices) const;
@@ -130,6 +157,16 @@ class Tensor {
   Tensor unsqueeze(int axis) const;
   Tensor squeeze(const Axes& axes = {}) const;
   Tensor expand(const Shape& shape) const;
+  std::vector<Tensor> split(std::int64_t size, int axis = 0) const;
+  std::vector<Tensor> split(std::initializer_list<std::int64_t> sizes, int axis = 0) const;
+  std::vector<Tensor> chunk(std::int64_t chunks, int axis = 0) const;
+  Tensor repeat(const std::vector<std::int64_t>& repeats) const;
+  Tensor flip(const Axes& axes) const;
+  Tensor tril(std::int64_t diagonal = 0) const;
+  Tensor triu(std::int64_t diagonal = 0) const;
+  Tensor gather(int axis, const Tensor& indices) const;
+  Tensor scatter_add(int axis, const Tensor& indices, const Tensor& source) const;
+  Tensor masked_fill(const Tensor& mask, const Operand& value) const;
   Tensor neg() const;
   Tensor square() const;
   Tensor sqrt() const;
@@ -153,6 +190,10 @@ class Tensor {
   Tensor pow(double exponent) const;
   Tensor pow(const Operand& exponent) const;
   Tensor clamp(std::optional<double> lo, std::optional<double> hi) const;
+  Tensor maximum(const Operand& other) const;
+  Tensor minimum(const Operand& other) const;
+  Tensor isnan() const;
+  Tensor isfinite() const;
   Tensor sum(const Axes& axes = {}, bool keepdim = false) const;
   Tensor mean(const Axes& axes = {}, bool keepdim = false) const;
   Tensor var(const Axes& axes = {}, double correction = 1, bool keepdim = false) const;
@@ -166,6 +207,8 @@ class Tensor {
   Tensor argmin(int axis, bool keepdim = false) const;
   Tensor all(const Axes& axes = {}, bool keepdim = false) const;
   Tensor any(const Axes& axes = {}, bool keepdim = false) const;
+  Tensor cumsum(int axis) const;
+  Tensor logsumexp(const Axes& axes, bool keepdim = false) const;
   Tensor softmax(int axis) const;
   Tensor log_softmax(int axis) const;
   Tensor matmul(const Tensor& other) const;
@@ -181,6 +224,7 @@ class Tensor {
     explicit Impl(Array values) : array(std::move(values)) {}
     Array array;
     std::shared_ptr<detail::Node> node;
+    bool copied_part = false;  ///< of another tensor: what is written here, that one does not see
   };
   Impl& impl() const {
     if (!defined()) fail_undefined();
@@ -226,7 +270,17 @@ std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
 /// Numbers in nested braces: `tensor({{1, 2}, {3, 4}})`.
 class NestedList {
  public:
-  NestedList(double value) : value_(value) {}  // NOLINT(google-explicit-constructor): numbers stand for themselves
+  /// Numbers stand for themselves. Throws ValueError for a whole one that a double cannot hold.
+  template <class T>
+  requires std::is_arithmetic_v<T> NestedList(T value)
+      : value_(static_cast<double>(value)) {  // NOLINT(google-explicit-constructor)
+    if constexpr (std::is_integral_v<T>) {
+      // 2^digits is T's largest number and 1.
+      constexpr double beyond = 2 * static_cast<double>(std::numeric_limits<T>::max() / 2 + 1);
+      ELBO_CHECK(value_ < beyond && static_cast<T>(value_) == value, ValueError,
+                 "[tensor] expected a number that a double can hold, found ", value);
+    }
+  }
   NestedList(std::initializer_list<NestedList> items) : items_(items), is_list_(true) {}
 
   /// Throws ShapeError where siblings differ in shape.

@@ -373,7 +373,7 @@ TEST_CASE("batches: arrays of any shape and dtype, their rows as they are") {
     CHECK(batch->arrays[0].shape() == Shape{batch->size(), 2});
     CHECK(batch->arrays[3].shape() == Shape{batch->size(), 1, 2, 3});
     for (std::int64_t i = 0; i < batch->size(); ++i) {
-      const std::int64_t index = batch->indices.slice(i, i + 1).values<std::int64_t>()[0];
+      const std::int64_t index = batch->indices.slice(i, i + 1).to_vector<std::int64_t>()[0];
       const auto row = [i](const Array& array) { return array.slice(i, i + 1); };
       const auto source = [index](const Array& array) { return array.slice(index, index + 1); };
       CHECK(row(batch->arrays[0]).to_vector<float>() == source(table).to_vector<float>());

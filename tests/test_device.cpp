@@ -75,7 +75,7 @@ TEST_CASE("(in a process of its own) arrays on GPUs", "[.mock_arrays]") {
     host.assign(b);
     REQUIRE(host.values<float>()[5] == 6);
     c.assign(Array::full({2, 3}, 7));
-    REQUIRE(c.to(cpu).values<float>()[0] == 7);
+    REQUIRE(c.to(cpu).to_vector<float>()[0] == 7);
 
     REQUIRE(Array::full({}, 2.5, {DType::float64, gpu}).item() == 2.5);
     REQUIRE(Array::full({}, 200, {DType::uint8, gpu}).item() == 200);

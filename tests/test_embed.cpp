@@ -167,7 +167,7 @@ TEST_CASE("pca: scikit-learn's components, signs and ratios", "[embed]") {
   for (std::size_t i = 0; i < 12; ++i) CHECK(pca.components[i] == Approx(components[i]).margin(1e-10));
   for (std::size_t i = 0; i < 3; ++i) {
     CHECK(pca.explained_variance_ratio[i] == Approx(ratio[i]).margin(1e-10));
-    CHECK(pca.project(codes).values<float>()[i] == Approx(first[i]).margin(1e-6));
+    CHECK(pca.project(codes).to_vector<float>()[i] == Approx(first[i]).margin(1e-6));
   }
   CHECK(models::pca(codes).explained_variance_ratio.size() == 2);
 }

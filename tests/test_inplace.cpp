@@ -73,7 +73,7 @@ TEST_CASE("index: what cannot be is refused", "[index][errors]") {
   CHECK(refusal<AutogradError>([] { Tensor()[0]; }) == "[index] expected a tensor, found an undefined one");
 }
 
-TEST_CASE("index: elements side by side are a view, others a copy", "[index]") {
+TEST_CASE("index: numbers, one slice and whole ones are a view, others a copy", "[index]") {
   const Tensor x = counted({2, 3, 4});
   const auto shares = [&](const Tensor& y) { return y.array().storage() == x.array().storage(); };
   CHECK(shares(x[1]));
@@ -87,6 +87,55 @@ TEST_CASE("index: elements side by side are a view, others a copy", "[index]") {
   Tensor row = x.index({1, 0});
   row.fill_(-1);
   CHECK(numbers(x.index({1, 0})) == Numbers{-1, -1, -1, -1});
+}
+
+TEST_CASE("views and copies: sizes do not decide", "[index]") {
+  for (const std::int64_t n : {1, 3}) {
+    const Tensor x = counted({n, n});
+    const auto shares = [&](const Tensor& y) { return y.array().storage() == x.array().storage(); };
+    CHECK(shares(x.index({Slice(0, 1)})));
+    CHECK(shares(x.index({Slice(0, 1), Slice(), newaxis})));
+    CHECK(shares(x.slice(0, 0, 1)));
+    CHECK(shares(split(x, 1)[0]));
+    CHECK_FALSE(shares(x.index({Slice(), 0})));
+    CHECK_FALSE(shares(x.index({Slice(), Slice(0, 1)})));
+    CHECK_FALSE(shares(x.index({Slice({}, {}, 2)})));
+    CHECK_FALSE(shares(x.index({tensor({0}, {DType::int64})})));
+    CHECK_FALSE(shares(x.slice(0, 0, n, 2)));
+    CHECK_FALSE(shares(x.slice(1, 0, n)));
+    CHECK_FALSE(shares(chunk(x, 1, 1)[0]));
+    CHECK_FALSE(shares(x.t()));
+    CHECK_FALSE(shares(x.permute({0, 1})));
+    CHECK_FALSE(shares(x.expand({n, n})));
+    CHECK_FALSE(shares(x.repeat({1, 1})));
+  }
+}
+
+TEST_CASE("in place: a write into a copy without a name is refused", "[inplace]") {
+  Tensor x = counted({2, 2});
+  const std::string lost =
+      "expected a view, found a copy of a part of another tensor, in which the write would be lost: use index_put_, or "
+      "name the copy";
+  CHECK(refusal<ValueError>([&] { x.index({Slice(), 0}) += 1; }) == "[+=] " + lost);
+  CHECK(refusal<ValueError>([&] { x.slice(1, 0, 1).fill_(5); }) == "[fill_] " + lost);
+  CHECK(refusal<ValueError>([&] { x.permute({1, 0}).zero_(); }) == "[fill_] " + lost);
+  CHECK(refusal<ValueError>([&] { x.expand({2, 2}).copy_(x); }) == "[copy_] " + lost);
+  CHECK(refusal<ValueError>([&] { x.t().index_put_({0}, 1); }) == "[index_put_] " + lost);
+  CHECK(refusal<ValueError>([&] { x.t()[0] -= 1; }) == "[-=] " + lost);
+  CHECK(refusal<ValueError>([&] { x.t().index({0, 1}) *= 2; }) == "[*=] " + lost);
+  CHECK(refusal<ValueError>([&] { x.index({tensor({0}, {DType::int64})}) /= 2; }) == "[/=] " + lost);
+  CHECK(numbers(x) == Numbers{0, 1, 2, 3});
+  // What is new, a view, or has a name may be written.
+  CHECK(numbers(zeros({2}).fill_(7)) == Numbers{7, 7});
+  CHECK(numbers((x + 1) *= 2) == Numbers{2, 4, 6, 8});
+  x[0] += 10;
+  x.index({1, Slice(1, 2)}).copy_(x[0].slice(0, 0, 1));
+  CHECK(numbers(x) == Numbers{10, 11, 2, 10});
+  Tensor copy = x.t();
+  copy[0] += 1;
+  copy += 1;
+  CHECK(numbers(copy) == Numbers{12, 4, 12, 11});
+  CHECK(numbers(x) == Numbers{10, 11, 2, 10});
 }
 
 TEST_CASE("index: gradients", "[index]") {
@@ -192,9 +241,12 @@ TEST_CASE("in place: a gradient is recorded through the write", "[inplace][autog
 
 TEST_CASE("in place: never through memory that a view or a rule shares", "[inplace][autograd]") {
   const Tensor w = tensor({1, 2}).requires_grad_();
-  const std::string shared = "a view or a gradient rule holds the same memory: make a new tensor, as x = x + y does";
+  const std::string shared =
+      "a view or a gradient rule holds the same memory: write with index_put_ on the whole tensor, a leaf under a "
+      "NoGradGuard, or make a new tensor, as x = x + y does";
   Tensor y = w * 2;
   Tensor view = y[0];
+  CHECK(refusal<AutogradError>([&] { w[0].fill_(1); }) == "[fill_] " + shared);
   CHECK(refusal<AutogradError>([&] { view += 1; }) == "[+=] " + shared);
   CHECK(refusal<AutogradError>([&] { y += 1; }) == "[+=] " + shared);
   Tensor saved = exp(w);  // its rule reads the output

@@ -3,6 +3,7 @@
 #include <functional>
 #include <sstream>
 #include <string>
+#include <type_traits>
 
 #include "catch.h"
 
@@ -41,6 +42,17 @@ TEST_CASE("tensor: nested braces", "[tensor]") {
   CHECK(tensor({}).shape() == Shape{0});
   CHECK(tensor({{}, {}}).shape() == Shape{2, 0});
   CHECK(values(tensor({{1, 2.5}, {-3, 4}})) == Floats{1, 2.5, -3, 4});
+  const int n = 3;
+  const std::int64_t m = -4;
+  CHECK(values(tensor({{n, m}, {m, n}})) == Floats{3, -4, -4, 3});
+  CHECK(values(tensor({m, m})) == Floats{-4, -4});
+  CHECK(tensor(n).shape() == Shape{});
+  CHECK(values(tensor({true, false})) == Floats{1, 0});
+  const std::int64_t odd = (std::int64_t{1} << 53) + 1;
+  CHECK(tensor({odd - 1}, {DType::int64}).to_vector<std::int64_t>() == std::vector{odd - 1});
+  CHECK(message<ValueError>([&] { tensor({odd}, {DType::int64}); }) ==
+        "[tensor] expected a number that a double can hold, found 9007199254740993");
+  CHECK(message<ValueError>([] { tensor(INT64_MAX); }).find("[tensor] expected a number") == 0);
   CHECK(values(tensor({{{1, 2}, {3, 4}}, {{5, 6}, {7, 8}}})) == Floats{1, 2, 3, 4, 5, 6, 7, 8});
 }
 
@@ -85,6 +97,42 @@ TEST_CASE("tensor: a handle", "[tensor]") {
   same.mutable_array().fill(5);
   CHECK(values(x) == Floats{5, 5});
   CHECK(same.array().storage() == x.array().storage());
+}
+
+// x[0] = y would let a handle without a name stand for y, and write nothing.
+static_assert(!std::is_assignable_v<Tensor, Tensor> && !std::is_assignable_v<Tensor, const Tensor&>);
+static_assert(std::is_assignable_v<Tensor&, Tensor> && std::is_assignable_v<Tensor&, const Tensor&>);
+static_assert(std::is_nothrow_move_constructible_v<Tensor> && std::is_nothrow_move_assignable_v<Tensor>);
+
+// Nor does a reference into a tensor without a name outlive it.
+static_assert(!std::is_reference_v<decltype(Tensor().array())> && !std::is_reference_v<decltype(Tensor().shape())>);
+template <class T>
+concept ReadsValues = requires(T x) {
+  static_cast<T&&>(x).template values<float>();
+};
+static_assert(ReadsValues<const Array&> && !ReadsValues<Array> && !ReadsValues<const Array>);
+
+TEST_CASE("tensor: ops as methods", "[tensor]") {
+  const Tensor x = tensor({{1, -2}, {3, 4}}), i = tensor({{1, 0}}, {DType::int64});
+  const auto same = [](const Tensor& a, const Tensor& b) {
+    return a.dtype() == b.dtype() && a.shape() == b.shape() && (a == b).all().item() == 1;
+  };
+  CHECK(same(x.cumsum(1), cumsum(x, 1)));
+  CHECK(same(x.flip(0), flip(x, 0)));
+  CHECK(same(x.gather(0, i), gather(x, 0, i)));
+  CHECK(same(x.scatter_add(0, i, ones({1, 2})), scatter_add(x, 0, i, ones({1, 2}))));
+  CHECK(same(x.masked_fill(x > 2, 9), masked_fill(x, x > 2, 9)));
+  CHECK(same(x.repeat({1, 2}), repeat(x, {1, 2})));
+  CHECK(same(x.split(1, 1)[1], split(x, 1, 1)[1]));
+  CHECK(same(x.split({2, 0}, 1)[0], x));
+  CHECK(same(x.chunk(2)[1], chunk(x, 2)[1]));
+  CHECK(same(x.logsumexp(1, true), logsumexp(x, 1, true)));
+  CHECK(same(log(x).isnan(), isnan(log(x))));
+  CHECK(same((1 / x.relu()).isfinite(), isfinite(1 / relu(x))));
+  CHECK(same(x.maximum(0), maximum(x, 0)));
+  CHECK(same(x.minimum(0), minimum(x, 0)));
+  CHECK(same(x.tril(-1), tril(x, -1)));
+  CHECK(same(x.triu(1), triu(x, 1)));
 }
 
 TEST_CASE("tensor: views share their storage", "[tensor]") {
@@ -149,6 +197,17 @@ TEST_CASE("array: assign and slice check what they get", "[tensor]") {
         }) == "[assign] expected float32, found float64");
   CHECK(message<IndexError>([&] { x.slice(1, 3); }) == "[slice] rows [1, 3) are out of range for shape [2, 3]");
   CHECK(message<ShapeError>([&] { x.reshape({4}); }) == "[reshape] [2, 3] to [4]: 6 elements to 4");
+}
+
+TEST_CASE("array: assign within one storage", "[tensor]") {
+  // Under AddressSanitizer a copy in one piece would fail here.
+  Array x = Array::from(std::vector<float>{0, 1, 2, 3}, {4}), front = x.slice(0, 3), back = x.slice(1, 4);
+  back.assign(front);
+  CHECK(x.to_vector<float>() == Floats{0, 0, 1, 2});
+  front.assign(back);
+  CHECK(x.to_vector<float>() == Floats{0, 1, 2, 2});
+  x.assign(x);
+  CHECK(x.to_vector<float>() == Floats{0, 1, 2, 2});
 }
 
 TEST_CASE("array: a copy is its own, a write is counted", "[tensor]") {

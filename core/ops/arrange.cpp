@@ -133,7 +133,7 @@ Tensor repeat(const Tensor& x, const std::vector<std::int64_t>& repeats) {
   while (shape.rank() < rank) shape = shape.insert(0, 1);
   Tensor y = reshape(x, shape);
   for (int axis = 0; axis < rank; ++axis) y = repeated(y, axis, repeats[static_cast<std::size_t>(axis)]);
-  return y;
+  return y.array().storage() == x.array().storage() ? clone(y) : y;
 }
 
 Tensor masked_fill(const Tensor& x, const Tensor& mask, const Operand& value) {

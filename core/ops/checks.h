@@ -111,6 +111,10 @@ std::vector<int> resolve_axes(const char* op, const Shape& shape, const Axes& ax
 /// A parameter that may be undefined, as an array.
 inline Array array_or_none(const Tensor& x) { return x.defined() ? x.array() : Array(); }
 
+/// y, marked as a copy of a part of another tensor, or of all of it in another order: in place methods refuse it where
+/// it has no name.
+Tensor copy_of_part(Tensor y);
+
 /// True if the tensor is there and a gradient for it may be asked for.
 inline bool wants_grad(const Tensor& x) { return x.defined() && x.requires_grad(); }
 

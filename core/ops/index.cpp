@@ -30,11 +30,15 @@ class Walk {
     const std::int64_t n = x_[axis_], from_front = i < 0 ? i + n : i;
     ELBO_CHECK(from_front >= 0 && from_front < n, IndexError, "[", ops::called(op_), "] expected an index in [", -n,
                ", ", n, ") for axis ", axis_, " of shape ", x_, ", found ", i);
+    plan_.view = plan_.view && !sliced_;
     take(from_front, 1, 1);
   }
   void operator()(const Slice& range) {
     ELBO_CHECK(range.step > 0, ValueError, "[", ops::called(op_), "] expected a step of at least 1, found ",
                range.step);
+    const bool whole = !range.begin && !range.end && range.step == 1;
+    plan_.view = plan_.view && (whole || (!sliced_ && range.step == 1));
+    sliced_ = true;
     const std::int64_t n = x_[axis_], begin = cut(range.begin.value_or(0), n);
     const std::int64_t end = std::max(begin, cut(range.end.value_or(n), n));
     const std::int64_t step = std::min(range.step, std::max<std::int64_t>(n, 1));  // a longer one leads beyond the end
@@ -73,6 +77,7 @@ class Walk {
   const Shape& x_;
   int axis_ = 0;
   bool ellipsis_ = false;
+  bool sliced_ = false;  // a number behind a slice is not in one piece with what is before it
 };
 
 }  // namespace
@@ -90,20 +95,11 @@ ops::IndexPlan::IndexPlan(const char* op, const Tensor& x, std::span<const Tenso
   walk.whole(walk.left());
 }
 
-bool ops::IndexPlan::is_view(const Shape& x) const {
-  // A run along one dimension: before it single elements, behind it all there are.
-  int run = 0;
-  while (run < box.rank() && box[run] == 1) ++run;
-  for (int i = run; i < box.rank(); ++i)
-    if (steps[static_cast<std::size_t>(i)] != 1 || (i > run && box[i] != x[i])) return false;
-  return true;
-}
-
 namespace {
 
-/// The box of a plan: a view of x where its elements lie side by side.
+/// The box of a plan: a view of x, or a copy.
 Array box_of(const Array& x, const ops::IndexPlan& plan) {
-  if (!plan.is_view(x.shape())) return kernels::slice(x, plan.starts, plan.box, plan.steps);
+  if (!plan.view) return kernels::slice(x, plan.starts, plan.box, plan.steps);
   if (plan.box.numel() == 0) return Array::empty(plan.box, x.options());
   std::int64_t first = 0;
   for (int i = 0; i < plan.box.rank(); ++i) first = first * x.shape()[i] + plan.starts[static_cast<std::size_t>(i)];
@@ -117,22 +113,33 @@ Tensor indexed(const char* op, const Tensor& x, std::span<const TensorIndex> ind
                     [plan, shape = x.shape()](const Array& g, const Needs&) {
                       return Grads{kernels::unslice(g.reshape(plan.box), shape, plan.starts, plan.steps)};
                     });
-  if (!plan.picks.defined()) return y;
+  if (!plan.picks.defined()) return plan.view ? y : ops::copy_of_part(y);
   const Tensor flat = index_select(y, plan.picks_axis, reshape(plan.picks, {plan.picks.numel()}));
   Shape out = plan.out.without(plan.picks_axis);
   for (int i = 0; i < plan.picks.dim(); ++i) out = out.insert(plan.picks_axis + i, plan.picks.size(i));
-  return reshape(flat, out);
+  return ops::copy_of_part(reshape(flat, out));
 }
 
 }  // namespace
 
-Tensor Tensor::operator[](std::int64_t i) const {
+Tensor Tensor::operator[](std::int64_t i) const& {
   const TensorIndex index(i);
   return indexed("index", *this, {&index, 1});
 }
 
-Tensor Tensor::index(std::initializer_list<TensorIndex> indices) const {
+Tensor Tensor::index(std::initializer_list<TensorIndex> indices) const& {
   return indexed("index", *this, {indices.begin(), indices.size()});
+}
+
+// A view of a copy that has no name is as good as that one.
+Tensor Tensor::operator[](std::int64_t i) && {
+  const Tensor y = std::as_const(*this)[i];
+  return impl().copied_part ? ops::copy_of_part(y) : y;
+}
+
+Tensor Tensor::index(std::initializer_list<TensorIndex> indices) && {
+  const Tensor y = std::as_const(*this).index(indices);
+  return impl().copied_part ? ops::copy_of_part(y) : y;
 }
 
 }  // namespace elbo

@@ -14,13 +14,11 @@ struct IndexPlan {
   Shape out;                                                    ///< without those dimensions, with new ones
   Tensor picks;        ///< the index that is a tensor, or undefined: it picks from the box's result
   int picks_axis = 0;  ///< along this dimension of `out`
+  bool view = true;    ///< numbers first, then at most one Slice of step 1, then whole ones: the box lies in one piece
 
   /// `op` is for messages. Throws IndexError for too many indices or one outside its dimension, ValueError for a step
   /// below 1, two ellipses or two tensors.
   IndexPlan(const char* op, const Tensor& x, std::span<const TensorIndex> indices);
-
-  /// Whether the box's elements lie side by side in x.
-  bool is_view(const Shape& x) const;
 };
 
 }  // namespace elbo::ops

@@ -20,9 +20,24 @@ struct InPlace {
     ELBO_CHECK(!x.requires_grad() || !x.is_leaf(), AutogradError, "[", op,
                "] a leaf that requires a gradient can be written under a NoGradGuard alone");
     // Its own array is the only one on its memory, unless a view or a gradient rule holds another.
-    ELBO_CHECK(x.array().storage().use_count() == 1, AutogradError, "[", op,
-               "] a view or a gradient rule holds the same memory: make a new tensor, as x = x + y does");
+    ELBO_CHECK(
+        x.array().storage().use_count() == 1, AutogradError, "[", op,
+        "] a view or a gradient rule holds the same memory: write with index_put_ on the whole tensor, a leaf under a "
+        "NoGradGuard, or make a new tensor, as x = x + y does");
     return true;
+  }
+
+  static Tensor mark_copied_part(Tensor y) {
+    y.impl().copied_part = true;
+    return y;
+  }
+
+  /// x, which has no name. Throws where nobody would see what is written into it.
+  static Tensor& unnamed(const char* op, Tensor& x) {
+    ELBO_CHECK(!x.defined() || !x.impl().copied_part, ValueError, "[", op,
+               "] expected a view, found a copy of a part of another tensor, in which the write would be lost: use "
+               "index_put_, or name the copy");
+    return x;
   }
 
   /// Takes the value and the history of `result`, computed from x. retain_grad stays with the tensor.
@@ -78,12 +93,12 @@ struct InPlace {
 
 using detail::InPlace;
 
-Tensor& Tensor::operator+=(const Operand& other) { return InPlace::apply(*this, "+=", BinaryOp::add, add, other); }
-Tensor& Tensor::operator-=(const Operand& other) { return InPlace::apply(*this, "-=", BinaryOp::sub, sub, other); }
-Tensor& Tensor::operator*=(const Operand& other) { return InPlace::apply(*this, "*=", BinaryOp::mul, mul, other); }
-Tensor& Tensor::operator/=(const Operand& other) { return InPlace::apply(*this, "/=", BinaryOp::div, div, other); }
+Tensor& Tensor::operator+=(const Operand& other) & { return InPlace::apply(*this, "+=", BinaryOp::add, add, other); }
+Tensor& Tensor::operator-=(const Operand& other) & { return InPlace::apply(*this, "-=", BinaryOp::sub, sub, other); }
+Tensor& Tensor::operator*=(const Operand& other) & { return InPlace::apply(*this, "*=", BinaryOp::mul, mul, other); }
+Tensor& Tensor::operator/=(const Operand& other) & { return InPlace::apply(*this, "/=", BinaryOp::div, div, other); }
 
-Tensor& Tensor::copy_(const Tensor& source) {
+Tensor& Tensor::copy_(const Tensor& source) & {
   const detail::CalledOp called("copy_");
   const bool records = InPlace::records("copy_", *this, source);
   const Tensor values = cast(source.to(device()), dtype());
@@ -98,14 +113,14 @@ Tensor& Tensor::copy_(const Tensor& source) {
   return InPlace::become("copy_", *this, record("copy_", {values}, repeated.copy(), rule));
 }
 
-Tensor& Tensor::fill_(double value) {
+Tensor& Tensor::fill_(double value) & {
   const detail::CalledOp called("fill_");
   if (InPlace::records("fill_", *this, *this)) impl().node = nullptr;
   mutable_array().fill(value);
   return *this;
 }
 
-Tensor& Tensor::index_put_(std::initializer_list<TensorIndex> indices, const Operand& value) {
+Tensor& Tensor::index_put_(std::initializer_list<TensorIndex> indices, const Operand& value) & {
   const detail::CalledOp called("index_put_");
   const ops::IndexPlan plan("index_put_", *this, {indices.begin(), indices.size()});
   ELBO_CHECK(!plan.picks.defined(), ValueError, "[index_put_] expected numbers and slices, found a tensor of indices");
@@ -134,6 +149,18 @@ Tensor& Tensor::index_put_(std::initializer_list<TensorIndex> indices, const Ope
         }
         return grads;
       }));
+}
+
+Tensor ops::copy_of_part(Tensor y) { return InPlace::mark_copied_part(std::move(y)); }
+
+Tensor Tensor::operator+=(const Operand& other) && { return InPlace::unnamed("+=", *this) += other; }
+Tensor Tensor::operator-=(const Operand& other) && { return InPlace::unnamed("-=", *this) -= other; }
+Tensor Tensor::operator*=(const Operand& other) && { return InPlace::unnamed("*=", *this) *= other; }
+Tensor Tensor::operator/=(const Operand& other) && { return InPlace::unnamed("/=", *this) /= other; }
+Tensor Tensor::copy_(const Tensor& source) && { return InPlace::unnamed("copy_", *this).copy_(source); }
+Tensor Tensor::fill_(double value) && { return InPlace::unnamed("fill_", *this).fill_(value); }
+Tensor Tensor::index_put_(std::initializer_list<TensorIndex> indices, const Operand& value) && {
+  return InPlace::unnamed("index_put_", *this).index_put_(indices, value);
 }
 
 }  // namespace elbo

@@ -16,6 +16,22 @@ Tensor Tensor::permute(const std::vector<int>& dims) const { return elbo::permut
 Tensor Tensor::unsqueeze(int axis) const { return elbo::unsqueeze(*this, axis); }
 Tensor Tensor::squeeze(const Axes& axes) const { return elbo::squeeze(*this, axes); }
 Tensor Tensor::expand(const Shape& shape) const { return elbo::expand(*this, shape); }
+std::vector<Tensor> Tensor::split(std::int64_t size, int axis) const { return elbo::split(*this, size, axis); }
+std::vector<Tensor> Tensor::split(std::initializer_list<std::int64_t> sizes, int axis) const {
+  return elbo::split(*this, sizes, axis);
+}
+std::vector<Tensor> Tensor::chunk(std::int64_t chunks, int axis) const { return elbo::chunk(*this, chunks, axis); }
+Tensor Tensor::repeat(const std::vector<std::int64_t>& repeats) const { return elbo::repeat(*this, repeats); }
+Tensor Tensor::flip(const Axes& axes) const { return elbo::flip(*this, axes); }
+Tensor Tensor::tril(std::int64_t diagonal) const { return elbo::tril(*this, diagonal); }
+Tensor Tensor::triu(std::int64_t diagonal) const { return elbo::triu(*this, diagonal); }
+Tensor Tensor::gather(int axis, const Tensor& indices) const { return elbo::gather(*this, axis, indices); }
+Tensor Tensor::scatter_add(int axis, const Tensor& indices, const Tensor& source) const {
+  return elbo::scatter_add(*this, axis, indices, source);
+}
+Tensor Tensor::masked_fill(const Tensor& mask, const Operand& value) const {
+  return elbo::masked_fill(*this, mask, value);
+}
 Tensor Tensor::neg() const { return elbo::neg(*this); }
 Tensor Tensor::square() const { return elbo::square(*this); }
 Tensor Tensor::sqrt() const { return elbo::sqrt(*this); }
@@ -39,6 +55,10 @@ Tensor Tensor::lgamma() const { return elbo::lgamma(*this); }
 Tensor Tensor::pow(const Operand& exponent) const { return elbo::pow(*this, exponent); }
 Tensor Tensor::pow(double exponent) const { return elbo::pow(*this, exponent); }
 Tensor Tensor::clamp(std::optional<double> lo, std::optional<double> hi) const { return elbo::clamp(*this, lo, hi); }
+Tensor Tensor::maximum(const Operand& other) const { return elbo::maximum(*this, other); }
+Tensor Tensor::minimum(const Operand& other) const { return elbo::minimum(*this, other); }
+Tensor Tensor::isnan() const { return elbo::isnan(*this); }
+Tensor Tensor::isfinite() const { return elbo::isfinite(*this); }
 Tensor Tensor::sum(const Axes& axes, bool keepdim) const { return elbo::sum(*this, axes, keepdim); }
 Tensor Tensor::mean(const Axes& axes, bool keepdim) const { return elbo::mean(*this, axes, keepdim); }
 Tensor Tensor::var(const Axes& axes, double correction, bool keepdim) const {
@@ -58,6 +78,8 @@ Tensor Tensor::argmax(int axis, bool keepdim) const { return elbo::argmax(*this,
 Tensor Tensor::argmin(int axis, bool keepdim) const { return elbo::argmin(*this, axis, keepdim); }
 Tensor Tensor::all(const Axes& axes, bool keepdim) const { return elbo::all(*this, axes, keepdim); }
 Tensor Tensor::any(const Axes& axes, bool keepdim) const { return elbo::any(*this, axes, keepdim); }
+Tensor Tensor::cumsum(int axis) const { return elbo::cumsum(*this, axis); }
+Tensor Tensor::logsumexp(const Axes& axes, bool keepdim) const { return elbo::logsumexp(*this, axes, keepdim); }
 Tensor Tensor::softmax(int axis) const { return elbo::softmax(*this, axis); }
 Tensor Tensor::log_softmax(int axis) const { return elbo::log_softmax(*this, axis); }
 Tensor Tensor::matmul(const Tensor& other) const { return elbo::matmul(*this, other); }

@@ -25,11 +25,12 @@ const Index every = filled(1);
 Tensor permuted(const char* op, const Tensor& x, const std::vector<int>& dims) {
   std::vector<int> inverse(dims.size());
   for (std::size_t i = 0; i < dims.size(); ++i) inverse[static_cast<std::size_t>(dims[i])] = static_cast<int>(i);
-  return record(op, {x}, kernels::permute(x.array(), dims),
-                [inverse](const Array& g, const Needs&) { return Grads{kernels::permute(g, inverse)}; });
+  return ops::copy_of_part(record(op, {x}, kernels::permute(x.array(), dims), [inverse](const Array& g, const Needs&) {
+    return Grads{kernels::permute(g, inverse)};
+  }));
 }
 
-/// Rows [begin, end) along `axis`: a view where they lie together.
+/// Rows [begin, end) along `axis`: a view along the first.
 Array rows(const Array& x, int axis, std::int64_t begin, std::int64_t end) {
   if (axis == 0) return x.slice(begin, end);
   Index starts = filled(0);
@@ -153,15 +154,18 @@ Tensor slice(const Tensor& x, int axis, std::int64_t begin, std::int64_t end, st
   std::int64_t n = shape[dim];
   begin = std::clamp(begin < 0 ? begin + n : begin, std::int64_t{0}, n);
   end = std::clamp(end < 0 ? end + n : end, begin, n);
+  const bool view = dim == 0 && step == 1;
   step = std::min(step, std::max<std::int64_t>(n, 1));  // a longer one leads beyond the end all the same
   Index starts = filled(0), steps = every;
   starts[static_cast<std::size_t>(dim)] = begin;
   steps[static_cast<std::size_t>(dim)] = step;
-  Array y = step == 1 ? rows(x.array(), dim, begin, end)
-                      : kernels::slice(x.array(), starts, shape.with(dim, (end - begin + step - 1) / step), steps);
-  return record("slice", {x}, y, [shape, starts, steps](const Array& g, const Needs&) {
-    return Grads{kernels::unslice(g, shape, starts, steps)};
-  });
+  const Shape out = shape.with(dim, (end - begin + step - 1) / step);
+  const Tensor y =
+      record("slice", {x}, view ? x.array().slice(begin, end) : kernels::slice(x.array(), starts, out, steps),
+             [shape, starts, steps](const Array& g, const Needs&) {
+               return Grads{kernels::unslice(g, shape, starts, steps)};
+             });
+  return view ? y : ops::copy_of_part(y);
 }
 
 Tensor expand(const Tensor& x, const Shape& shape) {
@@ -169,8 +173,10 @@ Tensor expand(const Tensor& x, const Shape& shape) {
   ops::check_defined("expand", x);
   ELBO_CHECK(broadcast(x.shape(), shape, "expand") == shape, ShapeError, "[expand] ", x.shape(),
              " does not broadcast to ", shape);
-  return record("expand", {x}, kernels::expand(x.array(), shape),
-                [from = x.shape()](const Array& g, const Needs&) { return Grads{kernels::sum_to(g, from)}; });
+  Array y = kernels::expand(x.array(), shape);
+  if (shape == x.shape()) y = y.copy();
+  return ops::copy_of_part(record(
+      "expand", {x}, y, [from = x.shape()](const Array& g, const Needs&) { return Grads{kernels::sum_to(g, from)}; }));
 }
 
 Tensor Tensor::to(Device device) const {
