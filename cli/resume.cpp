@@ -119,6 +119,15 @@ void note_graph(const TrainArgs& args, Device device) {
               << " has no effect on the CPU, which --device " << args.device << " takes here\n";
 }
 
+/// The curves that go over all epochs end with the last of them.
+void note_bent_schedule(const models::TrainOptions& own, const models::TrainOptions& asked) {
+  const bool over_all = own.schedule == models::LrSchedule::cosine || own.schedule == models::LrSchedule::one_cycle;
+  if (!over_all || own.epochs == asked.epochs) return;
+  std::cerr << "elbo train: note: --schedule " << models::name(own.schedule) << " was for "
+            << counted(own.epochs, "epoch", "epochs") << " and now is for " << asked.epochs
+            << ": the learning rate jumps to the new curve\n";
+}
+
 /// The settings that the options change.
 models::TrainOptions changed(const TrainArgs& args, models::TrainOptions train) {
   const models::TrainOptions& asked = args.config.train;
@@ -229,6 +238,7 @@ void go_on_with(const TrainArgs& args, Resumed& resumed, models::RunConfig& conf
     resumed.nothing = nothing_left(standing, resumed.train, config.train);
     config.train.device = resumed.train.device;  // for what is left to draw
   } else {
+    note_bent_schedule(config.train, resumed.train);
     config.change(resumed.train, standing.epochs + 1, standing.batch);
   }
 }

@@ -152,6 +152,9 @@ int train(const TrainArgs& args) {
   models::RunConfig config = resumed ? resumed->run.config() : config_of(args);
   if (resumed && args.given("--data")) config.data.dir = args.config.data.dir;
   config.train.validate();
+  ELBO_CHECK(resumed || config.train.lr_warmup < static_cast<double>(config.train.epochs), ValueError,
+             "--lr-warmup: expected fewer epochs than --epochs (", config.train.epochs, "), found ",
+             config.train.lr_warmup);
   const auto [low, high] = config.model.pixels;
   ELBO_CHECK(!args.given("--allow-range-mismatch") || resumed || low < 0 || high > 1, ValueError,
              "--allow-range-mismatch: only with --pixels that leave 0 to 1, found ", low, ",", high);

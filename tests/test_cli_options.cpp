@@ -340,6 +340,10 @@ TEST_CASE("what a model or a dataset refuses is named by its option", "[cli][opt
   check_refused(train({"--model", "conv-vae", "--channels", "2,2", "--decoder-channels", "2"}),
                 {"elbo train: --decoder-channels: expected 2"});
   check_refused(train({"--model", "conv-vae", "--channels", "2,2,2,2,2,2,2,2"}), {"elbo train: --channels: 8"});
+  check_refused(train({"--schedule", "step", "--lr-factor", "2"}),
+                {"elbo train: --lr-factor: expected a number above 0 and at most 1, found 2"});
+  check_refused(train({"--lr-warmup", "1"}),
+                {"elbo train: --lr-warmup: expected fewer epochs than --epochs (1), found 1"});
   check_refused(train({"--drop-last", "--batch-size", "100"}),
                 {"elbo train: --drop-last: expected at least one batch"});
   REQUIRE(train({"--hidden", "4", "--latent", "2"}).status == 0);

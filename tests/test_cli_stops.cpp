@@ -193,6 +193,15 @@ TEST_CASE("a run is trained once at a time; the second is told by whom, and read
   CHECK(run_elbo(resuming(run, {"--epochs", "1"})).status == 0);
 }
 
+TEST_CASE("a run that goes on for other epochs says that its schedule bends", "[runs]") {
+  TempDir dir;
+  const fs::path run = dir / "run";
+  REQUIRE(run_elbo(training(run, {"--epochs", "1", "--schedule", "cosine"})).status == 0);
+  const Ended longer = run_elbo(resuming(run, {"--epochs", "2"}));
+  CHECK(longer.status == 0);
+  CHECK_THAT(longer.err, Catch::Contains("elbo train: note: --schedule cosine was for 1 epoch and now is for 2"));
+}
+
 TEST_CASE("a run that goes on takes the options that may change, and refuses the others by name", "[runs]") {
   TempDir dir;
   const fs::path run = dir / "run";
