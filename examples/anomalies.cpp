@@ -36,6 +36,7 @@ double auroc_of(const std::vector<double>& scores, const datasets::Dataset& test
 
 int main(int argc, char** argv) try {
   const bool quick = argc > 1 && std::string(argv[1]) == "--quick";  // few pictures, one epoch
+  if (argc > 1 && !quick) throw ValueError("usage: anomalies [--quick]");
   const std::filesystem::path out = quick ? "runs/anomalies-quick" : "runs/anomalies";
 
   datasets::Dataset all = datasets::load("fashion-mnist", datasets::Split::train);

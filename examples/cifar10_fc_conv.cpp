@@ -9,6 +9,7 @@ using namespace elbo;
 
 int main(int argc, char** argv) try {
   const bool quick = argc > 1 && std::string(argv[1]) == "--quick";  // few pictures, one epoch
+  if (argc > 1 && !quick) throw ValueError("usage: cifar10_fc_conv [--quick]");
   const std::filesystem::path out = quick ? "runs/cifar10_fc_conv-quick" : "runs/cifar10_fc_conv";
 
   datasets::Dataset data = datasets::load("cifar10", datasets::Split::train);

@@ -29,6 +29,7 @@ void check_by_hand() {
 
 int main(int argc, char** argv) try {
   const bool quick = argc > 1 && std::string(argv[1]) == "--quick";  // few pictures, one epoch
+  if (argc > 1 && !quick) throw ValueError("usage: mnist_400x3 [--quick]");
   const std::filesystem::path out = quick ? "runs/mnist_400x3-quick" : "runs/mnist_400x3";
 
   datasets::Dataset data = datasets::load("mnist", datasets::Split::train);

@@ -9,6 +9,7 @@ using namespace elbo;
 
 int main(int argc, char** argv) try {
   const bool quick = argc > 1 && std::string(argv[1]) == "--quick";  // few pictures, one epoch
+  if (argc > 1 && !quick) throw ValueError("usage: mnist_beta [--quick]");
   const std::filesystem::path out = quick ? "runs/mnist_beta-quick" : "runs/mnist_beta";
 
   datasets::Dataset data = datasets::load("mnist", datasets::Split::train);

@@ -24,6 +24,7 @@ double accuracy(nn::Layer& net, datasets::Batches& batches) {
 
 int main(int argc, char** argv) try {
   const bool quick = argc > 1 && std::string(argv[1]) == "--quick";  // few pictures, one epoch
+  if (argc > 1 && !quick) throw ValueError("usage: mnist_classifier [--quick]");
   datasets::Dataset data = datasets::load("mnist", datasets::Split::train);
   datasets::Dataset test = datasets::load("mnist", datasets::Split::test);
   if (quick) data = data.first(4000), test = test.first(500);

@@ -52,6 +52,7 @@ class SkipVAE : public models::Model {
 
 int main(int argc, char** argv) try {
   const bool quick = argc > 1 && std::string(argv[1]) == "--quick";  // few pictures, one epoch
+  if (argc > 1 && !quick) throw ValueError("usage: own_model [--quick]");
   const std::filesystem::path out = quick ? "runs/own_model-quick" : "runs/own_model";
 
   datasets::Dataset data = datasets::load("shapes", datasets::Split::train, {}, {.count = quick ? 2000 : 20000});

@@ -10,7 +10,7 @@
 
 static int failed(void) {
   fprintf(stderr, "score: %s\n", elbo_last_error());
-  return 1;
+  return 2;
 }
 
 int main(int argc, char** argv) {
@@ -25,7 +25,8 @@ int main(int argc, char** argv) {
   float* picture = malloc(pixels * sizeof *picture);
   if (!bytes || !picture) return 1;
 
-  while (fread(bytes, 1, pixels, stdin) == pixels) {
+  size_t found;
+  while ((found = fread(bytes, 1, pixels, stdin)) == pixels) {
     for (size_t i = 0; i < pixels; ++i) picture[i] = (float)bytes[i] / 255.0f;
     float score; /* of one picture without a label: the mean over ten draws of its code, seeds 0 to 9 */
     if (elbo_score(model, picture, pixels, NULL, 0, 10, 0, &score, 1) != ELBO_OK) return failed();
@@ -34,5 +35,9 @@ int main(int argc, char** argv) {
   free(picture);
   free(bytes);
   elbo_free(model);
+  if (found > 0) {
+    fprintf(stderr, "score: expected pictures of %zu bytes, found %zu at the end\n", pixels, found);
+    return 2;
+  }
   return 0;
 }

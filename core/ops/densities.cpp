@@ -35,7 +35,7 @@ Tensor bernoulli_log_prob(const Tensor& x, const Tensor& logits) {
   const ops::CalledOp called(op);
   ops::check_floating_pair(op, x, logits);
   const Shape shape = broadcast(x.shape(), logits.shape(), op);  // which a loss wants one of them to have
-  const Tensor all = x.shape() == shape ? logits : expand(logits, shape);
+  const Tensor all = x.shape() == shape || logits.shape() == shape ? logits : expand(logits, shape);
   return -binary_cross_entropy_with_logits(all, x, Reduction::none);
 }
 
