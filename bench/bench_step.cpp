@@ -1,7 +1,7 @@
 // The VAE's training step and epoch: as benchmarks, and as JSON for bench/compare.py.
 #include <benchmark/benchmark.h>
 #include <elbo/core/parallel_for.h>
-#include <elbo/models/trainer.h>
+#include <elbo/models/training/trainer.h>
 
 #include <iostream>
 #include <nlohmann/json.hpp>

@@ -2,7 +2,7 @@
 // bench/compare.py: it answers each line of JSON that it is sent with one.
 #include <elbo/core/backend.h>
 #include <elbo/core/errors.h>
-#include <elbo/models/trainer.h>
+#include <elbo/models/training/trainer.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>

@@ -1,7 +1,7 @@
 // elbo_epoch_share: a whole training epoch, data loading and Adam included, as a share of the FMA peak measured in the
 // same run. Peak and epochs take turns, so that a machine that slows down or is shared slows both; medians are printed.
 #include <elbo/core/parallel_for.h>
-#include <elbo/models/trainer.h>
+#include <elbo/models/training/trainer.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>

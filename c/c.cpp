@@ -8,10 +8,10 @@
 
 #include "../core/file.h"
 #include "../core/ops.h"
-#include "../models/latent.h"
+#include "../models/analysis/codes.h"
 #include "../models/model.h"
 #include "../models/objective.h"
-#include "../models/run.h"
+#include "../models/training/run.h"
 
 struct elbo_model {
   std::unique_ptr<elbo::models::Model> model;  // in evaluation mode: calls only read it

@@ -1,8 +1,8 @@
 #include <elbo/core/file.h>
 #include <elbo/core/ops.h>
 #include <elbo/core/text.h>
-#include <elbo/models/latent.h>
-#include <elbo/models/metrics.h>
+#include <elbo/models/analysis/codes.h>
+#include <elbo/models/analysis/metrics.h>
 #include <elbo/viz/embedding.h>
 #include <elbo/viz/figures.h>
 

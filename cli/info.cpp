@@ -1,5 +1,5 @@
 #include <elbo/core/text.h>
-#include <elbo/models/trainer.h>
+#include <elbo/models/training/trainer.h>
 #include <elbo/viz/report_facts.h>
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 #pragma once
 #include <elbo/datasets/dataset.h>
-#include <elbo/models/evaluate.h>
-#include <elbo/models/trained.h>
+#include <elbo/models/analysis/evaluate.h>
+#include <elbo/models/training/trained.h>
 
 #include <CLI/CLI.hpp>
 #include <functional>

@@ -1,6 +1,6 @@
 #include "progress.h"
 
-#include <elbo/models/run.h>
+#include <elbo/models/training/run.h>
 #include <elbo/viz/report_facts.h>
 
 #include <sys/ioctl.h>

@@ -2,7 +2,7 @@
 
 #include <elbo/core/backend.h>
 #include <elbo/datasets/split.h>
-#include <elbo/models/trained.h>
+#include <elbo/models/training/trained.h>
 #include <elbo/viz/figures.h>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 #pragma once
-#include <elbo/models/trainer.h>
+#include <elbo/models/training/trainer.h>
 
 #include <optional>
 

@@ -1,6 +1,6 @@
 #include <elbo/core/file.h>
 #include <elbo/core/text.h>
-#include <elbo/models/metrics.h>
+#include <elbo/models/analysis/metrics.h>
 #include <elbo/viz/figures.h>
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 #include <elbo/core/text.h>
 #include <elbo/datasets/split.h>
-#include <elbo/models/health.h>
-#include <elbo/models/trainer.h>
+#include <elbo/models/training/health.h>
+#include <elbo/models/training/trainer.h>
 #include <elbo/viz/figures.h>
 #include <elbo/viz/run_pictures.h>
 

@@ -1,6 +1,6 @@
 #include "training.h"
 
-#include <elbo/models/health.h>
+#include <elbo/models/training/health.h>
 #include <elbo/viz/report_facts.h>
 
 #include <signal.h>

@@ -8,9 +8,9 @@ if(ELBO_COMPONENTS STREQUAL "everything")
   list(APPEND public_headers c.h)
 endif()
 list(FILTER public_headers EXCLUDE REGEX "^core/(cpu|ops)/|_detail\\.h$")
-list(REMOVE_ITEM public_headers core/cuda_plugin.h datasets/byte_source.h nn/strict_load.h models/codes.h models/mlp.h
-     models/tsne_affinities.h
-     models/tsne_forces.h viz/axis.h viz/figure_parts.h viz/font.h viz/report_html.h viz/report_parts.h viz/sheet.h
+list(REMOVE_ITEM public_headers core/cuda_plugin.h datasets/byte_source.h nn/strict_load.h models/analysis/neighbours.h models/mlp.h
+     models/analysis/tsne_affinities.h
+     models/analysis/tsne_forces.h viz/axis.h viz/figure_parts.h viz/font.h viz/report_html.h viz/report_parts.h viz/sheet.h
      viz/svg_writer.h)
 foreach(header ${public_headers})
   get_filename_component(folder ${header} DIRECTORY)

@@ -1,8 +1,8 @@
 #include <elbo/c.h>
 #include <elbo/core/text.h>
-#include <elbo/models/evaluate.h>
-#include <elbo/models/latent.h>
-#include <elbo/models/run.h>
+#include <elbo/models/analysis/codes.h>
+#include <elbo/models/analysis/evaluate.h>
+#include <elbo/models/training/run.h>
 
 #include <cmath>
 #include <thread>

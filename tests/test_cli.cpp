@@ -1,7 +1,7 @@
 // The program as a user meets it: what it writes, and what it says of bad input. Bad input ends in one line on standard
 // error, exit status 2, and nothing left behind.
 #include <elbo/datasets/idx.h>
-#include <elbo/models/run.h>
+#include <elbo/models/training/run.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>

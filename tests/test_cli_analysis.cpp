@@ -1,10 +1,10 @@
 // The commands that measure and tell, as a user meets them: embed, score, info, data, report. What they write, and what
 // they say of bad input: one line on standard error, exit status 2, no file.
 #include <elbo/datasets/idx.h>
-#include <elbo/models/latent.h>
-#include <elbo/models/metrics.h>
-#include <elbo/models/trained.h>
-#include <elbo/models/trainer.h>
+#include <elbo/models/analysis/codes.h>
+#include <elbo/models/analysis/metrics.h>
+#include <elbo/models/training/trained.h>
+#include <elbo/models/training/trainer.h>
 #include <elbo/viz/image.h>
 
 #include <algorithm>

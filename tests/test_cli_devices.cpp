@@ -1,6 +1,6 @@
 // `--device` on a machine without a GPU, as a user meets it: `auto` takes the CPU, a GPU that is asked for and not
 // there is a fault with its reason, and ends with status 1 before anything is written.
-#include <elbo/models/trained.h>
+#include <elbo/models/training/trained.h>
 
 #include <nlohmann/json.hpp>
 

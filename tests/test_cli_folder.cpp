@@ -1,6 +1,6 @@
 // Folders of pictures: what a run keeps of its classes, its split and its data, and what is said of what it does not
 // use.
-#include <elbo/models/trainer.h>
+#include <elbo/models/training/trainer.h>
 #include <unistd.h>
 
 #include <fstream>

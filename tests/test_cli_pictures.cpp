@@ -1,8 +1,8 @@
 // The commands that draw pictures of trained models, as a user meets them. Bad input ends in one line on standard
 // error, exit status 2, and no file.
 #include <elbo/datasets/idx.h>
-#include <elbo/models/trained.h>
-#include <elbo/models/trainer.h>
+#include <elbo/models/training/trained.h>
+#include <elbo/models/training/trainer.h>
 #include <elbo/viz/image.h>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // Runs that differ stand side by side in `elbo report`, and what changed in a run is told by `elbo info` too.
 #include <elbo/core/file.h>
-#include <elbo/models/run.h>
+#include <elbo/models/training/run.h>
 #include <elbo/viz/image.h>
 
 #include <filesystem>

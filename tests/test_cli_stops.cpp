@@ -1,5 +1,5 @@
 // `elbo train` when it is stopped, killed, run twice at once, resumed with other options, or diverges.
-#include <elbo/models/trainer.h>
+#include <elbo/models/training/trainer.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>

@@ -1,7 +1,7 @@
 #include <elbo/core/safetensors.h>
 #include <elbo/models/model.h>
 #include <elbo/models/outline.h>
-#include <elbo/models/run.h>
+#include <elbo/models/training/run.h>
 #include <elbo/viz/image.h>
 
 #include <nlohmann/json.hpp>

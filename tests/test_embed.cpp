@@ -1,9 +1,9 @@
 #include <elbo/core/errors.h>
 #include <elbo/core/parallel_for.h>
 #include <elbo/datasets/dataset.h>
-#include <elbo/models/metrics.h>
-#include <elbo/models/pca.h>
-#include <elbo/models/tsne.h>
+#include <elbo/models/analysis/metrics.h>
+#include <elbo/models/analysis/pca.h>
+#include <elbo/models/analysis/tsne.h>
 
 #include <algorithm>
 #include <cmath>
@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "../models/tsne_forces.h"
+#include "../models/analysis/tsne_forces.h"
 #include "catch.h"
 
 namespace {

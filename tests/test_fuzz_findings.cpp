@@ -1,6 +1,6 @@
 // What the fuzz targets of tests/fuzz found, or would: small inputs that once did harm.
-#include <elbo/models/run.h>
-#include <elbo/models/trainer.h>
+#include <elbo/models/training/run.h>
+#include <elbo/models/training/trainer.h>
 
 #include <limits>
 

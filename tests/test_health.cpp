@@ -1,5 +1,5 @@
-#include <elbo/models/health.h>
-#include <elbo/models/trained.h>
+#include <elbo/models/training/health.h>
+#include <elbo/models/training/trained.h>
 
 #include "catch.h"
 #include "small_data.h"

@@ -7,7 +7,7 @@
 #include <elbo/datasets/idx.h>
 #include <elbo/datasets/mat.h>
 #include <elbo/datasets/picture.h>
-#include <elbo/models/run.h>
+#include <elbo/models/training/run.h>
 #include <sys/stat.h>
 
 #include "datasets_support.h"

@@ -1,4 +1,4 @@
-#include <elbo/models/latent.h>
+#include <elbo/models/analysis/codes.h>
 
 #include <cmath>
 

@@ -1,8 +1,8 @@
 #include <elbo/core/kernels.h>
 #include <elbo/core/safetensors.h>
-#include <elbo/models/evaluate.h>
+#include <elbo/models/analysis/evaluate.h>
 #include <elbo/models/objective.h>
-#include <elbo/models/trainer.h>
+#include <elbo/models/training/trainer.h>
 #include <elbo/models/vae.h>
 #include <elbo/nn/layers.h>
 

@@ -2,9 +2,9 @@
 // charts that it shares with `elbo embed`.
 #include <elbo/core/parallel_for.h>
 #include <elbo/core/text.h>
-#include <elbo/models/latent.h>
-#include <elbo/models/trained.h>
-#include <elbo/models/trainer.h>
+#include <elbo/models/analysis/codes.h>
+#include <elbo/models/training/trained.h>
+#include <elbo/models/training/trainer.h>
 #include <elbo/viz/embedding.h>
 #include <elbo/viz/report.h>
 #include <elbo/viz/report_facts.h>

@@ -1,6 +1,6 @@
 // A run that is stopped, killed, trained twice at once, or diverges: what stays, and what it goes on from.
-#include <elbo/models/trained.h>
-#include <elbo/models/trainer.h>
+#include <elbo/models/training/trained.h>
+#include <elbo/models/training/trainer.h>
 
 #include <cmath>
 #include <filesystem>

@@ -1,5 +1,5 @@
 // A long training: what grows with the number of epochs would show.
-#include <elbo/models/trained.h>
+#include <elbo/models/training/trained.h>
 #include <unistd.h>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
-#include <elbo/models/evaluate.h>
-#include <elbo/models/trained.h>
-#include <elbo/models/trainer.h>
+#include <elbo/models/analysis/evaluate.h>
+#include <elbo/models/training/trained.h>
+#include <elbo/models/training/trainer.h>
 #include <elbo/viz/run_pictures.h>
 
 #include <filesystem>

@@ -1,10 +1,10 @@
 #include <elbo/core/backend.h>
 #include <elbo/core/parallel_for.h>
 #include <elbo/datasets/split.h>
-#include <elbo/models/evaluate.h>
+#include <elbo/models/analysis/evaluate.h>
 #include <elbo/models/objective.h>
-#include <elbo/models/trained.h>
-#include <elbo/models/trainer.h>
+#include <elbo/models/training/trained.h>
+#include <elbo/models/training/trainer.h>
 
 #include <atomic>
 #include <cmath>

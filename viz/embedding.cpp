@@ -5,7 +5,7 @@
 #include <cstdio>
 
 #include "../core/ops.h"
-#include "../models/pca.h"
+#include "../models/analysis/pca.h"
 #include "axis.h"
 
 namespace elbo::viz {

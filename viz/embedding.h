@@ -7,7 +7,7 @@
 
 #include "../core/api.h"
 #include "../core/array.h"
-#include "../models/tsne.h"
+#include "../models/analysis/tsne.h"
 #include "svg.h"
 
 namespace ELBO_API elbo {

@@ -7,8 +7,8 @@
 
 #include "../core/api.h"
 #include "../datasets/dataset.h"
-#include "../models/evaluate.h"
-#include "../models/latent.h"
+#include "../models/analysis/codes.h"
+#include "../models/analysis/evaluate.h"
 #include "../models/model.h"
 #include "image.h"
 #include "svg.h"

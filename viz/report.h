@@ -8,7 +8,7 @@
 #include "../core/api.h"
 #include "../datasets/dataset.h"
 #include "../models/model.h"
-#include "../models/run.h"
+#include "../models/training/run.h"
 
 namespace ELBO_API elbo {
 namespace viz {

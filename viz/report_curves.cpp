@@ -2,7 +2,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "../models/trainer.h"
+#include "../models/training/trainer.h"
 #include "axis.h"
 #include "report_facts.h"
 #include "report_html.h"

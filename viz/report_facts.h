@@ -6,7 +6,7 @@
 
 #include "../core/api.h"
 #include "../models/model.h"
-#include "../models/run.h"
+#include "../models/training/run.h"
 
 /// A run in words, for people: `elbo info` and the report say the same.
 namespace ELBO_API elbo {

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "../models/evaluate.h"
-#include "../models/latent.h"
+#include "../models/analysis/codes.h"
+#include "../models/analysis/evaluate.h"
 #include "report.h"
 
 /// Internal to viz: the sections of a report, as HTML.

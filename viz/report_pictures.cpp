@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "../core/errors.h"
-#include "../models/metrics.h"
+#include "../models/analysis/metrics.h"
 #include "axis.h"
 #include "embedding.h"
 #include "figures.h"

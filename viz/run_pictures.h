@@ -5,7 +5,7 @@
 #include "../core/api.h"
 #include "../datasets/dataset.h"
 #include "../models/model.h"
-#include "../models/run.h"
+#include "../models/training/run.h"
 #include "svg.h"
 
 namespace ELBO_API elbo {

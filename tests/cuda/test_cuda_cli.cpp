@@ -2,7 +2,7 @@
 // run gives the same answers.
 #ifdef ELBO_PROGRAM
 #include <elbo/core/backend.h>
-#include <elbo/models/trained.h>
+#include <elbo/models/training/trained.h>
 
 #include <cstdlib>
 #include <nlohmann/json.hpp>

@@ -1,6 +1,6 @@
 // What the program does when a GPU fails it in mid-training: one line, exit status 1, and nothing lost.
 #if defined(ELBO_PROGRAM)
-#include <elbo/models/run.h>
+#include <elbo/models/training/run.h>
 
 #include <nlohmann/json.hpp>
 

@@ -1,9 +1,9 @@
 // The models of the zoo on the GPU: what they compute is the CPU's within the rounding of the contractions, what they
 // draw is the CPU's bit for bit, and equal seeds begin with equal weights.
 #include <elbo/core/backend.h>
-#include <elbo/models/evaluate.h>
-#include <elbo/models/latent.h>
-#include <elbo/models/trained.h>
+#include <elbo/models/analysis/codes.h>
+#include <elbo/models/analysis/evaluate.h>
+#include <elbo/models/training/trained.h>
 #include <elbo/viz/figures.h>
 #include <elbo/viz/report.h>
 

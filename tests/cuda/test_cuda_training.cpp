@@ -1,7 +1,7 @@
 // The trainer on the GPU: steps replayed as graphs give the bits of steps without, a run goes on where it stopped, and
 // what goes wrong loses nothing.
-#include <elbo/models/trained.h>
-#include <elbo/models/trainer.h>
+#include <elbo/models/training/trained.h>
+#include <elbo/models/training/trainer.h>
 
 #include <cstdlib>
 

@@ -1,6 +1,6 @@
 // A checkpoint read from its file, and taken up by the trainer of a small model.
-#include <elbo/models/run.h>
-#include <elbo/models/trainer.h>
+#include <elbo/models/training/run.h>
+#include <elbo/models/training/trainer.h>
 
 #include "small_run.h"
 #include "target.h"

@@ -1,4 +1,4 @@
-#include <elbo/models/run.h>
+#include <elbo/models/training/run.h>
 
 #include "target.h"
 

@@ -2,8 +2,8 @@
 #include <elbo/core/file.h>
 #include <elbo/core/safetensors.h>
 #include <elbo/datasets/idx.h>
-#include <elbo/models/run.h>
-#include <elbo/models/trainer.h>
+#include <elbo/models/training/run.h>
+#include <elbo/models/training/trainer.h>
 #include <elbo/viz/image.h>
 
 #include <iostream>

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "../core/api.h"
+#include "../../core/api.h"
 #include "trainer.h"
 
 namespace ELBO_API elbo {

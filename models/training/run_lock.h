@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include "../core/api.h"
+#include "../../core/api.h"
 
 namespace ELBO_API elbo {
 namespace models {

@@ -2,10 +2,10 @@
 #include <functional>
 #include <span>
 
-#include "../core/api.h"
-#include "../datasets/dataset.h"
-#include "model.h"
-#include "run.h"
+#include "../../core/api.h"
+#include "../../datasets/dataset.h"
+#include "../model.h"
+#include "../training/run.h"
 
 namespace ELBO_API elbo {
 namespace models {

@@ -3,7 +3,7 @@
 #include <string_view>
 #include <vector>
 
-#include "../core/array.h"
+#include "../../core/array.h"
 
 /// What PCA, t-SNE and the metrics share: points in float64 on the host, and distances between them.
 namespace elbo::models::internal {

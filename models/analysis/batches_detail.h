@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <span>
 
-#include "../core/kernels.h"
-#include "model.h"
+#include "../../core/kernels.h"
+#include "../model.h"
 
 /// Internal to models: how pictures that lie on a model's device come to it.
 namespace elbo::models::internal {

@@ -2,8 +2,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "../core/api.h"
-#include "../core/array.h"
+#include "../../core/api.h"
+#include "../../core/array.h"
 
 namespace ELBO_API elbo {
 namespace models {

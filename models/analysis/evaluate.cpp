@@ -4,8 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "../objective.h"
 #include "batches_detail.h"
-#include "objective.h"
 
 namespace elbo::models {
 namespace {

@@ -7,14 +7,14 @@
 #include <string>
 #include <utility>
 
-#include "../core/api.h"
-#include "../core/graph.h"
-#include "../datasets/dataset.h"
-#include "../datasets/loader.h"
-#include "../nn/optim.h"
-#include "../nn/schedule.h"
-#include "evaluate.h"
-#include "model.h"
+#include "../../core/api.h"
+#include "../../core/graph.h"
+#include "../../datasets/dataset.h"
+#include "../../datasets/loader.h"
+#include "../../nn/optim.h"
+#include "../../nn/schedule.h"
+#include "../analysis/evaluate.h"
+#include "../model.h"
 #include "run.h"
 
 namespace ELBO_API elbo {

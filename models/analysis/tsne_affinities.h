@@ -3,7 +3,7 @@
 #include <span>
 #include <vector>
 
-#include "codes.h"
+#include "neighbours.h"
 
 namespace elbo::models::internal {
 

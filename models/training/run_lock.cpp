@@ -11,9 +11,9 @@
 #include <cstring>
 #include <thread>
 
-#include "../core/errors.h"
-#include "../core/input_detail.h"
-#include "../core/io_errors_detail.h"
+#include "../../core/errors.h"
+#include "../../core/input_detail.h"
+#include "../../core/io_errors_detail.h"
 
 namespace elbo::models {
 

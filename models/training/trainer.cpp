@@ -6,13 +6,13 @@
 #include <set>
 #include <span>
 
-#include "../core/kernels.h"
-#include "../core/text.h"
-#include "../datasets/split.h"
-#include "../nn/strict_load.h"
+#include "../../core/kernels.h"
+#include "../../core/text.h"
+#include "../../datasets/split.h"
+#include "../../nn/strict_load.h"
+#include "../analysis/evaluate.h"
+#include "../objective.h"
 #include "checkpoint_detail.h"
-#include "evaluate.h"
-#include "objective.h"
 
 namespace elbo::models {
 namespace {

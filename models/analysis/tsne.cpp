@@ -5,8 +5,8 @@
 #include <numeric>
 #include <vector>
 
-#include "../core/kernels.h"
-#include "../core/parallel_for.h"
+#include "../../core/kernels.h"
+#include "../../core/parallel_for.h"
 #include "pca.h"
 #include "tsne_forces.h"
 

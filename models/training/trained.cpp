@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <ostream>
 
-#include "evaluate.h"
+#include "../analysis/evaluate.h"
 
 namespace elbo::models {
 namespace {

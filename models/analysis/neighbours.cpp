@@ -1,4 +1,4 @@
-#include "codes.h"
+#include "neighbours.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,7 +6,7 @@
 #include <limits>
 #include <utility>
 
-#include "../core/parallel_for.h"
+#include "../../core/parallel_for.h"
 
 namespace elbo::models::internal {
 namespace {

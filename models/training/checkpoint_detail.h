@@ -2,8 +2,8 @@
 #include <cmath>
 #include <cstdint>
 
-#include "../core/array.h"
-#include "../core/errors.h"
+#include "../../core/array.h"
+#include "../../core/errors.h"
 
 /// Internal to what reads checkpoints.
 namespace elbo::models {

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <limits>
 
-#include "../core/parallel_for.h"
-#include "codes.h"
+#include "../../core/parallel_for.h"
+#include "neighbours.h"
 
 namespace elbo::models {
 namespace {

@@ -2,7 +2,7 @@
 #include <iosfwd>
 #include <span>
 
-#include "../core/api.h"
+#include "../../core/api.h"
 #include "trainer.h"
 
 namespace ELBO_API elbo {

@@ -7,14 +7,14 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "../core/backend.h"
-#include "../core/errors.h"
-#include "../core/file.h"
-#include "../core/json_detail.h"
-#include "../core/safetensors_detail.h"
-#include "../nn/strict_load.h"
+#include "../../core/backend.h"
+#include "../../core/errors.h"
+#include "../../core/file.h"
+#include "../../core/json_detail.h"
+#include "../../core/safetensors_detail.h"
+#include "../../nn/strict_load.h"
+#include "../model.h"
 #include "checkpoint_detail.h"
-#include "model.h"
 
 namespace elbo::models {
 

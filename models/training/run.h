@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "../core/api.h"
-#include "../core/safetensors.h"
-#include "config.h"
-#include "outline.h"
+#include "../../core/api.h"
+#include "../../core/safetensors.h"
+#include "../config.h"
+#include "../outline.h"
 #include "run_lock.h"
 
 namespace ELBO_API elbo {

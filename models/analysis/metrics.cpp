@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "../core/parallel_for.h"
-#include "codes.h"
+#include "../../core/parallel_for.h"
+#include "neighbours.h"
 
 namespace elbo::models {
 namespace {

@@ -6,7 +6,7 @@
 #include <limits>
 #include <utility>
 
-#include "../core/parallel_for.h"
+#include "../../core/parallel_for.h"
 
 namespace elbo::models::internal {
 namespace {

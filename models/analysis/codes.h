@@ -2,9 +2,9 @@
 #include <span>
 #include <vector>
 
-#include "../core/api.h"
-#include "../datasets/dataset.h"
-#include "model.h"
+#include "../../core/api.h"
+#include "../../datasets/dataset.h"
+#include "../model.h"
 
 /// Codes: how pictures become codes, how new codes are chosen, how codes become pictures. What is made for a model, or
 /// from a tensor, lies on its device. Nothing here records a gradient.

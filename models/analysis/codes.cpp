@@ -1,4 +1,4 @@
-#include "latent.h"
+#include "codes.h"
 
 #include <algorithm>
 #include <cmath>
