@@ -53,6 +53,11 @@ void enlist(const Module* module) {
   live.places.insert(module);
 }
 
+/// The dotted name of what is called `name` in the module called `parent`. An empty one adds nothing.
+std::string joined(const std::string& parent, const std::string& name) {
+  return parent.empty() || name.empty() ? parent + name : parent + "." + name;
+}
+
 /// The modules that lie in [begin, end).
 std::vector<const Module*> modules_between(const void* begin, const void* end) {
   LiveModules& live = live_modules();
@@ -94,10 +99,10 @@ void Module::for_each(const std::string& prefix, const Visit& visit) const {
   // A const module gives handles of its tensors; what writes to them is not const itself.
   Module& self = const_cast<Module&>(*this);
   for (const auto& [name, access] : members_.parameters)
-    if (Tensor& tensor = access(self); tensor.defined()) visit(prefix + name, tensor, true);
+    if (Tensor& tensor = access(self); tensor.defined()) visit(joined(prefix, name), tensor, true);
   for (const auto& [name, access] : members_.buffers)
-    if (Tensor& tensor = access(self); tensor.defined()) visit(prefix + name, tensor, false);
-  for (const detail::Child& child : below) child.module->for_each(prefix + child.name + ".", visit);
+    if (Tensor& tensor = access(self); tensor.defined()) visit(joined(prefix, name), tensor, false);
+  for (const detail::Child& child : below) child.module->for_each(joined(prefix, child.name), visit);
 }
 
 void Module::check_once(Extent extent) const {
@@ -109,8 +114,39 @@ void Module::check_once(Extent extent) const {
 std::vector<detail::Child> Module::checked_children() const {
   check_once({});
   std::vector<detail::Child> out = children();
-  for (const detail::Child& child : out) child.module->check_once(child.module->extent_of(child.begin, child.size));
+  bool inlines = false;
+  for (const detail::Child& child : out) {
+    child.module->check_once(child.module->extent_of(child.begin, child.size));
+    inlines = inlines || child.name.empty();
+  }
+  std::set<std::string> names;
+  if (inlines) add_names(*this, names);  // at each visit: a pointer may be filled after the first
   return out;
+}
+
+void Module::add_names(const Module& whole, std::set<std::string>& names) const {
+  const auto add = [&](const std::string& name) {
+    ELBO_CHECK(names.insert(name).second, ValueError, "[", whole.class_name(),
+               "] expected one member of each name, "
+               "found two called '",
+               name, "' with what is inlined");
+  };
+  for (const auto& [name, access] : members_.parameters) add(name);
+  for (const auto& [name, access] : members_.buffers) add(name);
+  for (const auto& [name, access] : members_.modules) {
+    if (!name.empty()) {
+      add(name);
+      continue;
+    }
+    std::vector<detail::Child> unnamed;
+    access(const_cast<Module&>(*this), name, unnamed);
+    for (const detail::Child& child : unnamed) {
+      if (child.name.empty())
+        child.module->add_names(whole, names);
+      else
+        add(child.name);
+    }
+  }
 }
 
 Module::Extent Module::extent_of(const void* object, std::size_t size) const {
@@ -179,24 +215,34 @@ NamedModules Module::named_modules() const {
 
 NamedModules Module::named_children() const {
   NamedModules out;
-  for (const detail::Child& child : checked_children()) out.emplace_back(child.name, child.module);
+  for (const detail::Child& child : checked_children()) {
+    if (!child.name.empty()) {
+      out.emplace_back(child.name, child.module);
+      continue;
+    }
+    for (auto& below : child.module->named_children()) out.push_back(std::move(below));
+  }
   return out;
 }
 
-void Module::add_modules(const std::string& name, bool parents_first, std::set<const Module*>& seen,
-                         NamedModules& out) const {
+void Module::add_modules(const std::string& name, bool listed, std::set<const Module*>& seen, NamedModules& out) const {
   if (!seen.insert(this).second) return;
-  if (parents_first) out.emplace_back(name, const_cast<Module*>(this));
+  if (listed) out.emplace_back(name, const_cast<Module*>(this));
   for (const detail::Child& child : checked_children())
-    child.module->add_modules((name.empty() ? "" : name + ".") + child.name, parents_first, seen, out);
-  if (!parents_first) out.emplace_back(name, const_cast<Module*>(this));
+    child.module->add_modules(joined(name, child.name), !child.name.empty(), seen, out);
 }
 
 void Module::apply(const std::function<void(Module&)>& fn) {
-  NamedModules all;
+  std::vector<Module*> all;
   std::set<const Module*> seen;
-  add_modules("", false, seen, all);
-  for (const auto& [name, module] : all) fn(*module);
+  add_all(seen, all);
+  for (Module* module : all) fn(*module);
+}
+
+void Module::add_all(std::set<const Module*>& seen, std::vector<Module*>& out) {
+  if (!seen.insert(this).second) return;
+  for (const detail::Child& child : checked_children()) child.module->add_all(seen, out);
+  out.push_back(this);
 }
 
 std::string Module::class_name() const {

@@ -30,7 +30,7 @@ using NamedModules = std::vector<std::pair<std::string, Module*>>;
 
 namespace detail {
 
-/// A submodule, its name, and how many bytes it has at least from where on.
+/// A submodule, its name, empty where it is inlined, and how many bytes it has at least from where on.
 struct Child {
   std::string name;
   Module* module;
@@ -54,6 +54,17 @@ void add_children(std::vector<Child>& out, const std::string& name, M& member) {
         "register_module takes a module, an owning pointer to one, or a vector of them");
     if (member) add_children(out, name, *member);
   }
+}
+
+/// Whether M is a module or an owning pointer to one.
+template <class M>
+constexpr bool one_module() {
+  if constexpr (std::derived_from<M, Module>)
+    return true;
+  else if constexpr (!std::is_pointer_v<M> && requires(M & member) { *member; })
+    return std::derived_from<std::remove_reference_t<decltype(*std::declval<M&>())>, Module>;
+  else
+    return false;
 }
 
 }  // namespace detail
@@ -94,10 +105,11 @@ class Module {
   std::int64_t num_parameters() const;
 
   /// This module, whose name is empty, and all below it, each before its submodules; a shared one under its first name.
+  /// An inlined one has no name and is not listed; what it has is.
   NamedModules named_modules() const;
-  /// Those that this module has itself.
+  /// Those that this module has itself; of an inlined one those that it has.
   NamedModules named_children() const;
-  /// Calls fn on every submodule and on this module, submodules first; on a shared one once.
+  /// Calls fn on every submodule, inlined or not, and on this module, submodules first; on a shared one once.
   void apply(const std::function<void(Module&)>& fn);
   /// The class of this object as C++ writes it: `elbo::nn::Linear`.
   std::string class_name() const;
@@ -153,11 +165,18 @@ class Module {
   void register_module(const std::string& name, M Self::*module) {
     add_module(name, adder(module), extent_as<Self>());
   }
+  /// `module` is a module, or a std::unique_ptr, shared_ptr or optional of one, without a name of its own: what it has
+  /// is called as if this module had it. With a Linear `fc_mu` in a member `posterior`, `posterior.fc_mu.weight` is
+  /// `fc_mu.weight`. The calls that visit parameters or submodules throw ValueError where two have one name.
+  template <class Self, class M>
+  void register_inlined(M Self::*module) {
+    static_assert(detail::one_module<M>(), "register_inlined takes a module or an owning pointer to one");
+    register_unnamed(module);
+  }
   /// For containers: the elements of `modules` are called `0`, `1`, ...
   template <class Self, class M>
   void register_elements(M Self::*modules) {
-    members_.modules.push_back({"", adder(modules)});
-    cover(extent_as<Self>());
+    register_unnamed(modules);
   }
   /// For containers: says of a submodule that it is an M, in which unregistered layers are then looked for too.
   template <class M>
@@ -191,6 +210,11 @@ class Module {
       detail::add_children(out, name, static_cast<Self&>(self).*member);
     };
   }
+  template <class Self, class M>
+  void register_unnamed(M Self::*member) {
+    members_.modules.push_back({"", adder(member)});
+    cover(extent_as<Self>());
+  }
   template <class Self>
   Extent extent_as() {
     Self* self = dynamic_cast<Self*>(this);
@@ -213,10 +237,15 @@ class Module {
   void check_registered(Extent extent, std::set<const Module*>& reached) const;
   /// check_registered, where that has not been done.
   void check_once(Extent extent) const;
-  /// children(), after check_once of this module and of each of them.
+  /// Adds the names of this module's own members to `names`, and of those that are inlined in it. Throws ValueError for
+  /// one that is there already; `whole` is the module into which all are inlined.
+  void add_names(const Module& whole, std::set<std::string>& names) const;
+  /// children(), after check_once of this module and of each of them, and a look at the names.
   std::vector<detail::Child> checked_children() const;
-  /// Adds this module under `name` and all below it, in the order in which they are registered, parents first or last.
-  void add_modules(const std::string& name, bool parents_first, std::set<const Module*>& seen, NamedModules& out) const;
+  /// Adds this module under `name`, if it is `listed`, and all below it, in the order in which they are registered.
+  void add_modules(const std::string& name, bool listed, std::set<const Module*>& seen, NamedModules& out) const;
+  /// Adds all below this module, then itself.
+  void add_all(std::set<const Module*>& seen, std::vector<Module*>& out);
   /// Calls visit(dotted name, tensor, is a parameter) for every defined tensor in the order of state_dict.
   template <class Visit>
   void for_each(const std::string& prefix, const Visit& visit) const;

@@ -266,6 +266,108 @@ TEST_CASE("modules: are named, listed and visited", "[nn]") {
   CHECK(calls == 2);
 }
 
+namespace {
+
+/// What a distribution has: two layers and a number of its own.
+struct Posterior : nn::Module {
+  nn::Linear fc_mu{4, 2}, fc_logvar{4, 2};
+  Tensor scale = zeros({2}), calls = zeros({});
+  Posterior() {
+    register_parameter("scale", &Posterior::scale);
+    register_buffer("calls", &Posterior::calls);
+    register_module("fc_mu", &Posterior::fc_mu);
+    register_module("fc_logvar", &Posterior::fc_logvar);
+  }
+};
+template <class Part>
+struct Inlining : nn::Module {
+  nn::Linear fc1{3, 4}, fc_mu{2, 2};
+  Part posterior;
+  explicit Inlining(const std::string& second = "fc_z") {
+    register_module("fc1", &Inlining::fc1);
+    register_inlined(&Inlining::posterior);
+    register_module(second, &Inlining::fc_mu);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("modules: what an inlined module has is called as if it were the parent's", "[nn]") {
+  const Names expected{"fc1.weight",       "fc1.bias",       "scale",       "fc_mu.weight", "fc_mu.bias",
+                       "fc_logvar.weight", "fc_logvar.bias", "fc_z.weight", "fc_z.bias"};
+  Inlining<Posterior> net;
+  CHECK(parameter_names(net) == expected);
+  CHECK(net.named_buffers()[0].first == "calls");
+  CHECK(net.parameters()[2].node() == net.posterior.scale.node());
+  Names modules, children, visited;
+  for (const auto& [name, module] : net.named_modules()) modules.push_back(name);
+  for (const auto& [name, module] : net.named_children()) children.push_back(name);
+  net.apply([&](nn::Module& module) { visited.push_back(module.class_name()); });
+  CHECK(modules == Names{"", "fc1", "fc_mu", "fc_logvar", "fc_z"});
+  CHECK(children == Names{"fc1", "fc_mu", "fc_logvar", "fc_z"});
+  CHECK(visited.size() == 6);
+  CHECK_THAT(visited[3], Contains("Posterior"));
+
+  net.eval();
+  CHECK_FALSE(net.posterior.is_training());
+  CHECK_FALSE(net.posterior.fc_mu.is_training());
+  net.to(DType::float64);
+  CHECK(net.posterior.scale.dtype() == DType::float64);
+  Inlining<std::unique_ptr<Posterior>> other;
+  CHECK(parameter_names(other) == Names{"fc1.weight", "fc1.bias", "fc_z.weight", "fc_z.bias"});
+  other.posterior = std::make_unique<Posterior>();
+  CHECK(parameter_names(other) == expected);
+  other.load_state_dict(net.state_dict());
+  CHECK(other.posterior->fc_mu.weight.to_vector<float>() ==
+        net.posterior.fc_mu.weight.to(DType::float32).to_vector<float>());
+  const Inlining<std::unique_ptr<Posterior>> moved = std::move(other);
+  CHECK(parameter_names(moved) == expected);
+
+  CHECK_THAT(nn::summary(net), Contains("       2\nfc1") && Contains("\nfc_mu      Linear") && !Contains("posterior"));
+  std::ostringstream tree;
+  tree << With<Posterior>() << "\n" << Inlining<Posterior>();
+  CHECK_THAT(tree.str(),
+             Contains("(scale [2], calls []\n  (fc1): Linear(weight [4, 3], bias [4])\n  (fc_mu): Linear("));
+}
+
+TEST_CASE("modules: a module is inlined in one that is inlined or has a name", "[nn]") {
+  struct Twice : nn::Module {
+    With<Posterior> part;
+    Inlining<Posterior> inner;
+    Twice() {
+      register_module("part", &Twice::part);
+      register_inlined(&Twice::inner);
+    }
+  };
+  const Names names = parameter_names(Twice());
+  CHECK(names.size() == 5 + 9);
+  CHECK(names[0] == "part.part.scale");
+  CHECK(names[5] == "fc1.weight");
+  CHECK(names[7] == "scale");
+  CHECK(parameter_names(With<Inlining<Posterior>>())[3] == "part.fc_mu.weight");
+}
+
+TEST_CASE("modules: names that collide with an inlined module's are refused", "[nn][errors]") {
+  const auto refusal = [](const std::string& name) {
+    return Contains("] expected one member of each name, found two called '" + name + "' with what is inlined");
+  };
+  Inlining<Posterior> net("fc_mu");
+  CHECK_THROWS_AS(net.parameters(), ValueError);
+  CHECK_THROWS_WITH(net.parameters(), Contains("[(anonymous namespace)::Inlining<") && refusal("fc_mu"));
+  CHECK_THROWS_WITH(net.state_dict(), refusal("fc_mu"));
+  CHECK_THROWS_WITH(net.named_modules(), refusal("fc_mu"));
+  CHECK_THROWS_WITH(Inlining<Posterior>("scale").named_children(), refusal("scale"));  // a layer and a parameter
+  CHECK_THROWS_WITH(Inlining<Posterior>("calls").train(), refusal("calls"));
+  CHECK_THROWS_WITH(Inlining<Posterior>("fc_mu").to(cpu), refusal("fc_mu"));
+  // Also where the pointer is filled after a visit.
+  Inlining<std::shared_ptr<Posterior>> late("fc_logvar");
+  CHECK(late.parameters().size() == 4);
+  late.posterior = std::make_shared<Posterior>();
+  CHECK_THROWS_WITH(late.parameters(), refusal("fc_logvar"));
+  // And a member of what is inlined that nobody registered is found.
+  CHECK_THROWS_WITH(Inlining<Forgetful>().parameters(), Contains("Forgetful] expected every layer"));
+}
+
 TEST_CASE("modules: parameters are frozen and freed", "[nn]") {
   Net net;
   net.requires_grad_(false);
