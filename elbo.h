@@ -52,6 +52,7 @@
 #include "nn/ema.h"
 #include "nn/init.h"
 #include "nn/layers.h"
+#include "nn/meta.h"
 #include "nn/module.h"
 #include "nn/optim.h"
 #include "nn/pooling.h"

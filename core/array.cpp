@@ -13,6 +13,11 @@ namespace {
 
 using detail::CalledOp;
 
+/// Throws DeviceError on meta, as a kernel would.
+void check_holds_numbers(const char* op, Device device) {
+  if (device == meta) detail::check({StatusCode::unsupported}, op, device);
+}
+
 }  // namespace
 
 Array Array::empty(const Shape& shape, TensorOptions options) {
@@ -49,13 +54,18 @@ void Array::check_defined(const char* op) const {
   ELBO_CHECK(defined(), AutogradError, "[", CalledOp::name_or(op), "] expected an array, found an undefined one");
 }
 
-void Array::check_type(const char* op, DType wanted) const {
+void Array::check_numbers(const char* op) const {
   check_defined(op);
+  check_holds_numbers(op, device());
+}
+
+void Array::check_type(const char* op, DType wanted) const {
+  check_numbers(op);
   ELBO_CHECK(dtype_ == wanted, DTypeError, "[", op, "] the array is ", dtype_, ", asked for ", wanted);
 }
 
 void Array::check_host(DType wanted) const {
-  check_defined("values");
+  check_numbers("values");
   ELBO_CHECK(device() == elbo::cpu, DeviceError, "[values] the array lies on ", device(), ": copy it with to(cpu)");
   check_type("values", wanted);
 }
@@ -82,7 +92,7 @@ Array Array::slice(std::int64_t begin, std::int64_t end) const {
 }
 
 Array Array::copy() const {
-  check_defined("copy");
+  check_numbers("copy");
   Array out = empty(shape_, options());
   out.assign(*this);
   return out;
@@ -91,14 +101,16 @@ Array Array::copy() const {
 Array Array::to(Device device) const {
   check_defined("to");
   if (device == this->device()) return *this;
+  check_numbers("to");
+  check_holds_numbers("to", device);
   Array out = empty(shape_, {dtype_, device});
   out.assign(*this);
   return out;
 }
 
 void Array::assign(const Array& source) {
-  check_defined("assign");
-  source.check_defined("assign");
+  check_numbers("assign");
+  source.check_numbers("assign");
   ELBO_CHECK(source.shape_ == shape_, ShapeError, "[assign] expected shape ", shape_, ", found ", source.shape_);
   ELBO_CHECK(source.dtype_ == dtype_, DTypeError, "[assign] expected ", dtype_, ", found ", source.dtype_);
   if (numel_ == 0) return;
@@ -121,7 +133,7 @@ void Array::assign(const Array& source) {
 
 void Array::fill(double value) {
   const CalledOp called("fill");
-  check_defined("fill");
+  check_numbers("fill");
   detail::check_holds(dtype_, value);
   if (numel_ > 0) detail::check(backend(device()).fill(mutable_view(), value), "fill", device());
 }
@@ -133,7 +145,7 @@ void Array::copy_to_host(void* out) const {
 }
 
 double Array::item() const {
-  check_defined("item");
+  check_numbers("item");
   ELBO_CHECK(numel_ == 1, ShapeError, "[item] expected one element, found shape ", shape_);
   std::byte bytes[8];
   copy_to_host(bytes);

@@ -52,8 +52,11 @@ class Array {
   TensorOptions options() const { return {dtype_, device()}; }
   const std::shared_ptr<Storage>& storage() const { return storage_; }
 
-  /// The first element's address, on the array's device.
-  void* raw() const { return storage_ ? static_cast<std::byte*>(storage_->data()) + offset_ : nullptr; }
+  /// The first element's address, on the array's device; null on meta.
+  void* raw() const {
+    void* block = storage_ ? storage_->data() : nullptr;
+    return block ? static_cast<std::byte*>(block) + offset_ : nullptr;
+  }
   /// The elements of a CPU array, to read. Throws DeviceError on another device, DTypeError for another type. Not of an
   /// array without a name, which could be gone before its elements are read: name it, or take to_vector().
   template <class T>
@@ -88,7 +91,7 @@ class Array {
   Array slice(std::int64_t begin, std::int64_t end) const;
   /// A copy in memory of its own.
   Array copy() const;
-  /// This array on `device`; itself where it lies there already.
+  /// This array on `device`; itself where it lies there already. Else throws DeviceError to and from meta.
   Array to(Device device) const;
   /// Writes `source`, of the same shape, dtype and on any device, into this array. A write in place.
   void assign(const Array& source);
@@ -111,6 +114,8 @@ class Array {
  private:
   static Array from_host(const void* values, std::int64_t count, const Shape& shape, DType dtype, Device device);
   void check_defined(const char* op) const;
+  /// check_defined, and DeviceError on meta.
+  void check_numbers(const char* op) const;
   void check_type(const char* op, DType wanted) const;
   void check_host(DType wanted) const;
   void copy_to_host(void* out) const;

@@ -22,9 +22,20 @@ Device Device::parse(std::string_view text) {
   fail<DeviceError>("unknown device ", in_quotes(text), ": expected auto, cpu, cuda or cuda:N");
 }
 
-std::string Device::to_string() const { return type == DeviceType::cpu ? "cpu" : "cuda:" + std::to_string(index); }
+std::string Device::to_string() const {
+  switch (type) {
+    case DeviceType::cpu:
+      return "cpu";
+    case DeviceType::meta:
+      return "meta";
+    case DeviceType::cuda:
+      break;
+  }
+  return "cuda:" + std::to_string(index);
+}
 
 bool available(Device device) {
+  if (device.type == DeviceType::meta) return false;
   try {
     backend(device);
     return true;

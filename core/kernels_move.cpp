@@ -32,8 +32,10 @@ Box box_at(Pointer data, const Shape& shape, DType dtype, std::span<const std::i
     offset += starts[i] * steps[i];
     box.steps[i] = steps[i] * every[i];
   }
-  box.data = static_cast<std::byte*>(const_cast<void*>(static_cast<const void*>(data))) +
-             offset * static_cast<std::int64_t>(size_of(dtype));
+  if (data) {  // not on meta
+    box.data = static_cast<std::byte*>(const_cast<void*>(static_cast<const void*>(data))) +
+               offset * static_cast<std::int64_t>(size_of(dtype));
+  }
   return box;
 }
 

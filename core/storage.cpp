@@ -19,6 +19,23 @@ Backend& cpu_backend() {
   return instance;
 }
 
+/// No memory and no kernels.
+class MetaBackend final : public Backend {
+ public:
+  const char* description() const override { return "shapes alone"; }
+  Status allocate(std::size_t, void** block) override { return *block = nullptr, Status{}; }
+  void release(void*, std::size_t) noexcept override {}
+  MemoryStats memory() const override { return {}; }
+  void trim() override {}
+  Status copy(void*, const void*, std::size_t, CopyKind) override { return {StatusCode::unsupported, ""}; }
+  Status synchronize() override { return {}; }
+};
+
+Backend& meta_backend() {
+  static Backend& instance = *std::make_unique<MetaBackend>().release();
+  return instance;
+}
+
 /// The plugin owns its backends, and the driver may be gone before the program's last objects.
 Backend& cuda_backend(int index) {
   static std::array<std::atomic<Backend*>, detail::max_cuda_devices> opened{};
@@ -39,8 +56,9 @@ Backend& cuda_backend(int index) {
 
 Backend& backend(Device device) {
   if (device.type == DeviceType::cuda) return cuda_backend(device.index);
-  ELBO_CHECK(device == cpu, DeviceError, "device cpu:", device.index, " cannot be used: there is one CPU, index 0");
-  return cpu_backend();
+  ELBO_CHECK(device.index == 0, DeviceError, "device ", device, ":", device.index, " cannot be used: there is one ",
+             device.type == DeviceType::cpu ? "CPU" : "meta", ", index 0");
+  return device.type == DeviceType::meta ? meta_backend() : cpu_backend();
 }
 
 MemoryStats memory_stats(Device device) { return backend(device).memory(); }
@@ -62,6 +80,7 @@ void check(Status status, const char* op, Device device) {
     case StatusCode::value:
       fail<ValueError>("[", op, "] ", status.message);
     case StatusCode::unsupported:
+      ELBO_CHECK(device != meta, DeviceError, "[", op, "] device ", device, " holds no numbers");
       fail<DeviceError>("[", op, "] not supported on ", device, ": ", status.message);
     case StatusCode::device_fault:
       fail<CudaError>("[", op, "] ", status.message);

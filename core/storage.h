@@ -25,8 +25,8 @@ namespace detail {
 void check(Status status, const char* op, Device device);
 }  // namespace detail
 
-/// A block of a device's memory, given back to the pool at the end. Its version counts the writes in place, so that a
-/// gradient rule can tell that a value it saved has changed since.
+/// A block of a device's memory, on meta null, given back to the pool at the end. Its version counts the writes in
+/// place, so that a gradient rule can tell that a value it saved has changed since.
 class Storage {
  public:
   Storage(Device device, std::size_t bytes);

@@ -18,6 +18,7 @@ void draw(const char* name, Tensor& tensor, RandomKind kind, double scale, doubl
       tensor.dtype() == DType::float32 ? std::numeric_limits<float>::max() : std::numeric_limits<double>::max();
   ELBO_CHECK(std::abs(scale) <= largest && std::abs(shift) <= largest, ValueError, "[", name,
              "] expected a range that ", tensor.dtype(), " holds, found a width of ", scale, " from ", shift);
+  if (tensor.device() == meta) return;
   Generator& source = generator ? *generator : default_generator(tensor.device());
   const Array values = kernels::random(kind, tensor.shape(), tensor.dtype(), source);
   tensor.mutable_array().assign(kernels::unary(UnaryOp::add_scalar, kernels::scale(values, scale), shift));
@@ -32,7 +33,9 @@ Fans fans(const Shape& weight) {
   return {weight[1] * inner, weight[0] * inner};
 }
 
-void constant_(Tensor& tensor, double value) { tensor.mutable_array().fill(value); }
+void constant_(Tensor& tensor, double value) {
+  if (tensor.device() != meta) tensor.mutable_array().fill(value);
+}
 
 void uniform_(Tensor& tensor, double lo, double hi, Generator* generator) {
   ELBO_CHECK(lo <= hi, ValueError, "[uniform_] expected lo <= hi, found ", lo, " and ", hi);

@@ -7,7 +7,7 @@
 
 /// Initial values of parameters. Each writes in place and, where it draws, draws from `generator`, or the device's
 /// default one if null. Those that draw throw DTypeError unless the tensor is float32 or float64, and ValueError for a
-/// range or deviation that is not finite in its type.
+/// range or deviation that is not finite in its type. A tensor on meta stays as it is, and nothing is drawn for it.
 namespace ELBO_API elbo {
 namespace nn::init {
 

@@ -5,6 +5,7 @@
 
 #include "../core/kernels.h"
 #include "init.h"
+#include "meta.h"
 
 namespace elbo::nn {
 namespace {
@@ -35,9 +36,16 @@ double positive(double value, const char* layer, const char* what) {
   return value;
 }
 
-/// A parameter to be initialised.
-Tensor parameter(const Shape& shape) { return Tensor(Array::empty(shape)); }
+/// A parameter to be initialised, or none.
 Tensor parameter_if(bool wanted, const Shape& shape) { return wanted ? parameter(shape) : Tensor(); }
+
+/// The weight and bias of a normalisation: ones and zeros.
+void make_affine(const Shape& shape, Tensor& weight, Tensor& bias) {
+  weight = parameter(shape);
+  bias = parameter(shape);
+  init::constant_(weight, 1);
+  init::constant_(bias, 0);
+}
 
 }  // namespace
 
@@ -98,13 +106,10 @@ BatchNorm::BatchNorm(const char* name, std::int64_t channels, const BatchNormOpt
   positive(options.eps, name, "eps");
   ELBO_CHECK(options.momentum >= 0 && options.momentum <= 1, ValueError, "[", name,
              "] momentum: expected 0 <= momentum <= 1, found ", options.momentum);
-  if (options.affine) {
-    weight = ones(shape);
-    bias = zeros(shape);
-  }
-  running_mean = zeros(shape);
-  running_var = ones(shape);
-  num_batches_tracked = zeros({}, {.dtype = DType::int64});
+  if (options.affine) make_affine(shape, weight, bias);
+  running_mean = buffer(shape, 0);
+  running_var = buffer(shape, 1);
+  num_batches_tracked = buffer({}, 0, DType::int64);
   register_parameter("weight", &BatchNorm::weight);
   register_parameter("bias", &BatchNorm::bias);
   register_buffer("running_mean", &BatchNorm::running_mean);
@@ -142,10 +147,7 @@ LayerNorm::LayerNorm(const Shape& shape, const LayerNormOptions& options) : norm
              shape);
   for (std::int64_t size : shape) at_least(1, size, "LayerNorm", "normalized_shape");
   positive(options.eps, "LayerNorm", "eps");
-  if (options.affine) {
-    weight = ones(shape);
-    bias = zeros(shape);
-  }
+  if (options.affine) make_affine(shape, weight, bias);
   register_parameter("weight", &LayerNorm::weight);
   register_parameter("bias", &LayerNorm::bias);
 }
@@ -157,10 +159,7 @@ GroupNorm::GroupNorm(std::int64_t groups, std::int64_t channels, const GroupNorm
   ELBO_CHECK(channels % groups == 0, ValueError, "[GroupNorm] num_groups: expected a number that divides the ",
              channels, " channels, found ", groups);
   positive(options.eps, "GroupNorm", "eps");
-  if (options.affine) {
-    weight = ones({channels});
-    bias = zeros({channels});
-  }
+  if (options.affine) make_affine({channels}, weight, bias);
   register_parameter("weight", &GroupNorm::weight);
   register_parameter("bias", &GroupNorm::bias);
 }
@@ -177,7 +176,8 @@ Tensor GroupNorm::forward(const Tensor& x) {
 }
 
 Embedding::Embedding(std::int64_t count, std::int64_t dim)
-    : weight(randn({at_least(1, count, "Embedding", "num_embeddings"), at_least(1, dim, "Embedding", "dim")})) {
+    : weight(parameter({at_least(1, count, "Embedding", "num_embeddings"), at_least(1, dim, "Embedding", "dim")})) {
+  init::normal_(weight);
   register_parameter("weight", &Embedding::weight);
 }
 

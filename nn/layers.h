@@ -3,7 +3,8 @@
 #include "activations.h"
 
 /// Layers with parameters. Those that draw their initial values draw from the default generator: see GeneratorScope.
-/// Parameters are made as float32 on the CPU; `to` moves them. Sizes that make no sense throw ValueError.
+/// Parameters are made as float32 on the CPU, or within a MetaGuard without numbers; `to` moves them. Sizes that make
+/// no sense throw ValueError.
 namespace ELBO_API elbo {
 namespace nn {
 

@@ -202,7 +202,9 @@ NamedTensors Module::named_buffers() const {
 
 std::int64_t Module::num_parameters() const {
   std::int64_t count = 0;
-  for (const Tensor& tensor : parameters()) count += tensor.numel();
+  for (const Tensor& tensor : parameters())
+    ELBO_CHECK(!__builtin_add_overflow(count, tensor.numel(), &count), ValueError,
+               "[num_parameters] expected fewer than 2^63 in all, found more");
   return count;
 }
 

@@ -101,7 +101,7 @@ class Module {
   NamedTensors named_parameters() const;
   /// State that is not trained, such as `running_mean`, with dotted names.
   NamedTensors named_buffers() const;
-  /// How many numbers are trained.
+  /// How many numbers are trained. Throws ValueError for 2^63 or more, which a module on meta may have.
   std::int64_t num_parameters() const;
 
   /// This module, whose name is empty, and all below it, each before its submodules; a shared one under its first name.

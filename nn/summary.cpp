@@ -91,7 +91,8 @@ std::ostream& operator<<(std::ostream& out, const Module& module) {
 }
 
 std::string summary(const Module& module, const std::function<void()>& forward) {
-  std::map<std::string, std::int64_t> counts;  // by the dotted name of the module that has them
+  const std::int64_t total = module.num_parameters();  // at least as large as each of these:
+  std::map<std::string, std::int64_t> counts;          // by the dotted name of the module that has them
   for (const auto& [name, tensor] : module.named_parameters()) {
     const std::size_t dot = name.rfind('.');
     counts[dot == std::string::npos ? "" : name.substr(0, dot)] += tensor.numel();
@@ -104,7 +105,7 @@ std::string summary(const Module& module, const std::function<void()>& forward) 
     rows.push_back({name, short_class_name(*part), shape == shapes.end() ? "" : shape->second.to_string(),
                     counts.contains(name) ? with_commas(counts[name]) : ""});
   }
-  rows.push_back({"total", "", "", with_commas(module.num_parameters())});
+  rows.push_back({"total", "", "", with_commas(total)});
   return table_of(rows);
 }
 
