@@ -54,6 +54,7 @@
 #include "models/training/trainer.h"
 #include "models/vae.h"
 #include "nn/activations.h"
+#include "nn/blocks.h"
 #include "nn/ema.h"
 #include "nn/init.h"
 #include "nn/layers.h"
