@@ -26,6 +26,7 @@ constexpr Reader readers[] = {
     {"svhn", " (scripts/fetch-datasets svhn downloads them)", holds_svhn, read_svhn},
     {"idx", "", holds_idx_pair, read_idx_pair},
     {"folder", "", holds_pictures, read_folder},
+    {"npz", "", holds_npz, read_npz_folder},
     {"shapes", "", nullptr, make_shapes},
 };
 
@@ -36,7 +37,10 @@ const Reader& find_reader(const std::string& name) {
 }
 
 void check_folder(const fs::path& dir, const std::string& name) {
-  const std::string files = name == "folder" ? "pictures" : name == "idx" ? "IDX files" : "the files of " + name;
+  const std::string files = name == "folder" ? "pictures"
+                            : name == "idx"  ? "IDX files"
+                            : name == "npz"  ? "an .npz file"
+                                             : "the files of " + name;
   std::error_code error;
   const fs::file_status status = fs::status(dir, error);
   // A folder that may not be entered holds its own name too.
@@ -170,6 +174,11 @@ Array Dataset::pictures_array(Device device) const {
 
 Array Dataset::labels_array(Device device) const {
   return labels.empty() ? Array() : Array::from(labels, {size()}, device);
+}
+
+Array Dataset::factors_array(Device device) const {
+  if (factor_names.empty()) return {};
+  return Array::from(factors, {size(), static_cast<std::int64_t>(factor_names.size())}, device);
 }
 
 std::vector<std::string> known_datasets() {

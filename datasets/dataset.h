@@ -23,7 +23,7 @@ struct Dataset {
   std::vector<std::string> notes = {};    ///< what was read otherwise than one may think, a line each
   std::string halves = {};     ///< what tells the halves apart: folders, a rule, or empty for their own files
   std::int64_t val_count = 0;  ///< the last so many are there to validate on (`folder` with a half `val`)
-  std::vector<std::string> factor_names = {};  ///< of what each picture was drawn from (`shapes`), or empty
+  std::vector<std::string> factor_names = {};  ///< of what each picture was drawn from (`shapes`, `npz`), or empty
   std::vector<std::int64_t> factors = {};      ///< [count, factor_names.size()], row-major
 
   /// Of features [count, ...], of any dtype, and labels, int64 [count], or none. On the CPU the features are shared,
@@ -67,6 +67,9 @@ struct Dataset {
   Array pictures_array(Device device = cpu) const;
   /// A copy of all labels on a device: int64 [count]; undefined where there are none.
   Array labels_array(Device device = cpu) const;
+  /// A copy of all factors on a device, as the measures of models/analysis/disentanglement take them: int64 [count,
+  /// factor_names.size()]; undefined where there are none. Throws ShapeError where there are not those of each sample.
+  Array factors_array(Device device = cpu) const;
 };
 
 enum class Split { train, test };
@@ -83,7 +86,8 @@ const char* name(SplitRule rule);
 struct LoadOptions {
   std::int64_t size = 64;     ///< `folder`: side of the square pictures, in pixels
   std::int64_t channels = 3;  ///< `folder`: 1 for grey, 3 for RGB
-  std::int64_t count = 0;     ///< `shapes`: pictures in this half; 0 for the default (40,000 to train, 5,000 to test)
+  /// `shapes`, `npz`: pictures in this half; 0 for the default (`shapes`: 40,000 to train, 5,000 to test; `npz`: all)
+  std::int64_t count = 0;
   SplitRule split_rule = SplitRule::hash;  ///< `folder`
 };
 
@@ -115,6 +119,13 @@ std::vector<std::string> known_datasets();
 ///   cannot be read are left out and listed in `skipped`; other extensions, and names that begin with a dot, are passed
 ///   over. With SplitRule::tenth all is as it was before there was a choice: halves are `train` and `test` in just
 ///   these letters where both are there, and the extensions are `.png`, `.jpg` and `.jpeg`.
+/// - `npz`: pictures and the factors that they were drawn from, as dSprites has them: the one file whose name ends in
+///   `.npz`, a ZIP archive (stored or deflated, below 4 GiB) of NumPy arrays, `imgs`, uint8 [n, height, width], and
+///   `latents_classes`, int64 [n, factors] from 0 to 65535. Other arrays are passed over. Of the pictures in an order
+///   drawn at random, always the same, the last tenth is there to test on; a larger `count` begins with the pictures of
+///   a smaller one. Memory is taken for those pictures alone that are kept, of at most 2^24. Bytes that
+///   are 0 and 1 in all of the file become 0 and 255. Six factors, of which the first never varies and the second has 3
+///   values, are dSprites' own: they have its names, and labels are the shapes. Other files have no labels.
 /// - `shapes`: squares, ellipses and hearts, 64 x 64, drawn by draw_shape() from factors that are drawn at random, none
 ///   twice and none in both halves; a larger `count` begins with the pictures of a smaller one. Labels are the shapes.
 ///   There is no folder.

@@ -34,6 +34,10 @@ Dataset read_svhn(const Reader& reader, Split split, const std::filesystem::path
 bool holds_pictures(const std::filesystem::path& dir);
 Dataset read_folder(const Reader& reader, Split split, const std::filesystem::path& dir, const LoadOptions& options);
 
+bool holds_npz(const std::filesystem::path& dir);
+Dataset read_npz_folder(const Reader& reader, Split split, const std::filesystem::path& dir,
+                        const LoadOptions& options);
+
 Dataset make_shapes(const Reader& reader, Split split, const std::filesystem::path& dir, const LoadOptions& options);
 
 }  // namespace elbo::datasets

@@ -272,7 +272,7 @@ TEST_CASE("datasets: missing files, a missing folder, a file for a folder") {
 }
 
 TEST_CASE("datasets: unknown names") {
-  const std::string names = "mnist, fashion-mnist, cifar10, cifar100, svhn, idx, folder, shapes";
+  const std::string names = "mnist, fashion-mnist, cifar10, cifar100, svhn, idx, folder, npz, shapes";
   const std::string expected = "dataset: expected one of " + names + ", found mnits";
   CHECK(error_of<ValueError>([&] { load("mnits", Split::train, "."); }) == expected);
   CHECK(error_of<ValueError>([&] { find_data_dir("mnits"); }) == expected);
