@@ -39,6 +39,7 @@
 #include "models/analysis/disentanglement/sap.h"
 #include "models/analysis/evaluate.h"
 #include "models/analysis/metrics.h"
+#include "models/analysis/mixture.h"
 #include "models/analysis/pca.h"
 #include "models/analysis/tsne.h"
 #include "models/config.h"

@@ -105,14 +105,14 @@ double sum_of_squares(const std::vector<double>& values) {
 }
 
 /// Squares of one factor, summed over its targets.
-struct Fit {
+struct Squares {
   double before = 0;               ///< of the targets, around their mean
   double test = 0;                 ///< of the errors on the test rows
   std::vector<double> taken = {};  ///< [d]: what the stumps on each dimension took away
 };
 
-void fit(const Booster& booster, const Binned& train, const Binned& test, std::vector<double> target,
-         std::vector<double> test_target, const DciOptions& options, Fit& out) {
+void boost(const Booster& booster, const Binned& train, const Binned& test, std::vector<double> target,
+           std::vector<double> test_target, const DciOptions& options, Squares& out) {
   double mean = 0;
   for (const double value : target) mean += value / static_cast<double>(train.n);
   for (double& value : target) value -= mean;
@@ -202,9 +202,9 @@ Dci dci(const Array& codes, const Array& factors, const Array& test_codes, const
       out.informativenesses.push_back(std::numeric_limits<double>::quiet_NaN());
       continue;
     }
-    Fit sums{0, 0, std::vector<double>(static_cast<std::size_t>(data.d))};
+    Squares sums{0, 0, std::vector<double>(static_cast<std::size_t>(data.d))};
     for (int64_t value = categorical ? 0 : -1; value < (categorical ? size : 0); ++value)
-      fit(booster, train, test, target_of(data, j, value), target_of(test_data, j, value), options, sums);
+      boost(booster, train, test, target_of(data, j, value), target_of(test_data, j, value), options, sums);
     for (int64_t i = 0; i < data.d; ++i)
       out.importances[static_cast<std::size_t>(i * data.f + j)] = sums.taken[static_cast<std::size_t>(i)] / sums.before;
     const double share = sums.test / static_cast<double>(test_data.n) / (sums.before / static_cast<double>(data.n));
