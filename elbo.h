@@ -41,6 +41,7 @@
 #include "models/analysis/metrics.h"
 #include "models/analysis/mixture.h"
 #include "models/analysis/pca.h"
+#include "models/analysis/precision_recall.h"
 #include "models/analysis/tsne.h"
 #include "models/config.h"
 #include "models/conv_vae.h"
