@@ -38,6 +38,7 @@
 #include "models/analysis/disentanglement/mig.h"
 #include "models/analysis/disentanglement/sap.h"
 #include "models/analysis/evaluate.h"
+#include "models/analysis/features.h"
 #include "models/analysis/metrics.h"
 #include "models/analysis/mixture.h"
 #include "models/analysis/pca.h"
