@@ -263,10 +263,9 @@ void add_model_options(CLI::App& command, TrainArgs& args) {
 
 void add_data_options(CLI::App& command, models::DataOptions& data, bool& grey) {
   command
-      .add_option(
-          "--dataset", data.dataset,
-          "mnist, fashion-mnist, cifar10, cifar100, svhn, shapes (drawn, no files), idx, folder or npz (pictures of "
-          "your own)")
+      .add_option("--dataset", data.dataset,
+                  "mnist, fashion-mnist, cifar10, cifar100, svhn, shapes (drawn, no files), idx or folder (pictures of "
+                  "your own), npz (in the form of dSprites)")
       ->check(one_of(datasets::known_datasets()))
       ->capture_default_str();
   command.add_option("--data", data.dir, "The folder with the dataset's files (default: the usual places)")
