@@ -46,8 +46,8 @@ nlohmann::json time_steps(const JsonOptions& options) {
 
 nlohmann::json time_epoch(const JsonOptions& options) {
   const datasets::Dataset dataset = training_pictures(options.data);
-  models::VAE model = fresh_vae();
-  models::Trainer trainer(model, dataset, train_options());
+  const std::unique_ptr<models::Model> model = fresh_vae();
+  models::Trainer trainer(*model, dataset, train_options());
   const models::EpochRecord record = trainer.run_epoch();
   return {{"milliseconds", record.seconds * 1e3}, {"losses", {record.train.loss}}};
 }
@@ -64,13 +64,13 @@ void run_step(benchmark::State& state, const Peaks& peaks) {
 /// Adam alone on the model's parameters: it reads the parameter, its gradient and two moments, and writes all but the
 /// gradient.
 void run_adam(benchmark::State& state, const Peaks& peaks) {
-  models::VAE model(vae_config());
+  const std::unique_ptr<models::Model> model = fresh_vae();
   double bytes = 0;
-  for (Tensor& parameter : model.parameters()) {
+  for (Tensor& parameter : model->parameters()) {
     parameter.backward(Array::full(parameter.shape(), 1e-3));
     bytes += 7 * static_cast<double>(parameter.array().bytes());
   }
-  nn::Adam adam(model.parameters());
+  nn::Adam adam(model->parameters());
   const Stopwatch watch;
   for (auto _ : state) adam.step();
   const double speed = bytes * static_cast<double>(state.iterations()) / watch.seconds();
@@ -80,8 +80,8 @@ void run_adam(benchmark::State& state, const Peaks& peaks) {
 
 void run_epoch(benchmark::State& state, const Peaks& peaks) {
   const datasets::Dataset dataset = training_pictures();
-  models::VAE model(vae_config());
-  models::Trainer trainer(model, dataset, train_options());
+  const std::unique_ptr<models::Model> model = fresh_vae();
+  models::Trainer trainer(*model, dataset, train_options());
   const Stopwatch watch;
   for (auto _ : state) trainer.run_epoch();
   set_counters(state, peaks, watch, static_cast<double>(dataset.size()));

@@ -24,11 +24,11 @@ struct Options {
 /// Prints a line a round and the medians; returns the median share.
 double measure(const Options& options) {
   const elbo::datasets::Dataset dataset = bench::training_pictures(options.data);
-  elbo::models::VAE model = bench::fresh_vae();
+  const std::unique_ptr<elbo::models::Model> model = bench::fresh_vae();
   elbo::models::TrainOptions train;
   train.batch_size = bench::batch_size;
   train.val_size = 0;
-  elbo::models::Trainer trainer(model, dataset, train);
+  elbo::models::Trainer trainer(*model, dataset, train);
   const double gflop = bench::flops_per_sample * 1e-9 * static_cast<double>(dataset.size());
   std::printf("VAE 784-400-20, %lld pictures of %s, batch %lld, %d threads, %.2f MFLOP a sample\n",
               static_cast<long long>(dataset.size()), dataset.name.c_str(), static_cast<long long>(bench::batch_size),

@@ -27,10 +27,9 @@ datasets::Dataset made_up_pictures(const Shape& shape) {
   return dataset;
 }
 
-models::VAE fresh_vae() {
+std::unique_ptr<models::Model> fresh_vae() {
   Generator init(0, Stream::init);
-  const GeneratorScope scope(init);
-  return models::VAE(vae_config());
+  return models::make(vae_config(), &init);
 }
 
 datasets::Dataset training_pictures(const std::filesystem::path& folder) {
@@ -57,14 +56,15 @@ std::vector<Array> first_batches(const datasets::Dataset& dataset, std::int64_t 
 VaeTraining::VaeTraining()
     : noise_(0, Stream::noise),
       model_(fresh_vae()),
-      optimizer_(model_.parameters(), {.lr = 1e-3}),
+      optimizer_(model_->parameters(), {.lr = 1e-3}),
       beta_(Array::full({}, 1)) {}
 
 Tensor VaeTraining::step(const Array& batch) {
   optimizer_.zero_grad();
   const Tensor x(batch);
-  const models::LossSums sums = models::loss_sums(model_, model_.forward(x, {}, &noise_), x);
-  Tensor loss = models::objective(sums, beta_, batch.shape()[0]);
+  const models::Terms terms = model_->loss({.x = x, .noise = &noise_});
+  const Tensor reconstruction = terms.list[0].nats, kl = terms.list[1].nats;
+  Tensor loss = (reconstruction + beta_ * kl) / static_cast<double>(batch.shape()[0]);
   loss.backward();
   optimizer_.step();
   return loss.detach();

@@ -1,8 +1,7 @@
 #pragma once
 #include <elbo/core/generator.h>
 #include <elbo/datasets/dataset.h>
-#include <elbo/models/objective.h>
-#include <elbo/models/vae.h>
+#include <elbo/models/latent_model.h>
 #include <elbo/nn/optim.h>
 
 #include <filesystem>
@@ -19,7 +18,7 @@ constexpr double flops_per_sample = 2.0 * (3 * (784 * 400 + 2 * 400 * 20 + 20 * 
 
 models::ModelConfig vae_config();
 /// That VAE with the weights of seed 0.
-models::VAE fresh_vae();
+std::unique_ptr<models::Model> fresh_vae();
 
 /// Pictures of noise, uint8 [count, channels, height, width], the same every time: no speed depends on what they show.
 datasets::Dataset made_up_pictures(const Shape& shape);
@@ -40,7 +39,7 @@ class VaeTraining {
 
  private:
   Generator noise_;
-  models::VAE model_;
+  std::unique_ptr<models::Model> model_;
   nn::Adam optimizer_;
   Tensor beta_;
 };

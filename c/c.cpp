@@ -9,8 +9,7 @@
 #include "../core/file.h"
 #include "../core/ops.h"
 #include "../models/analysis/codes.h"
-#include "../models/model.h"
-#include "../models/objective.h"
+#include "../models/latent_model.h"
 #include "../models/training/run.h"
 
 struct elbo_model {
@@ -94,7 +93,7 @@ class Call {
   }
   models::Model& model() const { return *model_; }
   std::int64_t pixels() const { return model_->config().picture.numel(); }
-  std::int64_t latent() const { return model_->config().latent; }
+  std::int64_t latent() const { return model_->code_size(); }
   std::int64_t rows() const { return rows_; }
 
   /// What comes in, or for elbo_sample goes out: so many rows of `width` numbers are meant.
@@ -154,8 +153,8 @@ class Call {
     return Tensor(Array::from(labels_.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(size)), {size},
                               model_->device()));
   }
-  /// Logits, as pictures from 0 to 1.
-  Array shown(const Tensor& logits) const { return models::shown_pictures(*model_, model_->mean(logits)); }
+  /// Pictures as the model gives them, from 0 to 1.
+  Array shown(const Tensor& pictures) const { return models::shown_pictures(*model_, pictures); }
 
  private:
   void check_there(const char* what, const void* data, std::size_t count) const {
@@ -180,13 +179,17 @@ void add_scores(const Call& call, const float* pictures, bool drawn, std::uint64
   Generator noise(seed, Stream::validation, call.model().device());
   call.for_batches([&](std::int64_t begin, std::int64_t size) {
     const Tensor x = call.pictures(pictures, begin, size), labels = call.labels(begin, size);
-    const models::Posterior q = call.model().encode(x, labels);
-    const Tensor logits = call.model().decode(drawn ? models::draw(q, &noise) : q.mu, labels);
-    const models::LossSums losses = models::losses_per_picture(call.model(), {logits, q}, x);
-    const std::vector<float> reconstruction = losses.reconstruction.array().to_vector<float>();
-    const std::vector<float> kl = losses.kl.array().to_vector<float>();
-    for (std::size_t i = 0; i < kl.size(); ++i)
-      sum[static_cast<std::size_t>(begin) + i] += static_cast<double>(reconstruction[i]) + static_cast<double>(kl[i]);
+    const models::Terms terms = call.model().elbo({.x = x,
+                                                   .labels = labels,
+                                                   .noise = &noise,
+                                                   .per_picture = true,
+                                                   .codes = drawn ? models::Codes::sampled : models::Codes::mean});
+    for (const models::Term& term : terms.list) {
+      if (!term.counts) continue;
+      const std::vector<float> nats = term.nats.array().to_vector<float>();
+      for (std::size_t i = 0; i < nats.size(); ++i)
+        sum[static_cast<std::size_t>(begin) + i] += term.weight.last() * static_cast<double>(nats[i]);
+    }
   });
 }
 
@@ -204,6 +207,12 @@ elbo_status loaded(const char* op, elbo_model** model, const Load& load) noexcep
     *model = nullptr;
     *model = std::make_unique<elbo_model>(elbo_model{load()}).release();
   });
+}
+
+/// The model, where its posterior is a Gaussian of mean and variance alone; else null.
+models::LatentModel* gaussian_of(const elbo_model* model) {
+  auto* latent = dynamic_cast<models::LatentModel*>(model->model.get());
+  return latent && latent->config().posterior == "diagonal" ? latent : nullptr;
 }
 
 const models::ModelConfig* config_of(const elbo_model* model) { return model ? &model->model->config() : nullptr; }
@@ -239,9 +248,9 @@ int64_t elbo_channels(const elbo_model* model) { return model ? config_of(model)
 int64_t elbo_height(const elbo_model* model) { return model ? config_of(model)->picture[1] : 0; }
 int64_t elbo_width(const elbo_model* model) { return model ? config_of(model)->picture[2] : 0; }
 int64_t elbo_pixels(const elbo_model* model) { return model ? config_of(model)->picture.numel() : 0; }
-int64_t elbo_latent(const elbo_model* model) { return model ? config_of(model)->latent : 0; }
+int64_t elbo_latent(const elbo_model* model) { return model ? model->model->code_size() : 0; }
 int64_t elbo_classes(const elbo_model* model) { return model ? config_of(model)->classes : 0; }
-int elbo_has_variance(const elbo_model* model) { return model && config_of(model)->model != "ae" ? 1 : 0; }
+int elbo_has_variance(const elbo_model* model) { return model && gaussian_of(model) ? 1 : 0; }
 
 elbo_status elbo_encode(const elbo_model* model, const float* pictures, size_t pictures_count, const int64_t* labels,
                         size_t labels_count, float* mean, size_t mean_count, float* logvar, size_t logvar_count) {
@@ -256,9 +265,9 @@ elbo_status elbo_encode(const elbo_model* model, const float* pictures, size_t p
       call.check_room("logvar", logvar, logvar_count, call.latent());
     }
     call.for_batches([&](std::int64_t begin, std::int64_t size) {
-      const models::Posterior q = call.model().encode(call.pictures(pictures, begin, size), call.labels(begin, size));
-      put(q.mu.array(), mean, call.latent(), begin);
-      if (logvar) put(q.logvar.array(), logvar, call.latent(), begin);
+      const Tensor x = call.pictures(pictures, begin, size), own = call.labels(begin, size);
+      put(call.model().code(x, own).array(), mean, call.latent(), begin);
+      if (logvar) put(gaussian_of(model)->encode(x, own).logvar.array(), logvar, call.latent(), begin);
     });
   });
 }
@@ -271,9 +280,8 @@ elbo_status elbo_decode(const elbo_model* model, const float* codes, size_t code
     call.take_labels(labels, labels_count);
     call.check_room("pictures", pictures, pictures_count, call.pixels());
     call.for_batches([&](std::int64_t begin, std::int64_t size) {
-      const Tensor logits =
-          call.model().decode(call.batch(codes, call.latent(), begin, size), call.labels(begin, size));
-      put(call.shown(logits), pictures, call.pixels(), begin);
+      const Tensor z = call.batch(codes, call.latent(), begin, size);
+      put(call.shown(call.model().picture(z, call.labels(begin, size))), pictures, call.pixels(), begin);
     });
   });
 }
@@ -287,8 +295,7 @@ elbo_status elbo_reconstruct(const elbo_model* model, const float* pictures, siz
     call.check_room("out", out, out_count, call.pixels());
     call.for_batches([&](std::int64_t begin, std::int64_t size) {
       const Tensor own = call.labels(begin, size);
-      const Tensor mean = call.model().encode(call.pictures(pictures, begin, size), own).mu;
-      put(call.shown(call.model().decode(mean, own)), out, call.pixels(), begin);
+      put(call.shown(call.model().reconstruct(call.pictures(pictures, begin, size), own)), out, call.pixels(), begin);
     });
   });
 }
@@ -317,10 +324,10 @@ elbo_status elbo_sample(const elbo_model* model, uint64_t seed, const int64_t* l
     call.take_labels(labels, labels_count);
     const Device device = call.model().device();
     Generator generator(seed, Stream::pictures, device);
-    const Tensor codes = randn({call.rows(), call.latent()}, {.device = device}, &generator);
+    const Tensor codes = call.model().draw_codes(call.rows(), {}, &generator);
     call.for_batches([&](std::int64_t begin, std::int64_t size) {
-      const Tensor logits = call.model().decode(slice(codes, 0, begin, begin + size), call.labels(begin, size));
-      put(call.shown(logits), pictures, call.pixels(), begin);
+      const Tensor z = slice(codes, 0, begin, begin + size);
+      put(call.shown(call.model().picture(z, call.labels(begin, size))), pictures, call.pixels(), begin);
     });
   });
 }

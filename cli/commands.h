@@ -20,6 +20,7 @@ void add_manifold(CLI::App& app, Command& run);
 void add_embed(CLI::App& app, Command& run);
 void add_score(CLI::App& app, Command& run);
 void add_info(CLI::App& app, Command& run);
+void add_models(CLI::App& app, Command& run);
 void add_report(CLI::App& app, Command& run);
 void add_data(CLI::App& app, Command& run);
 void add_doctor(CLI::App& app, Command& run);

@@ -1,4 +1,14 @@
+#include <elbo/models/analysis/information.h>
+#include <elbo/models/analysis/nll.h>
+#include <elbo/models/analysis/terms.h>
+#include <elbo/models/latent_model.h>
+#include <elbo/models/registry.h>
+#include <elbo/viz/report_facts.h>
+
+#include <cmath>
 #include <cstdio>
+#include <numbers>
+#include <numeric>
 
 #include "commands.h"
 #include "inputs.h"
@@ -10,53 +20,153 @@ namespace {
 struct EvalArgs : RunArgs {
   std::string codes = "sampled";
   std::uint64_t seed = 0;
+  std::int64_t nll = 0;
+  bool binarize = false, information = false;
 };
 
+/// What is measured beside the loss, where it was asked for.
+struct Extra {
+  std::optional<models::Nll> nll;
+  std::optional<models::CodeInformation> codes;
+  std::optional<double> bits;  ///< per dimension, of the NLL, or of the negative ELBO
+};
+
+/// Where the likelihood is a probability of bytes, nats per picture are bits per dimension.
+std::optional<double> bits_of(const Trained& trained, double nats) {
+  const auto* latent = dynamic_cast<const models::LatentModel*>(trained.model.get());
+  if (!latent || !latent->likelihood().is_of_bytes()) return std::nullopt;
+  return nats / (static_cast<double>(trained.model->config().picture.numel()) * std::numbers::ln2);
+}
+
+Extra extra_of(const EvalArgs& args, const Trained& trained, const datasets::Dataset& data, double negative_elbo) {
+  Extra out;
+  Status status;
+  if (args.information) {
+    status.show("information of the codes");
+    out.codes = models::code_information(models::as_latent(*trained.model), data, args.seed);
+  }
+  if (args.nll > 0) {
+    models::NllOptions options{.samples = args.nll, .seed = args.seed};
+    options.on_batch = [&](std::int64_t done) { status.show("likelihood of pictures", done, data.size()); };
+    out.nll = models::estimate_nll(*trained.model, data, options);
+  }
+  out.bits = bits_of(trained, out.nll ? out.nll->nats : negative_elbo);
+  return out;
+}
+
+double elbo_of(const Trained& trained, const datasets::Dataset& data, const EvalArgs& args) {
+  if (!bits_of(trained, 0)) return 0;
+  const std::vector<models::Losses> scores =
+      models::score(*trained.model, data, {.codes = codes_of(args.codes), .seed = args.seed});
+  const double sum = std::accumulate(scores.begin(), scores.end(), 0.0,
+                                     [](double so_far, const models::Losses& one) { return so_far + one.loss; });
+  return sum / static_cast<double>(std::max<std::size_t>(scores.size(), 1));
+}
+
+void print_line(const std::string& name, double value, int decimals, const std::string& unit) {
+  std::printf("  %-14s  %10s  %s\n", name.c_str(), models::loss_text(value, 10, decimals).c_str(), unit.c_str());
+}
+
+/// The loss, and its terms. Where a model draws nothing its KL of 0 says nothing.
+void print_losses(const Trained& trained, const models::Losses& losses) {
+  const std::vector<models::TermInfo> terms = models::terms_of(*trained.model);
+  std::vector<models::TermInfo> shown;
+  for (const models::TermInfo& term : terms)
+    if (draws_codes(trained) || term.name != "kl" || losses["kl"] != 0) shown.push_back(term);
+  if (shown.size() > 1) print_line("loss", losses.loss, 4, "nats per sample (" + models::loss_formula(shown) + ")");
+  for (const models::TermInfo& term : shown)
+    print_line(models::term_title(term.name), losses[term.name], 4, term.counts ? "nats" : "nats, no part of the loss");
+}
+
 void print_table(const EvalArgs& args, const Trained& trained, const models::Evaluation& e) {
-  const models::RunConfig& config = trained.run.config();
-  bool has_kl = config.model.model != "ae";
-  const auto text = [](double value, int decimals) { return models::loss_text(value, 10, decimals); };
-  std::printf("%s of %s (%s), codes: %s, likelihood: %s, on %s\n", counted(e.count, "picture", "pictures").c_str(),
-              config.data.dataset.c_str(), args.split.c_str(), has_kl ? args.codes.c_str() : "the encoder's own",
-              models::name(config.model.likelihood), described(trained.model->device()).c_str());
-  if (has_kl) {
-    std::printf("  loss            %10s  nats per sample (reconstruction + %g KL)\n", text(e.losses.loss, 4).c_str(),
-                config.train.beta);
+  const models::ModelConfig& m = trained.model->config();
+  const std::string likelihood = m.likelihood.empty() ? "" : ", likelihood: " + m.likelihood;
+  std::printf("%s of %s (%s), codes: %s%s, on %s\n", counted(e.count, "picture", "pictures").c_str(),
+              trained.run.config().data.dataset.c_str(), args.split.c_str(),
+              draws_codes(trained) ? args.codes.c_str() : "the encoder's own", likelihood.c_str(),
+              described(trained.model->device()).c_str());
+  print_losses(trained, e.losses);
+  const bool gaussian = models::why_unused(m, "variance").empty();
+  if (e.constant != 0)
+    print_line("constant", e.constant, 4,
+               "nats" +
+                   (gaussian ? ", of a Gaussian of variance " + viz::general(m.variance) + ";" : std::string(",")) +
+                   " left out above");
+  print_line("squared error", e.mse, 6, "per pixel");
+  if (trained.model->code_size() > 0)
+    std::printf("  active units    %10lld  of %lld\n", static_cast<long long>(e.active_units),
+                static_cast<long long>(trained.model->code_size()));
+}
+
+std::string joined(const std::vector<std::int64_t>& numbers) {
+  std::string out;
+  for (const std::int64_t number : numbers) out += (out.empty() ? "" : ", ") + std::to_string(number);
+  return out.empty() ? "none" : out;
+}
+
+void print_extra(const Extra& extra) {
+  if (extra.codes) {
+    const models::CodeInformation& c = *extra.codes;
+    print_line("I(x; z)", c.mutual_information, 4, "nats, what a code says of its picture");
+    print_line("marginal KL", c.marginal_kl, 4, "nats, of all codes from the prior");
+    std::printf("  active are      %s\n", joined(c.active).c_str());
+    std::printf("  KL by dimension, in nats\n");
+    for (std::size_t i = 0; i < c.kl.size(); ++i)
+      std::printf("%s%4zu %8s%s", i % 5 == 0 ? "    " : "  ", i, models::loss_text(c.kl[i], 8, 4).c_str(),
+                  i % 5 == 4 || i + 1 == c.kl.size() ? "\n" : "");
   }
-  std::printf("  reconstruction  %10s  nats\n", text(e.losses.reconstruction, 4).c_str());
-  if (has_kl) std::printf("  KL              %10s  nats\n", text(e.losses.kl, 4).c_str());
-  if (e.constant != 0) {
-    std::printf("  constant        %10s  nats, of a Gaussian of variance %g; left out above\n",
-                text(e.constant, 4).c_str(), config.model.variance);
+  if (extra.nll) {
+    const models::Nll& n = *extra.nll;
+    char text[160];
+    std::snprintf(text, sizeof text, "nats, %s samples of each picture, standard error %.3g; %.3g of them count",
+                  viz::thousands(n.samples).c_str(), n.standard_error, n.effective_samples);
+    print_line("-log p(x)", n.nats, 4, text);
   }
-  std::printf("  squared error   %10s  per pixel\n", text(e.mse, 6).c_str());
-  std::printf("  active units    %10lld  of %lld\n", static_cast<long long>(e.active_units),
-              static_cast<long long>(config.model.latent));
+  if (extra.bits) print_line("bits", *extra.bits, 4, "per dimension");
+}
+
+void add_extra(nlohmann::ordered_json& out, const Extra& extra) {
+  if (extra.codes) {
+    const models::CodeInformation& c = *extra.codes;
+    out["mutual_information"] = c.mutual_information;
+    out["marginal_kl"] = c.marginal_kl;
+    out["kl_of_dimensions"] = c.kl;
+    out["active_dimensions"] = c.active;
+  }
+  if (extra.nll)
+    out["nll"] = {{"nats", extra.nll->nats},
+                  {"standard_error", extra.nll->standard_error},
+                  {"samples", extra.nll->samples},
+                  {"effective_samples", extra.nll->effective_samples}};
+  if (extra.bits) out["bits_per_dimension"] = *extra.bits;
 }
 
 int eval(const EvalArgs& args) {
   const Trained trained = std::move(open_trained(args).front());
-  const models::RunConfig& config = trained.run.config();
+  const models::ModelConfig& m = trained.model->config();
   datasets::Dataset dataset = open_dataset(trained, args.half(), args);
-  models::Evaluation e = models::evaluate(
-      *trained.model, dataset, {.codes = codes_of(args.codes), .beta = config.train.beta, .seed = args.seed});
+  if (args.binarize) dataset = dataset.binarized(args.seed);
+  models::Evaluation e = models::evaluate(*trained.model, dataset, {.codes = codes_of(args.codes), .seed = args.seed});
+  const Extra extra = extra_of(args, trained, dataset, elbo_of(trained, dataset, args));
   if (!args.json) {
     print_table(args, trained, e);
+    print_extra(extra);
     return 0;
   }
   nlohmann::ordered_json out;
   out["split"] = args.split;
   out["count"] = e.count;
   out["skipped"] = args.notes->skipped();
-  out["loss"] = e.losses.loss;
-  out["reconstruction"] = e.losses.reconstruction;
-  out["kl"] = e.losses.kl;
+  out.update(losses_json(e.losses));
   out["constant"] = e.constant;
   out["mse"] = e.mse;
   out["active_units"] = e.active_units;
-  out["beta"] = config.train.beta;
+  for (const models::TermInfo& term : models::terms_of(*trained.model))
+    if (term.counts) out["weights"][term.name] = term.weight;
+  add_extra(out, extra);
+  out["beta"] = m.beta;
   out["codes"] = codes_text(args.codes, trained);
-  out["likelihood"] = models::name(config.model.likelihood);
+  out["likelihood"] = m.likelihood;
   out["device"] = trained.model->device().to_string();
   print_json(out);
   return 0;
@@ -67,13 +177,22 @@ int eval(const EvalArgs& args) {
 void add_eval(CLI::App& app, Command& run) {
   auto args = std::make_shared<EvalArgs>();
   CLI::App* command = app.add_subcommand("eval", "Measure a trained model: loss, its parts, error, active units");
-  command->footer("Example:\n  elbo eval runs/quickstart --split test --json");
+  command->footer(
+      "Example:\n  elbo eval runs/quickstart --split test --json\n"
+      "  elbo eval runs/quickstart --nll 500 --binarize");
   add_run(*command, *args);
   add_data(*command, *args, true);
   add_codes(*command, args->codes);
   add_seed(*command, args->seed, "Of the draws")
       ->check(not_for("--codes", {"mean"}))
-      ->check(not_for("--model", {"ae"}));
+      ->check(not_for("--posterior", {"point"}));
+  command->add_option("--nll", args->nll, "Estimate log p(x) by so many importance samples of each picture")
+      ->check(at_least(1))
+      ->check(not_for("--posterior", {"point"}))
+      ->type_name("K");
+  command->add_flag("--information", args->information,
+                    "What the codes say: KL of each dimension, which are active, I(x; z), marginal KL");
+  command->add_flag("--binarize", args->binarize, "Pictures of black and white, drawn once by --seed");
   add_common(*command, *args);
   command->final_callback([args, &run] { run = [args] { return eval(*args); }; });
 }

@@ -77,9 +77,8 @@ DrawnFrom drawn_from(const std::vector<Trained>& runs, const FigureArgs& args) {
   constexpr std::int64_t most = 10000;
   DrawnFrom out;
   for (const Trained& trained : runs) {
-    bool has_prior = trained.run.config().model.model != "ae";
-    if (has_prior) {
-      out.codes.push_back(models::standard_normal(*trained.model));
+    if (trained.model->has_prior()) {
+      out.codes.push_back(models::prior_codes(*trained.model));
       out.fitted.push_back(0);
       continue;
     }

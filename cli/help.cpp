@@ -83,7 +83,9 @@ std::string option_title(const std::string& name, const std::string& type) {
 }
 
 std::string notes_of(const OptionFacts& option) {
-  std::string out = option.default_text.empty() || option.flag() ? "" : "default: " + option.default_text;
+  std::string out = option.choices_apart ? either(option.choices) : "";
+  if (!option.default_text.empty() && !option.flag())
+    out += (out.empty() ? "" : "; ") + ("default: " + option.default_text);
   for (const Condition& condition : option.conditions) out += (out.empty() ? "" : "; ") + condition.text();
   return out;
 }
@@ -99,6 +101,14 @@ std::string usage_of(const CLI::App& command) {
   return out;
 }
 
+std::vector<std::string> headings_of(const std::vector<OptionFacts>& options) {
+  std::vector<std::string> out;
+  for (const OptionFacts& option : options)
+    if (!option.positional && std::find(out.begin(), out.end(), option.heading) == out.end())
+      out.push_back(option.heading);
+  return out;
+}
+
 std::string help_text(const CLI::App& command, int width) {
   const auto columns = static_cast<std::size_t>(std::max(width, 40));
   std::string out;
@@ -108,17 +118,20 @@ std::string help_text(const CLI::App& command, int width) {
   if (!commands_of(command).empty()) out += "\nCommands:\n";
   for (const CLI::App* one : commands_of(command)) append_row(out, one->get_name(), one->get_description(), columns);
   const std::vector<OptionFacts> options = options_of(command);
-  const auto append = [&](const char* head, bool positional) {
-    bool first = true;
-    for (const OptionFacts& option : options) {
-      if (option.positional != positional) continue;
-      if (first) out += head;
-      first = false;
-      append_row(out, title_of(option), sentence(option), columns);
-    }
+  const auto append = [&](bool positional, const std::string& heading) {
+    for (const OptionFacts& option : options)
+      if (option.positional == positional && (positional || option.heading == heading))
+        append_row(out, title_of(option), sentence(option), columns);
   };
-  append("\nArguments:\n", true);
-  append("\nOptions:\n", false);
+  const bool has_arguments =
+      std::any_of(options.begin(), options.end(), [](const OptionFacts& option) { return option.positional; });
+  if (has_arguments) out += "\nArguments:\n";
+  append(true, "");
+  for (const std::string& heading : headings_of(options)) {
+    out += "\n";
+    append_wrapped(out, heading + ":", 0, 2, columns);
+    append(false, heading);
+  }
   if (command.get_footer().empty()) return out;
   // Indented lines are commands to copy, which stay whole.
   out += "\n";

@@ -21,6 +21,9 @@ std::string option_title(const std::string& name, const std::string& type);
 /// "default: 3; only for --model conv-vae", empty where there is neither.
 std::string notes_of(const OptionFacts& option);
 
+/// The headings that its options come under, in order.
+std::vector<std::string> headings_of(const std::vector<OptionFacts>& options);
+
 /// The help of a command, or of the program, in lines of at most `width` columns.
 std::string help_text(const CLI::App& command, int width);
 /// COLUMNS, the terminal's width, or 80 where standard output is none.

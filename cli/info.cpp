@@ -50,8 +50,9 @@ std::string size_text(std::uintmax_t bytes) {
 
 void print_losses(const char* name, const models::Losses& l) {
   const auto text = [](double nats) { return models::loss_text(nats, 12, 4); };
-  std::printf("  %-12s loss %s, reconstruction %s, KL %s nats per picture\n", name, text(l.loss).c_str(),
-              text(l.reconstruction).c_str(), text(l.kl).c_str());
+  std::string terms;
+  for (const auto& [term, nats] : l.terms) terms += ", " + models::term_title(term) + " " + text(nats);
+  std::printf("  %-12s loss %s%s nats per picture\n", name, text(l.loss).c_str(), terms.c_str());
 }
 
 void print_training(const std::vector<models::EpochRecord>& history, const models::Run& run) {
@@ -78,6 +79,10 @@ void print_training(const std::vector<models::EpochRecord>& history, const model
 void print_text(const models::Run& run, const models::Outline& model, const std::vector<models::EpochRecord>& history) {
   std::printf("%s\n\n", printable(run.folder().native()).c_str());
   std::vector<viz::Fact> facts = viz::describe(run.config(), model.config, model.count);
+  if (!is_known(run)) {
+    std::erase_if(facts, [](const viz::Fact& fact) { return fact.name == "Layers"; });
+    facts.push_back({"Its settings", run.config().model.unread});
+  }
   if (!run.config().data.class_names.empty()) {
     std::string names;
     for (const std::string& name : run.config().data.class_names) names += (names.empty() ? "" : ", ") + name;
@@ -101,16 +106,12 @@ void print_text(const models::Run& run, const models::Outline& model, const std:
     std::printf("  %-30s %12s\n", printable(file.name).c_str(), size_text(file.bytes).c_str());
 }
 
-ordered_json json_of(const models::Losses& l) {
-  return {{"loss", l.loss}, {"reconstruction", l.reconstruction}, {"kl", l.kl}};
-}
-
 ordered_json json_of(const models::EpochRecord* record) {
   if (!record) return nullptr;
   ordered_json out;
   out["epoch"] = record->epoch;
-  out["train"] = json_of(record->train);
-  out["val"] = record->val ? json_of(*record->val) : ordered_json();
+  out["train"] = losses_json(record->train);
+  out["val"] = record->val ? losses_json(*record->val) : ordered_json();
   return out;
 }
 
@@ -119,7 +120,7 @@ void print_json_of(const models::Run& run, const models::Outline& model,
   ordered_json out;
   out["run"] = run.folder().string();
   out["config"] = ordered_json::parse(run.config().to_json());
-  out["layers"] = viz::layer_sizes(model.config);
+  out["layers"] = is_known(run) ? ordered_json(viz::layer_sizes(model.config)) : ordered_json();
   out["parameters"] = model.count;
   out["parameter_list"] = ordered_json::array();
   for (const auto& [name, dtype, shape] : model.parameters) {
@@ -139,10 +140,18 @@ void print_json_of(const models::Run& run, const models::Outline& model,
   print_json(out);
 }
 
+/// What there is to know of a model that nobody registered here: what its weights are called.
+models::Outline outline_of_unknown(const models::Run& run) {
+  models::Outline out{.config = run.config().model};
+  if (run.has("model.safetensors")) out.parameters = list_safetensors(run / "model.safetensors");
+  for (const ArrayInfo& one : out.parameters) out.count += one.shape.numel();
+  return out;
+}
+
 int info(const InfoArgs& args) {
   const models::Run run = models::Run::open(args.run);
   // Not loaded: a run that has not ended its first epoch has no weights yet, and a model may be larger than memory.
-  const models::Outline model = run.outline();
+  const models::Outline model = is_known(run) ? run.outline() : outline_of_unknown(run);
   const std::vector<models::EpochRecord> history = run.history();
   if (args.json)
     print_json_of(run, model, history);

@@ -3,6 +3,8 @@
 #include <elbo/core/backend.h>
 #include <elbo/core/cuda_loader.h>
 #include <elbo/core/text.h>
+#include <elbo/models/latent_model.h>
+#include <elbo/models/registry.h>
 #include <elbo/viz/figures.h>
 
 #include <algorithm>
@@ -18,6 +20,8 @@
 namespace elbo::cli {
 
 namespace fs = std::filesystem;
+
+bool is_known(const models::Run& run) { return models::models().find(run.config().model.model) != nullptr; }
 
 void add_runs(CLI::App& command, RunArgs& args) {
   command.add_option("run", args.runs, "The run folders")->required()->type_name("RUN...");
@@ -96,8 +100,13 @@ void print_device(const Trained& trained) {
 CLI::Option* add_codes(CLI::App& command, std::string& codes) {
   return command.add_option("--codes", codes, "sampled: drawn from q(z|x); mean: the posterior means")
       ->check(one_of({"sampled", "mean"}))
-      ->check(not_for("--model", {"ae"}))
+      ->check(not_for("--posterior", {"point"}))
       ->capture_default_str();
+}
+
+bool draws_codes(const Trained& trained) {
+  const auto* latent = dynamic_cast<const models::LatentModel*>(trained.model.get());
+  return !latent || latent->posterior().is_random();
 }
 
 models::Codes codes_of(const std::string& codes) {
@@ -105,7 +114,7 @@ models::Codes codes_of(const std::string& codes) {
 }
 
 std::string codes_text(const std::string& codes, const Trained& trained) {
-  return trained.run.config().model.model == "ae" ? "encoder" : codes;
+  return draws_codes(trained) ? codes : "encoder";
 }
 
 CLI::Option* add_seed(CLI::App& command, std::uint64_t& seed, const std::string& of_what) {
@@ -118,7 +127,9 @@ namespace {
 Settings settings_of(const std::vector<Trained>& runs) {
   Settings out;
   for (const Trained& trained : runs) {
-    out["--model"].push_back(trained.run.config().model.model);
+    const std::string& posterior = trained.model->config().posterior;
+    out["--posterior"].push_back(posterior.empty() ? "its own" : posterior);
+    out["--prior"].push_back(trained.model->has_prior() ? trained.model->config().prior : "none");
     out["--dataset"].push_back(trained.run.config().data.dataset);
   }
   return out;

@@ -45,6 +45,8 @@ struct RunArgs {
   datasets::Split half() const { return split == "train" ? datasets::Split::train : datasets::Split::test; }
 };
 
+/// Whether the model of a run is one that this program knows.
+bool is_known(const models::Run& run);
 /// The run folders: several, or one.
 void add_runs(CLI::App& command, RunArgs& args);
 void add_run(CLI::App& command, RunArgs& args);
@@ -56,7 +58,9 @@ void add_common(CLI::App& command, RunArgs& args);
 /// `--codes`, sampled or mean, for codes_of.
 CLI::Option* add_codes(CLI::App& command, std::string& codes);
 models::Codes codes_of(const std::string& codes);
-/// The same for JSON: an autoencoder's are `encoder`, nothing is drawn.
+/// Whether codes are drawn from q(z|x); an autoencoder has its encoder's own.
+bool draws_codes(const Trained& trained);
+/// The same for JSON: `encoder` where nothing is drawn.
 std::string codes_text(const std::string& codes, const Trained& trained);
 CLI::Option* add_seed(CLI::App& command, std::uint64_t& seed, const std::string& of_what);
 

@@ -28,8 +28,6 @@ void check(const InterpolateArgs& args) {
              "--seed: nothing is drawn between the means of --pictures, only with --from codes or prior");
 }
 
-bool draws_codes(const Trained& trained) { return trained.run.config().model.model != "ae"; }
-
 /// The rows of each run and what they lie between.
 struct Drawn {
   viz::Image image;

@@ -32,9 +32,10 @@ std::string page_name(const CLI::App& command) {
   return name;
 }
 
-void append_options(std::string& out, const std::vector<OptionFacts>& options, bool positional) {
+void append_options(std::string& out, const std::vector<OptionFacts>& options, bool positional,
+                    const std::string& heading = "") {
   for (const OptionFacts& option : options) {
-    if (option.positional != positional) continue;
+    if (option.positional != positional || (!positional && option.heading != heading)) continue;
     out += ".TP\n";
     if (positional) {
       out += italic(option.type);
@@ -79,7 +80,11 @@ std::string man_page(const CLI::App& command) {
   out += ".SH OPTIONS\n";
   const std::vector<OptionFacts> options = options_of(command);
   append_options(out, options, true);
-  append_options(out, options, false);
+  const std::vector<std::string> headings = headings_of(options);
+  for (const std::string& heading : headings) {
+    if (headings.size() > 1) out += ".SS " + roff(heading) + "\n";
+    append_options(out, options, false, heading);
+  }
   if (!command.get_footer().empty()) {
     out += ".SH EXAMPLES\n";
     append_footer(out, command.get_footer());

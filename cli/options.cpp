@@ -45,6 +45,9 @@ CLI::Validator number_check(const std::string& what, Test test) {
 constexpr const char* choices_kind = "choices";
 constexpr const char *only_kind = "only", *not_kind = "not";
 
+/// Characters of choices that the help has room for beside an option's name.
+constexpr std::size_t most_choices = 66;
+
 std::vector<std::string> split(const std::string& text, char at) {
   std::vector<std::string> out;
   for (std::size_t from = 0; from < text.size();) {
@@ -99,13 +102,6 @@ const OptionFacts* named(const std::vector<OptionFacts>& options, const std::str
   for (const OptionFacts& option : options)
     if (option.name == name) return &option;
   return nullptr;
-}
-
-/// `--no-graph` for a flag that was given as that.
-std::string given_name(const CLI::App& command, const OptionFacts& option) {
-  const bool negated = option.flag() && !option.other_names.empty() &&
-                       command.get_option(option.name)->results() == std::vector<std::string>{"false"};
-  return negated ? option.other_names.front() : option.name;
 }
 
 /// What a terminal would not show as it stands, in octal numbers, whose length the shell knows.
@@ -165,13 +161,17 @@ CLI::Validator float32_number() {
                               [](double value) { return std::abs(value) <= std::numeric_limits<float>::max(); });
 }
 
-CLI::Validator positive() {
-  return number_check<double>("a number above 0", [](double value) { return value > 0; });
+CLI::Validator number_between(double least, double most, bool above) {
+  std::string what = "a number";
+  if (std::isfinite(least)) what += detail::concat(above ? " above " : " of at least ", least);
+  if (std::isfinite(most)) what += detail::concat(std::isfinite(least) ? " and at most " : " of at most ", most);
+  return number_check<double>(
+      what, [=](double value) { return value >= least && value <= most && !(above && value == least); });
 }
 
-CLI::Validator not_negative() {
-  return number_check<double>("a number of at least 0", [](double value) { return value >= 0; });
-}
+CLI::Validator positive() { return number_between(0, std::numeric_limits<double>::infinity(), true); }
+
+CLI::Validator not_negative() { return number_between(0, std::numeric_limits<double>::infinity()); }
 
 CLI::Validator one_of(const std::vector<std::string>& choices) {
   return line(choices_kind, "-", choices).operation([choices](std::string& text) {
@@ -217,6 +217,7 @@ std::vector<OptionFacts> options_of(const CLI::App& command) {
         facts.other_names.push_back("--" + option->get_lnames()[i]);
     if (!facts.positional && !option->get_snames().empty()) facts.short_name = "-" + option->get_snames().front();
     facts.description = option->get_description();
+    facts.heading = option->get_group();
     facts.default_text = option->get_default_str();
     // CLI11 writes a list as [400,200], which is not how one is given.
     if (facts.default_text.starts_with('['))
@@ -235,16 +236,25 @@ std::vector<OptionFacts> options_of(const CLI::App& command) {
                                     command.get_option_no_throw(words[1]) ? words[1] : words[1].substr(2)});
     }
     if (takes_values) facts.type = facts.choices.empty() ? option->get_type_name() : joined(facts.choices, "|", "|");
+    facts.choices_apart = !facts.choices.empty() && facts.type.size() > most_choices;
+    if (facts.choices_apart) facts.type = "NAME";
     out.push_back(std::move(facts));
   }
   return out;
+}
+
+std::string as_given(const CLI::App& command, const std::string& option) {
+  const CLI::Option* found = command.get_option_no_throw(option);
+  const bool negated = found && found->get_items_expected_max() == 0 && found->get_lnames().size() > 1 &&
+                       found->results() == std::vector<std::string>{"false"};
+  return negated ? "--" + found->get_lnames()[1] : option;
 }
 
 void check_effects(const CLI::App& command, const Settings& found) {
   const std::vector<OptionFacts> options = options_of(command);
   const OptionFacts* resume = named(options, "--resume");
   const bool goes_on = resume && resume->given > 0;
-  if (goes_on && found.empty()) return;
+  if (resume && found.empty()) return;
   const auto values_of = [&](const std::string& setting) -> std::vector<std::string> {
     if (const auto known = found.find(setting); known != found.end()) return known->second;
     const CLI::Option* option = command.get_option_no_throw(setting);
@@ -255,7 +265,7 @@ void check_effects(const CLI::App& command, const Settings& found) {
     if (option.given == 0) continue;
     for (const Condition& condition : option.conditions) {
       const OptionFacts* other = named(options, condition.setting);
-      const std::string name = given_name(command, option);
+      const std::string name = as_given(command, option.name);
       if (condition.values.empty()) {
         ELBO_CHECK(goes_on || (other && other->given > 0) == condition.only, ValueError, name, ": ", condition.text(),
                    condition.only ? ", which is not given" : "");

@@ -17,6 +17,8 @@ CLI::Validator any_seed();
 CLI::Validator any_number();
 /// A number that float32, in which all is computed, can hold.
 CLI::Validator float32_number();
+/// At least `least`, or above it, and at most `most`; either may be infinite.
+CLI::Validator number_between(double least, double most, bool above = false);
 CLI::Validator positive();
 CLI::Validator not_negative();
 /// One of these words.
@@ -59,7 +61,9 @@ struct OptionFacts {
   std::string short_name;                ///< "-n", or empty
   std::string type;                      ///< what stands for its value; empty for a flag
   std::string description, default_text;
+  std::string heading;  ///< of the help, that it comes under
   std::vector<std::string> choices;
+  bool choices_apart = false;  ///< there are too many for `type`
   std::vector<Condition> conditions;
   bool positional = false, required = false;
   bool many = false;  ///< takes several arguments
@@ -72,13 +76,16 @@ struct OptionFacts {
 /// A command's options in the order in which they were added, `--help` first.
 std::vector<OptionFacts> options_of(const CLI::App& command);
 
+/// An option as it was given: `--no-graph` for a flag `--graph` that was given as that.
+std::string as_given(const CLI::App& command, const std::string& option);
+
 /// What settings are known to be; several values where several runs are looked at.
 using Settings = std::map<std::string, std::vector<std::string>>;
 
 /// Throws ValueError for the first option that was given and has no effect, by name: with the values that the command
 /// line has, and with what is `found` beside it. A setting that is known to neither is not looked at. An option has an
-/// effect where it has one for any of several values. With `--resume` the run must be `found`: without, nothing is
-/// looked at, and what is given only beside other options may be given again without them.
+/// effect where it has one for any of several values. A command with `--resume` finds its settings itself: nothing is
+/// looked at before; and with `--resume` what is given only beside other options may be given again without them.
 void check_effects(const CLI::App& command, const Settings& found = {});
 
 }  // namespace elbo::cli

@@ -141,6 +141,12 @@ fs::path checked_output(const std::string& option, const fs::path& given, Format
   return file;
 }
 
+nlohmann::ordered_json losses_json(const models::Losses& losses, const char* total) {
+  nlohmann::ordered_json out{{total, losses.loss}};
+  for (const auto& [term, nats] : losses.terms) out[term] = nats;
+  return out;
+}
+
 std::string csv_cell(std::string_view text) {
   if (!is_utf8(text)) return csv_cell(to_utf8(text));
   if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);

@@ -43,6 +43,9 @@ std::string csv_number(float value);
 
 using viz::counted;
 
+/// The loss and its terms by name, for JSON; `total` is what the loss is called.
+nlohmann::ordered_json losses_json(const models::Losses& losses, const char* total = "loss");
+
 /// What is being done, on a terminal only: one line of standard error that is taken away again.
 class Status {
  public:

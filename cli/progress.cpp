@@ -41,10 +41,21 @@ std::string padded(const std::string& text, int width) {
   return std::string(static_cast<std::size_t>(std::max(width - static_cast<int>(text.size()), 0)), ' ') + text;
 }
 
-std::string columns(const Losses& losses) {
-  const auto column = [](double nats, int width) { return padded(models::loss_text(nats, width - 1), width); };
-  return column(losses.loss, 9) + column(losses.reconstruction, 11) + column(losses.kl, 9);
+/// A term's name over its column, in at most 9 characters.
+std::string short_title(const std::string& term) {
+  constexpr std::pair<const char*, const char*> known[] = {{"reconstruction", "reconstr."},
+                                                           {"total_correlation", "TC"},
+                                                           {"mutual_information", "MI"},
+                                                           {"dimension_wise_kl", "dim. KL"},
+                                                           {"mmd", "MMD"}};
+  for (const auto& [name, title] : known)
+    if (term == name) return title;
+  constexpr std::size_t most = 9;
+  const std::string title = models::term_title(term);
+  return title.size() <= most ? title : title.substr(0, most - 1) + ".";
 }
+
+constexpr int epoch_width = 7, seconds_width = 9, best_width = 6;
 
 }  // namespace
 
@@ -63,19 +74,58 @@ Progress::Progress(std::ostream& out, ProgressOptions options) : out_(out), opti
 
 Progress::~Progress() { finish(); }
 
-void Progress::begin(std::int64_t total_epochs, std::int64_t samples_per_epoch, bool has_validation,
-                     std::int64_t first_epoch, std::int64_t first_samples) {
-  total_epochs_ = total_epochs;
-  first_epoch_ = epoch_ = first_epoch;
-  samples_per_epoch_ = samples_per_epoch;
-  first_samples_ = first_samples;
-  has_validation_ = has_validation;
+Progress::Columns Progress::columns_of(const std::vector<std::string>& terms) {
+  Columns out = {{"", "loss"}};
+  for (const std::string& term : terms) {
+    const std::string title = short_title(term);
+    out.push_back({term, title, std::max(9, static_cast<int>(title.size()) + 2)});
+  }
+  return out;
+}
+
+int Progress::width_of(const Columns& columns) {
+  int out = 0;
+  for (const Column& one : columns) out += one.width;
+  return out;
+}
+
+std::string Progress::titles_of(const Columns& columns) {
+  std::string out;
+  for (const Column& one : columns) out += padded(one.title, one.width);
+  return out;
+}
+
+std::string Progress::cells_of(const Columns& columns, const models::Losses* losses) {
+  std::string out;
+  for (const Column& one : columns) {
+    const double* nats = !losses ? nullptr : one.term.empty() ? &losses->loss : losses->find(one.term);
+    out += padded(nats ? models::loss_text(*nats, std::min(one.width, 11) - 1) : "-", one.width);
+  }
+  return out;
+}
+
+void Progress::choose_columns(const std::vector<std::string>& terms) {
+  const int room = options_.width() - epoch_width - seconds_width - best_width;
+  train_ = columns_of(terms);
+  if (course_.has_validation) val_ = train_;
+  if (width_of(train_) + width_of(val_) <= room) return;
+  if (course_.has_validation) val_ = {{"", "loss", 12}};  // below "validation"
+  while (train_.size() > 2 && width_of(train_) + width_of(val_) > room) train_.pop_back();
+}
+
+void Progress::begin(const Course& course) {
+  course_ = course;
+  epoch_ = course.first_epoch;
+  choose_columns(course.terms);
   begin_time_ = epoch_time_ = options_.now();
   drawn_time_ = -std::numeric_limits<double>::infinity();
-  const std::string head = "     loss  reconstr.       KL";
-  out_ << styled("           training, nats per sample", bold_code);
-  if (has_validation_) out_ << styled("  validation, nats per sample", bold_code);
-  out_ << '\n' << styled("  epoch" + head + (has_validation_ ? head : "") + "  seconds", bold_code) << std::endl;
+  const auto over = [](const Columns& columns, const std::string& what) {
+    const std::string text = what + ", nats per sample";
+    return static_cast<int>(text.size()) + 2 <= width_of(columns) ? text : what;
+  };
+  out_ << styled(padded(over(train_, "training"), epoch_width + width_of(train_)), bold_code);
+  if (course_.has_validation) out_ << styled(padded(over(val_, "validation"), width_of(val_)), bold_code);
+  out_ << '\n' << styled("  epoch" + titles_of(train_) + titles_of(val_) + "  seconds", bold_code) << std::endl;
 }
 
 bool Progress::due() const { return options_.live && options_.now() - drawn_time_ >= redraw_seconds; }
@@ -92,12 +142,8 @@ void Progress::epoch_done(const EpochSummary& summary) {
   clear_bar();
   char seconds[64];
   std::snprintf(seconds, sizeof seconds, "%9.1f", summary.seconds);
-  out_ << padded(std::to_string(summary.epoch) + "/" + std::to_string(total_epochs_), 7) << columns(summary.train);
-  if (summary.val)
-    out_ << columns(*summary.val);
-  else if (has_validation_)
-    out_ << padded("-", 9) << padded("-", 11) << padded("-", 9);
-  out_ << seconds;
+  out_ << padded(std::to_string(summary.epoch) + "/" + std::to_string(course_.epochs), epoch_width)
+       << cells_of(train_, &summary.train) << cells_of(val_, summary.val ? &*summary.val : nullptr) << seconds;
   if (summary.best) out_ << "  " << styled("best", green);
   out_ << std::endl;
   epoch_ = summary.epoch + 1;
@@ -110,27 +156,27 @@ void Progress::finish() {
 }
 
 double Progress::share_of(std::int64_t samples) const {
-  if (samples_per_epoch_ <= 0) return 1;
-  return std::clamp(static_cast<double>(samples) / static_cast<double>(samples_per_epoch_), 0.0, 1.0);
+  if (course_.samples_per_epoch <= 0) return 1;
+  return std::clamp(static_cast<double>(samples) / static_cast<double>(course_.samples_per_epoch), 0.0, 1.0);
 }
 
 std::string Progress::bar(std::int64_t samples_done, double running_loss, double now) const {
   const double share = share_of(samples_done);
   // What this call trains alone: a resumed run has spent no time on what came before.
-  const std::int64_t samples = samples_done - (epoch_ == first_epoch_ ? first_samples_ : 0);
+  const std::int64_t samples = samples_done - (epoch_ == course_.first_epoch ? course_.first_samples : 0);
   const double speed = now > epoch_time_ ? static_cast<double>(samples) / (now - epoch_time_) : 0;
-  const double before = share_of(first_samples_);
-  const double done = static_cast<double>(epoch_ - first_epoch_) + share - before;
-  const double all = static_cast<double>(total_epochs_ - first_epoch_) + 1 - before;
+  const double before = share_of(course_.first_samples);
+  const double done = static_cast<double>(epoch_ - course_.first_epoch) + share - before;
+  const double all = static_cast<double>(course_.epochs - course_.first_epoch) + 1 - before;
   const double spent = now - begin_time_;
   const double left = done > 0 && spent > 0 ? spent * (all - done) / done : std::nan("");
 
-  const std::string head = "epoch " + std::to_string(epoch_) + "/" + std::to_string(total_epochs_);
+  const std::string head = "epoch " + std::to_string(epoch_) + "/" + std::to_string(course_.epochs);
   const std::string percent = padded(std::to_string(static_cast<int>(share * 100)), 3) + " %";
   std::string tail = "  " + padded(viz::thousands(std::llround(speed)), 7) + " pictures/s  " + format_duration(left) +
                      " left  loss " + models::loss_text(running_loss, 12);
   // During validation no samples pass; say so rather than stand still.
-  if (share >= 1 && has_validation_) tail = "  validating";
+  if (share >= 1 && course_.has_validation) tail = "  validating";
 
   const int room = options_.width() - 1;  // in the last column some terminals wrap
   int cells = room - static_cast<int>(head.size() + percent.size() + tail.size()) - 5;

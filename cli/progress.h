@@ -1,22 +1,20 @@
 #pragma once
+#include <elbo/models/losses.h>
+
 #include <cstdint>
 #include <functional>
 #include <iosfwd>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace elbo::cli {
-
-/// A loss and its two parts, in nats per sample.
-struct Losses {
-  double loss = 0, reconstruction = 0, kl = 0;
-};
 
 /// What one epoch brought.
 struct EpochSummary {
   std::int64_t epoch = 1;  ///< counted from 1
-  Losses train = {};
-  std::optional<Losses> val = {};
+  models::Losses train = {};
+  std::optional<models::Losses> val = {};
   double seconds = 0;  ///< of training, without validation
   bool best = false;   ///< the lowest validation loss so far
 };
@@ -33,6 +31,15 @@ struct ProgressOptions {
 /// NO_COLOR is set to something, as wide as the terminal says.
 ProgressOptions progress_options(int fd);
 
+/// What lies before a training.
+struct Course {
+  std::int64_t epochs = 1, samples_per_epoch = 0;
+  bool has_validation = false;
+  /// A resumed run starts at one above 1, where it was stopped within an epoch after `first_samples` of it.
+  std::int64_t first_epoch = 1, first_samples = 0;
+  std::vector<std::string> terms = {"reconstruction", "kl"};  ///< of the loss, for the table's columns
+};
+
 /// Shows training as a table with a line per epoch, and on a terminal a live bar below it:
 ///
 ///                training, nats per sample  validation, nats per sample
@@ -40,7 +47,8 @@ ProgressOptions progress_options(int fd);
 ///         1/5   309.12     299.87     9.25   262.05     247.77    14.28      1.9  best
 ///     epoch 2/5  [=====>          ]  36 %   25,600 pictures/s  0:09 left  loss 265.13
 ///
-/// The validation columns are there when `begin` says so. Use from one thread.
+/// Where the terminal has no room for all terms twice, the validation has the loss alone, and where it has none for all
+/// once, the last ones are left out. Use from one thread.
 class Progress {
  public:
   explicit Progress(std::ostream& out, ProgressOptions options = {});
@@ -49,10 +57,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// Prints the head of the table. A resumed run starts at a `first_epoch` above 1, where it was stopped within an
-  /// epoch after `first_samples` of it.
-  void begin(std::int64_t total_epochs, std::int64_t samples_per_epoch, bool has_validation,
-             std::int64_t first_epoch = 1, std::int64_t first_samples = 0);
+  /// Prints the head of the table.
+  void begin(const Course& course);
   /// Whether the next step() draws, at most ten times a second: before that nobody need ask for the loss, which may lie
   /// on a device that has to be waited for.
   bool due() const;
@@ -64,6 +70,17 @@ class Progress {
   void finish();
 
  private:
+  struct Column {
+    std::string term, title;  ///< no term: the loss
+    int width = 9;
+  };
+  using Columns = std::vector<Column>;
+  static Columns columns_of(const std::vector<std::string>& terms);
+  static int width_of(const Columns& columns);
+  static std::string titles_of(const Columns& columns);
+  static std::string cells_of(const Columns& columns, const models::Losses* losses);
+  void choose_columns(const std::vector<std::string>& terms);
+
   double share_of(std::int64_t samples) const;
   std::string bar(std::int64_t samples_done, double running_loss, double now) const;
   std::string styled(const std::string& text, const char* code) const;
@@ -71,9 +88,9 @@ class Progress {
 
   std::ostream& out_;
   ProgressOptions options_;
-  std::int64_t total_epochs_ = 0, first_epoch_ = 1, epoch_ = 1;
-  std::int64_t samples_per_epoch_ = 0, first_samples_ = 0;
-  bool has_validation_ = false;
+  Course course_;
+  Columns train_, val_;
+  std::int64_t epoch_ = 1;
   double begin_time_ = 0, epoch_time_ = 0, drawn_time_ = 0;
   bool bar_shown_ = false;
 };

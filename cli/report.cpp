@@ -1,5 +1,7 @@
 #include <elbo/core/file.h>
+#include <elbo/core/safetensors.h>
 #include <elbo/core/text.h>
+#include <elbo/nn/meta.h>
 #include <elbo/viz/report.h>
 
 #include <cstdio>
@@ -20,6 +22,47 @@ struct ReportArgs : RunArgs {
   bool no_tsne = false;
 };
 
+/// A model that nobody registered here: how many numbers it has, and nothing that it could compute.
+class Unknown : public models::Model {
+ public:
+  Unknown(const models::Run& run) : Model(run.config().model) {
+    std::int64_t count = 0;
+    if (run.has("model.safetensors"))
+      for (const ArrayInfo& one : list_safetensors(run / "model.safetensors")) count += one.shape.numel();
+    if (count == 0) return;
+    const nn::MetaGuard no_memory;
+    weights_ = nn::parameter({count});
+    register_parameter("weights", &Unknown::weights_);
+  }
+  models::Terms loss(const models::StepInput&, int) override { refuse(); }
+  Tensor mean(const Tensor&) const override { refuse(); }
+  Tensor reconstruct(const Tensor&, const Tensor&) override { refuse(); }
+  Tensor sample(std::int64_t, const Tensor&, Generator*) override { refuse(); }
+  bool has_prior() const override { return false; }
+
+ private:
+  [[noreturn]] void refuse() const { fail<ValueError>("the model ", config().model, " is not known here"); }
+  Tensor weights_;
+};
+
+/// The runs, those of unknown models too, of which there are config and history to show.
+std::vector<Trained> open_to_report(const ReportArgs& args) {
+  std::vector<Trained> out;
+  for (const fs::path& folder : args.runs) {
+    models::Run run = models::Run::open(folder);
+    if (is_known(run)) continue;
+    std::cerr << "elbo report: note: " << printable(folder.native()) << ": of the model "
+              << in_quotes(run.config().model.model)
+              << ", which this program does not know, there are settings and losses alone\n";
+    auto unknown = std::make_unique<Unknown>(run);
+    out.push_back({models::folder_name(folder), std::move(run), std::move(unknown)});
+  }
+  if (out.empty()) return open_trained(args);
+  ELBO_CHECK(out.size() == args.runs.size(), ValueError, "expected runs of models that this program knows, found ",
+             out.front().run.folder().string(), " of the model ", in_quotes(out.front().run.config().model.model));
+  return out;
+}
+
 /// The pictures to measure a run on, or why there are none.
 struct Pictures {
   std::optional<TestPictures> found;
@@ -28,6 +71,7 @@ struct Pictures {
 
 /// None where the files are gone.
 Pictures pictures_of(const Trained& trained, const ReportArgs& args) {
+  if (!is_known(trained.run)) return {std::nullopt, "its model is not known here"};
   try {
     return {test_pictures([&](datasets::Split half) { return open_dataset(trained, half, args); }, *args.notes), ""};
   } catch (const SystemFault&) {
@@ -40,7 +84,7 @@ Pictures pictures_of(const Trained& trained, const ReportArgs& args) {
 }
 
 int report(const ReportArgs& args) {
-  const std::vector<Trained> runs = open_trained(args);
+  const std::vector<Trained> runs = open_to_report(args);
   const fs::path out = checked_output("--out", args.out.empty() ? args.runs.front() / "report.html" : args.out,
                                       Format::html, sources_of(runs, args), args.json);
   std::vector<Pictures> pictures;
@@ -51,7 +95,7 @@ int report(const ReportArgs& args) {
     const std::optional<TestPictures>& found = pictures[i].found;
     parts.push_back({runs[i].name, runs[i].run, *runs[i].model, found ? &found->data : nullptr,
                      found && found->split == datasets::Split::train ? "train" : "test"});
-    if (!found)
+    if (!found && is_known(runs[i].run))
       std::cerr << "elbo report: note: " << printable(runs[i].name + " without its pictures: " + pictures[i].missing)
                 << "\n";
   }
@@ -70,7 +114,7 @@ int report(const ReportArgs& args) {
     json["file"] = out.string();
     json["bytes"] = page.size();
     json["skipped"] = args.notes->skipped();
-    json["device"] = runs.front().model->device().to_string();
+    if (is_known(runs.front().run)) json["device"] = runs.front().model->device().to_string();
     for (const Trained& trained : runs)
       json["runs"].push_back({{"run", trained.run.folder().string()}, {"name", trained.name}});
     print_json(json);
@@ -78,7 +122,7 @@ int report(const ReportArgs& args) {
     std::printf("%s: one page about %s, complete in itself (%.1f MB)\n", printable(out.native()).c_str(),
                 counted(static_cast<std::int64_t>(runs.size()), "run", "runs").c_str(),
                 static_cast<double>(page.size()) / 1e6);
-    print_device(runs.front());
+    if (is_known(runs.front().run)) print_device(runs.front());
   }
   return 0;
 }

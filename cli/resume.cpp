@@ -2,67 +2,24 @@
 
 #include <elbo/core/backend.h>
 #include <elbo/datasets/split.h>
+#include <elbo/models/registry.h>
 #include <elbo/models/training/trained.h>
 #include <elbo/viz/figures.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <iostream>
+#include <map>
+#include <span>
 
 #include "commands.h"
+#include "fields.h"
 #include "inputs.h"
 #include "outputs.h"
 
 namespace elbo::cli {
 
 namespace {
-
-/// What a run keeps, by the option that sets it.
-struct Kept {
-  const char* option;
-  std::string (*value)(const models::RunConfig&);
-};
-
-std::string text(bool value) { return value ? "yes" : "no"; }
-std::string text(double value) { return csv_number(value); }
-template <class Numbers>
-std::string list(const Numbers& values) {
-  std::string out;
-  if (std::empty(values)) return "none";
-  for (const auto& value : values) out += (out.empty() ? "" : ",") + csv_number(static_cast<double>(value));
-  return out;
-}
-
-using Config = models::RunConfig;
-
-constexpr Kept kept[] = {
-    {"--dataset", [](const Config& c) { return c.data.dataset; }},
-    {"--size", [](const Config& c) { return std::to_string(c.data.load.size); }},
-    {"--grey", [](const Config& c) { return text(c.data.load.channels == 1); }},
-    {"--count", [](const Config& c) { return std::to_string(c.data.load.count); }},
-    {"--model", [](const Config& c) { return c.model.model; }},
-    {"--hidden", [](const Config& c) { return list(c.model.hidden); }},
-    {"--channels", [](const Config& c) { return list(c.model.channels); }},
-    {"--decoder-channels", [](const Config& c) { return list(c.model.decoder_channels); }},
-    {"--kernel", [](const Config& c) { return std::to_string(c.model.kernel); }},
-    {"--no-decoder-relu", [](const Config& c) { return text(!c.model.decoder_relu); }},
-    {"--latent", [](const Config& c) { return std::to_string(c.model.latent); }},
-    {"--likelihood", [](const Config& c) { return std::string(models::name(c.model.likelihood)); }},
-    {"--variance", [](const Config& c) { return text(c.model.variance); }},
-    {"--pixels", [](const Config& c) { return list(c.model.pixels); }},
-    {"--allow-range-mismatch", [](const Config& c) { return text(c.model.allow_range_mismatch); }},
-    {"--beta", [](const Config& c) { return text(c.train.beta); }},
-    {"--warmup", [](const Config& c) { return text(c.train.warmup); }},
-    {"--schedule", [](const Config& c) { return std::string(models::name(c.train.schedule)); }},
-    {"--lr-warmup", [](const Config& c) { return text(c.train.lr_warmup); }},
-    {"--lr-every", [](const Config& c) { return std::to_string(c.train.lr_every); }},
-    {"--lr-factor", [](const Config& c) { return text(c.train.lr_factor); }},
-    {"--lr-patience", [](const Config& c) { return std::to_string(c.train.lr_patience); }},
-    {"--batch-size", [](const Config& c) { return std::to_string(c.train.batch_size); }},
-    {"--drop-last", [](const Config& c) { return text(c.train.drop_last); }},
-    {"--seed", [](const Config& c) { return std::to_string(c.train.seed); }},
-    {"--binarize", [](const Config& c) { return text(c.train.binarize); }},
-};
 
 /// What may be given when a run goes on: the settings that may change, and what is no setting of the run. (The
 /// validation size is compared when the pictures are there.)
@@ -71,52 +28,59 @@ constexpr const char* free_options[] = {
     "--precision", "--threads", "--data",     "--accept-changed-data", "--val-size", "--out",
     "--resume",    "--json"};
 
+/// The settings that say which others have an effect.
+std::vector<std::string> deciding_options() {
+  std::vector<std::string> out = {"--dataset", "--model"};
+  for (const models::PartKind& kind : models::part_kinds()) out.push_back(option_of(kind.name));
+  out.insert(out.end(), {"--beta", "--cycles", "--capacity", "--schedule", "--optimizer"});
+  return out;
+}
+
+bool contains(std::span<const char* const> options, const std::string& option) {
+  return std::find(options.begin(), options.end(), option) != options.end();
+}
+
 [[noreturn]] void refuse(const std::string& option, const std::string& has, const std::string& found) {
   fail<ValueError>(option, ": the run has ", has, ", found ", found,
                    ": a run that goes on keeps it, another one starts with a new --out");
 }
 
-/// As for a new run, whose settings the options say.
-void refuse_without_effect(const TrainArgs& args, const models::RunConfig& config) {
-  const std::string device = args.given("--device") ? args.device : config.train.device.to_string();
-  check_effects(*args.command, {{"--dataset", {config.data.dataset}},
-                                {"--model", {config.model.model}},
-                                {"--likelihood", {models::name(config.model.likelihood)}},
-                                {"--beta", {text(config.train.beta)}},
-                                {"--schedule", {models::name(config.train.schedule)}},
-                                {"--val-size", {text(config.train.val_size)}},
-                                {"--device", {device}}});
+/// What the run has and what is asked for, by the option.
+struct Kept {
+  std::string has, asked;
+};
+
+std::map<std::string, Kept> kept_settings(const TrainArgs& args, const models::RunConfig& config) {
+  std::map<std::string, Kept> out;
+  for (const auto& [option, text] : setting_texts(config)) out[option] = {text, text};
+  models::RunConfig asked = with_given(args, config);
+  asked.model.model = args.model;
+  asked.data.dataset = args.data.dataset;
+  asked.data.load = args.data.load;
+  asked.data.load.channels = args.grey ? 1 : 3;
+  for (const auto& [option, text] : setting_texts(asked))
+    if (args.command->get_option_no_throw(option)) out[option].asked = text;
+  return out;
 }
 
 /// Those first that say which of the others have an effect.
 void refuse_changes(const TrainArgs& args, const models::RunConfig& config) {
-  const models::RunConfig asked = settings_of(args);
-  for (const Kept& one : kept) {
-    const std::string name = one.option;
-    const bool decides =
-        name == "--dataset" || name == "--model" || name == "--likelihood" || name == "--beta" || name == "--schedule";
-    if (decides && args.given(one.option) && one.value(asked) != one.value(config))
-      refuse(name, one.value(config), one.value(asked));
-  }
+  const std::map<std::string, Kept> kept = kept_settings(args, config);
+  const auto compare = [&](const std::string& option) {
+    const auto found = kept.find(option);
+    if (found != kept.end() && !contains(free_options, option) && found->second.has != found->second.asked)
+      refuse(as_given(*args.command, option), found->second.has, found->second.asked);
+  };
+  for (const std::string& option : deciding_options())
+    if (args.command->get_option_no_throw(option) && args.given(option)) compare(option);
   refuse_without_effect(args, config);
   for (const CLI::Option* option : args.command->get_options()) {
     if (option->count() == 0) continue;
     const std::string name = "--" + option->get_lnames().front();
-    const auto* same = std::find_if(std::begin(kept), std::end(kept), [&](const Kept& k) { return name == k.option; });
-    if (same != std::end(kept)) {
-      if (same->value(asked) != same->value(config)) refuse(name, same->value(config), same->value(asked));
-    } else {
-      const bool is_free = std::find(std::begin(free_options), std::end(free_options), name) != std::end(free_options);
-      ELBO_CHECK(is_free, ValueError, name, ": not to be given with --resume");
-    }
+    ELBO_CHECK(kept.contains(name) || contains(free_options, name), ValueError, name,
+               ": not to be given with --resume");
+    compare(name);
   }
-}
-
-/// `--device auto` may take the CPU, where there are no graphs; kept for a run that goes on on a GPU.
-void note_graph(const TrainArgs& args, Device device) {
-  if (args.given("--graph") && device == cpu)
-    std::cerr << "elbo train: note: " << (args.graph ? "--graph" : "--no-graph")
-              << " has no effect on the CPU, which --device " << args.device << " takes here\n";
 }
 
 /// The curves that go over all epochs end with the last of them.
@@ -129,17 +93,11 @@ void note_bent_schedule(const models::TrainOptions& own, const models::TrainOpti
 }
 
 /// The settings that the options change.
-models::TrainOptions changed(const TrainArgs& args, models::TrainOptions train) {
-  const models::TrainOptions& asked = args.config.train;
-  if (args.given("--epochs")) train.epochs = asked.epochs;
-  if (args.given("--lr")) train.lr = asked.lr;
-  if (args.given("--patience")) train.patience = asked.patience;
-  if (args.given("--checkpoint-every")) train.checkpoint_every = asked.checkpoint_every;
-  if (args.given("--graph")) train.graph = args.graph;
-  if (args.given("--precision")) train.precision = models::parse_precision(args.precision);
-  if (args.given("--device")) train.device = device_of(args.device);
-  note_graph(args, train.device);
-  return train;
+models::TrainOptions changed(const TrainArgs& args, const models::RunConfig& config) {
+  models::TrainOptions out = with_given(args, config).train;
+  out.val_size = config.train.val_size;  // which is compared later
+  if (args.given("--device")) out.device = device_to_train_on(args);
+  return out;
 }
 
 /// Why these settings have nothing more to train.
@@ -158,28 +116,12 @@ std::string nothing_left(const models::Standing& standing, const models::TrainOp
 
 }  // namespace
 
-models::RunConfig settings_of(const TrainArgs& args) {
-  models::RunConfig out = args.config;
-  out.model.likelihood = args.likelihood == "gaussian" ? models::Likelihood::gaussian : models::Likelihood::bernoulli;
-  out.model.decoder_relu = !args.no_decoder_relu;
-  out.data.load.channels = args.grey ? 1 : 3;
-  out.train.schedule = models::parse_lr_schedule(args.schedule);
-  out.train.precision = models::parse_precision(args.precision);
-  out.train.graph = args.graph;
-  return out;
-}
-
-models::RunConfig config_of(const TrainArgs& args) {
-  models::RunConfig out = settings_of(args);
-  out.train.device = device_of(args.device);
-  note_graph(args, out.train.device);
-  return out;
-}
-
 Resumed resume(const TrainArgs& args) {
   models::Run run = models::Run::open_to_train(args.out);
-  refuse_changes(args, run.config());
-  Resumed out{run, changed(args, run.config().train)};
+  models::RunConfig config = run.config();
+  config.model = run.outline().config;  // with what its file leaves open
+  refuse_changes(args, config);
+  Resumed out{run, changed(args, config)};
   out.train.validate();
   models::standing(run);  // before the pictures are read: whether the run can go on
   try {
@@ -229,8 +171,8 @@ void go_on_with(const TrainArgs& args, Resumed& resumed, models::RunConfig& conf
   config.data.class_names = data.class_names;
   if (data.val_count > 0) config.train.val_size = static_cast<double>(data.val_count);
   if (args.given("--val-size")) {
-    const auto asked = static_cast<double>(datasets::resolve_val_size(args.val_size, data.size()));
-    if (asked != config.train.val_size) refuse("--val-size", text(config.train.val_size), text(asked));
+    const auto asked = static_cast<double>(datasets::resolve_val_size(args.val_size(), data.size()));
+    if (asked != config.train.val_size) refuse("--val-size", csv_number(config.train.val_size), csv_number(asked));
   }
   resumed.train.val_size = config.train.val_size;
   const models::Standing standing = models::standing(resumed.run, config.data);

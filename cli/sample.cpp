@@ -97,7 +97,7 @@ void add_sample(CLI::App& app, Command& run) {
       ->capture_default_str();
   add_label(*command, *args, "Only pictures of this class (default: all classes)");
   add_seed(*command, args->seed, "Of the codes");
-  for (CLI::Option* option : add_data(*command, *args, false)) option->check(only_for("--model", {"ae"}));
+  for (CLI::Option* option : add_data(*command, *args, false)) option->check(only_for("--prior", {"none"}));
   add_figure_options(*command, *args, samples_name);
   command->final_callback([args, &run] { run = [args] { return sample(*args); }; });
 }

@@ -36,6 +36,19 @@ struct Scored {
   std::int64_t odd = 0;
 };
 
+/// Adds numbers of the same terms.
+void add_to(models::Losses& sum, const models::Losses& one) {
+  if (sum.terms.empty())
+    for (const auto& [term, nats] : one.terms) sum.terms.emplace_back(term, 0);
+  sum.loss += one.loss;
+  for (std::size_t i = 0; i < sum.terms.size(); ++i) sum.terms[i].second += one.terms[i].second;
+}
+
+void divide(models::Losses& sum, double by) {
+  sum.loss /= by;
+  for (auto& [term, nats] : sum.terms) nats /= by;
+}
+
 /// The model's score of each picture, the mean over draws of the code.
 std::vector<models::Losses> mean_scores(const ScoreArgs& args, models::Model& model, const datasets::Dataset& pictures,
                                         Status& status) {
@@ -47,14 +60,9 @@ std::vector<models::Losses> mean_scores(const ScoreArgs& args, models::Model& mo
     options.seed = args.seed + static_cast<std::uint64_t>(k);
     const std::vector<models::Losses> one = models::score(model, pictures, options);
     sum.resize(one.size());
-    for (std::size_t i = 0; i < one.size(); ++i) {
-      sum[i].loss += one[i].loss;
-      sum[i].reconstruction += one[i].reconstruction;
-      sum[i].kl += one[i].kl;
-    }
+    for (std::size_t i = 0; i < one.size(); ++i) add_to(sum[i], one[i]);
   }
-  const auto draws = static_cast<double>(args.samples);
-  for (models::Losses& l : sum) l = {l.loss / draws, l.reconstruction / draws, l.kl / draws};
+  for (models::Losses& l : sum) divide(l, static_cast<double>(args.samples));
   return sum;
 }
 
@@ -139,20 +147,24 @@ std::vector<Scored> score_dataset(const ScoreArgs& args, const Trained& trained)
 
 std::string csv_of(const ScoreArgs& args, const std::vector<Scored>& all) {
   const bool files = !args.input.empty(), two = !args.odd_dataset.empty(), odd = args.has_odd();
-  std::string out = std::string(two ? "dataset," : "") + (files ? "file" : "index") + ",label,class" +
-                    (odd ? ",odd" : "") + ",score,reconstruction,kl\n";
+  std::string out =
+      std::string(two ? "dataset," : "") + (files ? "file" : "index") + ",label,class" + (odd ? ",odd" : "") + ",score";
+  if (!all.empty())
+    for (const auto& [term, nats] : all.front().losses.terms) out += "," + term;
+  out += "\n";
   for (const Scored& one : all) {
     if (two) out += csv_cell(one.source) + ",";
     out += files ? csv_cell(one.source) : std::to_string(one.index);
     out += "," + (one.label < 0 ? "" : std::to_string(one.label)) + "," + csv_cell(one.class_name);
     if (odd) out += "," + std::to_string(one.odd);
-    const models::Losses& l = one.losses;
-    out += "," + csv_number(l.loss) + "," + csv_number(l.reconstruction) + "," + csv_number(l.kl) + "\n";
+    out += "," + csv_number(one.losses.loss);
+    for (const auto& [term, nats] : one.losses.terms) out += "," + csv_number(nats);
+    out += "\n";
   }
   return out;
 }
 
-/// Score, reconstruction and KL of pictures that belong together.
+/// Score and terms of pictures that belong together.
 struct Group {
   std::int64_t count = 0;
   models::Losses mean;
@@ -163,35 +175,46 @@ Group mean_of(const std::vector<Scored>& all, std::int64_t odd) {
   for (const Scored& one : all) {
     if (one.odd != odd) continue;
     ++out.count;
-    out.mean.loss += one.losses.loss;
-    out.mean.reconstruction += one.losses.reconstruction;
-    out.mean.kl += one.losses.kl;
+    add_to(out.mean, one.losses);
   }
-  const double n = std::max(1.0, static_cast<double>(out.count));
-  out.mean = {out.mean.loss / n, out.mean.reconstruction / n, out.mean.kl / n};
+  divide(out.mean, std::max(1.0, static_cast<double>(out.count)));
   return out;
 }
 
 /// How well each tells odd from normal pictures.
 models::Losses auroc_of(const std::vector<Scored>& all) {
   std::vector<std::int64_t> odd;
-  std::vector<double> loss, reconstruction, kl;
-  for (const Scored& one : all) {
-    odd.push_back(one.odd);
-    loss.push_back(one.losses.loss);
-    reconstruction.push_back(one.losses.reconstruction);
-    kl.push_back(one.losses.kl);
-  }
-  const std::int64_t count = std::count(odd.begin(), odd.end(), 1), of = static_cast<std::int64_t>(odd.size());
-  ELBO_CHECK(count > 0 && count < of, ValueError, "--odd: expected odd and normal pictures, found ", count,
-             " odd among ", of);
-  return {models::auroc(loss, odd), models::auroc(reconstruction, odd), models::auroc(kl, odd)};
+  for (const Scored& one : all) odd.push_back(one.odd);
+  const std::int64_t count = std::count(odd.begin(), odd.end(), 1), of_all = std::ssize(odd);
+  ELBO_CHECK(count > 0 && count < of_all, ValueError, "--odd: expected odd and normal pictures, found ", count,
+             " odd among ", of_all);
+  const auto of = [&](const auto& nats_of) {
+    std::vector<double> scores;
+    for (const Scored& one : all) scores.push_back(nats_of(one.losses));
+    return models::auroc(scores, odd);
+  };
+  models::Losses out{.loss = of([](const models::Losses& l) { return l.loss; })};
+  for (std::size_t i = 0; i < all.front().losses.terms.size(); ++i)
+    out.terms.emplace_back(all.front().losses.terms[i].first,
+                           of([i](const models::Losses& l) { return l.terms[i].second; }));
+  return out;
+}
+
+int width_of(const std::string& term) { return std::max(10, static_cast<int>(models::term_title(term).size())); }
+
+void print_head(const char* name, const models::Losses& of) {
+  std::printf("  %-36s %10s", name, "score");
+  for (const auto& [term, nats] : of.terms) std::printf("  %*s", width_of(term), models::term_title(term).c_str());
+  std::printf("\n");
 }
 
 void print_row(const char* name, const models::Losses& l, int decimals) {
-  const auto text = [&](double value, int width) { return models::loss_text(value, width, decimals); };
-  std::printf("  %-36s %10s  %14s  %10s\n", name, text(l.loss, 10).c_str(), text(l.reconstruction, 14).c_str(),
-              text(l.kl, 10).c_str());
+  std::printf("  %-36s %10s", name, models::loss_text(l.loss, 10, decimals).c_str());
+  for (const auto& [term, nats] : l.terms) {
+    const int width = width_of(term);
+    std::printf("  %*s", width, models::loss_text(nats, width, decimals).c_str());
+  }
+  std::printf("\n");
 }
 
 std::string row_name(const char* what, std::int64_t count) {
@@ -208,8 +231,8 @@ void print_pictures(const ScoreArgs& args, const std::vector<Scored>& all) {
     std::stable_sort(shown.begin(), shown.end(),
                      [](const Scored* a, const Scored* b) { return a->losses.loss > b->losses.loss; });
   if (args.input.empty() && shown.size() > most) shown.resize(most);
-  std::printf("\n  %-36s %10s  %14s  %10s\n", args.input.empty() ? "highest scores" : "picture", "score",
-              "reconstruction", "KL");
+  std::printf("\n");
+  print_head(args.input.empty() ? "highest scores" : "picture", all.front().losses);
   for (const Scored* one : shown) {
     std::string name = args.input.empty() ? one->source + " " + std::to_string(one->index) : one->source;
     if (!one->class_name.empty()) name += " (" + one->class_name + ")";
@@ -224,7 +247,8 @@ void print_text(const ScoreArgs& args, const Trained& trained, const std::vector
               : codes == "mean"  ? "at the posterior mean"
                                  : (counted(args.samples, "draw", "draws") + " of the code for each picture").c_str());
   if (args.input.empty()) {
-    std::printf("\n  %-36s %10s  %14s  %10s\n", "mean", "score", "reconstruction", "KL");
+    std::printf("\n");
+    print_head("mean", all.front().losses);
     const Group normal = mean_of(all, 0), odd = mean_of(all, 1);
     print_row(row_name(args.has_odd() ? "normal" : args.split.c_str(), normal.count).c_str(), normal.mean, 2);
     if (args.has_odd()) {
@@ -237,9 +261,7 @@ void print_text(const ScoreArgs& args, const Trained& trained, const std::vector
   print_device(trained);
 }
 
-nlohmann::ordered_json scores_json(const models::Losses& l) {
-  return {{"score", l.loss}, {"reconstruction", l.reconstruction}, {"kl", l.kl}};
-}
+nlohmann::ordered_json scores_json(const models::Losses& l) { return losses_json(l, "score"); }
 
 void print_result(const ScoreArgs& args, const Trained& trained, const std::vector<Scored>& all, const fs::path& file) {
   nlohmann::ordered_json out;
@@ -336,12 +358,12 @@ void add_score(CLI::App& app, Command& run) {
   command->add_option("--samples", args->samples, "Draws to average over (with seeds from --seed on)")
       ->check(at_least(1))
       ->check(not_for("--codes", {"mean"}))
-      ->check(not_for("--model", {"ae"}))
+      ->check(not_for("--posterior", {"point"}))
       ->type_name("K")
       ->capture_default_str();
   add_seed(*command, args->seed, "Of the draws")
       ->check(not_for("--codes", {"mean"}))
-      ->check(not_for("--model", {"ae"}));
+      ->check(not_for("--posterior", {"point"}));
   command->add_flag("--sort", args->sort, "The highest scores first");
   command
       ->add_option("--out", args->out,

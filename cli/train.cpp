@@ -1,7 +1,7 @@
 #include <elbo/core/text.h>
 #include <elbo/datasets/split.h>
 #include <elbo/models/training/health.h>
-#include <elbo/models/training/trainer.h>
+#include <elbo/models/training/trained.h>
 #include <elbo/viz/figures.h>
 #include <elbo/viz/run_pictures.h>
 
@@ -12,6 +12,7 @@
 
 #include "commands.h"
 #include "inputs.h"
+#include "outputs.h"
 #include "resume.h"
 #include "training.h"
 
@@ -30,22 +31,19 @@ models::RunConfig completed(models::RunConfig config, const std::string& val_siz
 /// `--val-size`.
 void refuse_val_size(const TrainArgs& args, const datasets::Dataset& data) {
   ELBO_CHECK(data.val_count == 0 || !args.given("--val-size"), ValueError, "--val-size: ", data.name,
-             " has pictures to validate on (of ", data.halves, "), found ", args.val_size, " beside them");
+             " has pictures to validate on (of ", data.halves, "), found ", args.val_size(), " beside them");
 }
 
 void print_result(const models::Run& run, const models::Model& model, const DataNotes& notes) {
   nlohmann::ordered_json out;
   models::EpochRecord last = run.history().back();
-  auto losses = [](const models::Losses& l) {
-    return nlohmann::ordered_json{{"loss", l.loss}, {"reconstruction", l.reconstruction}, {"kl", l.kl}};
-  };
   out["run"] = run.folder().string();
   out["parameters"] = model.num_parameters();
   out["device"] = model.device().to_string();
   out["skipped"] = notes.skipped();
   out["epochs"] = last.epoch;
-  out["train"] = losses(last.train);
-  out["val"] = last.val ? losses(*last.val) : nlohmann::ordered_json();
+  out["train"] = losses_json(last.train);
+  out["val"] = last.val ? losses_json(*last.val) : nlohmann::ordered_json();
   print_json(out);
 }
 
@@ -137,12 +135,18 @@ void refuse_run_in_data(const std::filesystem::path& out, const std::filesystem:
              data.string(), ", found one in it");
 }
 
+/// What makes the model take labels, for messages.
+std::string labels_option(const TrainArgs& args, const models::RunConfig& config) {
+  return args.given("--labels") ? "--labels" : "--model " + config.model.model;
+}
+
 /// Where there are no classes, the dataset says why.
-void refuse_without_classes(const std::string& model, const datasets::Dataset& data) {
-  if (model != "cvae" || !data.labels.empty()) return;
+void refuse_without_classes(const TrainArgs& args, const models::RunConfig& config, const datasets::Dataset& data) {
+  if (!config.model.labels || !data.labels.empty()) return;
   const auto is_why = [](const std::string& note) { return note.find(": no classes: ") != std::string::npos; };
   const auto why = std::find_if(data.notes.begin(), data.notes.end(), is_why);
-  ELBO_CHECK(why == data.notes.end(), ValueError, "--model cvae: expected pictures with classes, found none: ", *why);
+  ELBO_CHECK(why == data.notes.end(), ValueError, labels_option(args, config),
+             ": expected pictures with classes, found none: ", *why);
 }
 
 int train(const TrainArgs& args) {
@@ -150,7 +154,7 @@ int train(const TrainArgs& args) {
   std::optional<Resumed> resumed;
   if (args.resume) resumed = resume(args);
   models::RunConfig config = resumed ? resumed->run.config() : config_of(args);
-  if (resumed && args.given("--data")) config.data.dir = args.config.data.dir;
+  if (resumed && args.given("--data")) config.data.dir = args.data.dir;
   config.train.validate();
   ELBO_CHECK(resumed || config.train.lr_warmup < static_cast<double>(config.train.epochs), ValueError,
              "--lr-warmup: expected fewer epochs than --epochs (", config.train.epochs, "), found ",
@@ -166,15 +170,15 @@ int train(const TrainArgs& args) {
     go_on_with(args, *resumed, config, data);
   } else {
     refuse_val_size(args, data);
-    refuse_without_classes(config.model.model, data);
-    config = completed(std::move(config), args.val_size, data);
+    refuse_without_classes(args, config, data);
+    config = completed(std::move(config), args.val_size(), data);
   }
-  Generator init(config.train.seed, Stream::init);
-  std::unique_ptr<models::Model> model = models::make(config.model, &init);
-  config.model = model->config();
-  models::Trainer trainer(*model, data, config.train);
+  const models::Training training = models::prepare(config, data);
+  config = training.config;
+  models::Trainer& trainer = *training.trainer;
+  models::Model& model = *training.model;
   const std::string untrained =
-      trainer.class_note().empty() ? "" : "--model " + config.model.model + ": " + trainer.class_note();
+      trainer.class_note().empty() ? "" : labels_option(args, config) + ": " + trainer.class_note();
   ELBO_CHECK(resumed || untrained.empty(), ValueError, untrained);
   DataNotes notes("train");
   notes.add(data);
@@ -184,189 +188,14 @@ int train(const TrainArgs& args) {
   TestPictures test = test_pictures(read, notes);
   notes.add(test.data);
   const datasets::Dataset to_show = with_known_labels(config, std::move(test), data, notes);
-  if (resumed && !resumed->nothing.empty()) return nothing_left(args, *resumed, *model, to_show, notes);
+  if (resumed && !resumed->nothing.empty()) return nothing_left(args, *resumed, model, to_show, notes);
   if (resumed) models::take_up(resumed->run, trainer, config.data);
   // Last: what is refused leaves no folder behind, and a run as it was.
   models::Run run = resumed ? resumed->run : models::Run::create(args.out, config);
   if (config.to_json() != run.config().to_json()) run.set_config(config);
   if (!resumed) print_warnings(models::Health(config).of_pictures(data));
   if (!untrained.empty()) notes.say(untrained);
-  return train(args, config, run, trainer, *model, to_show, notes);
-}
-
-CLI::Option* add_sizes(CLI::App& command, const char* name, std::vector<std::int64_t>& sizes, const char* what) {
-  CLI::Option* option = add_list(command, name, sizes, what, 1);
-  if (!sizes.empty()) option->capture_default_str();
-  return option;
-}
-
-std::string listed(const std::vector<double>& values) {
-  std::string out;
-  for (double value : values) out += (out.empty() ? "" : ",") + detail::concat(value);
-  return out;
-}
-
-void add_pixels(CLI::App& command, std::array<double, 2>& pixels) {
-  command
-      .add_option_function<std::vector<double>>(
-          "--pixels",
-          [&pixels](const std::vector<double>& values) {
-            if (values.size() != 2)
-              throw CLI::ValidationError("--pixels", "expected LOW,HIGH, found " + listed(values));
-            pixels = {values[0], values[1]};
-          },
-          "What black and white become, such as 0,1 or -1,1")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->check(any_number())
-      ->default_str("0,1")
-      ->type_name("LOW,HIGH");
-}
-
-void add_model_options(CLI::App& command, TrainArgs& args) {
-  models::ModelConfig& m = args.config.model;
-  const CLI::Validator conv = only_for("--model", {"conv-vae"});
-  command.add_option("--model", m.model, "ae, vae, cvae (takes labels) or conv-vae")
-      ->check(one_of(models::known_models()))
-      ->capture_default_str();
-  add_sizes(command, "--hidden", m.hidden, "Hidden layer sizes of the encoder, mirrored in the decoder")
-      ->check(not_for("--model", {"conv-vae"}));
-  add_sizes(command, "--channels", m.channels,
-            "Channels of the encoder's convolutions, each of which halves the picture")
-      ->check(conv);
-  add_sizes(command, "--decoder-channels", m.decoder_channels,
-            "Channels of the decoder (default: the encoder's last, halved at each step)")
-      ->check(conv);
-  command.add_option("--kernel", m.kernel, "Of the encoder's convolutions")
-      ->check(conv)
-      ->check(one_of({"3", "4"}))
-      ->capture_default_str();
-  command.add_flag("--no-decoder-relu", args.no_decoder_relu, "No ReLU after the decoder's linear layer")->check(conv);
-  command.add_option("--latent", m.latent, "Latent dimensions")
-      ->check(at_least(1))
-      ->type_name("N")
-      ->capture_default_str();
-  command.add_option("--likelihood", args.likelihood, "Of a pixel, given the code")
-      ->check(one_of({"bernoulli", "gaussian"}))
-      ->capture_default_str();
-  command.add_option("--variance", m.variance, "Of the gaussian likelihood; 0.5 makes it the summed squared error")
-      ->check(positive())
-      ->check(only_for("--likelihood", {"gaussian"}))
-      ->type_name("X")
-      ->capture_default_str();
-  add_pixels(command, m.pixels);
-  command
-      .add_flag("--allow-range-mismatch", m.allow_range_mismatch,
-                "Train on pixels outside what the decoder's sigmoid can give")
-      ->check(only_with("--pixels"));
-}
-
-void add_data_options(CLI::App& command, models::DataOptions& data, bool& grey) {
-  command
-      .add_option("--dataset", data.dataset,
-                  "mnist, fashion-mnist, cifar10, cifar100, svhn, shapes (drawn, no files), idx or folder (pictures of "
-                  "your own), npz (in the form of dSprites)")
-      ->check(one_of(datasets::known_datasets()))
-      ->capture_default_str();
-  command.add_option("--data", data.dir, "The folder with the dataset's files (default: the usual places)")
-      ->check(not_for("--dataset", {"shapes"}))
-      ->type_name("DIR");
-  command.add_option("--size", data.load.size, "Side of the square pictures, in pixels")
-      ->check(at_least(1))
-      ->check(only_for("--dataset", {"folder"}))
-      ->type_name("N")
-      ->capture_default_str();
-  command.add_flag("--grey", grey, "Grey pictures instead of RGB")->check(only_for("--dataset", {"folder"}));
-  command.add_option("--count", data.load.count, "How many to draw (default: 40,000, and 5,000 to test)")
-      ->check(only_for("--dataset", {"shapes"}))
-      ->check(at_least(1))
-      ->type_name("N");
-}
-
-void add_schedule_options(CLI::App& command, TrainArgs& args) {
-  models::TrainOptions& t = args.config.train;
-  command.add_option("--schedule", args.schedule, "How the learning rate moves: --lr is its highest")
-      ->check(one_of({"constant", "step", "cosine", "one-cycle", "plateau"}))
-      ->capture_default_str();
-  command.add_option("--lr-warmup", t.lr_warmup, "Epochs over which it first grows to --lr")
-      ->check(not_for("--schedule", {"one-cycle"}))
-      ->check(not_negative())
-      ->type_name("X")
-      ->capture_default_str();
-  command.add_option("--lr-every", t.lr_every, "Epochs between the falls of --schedule step")
-      ->check(only_for("--schedule", {"step"}))
-      ->check(at_least(1))
-      ->type_name("N")
-      ->capture_default_str();
-  command.add_option("--lr-factor", t.lr_factor, "What a fall multiplies it by")
-      ->check(only_for("--schedule", {"step", "plateau"}))
-      ->check(positive())
-      ->type_name("X")
-      ->capture_default_str();
-  command
-      .add_option("--lr-patience", t.lr_patience,
-                  "Epochs without a better validation loss that --schedule plateau bears before a fall")
-      ->check(only_for("--schedule", {"plateau"}))
-      ->check(at_least(0))
-      ->type_name("N")
-      ->capture_default_str();
-}
-
-void add_training_options(CLI::App& command, TrainArgs& args) {
-  models::TrainOptions& t = args.config.train;
-  command.add_option("--beta", t.beta, "Weight of the KL divergence")
-      ->check(not_for("--model", {"ae"}))
-      ->check(not_negative())
-      ->type_name("X")
-      ->capture_default_str();
-  command.add_option("--warmup", t.warmup, "Epochs over which that weight grows from 0")
-      ->check(not_for("--model", {"ae"}))
-      ->check(not_for("--beta", {"0"}))
-      ->check(not_negative())
-      ->type_name("X")
-      ->capture_default_str();
-  command.add_option("--epochs", t.epochs, "Passes over the training pictures")
-      ->check(at_least(1))
-      ->type_name("N")
-      ->capture_default_str();
-  command.add_option("--batch-size", t.batch_size, "Pictures in a step")
-      ->check(at_least(1))
-      ->type_name("N")
-      ->capture_default_str();
-  command.add_flag("--drop-last", t.drop_last, "Leave out the last, smaller batch of an epoch");
-  command.add_option("--lr", t.lr, "Adam's learning rate")->check(positive())->type_name("X")->capture_default_str();
-  add_schedule_options(command, args);
-  command.add_option("--val-size", args.val_size, "Held out for validation: a fraction, or a number of pictures")
-      ->check(not_negative())
-      ->type_name("X")
-      ->capture_default_str();
-  command.add_option("--patience", t.patience, "Stop after so many epochs without a better validation loss; 0: never")
-      ->check(not_for("--val-size", {"0"}))
-      ->check(at_least(0))
-      ->type_name("N")
-      ->capture_default_str();
-  command
-      .add_option("--checkpoint-every", t.checkpoint_every,
-                  "Seconds between checkpoints within an epoch; 0: only after epochs")
-      ->check(not_negative())
-      ->type_name("S")
-      ->capture_default_str();
-  add_seed(command, t.seed, "Of everything random");
-  command.add_flag("--binarize", t.binarize,
-                   "Draw black or white pixels anew each epoch, the pictures' bytes as probabilities of white");
-}
-
-void add_device_options(CLI::App& command, TrainArgs& args) {
-  add_device(command, args.device);
-  command
-      .add_option("--precision", args.precision,
-                  "Of matrix products and convolutions: float32; on a GPU also tf32 or bf16, faster and less exact")
-      ->check(one_of({"float32", "tf32", "bf16"}))
-      ->capture_default_str();
-  command
-      .add_flag("--graph,!--no-graph", args.graph,
-                "On a GPU, replay steps as graphs (the default), or launch each kernel")
-      ->check(not_for("--device", {"cpu"}));
+  return train(args, config, run, trainer, model, to_show, notes);
 }
 
 }  // namespace
@@ -379,7 +208,6 @@ void add_train(CLI::App& app, Command& run) {
       "Example:\n  elbo train --dataset fashion-mnist --hidden 400 --latent 20 --epochs 5 --out runs/first\n"
       "A run that was stopped goes on, to the same end, and one that is over trains for more epochs:\n"
       "  elbo train --resume --out runs/first\n  elbo train --resume --epochs 10 --out runs/first");
-  add_data_options(*command, args->config.data, args->grey);
   command->add_option("--out", args->out, "The run folder to make")->required()->type_name("RUN");
   CLI::Option* resume =
       command->add_flag("--resume", args->resume,
@@ -389,9 +217,7 @@ void add_train(CLI::App& app, Command& run) {
       ->add_flag("--accept-changed-data", args->accept_changed_data,
                  "With --resume: go on although the pictures or their classes are others than before")
       ->needs(resume);
-  add_model_options(*command, *args);
-  add_training_options(*command, *args);
-  add_device_options(*command, *args);
+  add_settings(*command, *args);
   add_json(*command, args->json);
   add_threads(*command);
   command->final_callback([args, command, &run] {

@@ -4,25 +4,36 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace elbo::cli {
 
-/// What `elbo train` takes on the command line.
+/// What `elbo train` takes on the command line. The settings of model and training are read by read_settings.
 struct TrainArgs {
-  models::RunConfig config;
+  models::DataOptions data;
   std::filesystem::path out;
-  std::string likelihood = "bernoulli", schedule = "constant", val_size = "0.1", device = "auto", precision = "float32";
-  bool grey = false, no_decoder_relu = false, graph = true, json = false;
-  bool resume = false, accept_changed_data = false;
+  std::string model = "vae", device = "auto";
+  bool grey = false, json = false, resume = false, accept_changed_data = false;
   const CLI::App* command = nullptr;  ///< which knows what was given
 
   /// Whether the option, such as `--epochs`, was given.
-  bool given(const char* option) const { return command->count(option) > 0; }
+  bool given(const std::string& option) const { return command->count(option) > 0; }
+  /// `--val-size` as it was given: a fraction or a number.
+  std::string val_size() const { return command->get_option("--val-size")->as<std::string>(); }
 };
 
-/// The settings that the options name.
+/// Adds all options of data, model, training and device.
+void add_settings(CLI::App& command, TrainArgs& args);
+/// What the options say: the model's preset and the training's defaults, with what is given in their place.
 models::RunConfig config_of(const TrainArgs& args);
-/// The same, but for the device, which is not looked at.
-models::RunConfig settings_of(const TrainArgs& args);
+/// The config with the settings that are given in place of its own, but for the device.
+models::RunConfig with_given(const TrainArgs& args, models::RunConfig config);
+/// Each setting by its option, in words: {"--batch-size", "128"}.
+std::vector<std::pair<std::string, std::string>> setting_texts(models::RunConfig config);
+/// Throws ValueError naming the first option that was given and has no effect on such a run.
+void refuse_without_effect(const TrainArgs& args, const models::RunConfig& config);
+/// The device of `--device`. Says where `--graph` has no effect there.
+Device device_to_train_on(const TrainArgs& args);
 
 }  // namespace elbo::cli

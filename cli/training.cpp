@@ -1,5 +1,7 @@
 #include "training.h"
 
+#include <elbo/models/analysis/terms.h>
+#include <elbo/models/registry.h>
 #include <elbo/models/training/health.h>
 #include <elbo/viz/report_facts.h>
 
@@ -23,28 +25,43 @@ std::string joined(std::int64_t first, const std::vector<std::int64_t>& sizes) {
   return out;
 }
 
-/// "784-400-20", "3-16-32-128, z 128".
+/// "784-400-20", "convolutions 3-16-32-128, z 128"; empty for networks that the config does not tell.
 std::string sizes_of(const models::ModelConfig& m) {
-  std::string z = std::to_string(m.latent);
-  if (m.model == "conv-vae") return "convolutions " + joined(m.picture[0], m.channels) + ", z " + z;
-  std::string labels = m.classes > 0 ? " with " + counted(m.classes, "class", "classes") : "";
-  return joined(m.picture.numel(), m.hidden) + "-" + z + labels;
+  const std::string z = std::to_string(m.latent);
+  const std::string labels = m.classes > 0 ? " with " + counted(m.classes, "class", "classes") : "";
+  if (m.architecture == "conv") return " convolutions " + joined(m.picture[0], m.channels) + ", z " + z + labels;
+  if (m.architecture == "mlp") return " " + joined(m.picture.numel(), m.hidden) + "-" + z + labels;
+  return labels;
 }
 
+/// ", likelihood gaussian of variance 0.5"; empty for a model that has none by name.
 std::string likelihood_of(const models::ModelConfig& m) {
-  char text[64];
-  std::snprintf(text, sizeof text, m.likelihood == models::Likelihood::gaussian ? "%s of variance %g" : "%s",
-                name(m.likelihood), m.variance);
-  return text;
+  if (m.likelihood.empty()) return "";
+  std::string out = ", likelihood " + m.likelihood;
+  if (models::why_unused(m, "variance").empty()) out += " of variance " + viz::general(m.variance);
+  return out;
 }
 
-EpochSummary summary_of(const models::EpochRecord& record, bool best) {
-  auto losses = [](const models::Losses& l) { return Losses{l.loss, l.reconstruction, l.kl}; };
-  EpochSummary out{.epoch = record.epoch, .train = losses(record.train), .seconds = record.seconds};
-  if (record.val) {
-    out.val = losses(*record.val);
-    out.best = best;
-  }
+/// ", beta 1 after 3 epochs of warm-up"; empty where there is none.
+std::string beta_of(const models::ModelConfig& m) {
+  if (!models::why_unused(m, "beta").empty()) return "";
+  std::string out = ", beta " + viz::general(m.beta);
+  if (m.warmup > 0) out += " after " + viz::general(m.warmup) + " epochs of warm-up";
+  return out;
+}
+
+const char* optimizer_name(const models::TrainOptions& t) {
+  return t.optimizer == "adam"      ? "Adam"
+         : t.optimizer == "adamw"   ? "AdamW"
+         : t.optimizer == "rmsprop" ? "RMSprop"
+                                    : "SGD";
+}
+
+/// The terms of the loss that count.
+std::vector<std::string> counted_terms(models::Model& model) {
+  std::vector<std::string> out;
+  for (const models::TermInfo& term : models::terms_of(model))
+    if (term.counts) out.push_back(term.name);
   return out;
 }
 
@@ -54,18 +71,18 @@ void print_head(const models::RunConfig& config, const models::Model& model, con
   const models::ModelConfig& m = config.model;
   const models::TrainOptions& t = config.train;
   const std::string precision = t.precision == Precision::float32 ? "" : std::string(" in ") + name(t.precision);
-  std::printf("%s %s, %s parameters, likelihood %s, on %s%s\n", m.model.c_str(), sizes_of(m).c_str(),
+  std::printf("%s%s, %s parameters%s, on %s%s\n", m.model.c_str(), sizes_of(m).c_str(),
               viz::thousands(model.num_parameters()).c_str(), likelihood_of(m).c_str(), described(t.device).c_str(),
               precision.c_str());
-  std::printf("%s: %s to train on, %s to validate on; batches of %lld, Adam at %g", config.data.dataset.c_str(),
+  std::printf("%s: %s to train on, %s to validate on; batches of %lld, %s at %g", config.data.dataset.c_str(),
               counted(trainer.train_count(), "picture", "pictures").c_str(),
-              viz::thousands(trainer.val_count()).c_str(), static_cast<long long>(t.batch_size), t.lr);
+              viz::thousands(trainer.val_count()).c_str(), static_cast<long long>(t.batch_size), optimizer_name(t),
+              t.lr);
   if (t.moves_lr()) std::printf(" (%s)", viz::lr_schedule_text(t).c_str());
-  if (m.model != "ae") std::printf(", beta %g", t.beta);
-  if (m.model != "ae" && t.warmup > 0) std::printf(" after %g epochs of warm-up", t.warmup);
+  std::printf("%s", beta_of(m).c_str());
   if (t.binarize) std::printf("; black or white pixels, drawn anew each epoch");
   std::printf("\n");
-  if (m.pixels[0] < 0 || m.pixels[1] > 1)
+  if ((m.pixels[0] < 0 || m.pixels[1] > 1) && m.output == "sigmoid")
     std::printf("Pixels lie in [%g, %g], the decoder's sigmoid gives 0 to 1: it can never match them all.\n",
                 m.pixels[0], m.pixels[1]);
   std::printf("\n");
@@ -81,14 +98,23 @@ models::FitResult fit_with_progress(const TrainArgs& args, const models::Run& ru
   Progress progress(args.json ? std::cerr : std::cout, progress_options(args.json ? 2 : 1));
   models::FitCallbacks callbacks;
   callbacks.on_begin = [&](const models::Trainer& t) {
-    progress.begin(run.config().train.epochs, t.samples_per_epoch(), t.val_count() > 0, t.epoch() + 1, t.samples());
+    progress.begin({.epochs = run.config().train.epochs,
+                    .samples_per_epoch = t.samples_per_epoch(),
+                    .has_validation = t.val_count() > 0,
+                    .first_epoch = t.epoch() + 1,
+                    .first_samples = t.samples(),
+                    .terms = counted_terms(model)});
   };
   callbacks.on_step = [&](const models::Trainer& t, std::int64_t samples) {
     if (progress.due()) progress.step(samples, t.running_losses().loss);
   };
   models::Health health(run.config());
   callbacks.on_epoch = [&](const models::EpochRecord& record, bool best) {
-    progress.epoch_done(summary_of(record, best));
+    progress.epoch_done({.epoch = record.epoch,
+                         .train = record.train,
+                         .val = record.val,
+                         .seconds = record.seconds,
+                         .best = best && record.val});
     print_warnings(health.after_epoch(trainer, record));
   };
   callbacks.should_stop = [&] { return signals.caught() != 0; };

@@ -8,7 +8,7 @@ if(ELBO_COMPONENTS STREQUAL "everything")
   list(APPEND public_headers c.h)
 endif()
 list(FILTER public_headers EXCLUDE REGEX "^core/(cpu|ops)/|_detail\\.h$")
-list(REMOVE_ITEM public_headers core/cuda_plugin.h datasets/byte_source.h nn/strict_load.h models/analysis/neighbours.h models/mlp.h
+list(REMOVE_ITEM public_headers core/cuda_plugin.h datasets/byte_source.h nn/strict_load.h models/analysis/neighbours.h
      models/analysis/tsne_affinities.h
      models/analysis/tsne_forces.h viz/axis.h viz/figure_parts.h viz/font.h viz/report_html.h viz/report_parts.h viz/sheet.h
      viz/svg_writer.h)
@@ -35,6 +35,9 @@ if(TARGET elbo_cli)
     set_target_properties(elbo_cli PROPERTIES INSTALL_RPATH "$ORIGIN/${to_lib}")
   endif()
   install(TARGETS elbo_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  # find_package(elbo COMPONENTS cli): elbo::cli, for programs with models of their own.
+  install(TARGETS elbo_commands EXPORT elboTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(FILES cli.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/elbo)
   if(NOT CMAKE_CROSSCOMPILING)
     set(pages ${PROJECT_BINARY_DIR}/cli/pages)
     install(DIRECTORY ${pages}/man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)

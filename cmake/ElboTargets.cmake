@@ -8,7 +8,7 @@ function(elbo_options target)
                                            -ffp-contract=off -fno-math-errno -fno-trapping-math)
   # CMAKE_UNITY_BUILD joins files of the library and of the program: those of others have names in common. Two warnings would
   # be false there, that a file shadows names of the one before it, or is included; the asan preset joins none, and gives them.
-  if(NOT target MATCHES "^elbo(_cli)?$")
+  if(NOT target MATCHES "^elbo(_cli|_commands)?$")
     set_target_properties(${target} PROPERTIES UNITY_BUILD OFF)
   elseif(CMAKE_UNITY_BUILD)
     target_compile_options(${target} PRIVATE -Wno-shadow $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)

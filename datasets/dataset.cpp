@@ -138,6 +138,23 @@ Dataset Dataset::first(std::int64_t n) const {
   return subset(indices);
 }
 
+Dataset Dataset::binarized(std::uint64_t seed) const {
+  const std::span<const std::uint8_t> grey = pictures();
+  Generator generator(seed, Stream::binarize);
+  std::vector<std::uint8_t> drawn(grey.size());
+  constexpr std::size_t stretch = 1 << 20;  // so that the numbers drawn take little memory
+  for (std::size_t begin = 0; begin < grey.size(); begin += stretch) {
+    const std::size_t end = std::min(begin + stretch, grey.size());
+    const Array uniform =
+        kernels::random(RandomKind::uniform, {static_cast<std::int64_t>(end - begin)}, DType::float32, generator);
+    const std::span<const float> u = uniform.values<float>();
+    for (std::size_t i = begin; i < end; ++i) drawn[i] = u[i - begin] * 255 < static_cast<float>(grey[i]) ? 255 : 0;
+  }
+  Dataset out = *this;
+  out.features = Array::from(drawn, shape());
+  return out;
+}
+
 Dataset Dataset::subset(std::span<const std::int64_t> indices) const {
   for (std::int64_t i : indices)
     ELBO_CHECK(i >= 0 && i < size(), IndexError, "[subset] ", i, " is out of range for ", size(),

@@ -61,6 +61,10 @@ struct Dataset {
   /// once; none of them is kept to validate on. Throws IndexError for one that is not in [0, size()), and like first()
   /// ShapeError where there are labels or factors, but not those of each sample.
   Dataset subset(std::span<const std::int64_t> indices) const;
+  /// The same with pictures of black and white, each byte 255 with probability byte / 255, else 0, drawn once: what
+  /// published likelihoods of binarised pictures are measured on (Salakhutdinov and Murray 2008). Throws what
+  /// pictures() does.
+  Dataset binarized(std::uint64_t seed) const;
 
   /// All pictures on a device, uint8 [count, channels, height, width]: on the CPU the features themselves. Throws
   /// DTypeError for what are no pictures.

@@ -50,8 +50,8 @@ int main(int argc, char** argv) try {
   std::vector<double> loss, reconstruction, kl;
   for (const models::Losses& one : models::score(*vae.model, test)) {
     loss.push_back(one.loss);
-    reconstruction.push_back(one.reconstruction);
-    kl.push_back(one.kl);
+    reconstruction.push_back(one["reconstruction"]);
+    kl.push_back(one["kl"]);
   }
   std::printf("AUROC against %s, by\n%-12s %9s %15s %9s\n", test.class_names[normal].c_str(), "", "-ELBO",
               "reconstruction", "KL");

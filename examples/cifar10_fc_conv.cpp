@@ -17,7 +17,7 @@ int main(int argc, char** argv) try {
   if (quick) data = data.first(1500), test = test.first(500);
 
   // With a variance of 1/2 the Gaussian's loss is the summed squared error.
-  models::RunConfig config{.model = {.likelihood = models::Likelihood::gaussian, .variance = 0.5},
+  models::RunConfig config{.model = {.likelihood = "gaussian", .variance = 0.5},
                            .train = {.epochs = quick ? 1 : 10, .batch_size = 32, .drop_last = true, .val_size = 0}};
   std::vector<models::Trained> runs;
   config.model.hidden = {400}, config.model.latent = 20;

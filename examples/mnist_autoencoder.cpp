@@ -18,9 +18,8 @@ int main(int argc, char** argv) try {
 
   // The Gaussian likelihood's loss is the squared error summed over 784 pixels, divided by twice the variance: with 392
   // it is the mean squared error per pixel, which is what such an autoencoder usually minimises.
-  models::RunConfig config{
-      .model = {.model = "ae", .hidden = {256, 128}, .likelihood = models::Likelihood::gaussian, .variance = 392},
-      .train = {.val_size = 0}};
+  models::RunConfig config{.model = {.model = "ae", .hidden = {256, 128}, .likelihood = "gaussian", .variance = 392},
+                           .train = {.val_size = 0}};
   std::vector<models::Trained> runs;
   config.model.latent = 32, config.train.epochs = quick ? 1 : 10;
   runs.push_back(models::train(out / "z32", config, data, models::print_epochs(std::cout, "z32")));

@@ -20,7 +20,7 @@ int main(int argc, char** argv) try {
                            .train = {.epochs = quick ? 1 : 15, .val_size = 0}};
   std::vector<models::Trained> runs;
   for (const char* beta : {"0.1", "1", "4"}) {
-    config.train.beta = std::stod(beta);
+    config.model.beta = std::stod(beta);
     const std::string name = std::string("beta_") + beta;
     runs.push_back(models::train(out / name, config, data, models::print_epochs(std::cout, name)));
   }

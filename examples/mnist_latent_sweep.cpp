@@ -31,7 +31,7 @@ int main(int argc, char** argv) try {
     models::Evaluation found = models::evaluate(*one.model, test);
     names.push_back(std::to_string(one.model->config().latent));
     mse.y.push_back(found.mse);
-    kl.y.push_back(found.losses.kl);
+    kl.y.push_back(found.losses["kl"]);
   }
   viz::write_svg(out / "latent_sweep.svg", viz::bar_chart(names, {mse, kl}, "latent dimensions"));
   std::cout << "figures: " << out.string() << "\n";

@@ -1,7 +1,7 @@
 // Weights from PyTorch and back: reads what `safetensors.torch.save_file(vae.state_dict(), "theirs.safetensors")`
-// writes for a VAE of plain nn.Linear layers (fc1, fc21, fc22, fc3, fc4; 784-400-20) into a models::VAE, draws samples,
-// and saves it under PyTorch's names again. Without WEIGHTS it makes a file of untrained ones.
-// pytorch_weights [WEIGHTS]
+// writes for a VAE of plain nn.Linear layers (fc1, fc21, fc22, fc3, fc4; 784-400-20) into a VAE of the zoo, draws
+// samples, and saves it under PyTorch's names again. Without WEIGHTS it makes a file of untrained ones. pytorch_weights
+// [WEIGHTS]
 #include <elbo/elbo.h>
 
 #include <iostream>
@@ -37,7 +37,7 @@ int main(int argc, char** argv) try {
       {"fc1", "encoder.0"}, {"fc21", "fc_mu"}, {"fc22", "fc_logvar"}, {"fc3", "decoder.0"}, {"fc4", "decoder.2"}};
   NamedArrays theirs = load_safetensors(weights).arrays;
   for (const auto& [name, array] : theirs) std::cout << "  " << name << " " << array.shape() << "\n";
-  models::VAE vae({.hidden = {400}, .latent = 20});
+  models::LatentModel vae({.hidden = {400}, .latent = 20});
   vae.load_state_dict(theirs, names);
   vae.eval();
   std::cout << "mean of 64 samples: " << vae.sample(64).mean() << "\n";

@@ -16,9 +16,8 @@ int main(int argc, char** argv) try {
   datasets::Dataset test = datasets::load("svhn", datasets::Split::test);
   if (quick) data = data.first(1500), test = test.first(500);
 
-  models::RunConfig config{
-      .model = {.model = "conv-vae", .latent = 128, .likelihood = models::Likelihood::gaussian, .variance = 0.5},
-      .train = {.epochs = quick ? 1 : 25, .drop_last = true, .val_size = 0}};
+  models::RunConfig config{.model = {.model = "conv-vae", .latent = 128, .likelihood = "gaussian", .variance = 0.5},
+                           .train = {.epochs = quick ? 1 : 25, .drop_last = true, .val_size = 0}};
   std::vector<models::Trained> runs;
   runs.push_back(models::train(out / "zero_to_one", config, data, models::print_epochs(std::cout, "zero_to_one")));
   config.model.pixels = {-1, 1}, config.model.allow_range_mismatch = true;  // refused otherwise

@@ -23,12 +23,12 @@ int main(int argc, char** argv) try {
   // Encode: the mean and the standard deviation of what the model takes the code of a picture for.
   std::vector<std::int64_t> two{0, 1};
   Tensor labels = models::input_labels(*model, test, two);  // undefined unless the model takes labels
-  models::Posterior posterior = model->encode(models::input_pictures(*model, test, two), labels);
-  std::cout << "codes of test pictures 0 and 1:\n" << posterior.mu << "\n";
-  if (posterior.logvar.defined()) std::cout << "give or take:\n" << (posterior.logvar / 2).exp() << "\n";
+  models::Encoded q = models::as_latent(*model).encode(models::input_pictures(*model, test, two), labels);
+  std::cout << "codes of test pictures 0 and 1:\n" << q.mu << "\n";
+  if (q.logvar.defined()) std::cout << "give or take:\n" << (q.logvar / 2).exp() << "\n";
 
   // Decode: pictures in [0, 1], float32 [n, channels, height, width], here of codes on the line between the two.
-  Tensor z = models::interpolate_codes(posterior.mu.slice(0, 0, 1), posterior.mu.slice(0, 1, 2), 8);
+  Tensor z = models::interpolate_codes(q.mu.slice(0, 0, 1), q.mu.slice(0, 1, 2), 8);
   Tensor same = labels.defined() ? models::same_label(*model, test.labels[0], 8) : Tensor();
   Array pictures = models::decode_pictures(*model, z, same);
   const Shape& s = pictures.shape();

@@ -1,61 +1,108 @@
 #include "config.h"
 
+#include <algorithm>
 #include <cmath>
-#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "../core/errors.h"
 #include "../core/json_detail.h"
 #include "../core/text.h"
+#include "architectures/architecture.h"
+#include "likelihoods/likelihood.h"
+#include "objectives/objective.h"
+#include "posteriors/posterior.h"
+#include "priors/prior.h"
+#include "registry.h"
 
 namespace elbo::models {
 
 using detail::JsonFields;
 using nlohmann::ordered_json;
 
-const char* name(Likelihood likelihood) { return likelihood == Likelihood::bernoulli ? "bernoulli" : "gaussian"; }
-
-namespace {
-
-/// More would overflow products of two.
-constexpr std::int64_t most_size = std::numeric_limits<std::int32_t>::max();
-constexpr std::size_t most_layers = 1000;
-
-void check_size(const char* field, std::int64_t size, std::int64_t least = 1) {
-  ELBO_CHECK(size >= least, ValueError, field, ": expected at least ", least, ", found ", size);
-  ELBO_CHECK(size <= most_size, ValueError, field, ": expected at most ", most_size, ", found ", size);
+void ModelConfig::fields(FieldVisitor& v) {
+  v({.name = "picture", .only_in_file = true}, picture);
+  v({.name = "latent", .what = "Latent dimensions", .least = 1}, latent);
+  v({.name = "labels", .what = "The model takes the labels of the pictures"}, labels);
+  v({.name = "classes", .least = 0, .only_in_file = true}, classes);
+  v({.name = "pixels", .what = "What black and white become, such as 0,1 or -1,1"}, pixels);
+  v({.name = "allow_range_mismatch", .what = "Train on pixels outside what the decoder's mean can give"},
+    allow_range_mismatch);
+  v({.name = "architecture", .what = "Networks", .choices = architectures().names()}, architecture);
+  v({.name = "posterior", .what = "q(z|x)", .choices = posteriors().names()}, posterior);
+  v({.name = "prior", .what = "p(z)", .choices = priors().names()}, prior);
+  v({.name = "likelihood", .what = "Of a pixel, given the code", .choices = likelihoods().names()}, likelihood);
+  v({.name = "objective", .what = "What is minimised", .choices = objectives().names()}, objective);
+  network_fields(v);
+  latent_fields(v);
+  objective_fields(v);
 }
 
-void check_sizes(const char* field, const std::vector<std::int64_t>& sizes) {
-  ELBO_CHECK(sizes.size() <= most_layers, ValueError, field, ": expected at most ", most_layers, " layers, found ",
-             sizes.size());
-  for (std::int64_t size : sizes) check_size(field, size);
+void ModelConfig::network_fields(FieldVisitor& v) {
+  v({.name = "hidden", .what = "Hidden layer sizes of the encoder, mirrored in the decoder", .least = 1}, hidden);
+  v({.name = "activation", .what = "Between layers", .choices = {"relu", "tanh", "elu", "silu", "gelu", "gated"}},
+    activation);
+  v({.name = "channels",
+     .what = "Channels of the encoder's convolutions, each of which halves the picture",
+     .least = 1},
+    channels);
+  v({.name = "decoder_channels",
+     .what = "Channels of the decoder (default: the encoder's last, halved at each step)",
+     .least = 1},
+    decoder_channels);
+  v({.name = "kernel", .what = "Of the encoder's convolutions, 3 or 4", .least = 3, .most = 4}, kernel);
+  v({.name = "decoder_relu", .what = "An activation after the decoder's linear layer"}, decoder_relu);
+  v({.name = "norm", .what = "After each convolution", .choices = {"none", "batch", "group"}}, norm);
+  v({.name = "blocks", .what = "Residual blocks after each convolution", .least = 0}, blocks);
+  v({.name = "down", .what = "What halves a picture", .choices = {"stride", "max", "average"}}, down);
 }
 
-}  // namespace
+void ModelConfig::latent_fields(FieldVisitor& v) {
+  v({.name = "flows", .what = "Flows on top of the posterior's Gaussian", .least = 1, .most = 1000}, flows);
+  v({.name = "flow_hidden", .what = "Hidden units of each of these flows", .least = 1}, flow_hidden);
+  v({.name = "components", .what = "Components of the prior's mixture", .least = 1}, components);
+  v({.name = "prior_flows", .what = "Coupling layers of the prior", .least = 1, .most = 1000}, prior_flows);
+  v({.name = "prior_hidden", .what = "Hidden units of each coupling layer", .least = 1}, prior_hidden);
+  v({.name = "latent2", .what = "Dimensions of the second layer of codes", .least = 1}, latent2);
+  v({.name = "codebook", .what = "Entries of the codebook", .least = 1}, codebook);
+  v({.name = "code_channels", .what = "Numbers of an entry of the codebook", .least = 1}, code_channels);
+  v({.name = "variance",
+     .what = "Of the gaussian likelihood; 0.5 makes it the summed squared error",
+     .least = 0,
+     .above = true},
+    variance);
+  v({.name = "output", .what = "Bounds Gaussian and logistic means", .choices = {"sigmoid", "identity"}}, output);
+  v({.name = "mixtures", .what = "Logistic distributions mixed for a pixel", .least = 1}, mixtures);
+}
+
+void ModelConfig::objective_fields(FieldVisitor& v) {
+  v({.name = "beta", .what = "Weight of the KL divergence", .least = 0}, beta);
+  v({.name = "warmup", .what = "Epochs over which that weight grows from 0", .least = 0}, warmup);
+  v({.name = "cycles", .what = "How often it grows anew in --cycle-epochs", .least = 0}, cycles);
+  v({.name = "cycle_epochs", .what = "Epochs that all cycles take", .least = 0}, cycle_epochs);
+  v({.name = "free_bits", .what = "Nats of each latent dimension that cost nothing", .least = 0}, free_bits);
+  v({.name = "capacity", .what = "Nats that the KL is drawn to; 0 for none", .least = 0}, capacity);
+  v({.name = "capacity_epochs", .what = "Epochs over which that grows from 0", .least = 0}, capacity_epochs);
+  v({.name = "samples", .what = "Importance samples of each picture", .least = 1}, samples);
+  v({.name = "groups", .what = "Independent estimates of so many samples each", .least = 1}, groups);
+  v({.name = "mix", .what = "Share of the ELBO beside the importance-weighted bound", .least = 0, .most = 1}, mix);
+  v({.name = "dreg", .what = "The doubly reparameterised gradient"}, dreg);
+  v({.name = "dip", .what = "DIP-VAE I or II", .choices = {"i", "ii"}}, dip);
+  v({.name = "dip_diagonal", .what = "Weight of the covariance's diagonal", .least = 0}, dip_diagonal);
+  v({.name = "dip_off_diagonal", .what = "Weight of the rest of the covariance", .least = 0}, dip_off_diagonal);
+  v({.name = "mmd_weight", .what = "Weight of the maximum mean discrepancy", .least = 0}, mmd_weight);
+  v({.name = "mmd_kernel", .what = "Of the maximum mean discrepancy", .choices = {"imq", "rbf"}}, mmd_kernel);
+  v({.name = "tc_weight", .what = "Weight of the total correlation", .least = 0}, tc_weight);
+  v({.name = "discriminator", .what = "Hidden layer sizes of the discriminator", .least = 1}, discriminator);
+  v({.name = "code_weight", .what = "Weight of the codes' squared length", .least = 0}, code_weight);
+  v({.name = "decoder_weight", .what = "Weight of the decoder's squared weights", .least = 0}, decoder_weight);
+  v({.name = "commitment", .what = "Weight of the encoder's distance from its entry", .least = 0}, commitment);
+  v({.name = "codebook_decay", .what = "Of the running means that make the codebook", .least = 0, .most = 1},
+    codebook_decay);
+}
 
 void ModelConfig::validate() const {
-  ELBO_CHECK(picture.rank() == 3 && picture.numel() > 0 && picture.numel() <= most_size, ValueError,
-             "picture: expected [channels, height, width], all at least 1, their product at most ", most_size,
-             ", found ", picture);
-  check_sizes("hidden", hidden);
-  check_sizes("channels", channels);
-  check_sizes("decoder_channels", decoder_channels);
-  ELBO_CHECK(kernel == 3 || kernel == 4, ValueError, "kernel: expected 3 or 4, found ", kernel);
-  check_size("latent", latent);
-  check_size("classes", classes, 0);
-  ELBO_CHECK(std::isfinite(variance) && variance > 0, ValueError, "variance: expected a number above 0, found ",
-             variance);
-  auto [low, high] = pixels;
-  ELBO_CHECK(std::isfinite(low) && std::isfinite(high) && low < high, ValueError,
-             "pixels: expected two numbers, the lower one first, found ", low, " and ", high);
-  if (low >= 0 && high <= 1) return;
-  ELBO_CHECK(likelihood == Likelihood::gaussian, ValueError,
-             "pixels: expected a range within [0, 1] for the bernoulli likelihood, found [", low, ", ", high,
-             "]: another needs --likelihood gaussian");
-  ELBO_CHECK(allow_range_mismatch, ValueError, "pixels: the decoder's sigmoid gives 0 to 1, found a range of [", low,
-             ", ", high,
-             "], parts of which it can never match: use 0,1, or --allow-range-mismatch to train all the same");
+  ModelConfig self = *this;
+  check_fields([&](FieldVisitor& v) { self.fields(v); });
 }
 
 Precision parse_precision(std::string_view text) {
@@ -76,26 +123,44 @@ LrSchedule parse_lr_schedule(std::string_view text) {
   fail<ValueError>("schedule: expected constant, step, cosine, one-cycle or plateau, found ", in_quotes(text));
 }
 
+void TrainOptions::fields(FieldVisitor& v) {
+  v({.name = "epochs", .what = "How often all pictures are seen", .least = 1}, epochs);
+  v({.name = "batch_size", .what = "Pictures in a step", .least = 1}, batch_size);
+  v({.name = "drop_last", .what = "Leave out an epoch's last batch where it is smaller"}, drop_last);
+  v({.name = "lr", .what = "Learning rate; with a schedule the highest", .least = 0, .above = true}, lr);
+  v.choose({.name = "schedule",
+            .what = "How the learning rate moves: --lr is its highest",
+            .choices = {"constant", "step", "cosine", "one-cycle", "plateau"}},
+           schedule);
+  v({.name = "lr_warmup", .what = "Epochs over which it first grows to --lr", .least = 0}, lr_warmup);
+  v({.name = "lr_every", .what = "Epochs between the falls of --schedule step", .least = 1}, lr_every);
+  v({.name = "lr_factor", .what = "What a fall multiplies it by", .least = 0, .most = 1, .above = true}, lr_factor);
+  v({.name = "lr_patience",
+     .what = "Epochs without a better validation loss that --schedule plateau bears before a fall",
+     .least = 0},
+    lr_patience);
+  v({.name = "val_size", .what = "Held out for validation: a fraction below 1, or a count", .least = 0}, val_size);
+  v({.name = "patience", .what = "Stop after so many epochs without a better validation loss", .least = 0}, patience);
+  v({.name = "checkpoint_every", .what = "Seconds between checkpoints within an epoch", .least = 0}, checkpoint_every);
+  v({.name = "seed", .what = "Of everything drawn"}, seed);
+  v({.name = "device"}, device);
+  v.choose({.name = "precision", .what = "Of matrix products and convolutions", .choices = {"float32", "tf32", "bf16"}},
+           precision);
+  v({.name = "graph", .what = "Replay steps as CUDA graphs"}, graph);
+  v({.name = "binarize", .what = "Black-or-white pictures, drawn anew each epoch"}, binarize);
+  v({.name = "optimizer", .what = "How the weights move", .choices = {"adam", "adamw", "rmsprop", "sgd"}}, optimizer);
+  v({.name = "weight_decay", .what = "L2, decoupled from the gradient for adamw", .least = 0}, weight_decay);
+  v({.name = "momentum", .what = "Of sgd and rmsprop", .least = 0}, momentum);
+  v({.name = "clip_norm", .what = "Cut the gradients' norm to this; 0 for none", .least = 0}, clip_norm);
+  v({.name = "ema", .what = "Decay of running means of the weights, which are kept; 0 for none", .least = 0, .most = 1},
+    ema);
+}
+
 void TrainOptions::validate() const {
-  ELBO_CHECK(epochs >= 1, ValueError, "epochs: expected at least 1, found ", epochs);
-  ELBO_CHECK(batch_size >= 1, ValueError, "batch_size: expected at least 1, found ", batch_size);
-  ELBO_CHECK(std::isfinite(lr) && lr > 0, ValueError, "lr: expected a number above 0, found ", lr);
-  ELBO_CHECK(std::isfinite(lr_warmup) && lr_warmup >= 0, ValueError,
-             "lr_warmup: expected a number of at least 0, found ", lr_warmup);
+  TrainOptions self = *this;
+  check_fields([&](FieldVisitor& v) { self.fields(v); });
   ELBO_CHECK(lr_warmup == 0 || schedule != LrSchedule::one_cycle, ValueError,
              "lr_warmup: the schedule one-cycle has its own, expected 0, found ", lr_warmup);
-  ELBO_CHECK(lr_every >= 1, ValueError, "lr_every: expected at least 1, found ", lr_every);
-  ELBO_CHECK(lr_factor > 0 && lr_factor <= 1, ValueError, "lr_factor: expected a number above 0 and at most 1, found ",
-             lr_factor);
-  ELBO_CHECK(lr_patience >= 0, ValueError, "lr_patience: expected at least 0, found ", lr_patience);
-  ELBO_CHECK(std::isfinite(beta) && beta >= 0, ValueError, "beta: expected a number of at least 0, found ", beta);
-  ELBO_CHECK(std::isfinite(warmup) && warmup >= 0, ValueError, "warmup: expected a number of at least 0, found ",
-             warmup);
-  ELBO_CHECK(std::isfinite(val_size) && val_size >= 0, ValueError,
-             "val_size: expected a fraction or a count, at least 0, found ", val_size);
-  ELBO_CHECK(patience >= 0, ValueError, "patience: expected at least 0, found ", patience);
-  ELBO_CHECK(std::isfinite(checkpoint_every) && checkpoint_every >= 0, ValueError,
-             "checkpoint_every: expected seconds of at least 0, found ", checkpoint_every);
   ELBO_CHECK(precision == Precision::float32 || device != cpu, ValueError,
              "precision: the CPU computes in float32 alone, found ", elbo::name(precision), ", which needs a GPU");
 }
@@ -126,22 +191,66 @@ void RunConfig::change(const TrainOptions& to, std::int64_t from_epoch, std::int
   if (stretches.size() == 1) stretches.clear();
 }
 
+namespace {
+
+/// Writes fields as JSON, those that `wanted` names or all.
+class JsonWriter : public FieldVisitor {
+ public:
+  explicit JsonWriter(const std::vector<std::string>* wanted = nullptr) : wanted_(wanted) {}
+  ordered_json out = ordered_json::object();
+
+  void operator()(const Field& field, bool& value) override { add(field, value); }
+  void operator()(const Field& field, std::int64_t& value) override { add(field, value); }
+  void operator()(const Field& field, std::uint64_t& value) override { add(field, value); }
+  void operator()(const Field& field, double& value) override { add(field, value); }
+  void operator()(const Field& field, std::string& value) override { add(field, to_utf8(value)); }
+  void operator()(const Field& field, std::vector<std::int64_t>& value) override { add(field, value); }
+  void operator()(const Field& field, std::array<double, 2>& value) override { add(field, value); }
+  void operator()(const Field& field, Shape& value) override {
+    add(field, std::vector<std::int64_t>(value.begin(), value.end()));
+  }
+  void operator()(const Field& field, Device& value) override { add(field, value.to_string()); }
+  void choice(const Field& field, int& place) override { add(field, field.choices[static_cast<std::size_t>(place)]); }
+
+ private:
+  void add(const Field& field, const ordered_json& value) {
+    if (!wanted_ || std::find(wanted_->begin(), wanted_->end(), field.name) != wanted_->end()) out[field.name] = value;
+  }
+  const std::vector<std::string>* wanted_;
+};
+
+/// Settings of the objective that runs have always had among those of the training.
+bool is_among_training(const std::string& name) { return name == "beta" || name == "warmup"; }
+
+ordered_json model_json(ModelConfig model) {
+  if (!model.unread.empty()) return ordered_json::parse(model.unread);
+  const std::vector<std::string> used = used_fields(model);
+  JsonWriter writer(&used);
+  model.fields(writer);
+  ordered_json out{{"name", to_utf8(model.model)}};
+  for (const auto& [name, value] : writer.out.items())
+    if (!is_among_training(name)) out[name] = value;
+  for (const auto& [name, value] : model.own) out[to_utf8(name)] = value;
+  return out;
+}
+
+ordered_json train_json(TrainOptions train, const ModelConfig& model) {
+  JsonWriter writer;
+  train.fields(writer);
+  ordered_json out;
+  for (const auto& [name, value] : writer.out.items()) {
+    if (name == "val_size") out.update({{"beta", model.beta}, {"warmup", model.warmup}});
+    out[name] = value;
+  }
+  return out;
+}
+
+}  // namespace
+
 std::string RunConfig::to_json() const {
   ordered_json out;
   out["elbo"] = ELBO_VERSION;
-  out["model"] = {{"name", to_utf8(model.model)},
-                  {"picture", std::vector<std::int64_t>(model.picture.begin(), model.picture.end())},
-                  {"hidden", model.hidden},
-                  {"channels", model.channels},
-                  {"decoder_channels", model.decoder_channels},
-                  {"kernel", model.kernel},
-                  {"decoder_relu", model.decoder_relu},
-                  {"latent", model.latent},
-                  {"classes", model.classes},
-                  {"likelihood", name(model.likelihood)},
-                  {"variance", model.variance},
-                  {"pixels", model.pixels},
-                  {"allow_range_mismatch", model.allow_range_mismatch}};
+  out["model"] = model_json(model);
   std::vector<std::string> class_names;
   for (const std::string& name : data.class_names) class_names.push_back(to_utf8(name));
   out["data"] = {{"dataset", to_utf8(data.dataset)}, {"dir", to_utf8(data.dir.string())},
@@ -150,25 +259,7 @@ std::string RunConfig::to_json() const {
                  {"class_names", class_names},       {"validation", data.validation},
                  {"identity", data.identity}};
   if (data.since > 1) out["data"]["since"] = data.since;
-  out["train"] = {{"epochs", train.epochs},
-                  {"batch_size", train.batch_size},
-                  {"drop_last", train.drop_last},
-                  {"lr", train.lr},
-                  {"schedule", name(train.schedule)},
-                  {"lr_warmup", train.lr_warmup},
-                  {"lr_every", train.lr_every},
-                  {"lr_factor", train.lr_factor},
-                  {"lr_patience", train.lr_patience},
-                  {"beta", train.beta},
-                  {"warmup", train.warmup},
-                  {"val_size", train.val_size},
-                  {"patience", train.patience},
-                  {"checkpoint_every", train.checkpoint_every},
-                  {"seed", train.seed},
-                  {"device", train.device.to_string()},
-                  {"precision", elbo::name(train.precision)},
-                  {"graph", train.graph},
-                  {"binarize", train.binarize}};
+  out["train"] = train_json(train, model);
   for (const Stretch& stretch : stretches) {
     ordered_json line = {{"from_epoch", stretch.from_epoch}, {"after_steps", stretch.after_steps}};
     line.update(changeable(stretch.train));
@@ -179,32 +270,96 @@ std::string RunConfig::to_json() const {
 
 namespace {
 
-void read_model(const JsonFields& fields, ModelConfig& model) {
-  std::string likelihood;
-  std::vector<std::int64_t> picture;
-  fields.read("name", model.model);
-  fields.read("picture", picture);
-  fields.read("hidden", model.hidden);
-  fields.read("latent", model.latent);
-  fields.read("likelihood", likelihood);
-  fields.read("variance", model.variance);
-  fields.read_if_there("channels", model.channels);
-  fields.read_if_there("decoder_channels", model.decoder_channels);
-  fields.read_if_there("kernel", model.kernel);
-  fields.read_if_there("decoder_relu", model.decoder_relu);
-  fields.read_if_there("classes", model.classes);
-  fields.read_if_there("pixels", model.pixels);
-  fields.read_if_there("allow_range_mismatch", model.allow_range_mismatch);
-  if (likelihood != "bernoulli" && likelihood != "gaussian")
-    fields.refuse("likelihood", "bernoulli or gaussian", in_quotes(likelihood));
-  model.likelihood = likelihood == "gaussian" ? Likelihood::gaussian : Likelihood::bernoulli;
-  if (picture.size() != 3)
-    fields.refuse("picture", "[channels, height, width]", std::to_string(picture.size()) + " numbers");
-  try {
-    model.picture = Shape(picture);
-  } catch (const ShapeError& error) {
-    fields.refuse("picture", "[channels, height, width], all at least 1", error.what());
+bool contains(const std::vector<std::string>& words, const std::string& word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+/// Reads fields from JSON, all or those that `wanted` names. Those of `required` must be there; files of earlier
+/// versions lack others.
+class JsonReader : public FieldVisitor {
+ public:
+  JsonReader(const JsonFields& fields, std::vector<std::string> required,
+             const std::vector<std::string>* wanted = nullptr)
+      : fields_(fields), required_(std::move(required)), wanted_(wanted) {}
+
+  void operator()(const Field& field, bool& value) override { read(field, value); }
+  void operator()(const Field& field, std::int64_t& value) override { read(field, value); }
+  void operator()(const Field& field, std::uint64_t& value) override { read(field, value); }
+  void operator()(const Field& field, double& value) override { read(field, value); }
+  void operator()(const Field& field, std::vector<std::int64_t>& value) override { read(field, value); }
+  void operator()(const Field& field, std::array<double, 2>& value) override { read(field, value); }
+  void operator()(const Field& field, std::string& value) override {
+    read(field, value);
+    if (value.empty() || field.choices.empty()) return;
+    place_of(field, value);
   }
+  void operator()(const Field& field, Shape& value) override {
+    std::vector<std::int64_t> sizes(value.begin(), value.end());
+    read(field, sizes);
+    if (sizes.size() != 3)
+      fields_.refuse(field.name, "[channels, height, width]", std::to_string(sizes.size()) + " numbers");
+    try {
+      value = Shape(sizes);
+    } catch (const ShapeError& error) {
+      fields_.refuse(field.name, "[channels, height, width], all at least 1", error.what());
+    }
+  }
+  void operator()(const Field& field, Device& value) override {
+    std::string text = value.to_string();
+    read(field, text);
+    try {
+      value = Device::parse(text);
+    } catch (const Error&) {
+      fields_.refuse(field.name, "cpu, cuda or cuda:N", in_quotes(text));
+    }
+  }
+  void choice(const Field& field, int& place) override {
+    std::string text = field.choices[static_cast<std::size_t>(place)];
+    read(field, text);
+    place = place_of(field, text);
+  }
+
+ private:
+  template <class T>
+  void read(const Field& field, T& value) {
+    if (wanted_ && !contains(*wanted_, field.name)) return;
+    if (contains(required_, field.name))
+      fields_.read(field.name, value);
+    else
+      fields_.read_if_there(field.name, value);
+  }
+  int place_of(const Field& field, const std::string& text) {
+    const auto found = std::find(field.choices.begin(), field.choices.end(), text);
+    if (found != field.choices.end()) return static_cast<int>(found - field.choices.begin());
+    std::string wanted;
+    for (const std::string& one : field.choices)
+      wanted += (wanted.empty() ? "" : &one == &field.choices.back() ? " or " : ", ") + one;
+    fields_.refuse(field.name, wanted, in_quotes(text));
+  }
+
+  const JsonFields& fields_;
+  std::vector<std::string> required_;
+  const std::vector<std::string>* wanted_;
+};
+
+/// What a run's model has is what its file says; where that is silent, as files of earlier versions are of much, it is
+/// the model's preset.
+void read_model(const JsonFields& fields, ModelConfig& model) {
+  fields.read("name", model.model);
+  const ModelRow* row = models().find(model.model);
+  if (!row) {
+    std::vector<std::string> common = used_fields(model);
+    common.emplace_back("latent");
+    JsonReader reader(fields, {"picture"}, &common);
+    model.fields(reader);
+    return;
+  }
+  model = preset(model.model);
+  for (const OwnField& own : row->own) fields.read_if_there(own.name.c_str(), model.own[own.name]);
+  std::vector<std::string> required{"picture"};
+  if (contains(used_fields(model), "latent")) required.emplace_back("latent");
+  JsonReader reader(fields, required);
+  model.fields(reader);
 }
 
 void read_data(const JsonFields& fields, DataOptions& data) {
@@ -227,64 +382,21 @@ void read_data(const JsonFields& fields, DataOptions& data) {
   data.dir = dir;
 }
 
-/// Where and in what precision it is trained.
-void read_place(const JsonFields& fields, const std::string& device, const std::string& precision,
-                TrainOptions& train) {
-  try {
-    train.device = Device::parse(device);
-  } catch (const Error&) {
-    fields.refuse("device", "cpu, cuda or cuda:N", in_quotes(device));
-  }
-  try {
-    train.precision = parse_precision(precision);
-  } catch (const Error&) {
-    fields.refuse("precision", "float32, tf32 or bf16", in_quotes(precision));
-  }
-}
-
-void read_train(const JsonFields& fields, TrainOptions& train) {
-  std::string device, precision = elbo::name(train.precision), schedule = name(train.schedule);
-  fields.read("epochs", train.epochs);
-  fields.read("batch_size", train.batch_size);
-  fields.read("drop_last", train.drop_last);
-  fields.read("lr", train.lr);
-  fields.read_if_there("schedule", schedule);
-  fields.read_if_there("lr_warmup", train.lr_warmup);
-  fields.read_if_there("lr_every", train.lr_every);
-  fields.read_if_there("lr_factor", train.lr_factor);
-  fields.read_if_there("lr_patience", train.lr_patience);
-  fields.read("beta", train.beta);
-  fields.read_if_there("warmup", train.warmup);
-  fields.read("val_size", train.val_size);
-  fields.read("patience", train.patience);
-  fields.read_if_there("checkpoint_every", train.checkpoint_every);
-  fields.read("seed", train.seed);
-  fields.read("device", device);
-  fields.read_if_there("precision", precision);
-  fields.read_if_there("graph", train.graph);
-  fields.read_if_there("binarize", train.binarize);
-  try {
-    train.schedule = parse_lr_schedule(schedule);
-  } catch (const Error&) {
-    fields.refuse("schedule", "constant, step, cosine, one-cycle or plateau", in_quotes(schedule));
-  }
-  read_place(fields, device, precision, train);
+/// The settings of the objective among them.
+void read_train(const JsonFields& fields, TrainOptions& train, ModelConfig& model) {
+  JsonReader reader(fields, {"epochs", "batch_size", "drop_last", "lr", "val_size", "patience", "seed", "device"});
+  train.fields(reader);
+  fields.read_if_there("beta", model.beta);
+  fields.read_if_there("warmup", model.warmup);
 }
 
 /// One of the list of what was changed when the run went on.
 Stretch read_stretch(const JsonFields& fields, const TrainOptions& train) {
   Stretch out{1, train};
-  std::string device, precision;
   fields.read("from_epoch", out.from_epoch);
   fields.read_if_there("after_steps", out.after_steps);
-  fields.read("epochs", out.train.epochs);
-  fields.read("lr", out.train.lr);
-  fields.read("patience", out.train.patience);
-  fields.read("checkpoint_every", out.train.checkpoint_every);
-  fields.read("device", device);
-  fields.read("precision", precision);
-  fields.read("graph", out.train.graph);
-  read_place(fields, device, precision, out.train);
+  JsonReader reader(fields, {"epochs", "lr", "patience", "checkpoint_every", "device", "precision", "graph"});
+  out.train.fields(reader);
   if (out.from_epoch < 1) fields.refuse("from_epoch", "at least 1", std::to_string(out.from_epoch));
   if (out.after_steps < 0) fields.refuse("after_steps", "at least 0", std::to_string(out.after_steps));
   out.train.validate();
@@ -308,8 +420,9 @@ RunConfig RunConfig::from_json(std::string_view text, const std::string& where) 
   const JsonFields fields(all, where);
   RunConfig out;
   read_model(fields.object("model"), out.model);
+  if (!models().find(out.model.model)) out.model.unread = ordered_json::parse(text)["model"].dump();
   read_data(fields.object("data"), out.data);
-  read_train(fields.object("train"), out.train);
+  read_train(fields.object("train"), out.train, out.model);
   try {
     out.model.validate();
     out.train.validate();

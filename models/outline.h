@@ -13,16 +13,12 @@ namespace models {
 /// What `make(config)` gives, without the memory that it takes.
 struct Outline {
   ModelConfig config = {};                 ///< with what was left open filled in, as Model::config() has it
-  std::vector<ArrayInfo> parameters = {};  ///< all float32, in the order of state_dict
+  std::vector<ArrayInfo> parameters = {};  ///< in the order of state_dict, buffers too
   std::int64_t count = 0;                  ///< how many numbers are trained
 };
 
 /// Throws ValueError for a config that makes no sense, or that counts more than 2^62 parameters.
 Outline outline(const ModelConfig& config);
-
-/// The config with what it leaves open filled in: a conv-vae's channels. Throws ValueError where they do not fit the
-/// picture.
-ModelConfig filled(ModelConfig config);
 
 }  // namespace models
 }  // namespace elbo

@@ -2,6 +2,7 @@
 #include <elbo/core/text.h>
 #include <elbo/models/analysis/codes.h>
 #include <elbo/models/analysis/evaluate.h>
+#include <elbo/models/latent_model.h>
 #include <elbo/models/training/run.h>
 
 #include <cmath>
@@ -85,7 +86,7 @@ TEST_CASE("c: all numbers are those of the C++ interface") {
     const Both both(small(kind));
     const std::size_t rows = both.rows();
     const NoGradGuard no_grad;
-    const models::Posterior q = both.cpp->encode(both.x, both.y);
+    const models::Encoded q = models::as_latent(*both.cpp).encode(both.x, both.y);
     std::vector<float> mean(rows * latent), logvar(rows * latent), pictures(rows * pixels);
     const bool variance = elbo_has_variance(both.c) == 1;
     CHECK(variance == q.logvar.defined());
@@ -133,12 +134,12 @@ TEST_CASE("c: scores are those of models::score, over more than one batch too") 
 
 TEST_CASE("c: pixels of another range go in and come out as 0 to 1") {
   models::ModelConfig config = small();
-  config.likelihood = models::Likelihood::gaussian;
+  config.likelihood = "gaussian";
   config.pixels = {-1, 1};
   config.allow_range_mismatch = true;
   const Both both(config);
   const NoGradGuard no_grad;
-  CHECK(codes_of(both) == both.cpp->encode(both.x * 2.0 + -1.0).mu.array().to_vector<float>());
+  CHECK(codes_of(both) == models::as_latent(*both.cpp).encode(both.x * 2.0 + -1.0).mu.array().to_vector<float>());
   std::vector<float> pictures(pixels);
   REQUIRE(elbo_sample(both.c, 1, nullptr, 0, pictures.data(), pictures.size()) == ELBO_OK);
   Generator generator(1, Stream::pictures);

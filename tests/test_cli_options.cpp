@@ -1,6 +1,7 @@
 // The command line itself: every option of every command with values that are none, options without effect, help,
 // completions and manual pages, all read from the program's own table.
 #include <map>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 
@@ -19,7 +20,7 @@ struct Option {
 const std::vector<std::string>& commands() {
   static const std::vector<std::string> all = {"train",    "eval",  "sample",  "reconstruct", "interpolate", "traverse",
                                                "manifold", "embed", "score",   "info",        "report",      "data",
-                                               "doctor",   "help",  "version", "completion",  "man"};
+                                               "doctor",   "help",  "version", "completion",  "man",         "models"};
   return all;
 }
 
@@ -130,24 +131,28 @@ TEST_CASE("options without effect are refused by name", "[cli][options]") {
     std::string message;
   };
   const std::vector<Case> train = {
-      {{"--channels", "3"}, "--channels: only for --model conv-vae, found vae"},
-      {{"--decoder-channels", "3"}, "--decoder-channels: only for --model conv-vae, found vae"},
-      {{"--model", "ae", "--kernel", "3"}, "--kernel: only for --model conv-vae, found ae"},
-      {{"--no-decoder-relu"}, "--no-decoder-relu: only for --model conv-vae, found vae"},
-      {{"--model", "conv-vae", "--hidden", "3"}, "--hidden: not for --model conv-vae"},
+      {{"--channels", "3"}, "--channels: has no effect on this model; it is for --architecture conv"},
+      {{"--decoder-channels", "3"}, "--decoder-channels: has no effect on this model; it is for --architecture conv"},
+      {{"--model", "ae", "--kernel", "3"}, "--kernel: has no effect on this model; it is for --architecture conv"},
+      {{"--no-decoder-relu"}, "--no-decoder-relu: has no effect on this model; it is for --architecture conv"},
+      {{"--model", "conv-vae", "--hidden", "3"}, "--hidden: has no effect on this model; it is for --architecture mlp"},
+      {{"--architecture", "conv", "--hidden", "3"},
+       "--hidden: has no effect on this model; it is for --architecture mlp"},
+      {{"--model", "conv-vae", "--architecture", "mlp", "--kernel", "3"}, "--kernel: has no effect on this model"},
+      {{"--momentum", "0.9"}, "--momentum: only for --optimizer sgd or rmsprop, found adam"},
       {{"--dataset", "mnist", "--size", "3"}, "--size: only for --dataset folder, found mnist"},
       {{"--dataset", "mnist", "--grey"}, "--grey: only for --dataset folder, found mnist"},
       {{"--dataset", "mnist", "--count", "3"}, "--count: only for --dataset shapes, found mnist"},
       {{"--dataset", "shapes", "--data", "x"}, "--data: not for --dataset shapes"},
-      {{"--model", "ae", "--beta", "1"}, "--beta: not for --model ae"},
-      {{"--model", "ae", "--warmup", "1"}, "--warmup: not for --model ae"},
+      {{"--model", "ae", "--beta", "1"}, "--beta: has no effect with --posterior point"},
+      {{"--model", "ae", "--warmup", "1"}, "--warmup: has no effect with --posterior point"},
       {{"--beta", "0", "--warmup", "1"}, "--warmup: not for --beta 0"},
       {{"--lr-every", "3"}, "--lr-every: only for --schedule step, found constant"},
       {{"--schedule", "cosine", "--lr-factor", "0.5"},
        "--lr-factor: only for --schedule step or plateau, found cosine"},
       {{"--schedule", "step", "--lr-patience", "3"}, "--lr-patience: only for --schedule plateau, found step"},
       {{"--schedule", "one-cycle", "--lr-warmup", "1"}, "--lr-warmup: not for --schedule one-cycle"},
-      {{"--variance", "1"}, "--variance: only for --likelihood gaussian, found bernoulli"},
+      {{"--variance", "1"}, "--variance: has no effect on this model; it is for --likelihood gaussian"},
       {{"--allow-range-mismatch"}, "--allow-range-mismatch: only with --pixels"},
       {{"--pixels", "0,0.5", "--allow-range-mismatch"},
        "--allow-range-mismatch: only with --pixels that leave 0 to 1, found 0,0.5"},
@@ -195,10 +200,10 @@ TEST_CASE("options without effect are refused by name", "[cli][options]") {
                       "1", "--model", model, "--out", (dir / model).string()})
                 .status == 0);
   const std::string ae = (dir / "ae").string(), vae = (dir / "vae").string();
-  check_refused(run_elbo({"eval", ae, "--codes", "mean"}), {"elbo eval: --codes: not for model ae"});
-  check_refused(run_elbo({"eval", ae, "--seed", "3"}), {"elbo eval: --seed: not for model ae"});
+  check_refused(run_elbo({"eval", ae, "--codes", "mean"}), {"elbo eval: --codes: not for posterior point"});
+  check_refused(run_elbo({"eval", ae, "--seed", "3"}), {"elbo eval: --seed: not for posterior point"});
   check_refused(run_elbo({"eval", vae, "--data", "x"}), {"elbo eval: --data: not for dataset shapes"});
-  check_refused(run_elbo({"score", ae, "--samples", "3"}), {"elbo score: --samples: not for model ae"});
+  check_refused(run_elbo({"score", ae, "--samples", "3"}), {"elbo score: --samples: not for posterior point"});
   check_refused(run_elbo({"interpolate", vae, "--pictures", "0,1", "--seed", "3"}), {"elbo interpolate: --seed: "});
   check_refused(run_elbo({"sample", vae, "--data", "x"}), {"elbo sample: --data: not for dataset shapes"});
   CHECK(run_elbo({"eval", vae, "--codes", "mean"}).status == 0);
@@ -241,7 +246,7 @@ TEST_CASE("help is as wide as the terminal", "[cli][help][unsanitized]") {
   CHECK(run_elbo({"help"}).out == run_elbo({"--help"}).out);
   CHECK(run_elbo({"version"}).out == run_elbo({"--version"}).out);
   CHECK_THAT(run_elbo({"help", "train"}, "COLUMNS=160").out,
-             Contains("only for --model conv-vae") && Contains("default: vae"));
+             Contains("\nFor --architecture conv:\n") && Contains("default: vae"));
 }
 
 TEST_CASE("bash completes commands, options and values", "[cli][help]") {
@@ -258,8 +263,8 @@ TEST_CASE("bash completes commands, options and values", "[cli][help]") {
   };
   CHECK(completed("elbo tra") == "train traverse ");
   CHECK(completed("elbo train --ep") == "--epochs ");
-  CHECK(completed("elbo train --model ''") == "ae vae cvae conv-vae ");
-  CHECK(completed("elbo train --model c") == "cvae conv-vae ");
+  CHECK_THAT(completed("elbo train --model ''"), Catch::StartsWith("ae vae cvae conv-vae "));
+  CHECK(completed("elbo train --model conv") == "conv-vae ");
   CHECK(completed("elbo eval run --split t") == "test train ");
   CHECK(completed("elbo train --epochs ''") == " ");
   CHECK(completed("elbo help tra") == "train traverse ");
@@ -360,4 +365,48 @@ TEST_CASE("two dashes end the options", "[cli][options]") {
   check_refused(run_elbo({"eval", "--", "-dash"}), {"-dash: expected a run folder, found nothing"});
   check_refused(run_elbo({"eval", "--json", "--", "--json"}), {"--json: expected a run folder, found nothing"});
   check_refused(run_elbo({"eval", "--", "a", "-b"}), {"unexpected argument '-b'"});
+}
+
+TEST_CASE("elbo models lists the zoo, a model's settings, and the parts", "[cli][models]") {
+  const Ended all = run_elbo({"models"});
+  CHECK(all.status == 0);
+  CHECK_THAT(all.out, Contains("\nconv-vae ") && Contains("\nvae ") && Contains("Kingma and Welling 2014"));
+  const Ended one = run_elbo({"models", "beta-vae"});
+  CHECK_THAT(one.out, Catch::StartsWith("beta-vae: ") && Contains("--objective elbo ") && Contains("--beta 4 ") &&
+                          Contains("Weight of the KL divergence") && !Contains("--channels"));
+  CHECK_THAT(run_elbo({"models", "--parts"}).out, Contains("--architecture\n") && Contains("--channels"));
+  check_refused(run_elbo({"models", "vea"}), {"elbo models: model: expected one of ae, vae", "found 'vea'"});
+  check_refused(run_elbo({"models", "vae", "--parts"}), {"--parts: not with model"});
+  const auto json = nlohmann::json::parse(run_elbo({"models", "--json"}).out);
+  CHECK(json.at("models").at(0).at("name") == "ae");
+  CHECK(json.at("models").at(0).at("parts").at("posterior") == "point");
+  CHECK(nlohmann::json::parse(run_elbo({"models", "--parts", "--json"}).out).at("parts").at("prior").size() > 0);
+}
+
+TEST_CASE("a model is what its preset says, and the options given in its place", "[cli][models]") {
+  TempDir dir;
+  const auto config = [&](const char* name, std::vector<std::string> more) {
+    const std::string run = (dir / name).string();
+    more.insert(more.begin(),
+                {"train", "--dataset", "shapes", "--count", "60", "--epochs", "1", "--latent", "2", "--out", run});
+    const Ended ended = run_elbo(more);
+    INFO(ended.err);
+    REQUIRE(ended.status == 0);
+    return nlohmann::json::parse(read_file(dir / name / "config.json"));
+  };
+  const auto beta = config("a", {"--model", "beta-vae", "--hidden", "4"});
+  CHECK(beta.at("train").at("beta") == 4);
+  const auto other = config("b", {"--model", "beta-vae", "--beta", "2", "--hidden", "4", "--optimizer", "sgd",
+                                  "--momentum", "0.5", "--lr", "1e-5", "--clip-norm", "1", "--ema", "0.9"});
+  CHECK(other.at("train").at("beta") == 2);
+  CHECK(other.at("train").at("optimizer") == "sgd");
+  CHECK(other.at("train").at("ema") == 0.9);
+  const auto conv = config("c", {"--architecture", "conv", "--labels", "--channels", "2,2,2"});
+  CHECK(conv.at("model").at("name") == "vae");
+  CHECK(conv.at("model").at("classes") == 3);
+  CHECK(run_elbo({"sample", (dir / "c").string(), "--label", "heart"}).status == 0);
+  const Ended again =
+      run_elbo({"train", "--resume", "--architecture", "conv", "--epochs", "2", "--out", (dir / "c").string()});
+  INFO(again.err);
+  CHECK(again.status == 0);
 }

@@ -226,14 +226,19 @@ TEST_CASE("a run that goes on takes the options that may change, and refuses the
       {{"--seed", "1"}, {"--seed: the run has 0, found 1"}},
       {{"--binarize"}, {"--binarize: the run has no, found yes"}},
       {{"--likelihood", "gaussian"}, {"--likelihood: the run has bernoulli, found gaussian"}},
+      {{"--architecture", "conv", "--kernel", "3"}, {"--architecture: the run has mlp, found conv"}},
+      {{"--labels"}, {"--labels: the run has no, found yes"}},
+      {{"--optimizer", "sgd", "--momentum", "0.9"}, {"--optimizer: the run has adam, found sgd"}},
+      {{"--momentum", "0.9"}, {"--momentum: only for --optimizer sgd or rmsprop, found adam"}},
+      {{"--clip-norm", "1"}, {"--clip-norm: the run has 0, found 1"}},
       {{"--val-size", "61"}, {"--val-size: the run has 60, found 61"}},
       {{"--lr", "-1"}, {"--lr"}},
       {{"--grey"}, {"--grey: only for --dataset folder, found shapes"}},
       {{"--size", "64"}, {"--size: only for --dataset folder, found shapes"}},
       {{"--data", "."}, {"--data: not for --dataset shapes"}},
-      {{"--channels", "4"}, {"--channels: only for --model conv-vae, found vae"}},
-      {{"--kernel", "4"}, {"--kernel: only for --model conv-vae, found vae"}},
-      {{"--variance", "0.5"}, {"--variance: only for --likelihood gaussian, found bernoulli"}},
+      {{"--channels", "4"}, {"--channels: has no effect on this model; it is for --architecture conv"}},
+      {{"--kernel", "4"}, {"--kernel: has no effect on this model; it is for --architecture conv"}},
+      {{"--variance", "0.5"}, {"--variance: has no effect on this model; it is for --likelihood gaussian"}},
       {{"--device", "cpu", "--no-graph"}, {"--no-graph: not for --device cpu"}},
       {{"--graph"}, {"--graph: not for --device cpu"}},
   };
@@ -306,10 +311,11 @@ TEST_CASE("a learning rate changed within an epoch is written down with its step
 TEST_CASE("options without effect on a run that goes on are refused as for a new one", "[runs]") {
   TempDir dir;
   REQUIRE(run_elbo(training(dir / "ae", {"--epochs", "1", "--model", "ae", "--val-size", "0"})).status == 0);
-  for (const auto& [option, value, message] : {std::tuple{"--beta", "1", "--beta: not for --model ae"},
-                                               {"--warmup", "0", "--warmup: not for --model ae"},
-                                               {"--patience", "3", "--patience: not for --val-size 0"},
-                                               {"--kernel", "3", "--kernel: only for --model conv"}})
+  for (const auto& [option, value, message] :
+       {std::tuple{"--beta", "1", "--beta: has no effect with --posterior point"},
+        {"--warmup", "0", "--warmup: has no effect with --posterior point"},
+        {"--patience", "3", "--patience: not for --val-size 0"},
+        {"--kernel", "3", "--kernel: has no effect on this model"}})
     check_refused(run_elbo(resuming(dir / "ae", {option, value})), {message});
   CHECK(run_elbo(resuming(dir / "ae", {"--likelihood", "bernoulli", "--val-size", "0"})).status == 0);
 }

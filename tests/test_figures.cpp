@@ -1,5 +1,6 @@
 // Figures of models whose pictures are known beforehand: every picture must lie in its place, and no text may be cut.
 #include <elbo/core/parallel_for.h>
+#include <elbo/models/latent_model.h>
 #include <elbo/viz/axis.h>
 #include <elbo/viz/figures.h>
 
@@ -18,9 +19,9 @@ namespace {
 
 constexpr int margin = 10, gap = 2, block_gap = 12, label_space = 10;
 
-models::ModelConfig config_of(std::int64_t classes, std::int64_t latent) {
+models::ModelConfig config_of(std::int64_t classes, std::int64_t latent, bool prior) {
   models::ModelConfig config;
-  config.model = classes > 0 ? "cvae" : "vae";
+  config.model = !prior ? "ae" : classes > 0 ? "cvae" : "vae";
   config.picture = {1, 2, 2};
   config.latent = latent;
   config.classes = classes;
@@ -28,15 +29,15 @@ models::ModelConfig config_of(std::int64_t classes, std::int64_t latent) {
 }
 
 /// Codes are the picture's first pixels times `gain`; a decoded picture is all sigmoid(z0 + 3 z1 - label / 4).
-class Known : public models::Model {
+class Known : public models::LatentModel {
  public:
   explicit Known(std::int64_t classes = 0, std::int64_t latent = 2, float gain = 4, bool prior = true)
-      : Model(config_of(classes, latent)), gain_(gain), prior_(prior) {}
+      : LatentModel(config_of(classes, latent, prior), OwnNetworks{}), gain_(gain), prior_(prior) {}
 
   bool trained_while_drawing = false;
 
  private:
-  models::Posterior encode_pictures(const Tensor& x, const Tensor&) override {
+  models::Encoded encode_pictures(const Tensor& x, const Tensor&) override {
     trained_while_drawing = trained_while_drawing || is_training();
     Tensor flat = reshape(x, {x.shape()[0], 4});
     Tensor mu = slice(flat, 1, 0, config().latent) * gain_;
@@ -49,7 +50,7 @@ class Known : public models::Model {
       std::vector<float> quarters;
       for (std::int64_t i = 0; i < config().classes; ++i) quarters.push_back(static_cast<float>(i) / 4);
       Tensor column(Array::from(quarters, {config().classes, 1}));
-      value = value - matmul(one_hot(labels, config().classes), column);
+      value = value - matmul(labels, column);
     }
     return reshape(value + zeros({z.shape()[0], 4}), {z.shape()[0], 1, 2, 2});
   }

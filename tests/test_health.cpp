@@ -1,3 +1,4 @@
+#include <elbo/models/registry.h>
 #include <elbo/models/training/health.h>
 #include <elbo/models/training/trained.h>
 
@@ -46,7 +47,7 @@ TEST_CASE("a training as it should be gives no warning", "[health]") {
     config.model.model = kind;
     config.model.channels = {4, 8};
     CHECK(warnings_of(config, data).empty());
-    config.train.warmup = 2;
+    config.model.warmup = 2;
     config.train.val_size = 0;
     CHECK(warnings_of(config, data).empty());
   }
@@ -68,15 +69,15 @@ TEST_CASE("pixels that look like the wrong range, and pictures that are all alik
 TEST_CASE("a collapsed posterior and terms that float32 loses are said once", "[health]") {
   const datasets::Dataset data = bars(240, 12);
   RunConfig config = small();
-  config.train.beta = 1000;
+  config.model.beta = 1000;
   check_one(warnings_of(config, data), "the posterior has collapsed: a KL of ");
   config = small();
-  config.train.beta = 1e-9;
+  config.model.beta = 1e-9;
   check_one(warnings_of(config, data), "is lost beside the reconstruction");
   config.train.epochs = 1;  // a short training is told at its end
   check_one(warnings_of(config, data), "is lost beside the reconstruction");
   config = small();
-  config.model.likelihood = Likelihood::gaussian;
+  config.model.likelihood = "gaussian";
   config.model.variance = 1e-12;
   check_one(warnings_of(config, data), "is lost beside the reconstruction");
 }
@@ -84,7 +85,7 @@ TEST_CASE("a collapsed posterior and terms that float32 loses are said once", "[
 TEST_CASE("a reconstruction that float32 loses is said after the first epoch", "[health]") {
   const datasets::Dataset data = bars(240, 12);
   RunConfig config = small();
-  config.train.beta = 1e20;
+  config.model.beta = 1e20;
   config.train.epochs = 1;
   check_one(warnings_of(config, data), "is lost beside beta * KL");
   for (const char* kind : {"vae", "ae"})
@@ -94,7 +95,7 @@ TEST_CASE("a reconstruction that float32 loses is said after the first epoch", "
       config.train.epochs = 1;
       config.train.val_size = 0;
       config.model.model = kind;
-      config.model.likelihood = Likelihood::gaussian;
+      config.model.likelihood = "gaussian";
       config.model.variance = variance;
       const std::vector<std::string> found = warnings_of(config, data);
       REQUIRE_FALSE(found.empty());
@@ -136,11 +137,14 @@ TEST_CASE("validation pictures that are of another kind are said at the start", 
   RunConfig with = config;
   with.train.batch_size = 2;
   Health health(with);
-  EpochRecord record{1, {100, 90, 10}, Losses{200, 190, 10}, 1};
+  const auto losses = [](double loss, double reconstruction, double kl) {
+    return Losses{loss, {{"reconstruction", reconstruction}, {"kl", kl}}};
+  };
+  EpochRecord record{1, losses(100, 90, 10), losses(200, 190, 10), 1};
   check_one(health.after_epoch(trainer, record), "validation pictures costs 190 nats");
   CHECK(health.after_epoch(trainer, record).empty());
-  record.val = Losses{120, 110, 10};
+  record.val = losses(120, 110, 10);
   CHECK(Health(with).after_epoch(trainer, record).empty());
-  record = {2, {100, 90, 10}, Losses{200, 190, 10}, 1};  // later on it is overfitting, which the table shows
+  record = {2, losses(100, 90, 10), losses(200, 190, 10), 1};  // later on it is overfitting, which the table shows
   CHECK(Health(with).after_epoch(trainer, record).empty());
 }

@@ -1,4 +1,5 @@
 #include <elbo/models/analysis/codes.h>
+#include <elbo/models/latent_model.h>
 
 #include <cmath>
 
@@ -26,7 +27,9 @@ TEST_CASE("codes of a dataset come in its order, whatever the batches") {
     Array codes = encode_means(*model, data, 5);
     CHECK(codes.shape() == Shape{23, 3});
     std::vector<std::int64_t> one{17};
-    auto alone = model->encode(input_pictures(*model, data, one), input_labels(*model, data, one)).mu.array();
+    const Tensor x = input_pictures(*model, data, one), y = input_labels(*model, data, one);
+    auto alone = as_latent(*model).encode(x, y).mu.array();
+    CHECK(model->code(x, y).array().to_vector<float>() == alone.to_vector<float>());
     std::vector<float> expected = alone.to_vector<float>(), row = codes.slice(17, 18).to_vector<float>();
     for (std::size_t i = 0; i < 3; ++i) CHECK(row[i] == Approx(expected[i]).epsilon(1e-5).margin(1e-6));
   }
@@ -34,7 +37,7 @@ TEST_CASE("codes of a dataset come in its order, whatever the batches") {
 
 TEST_CASE("decoded pictures are shown between 0 and 1, whatever the pixels' range") {
   ModelConfig config{.model = "vae", .picture = {1, 8, 8}, .hidden = {16}, .latent = 3};
-  config.likelihood = Likelihood::gaussian;
+  config.likelihood = "gaussian";
   config.pixels = {-1, 1};
   config.allow_range_mismatch = true;
   auto model = make(config);
@@ -46,7 +49,7 @@ TEST_CASE("decoded pictures are shown between 0 and 1, whatever the pixels' rang
   for (std::size_t i = 0; i < 64; ++i) CHECK(shown[i] == Approx(data.picture(2)[i] / 255.0).margin(1e-6));
   // sigmoid(logits) = p lies at (p + 1) / 2 of the range from -1 to 1.
   Tensor z = zeros({3, 3});
-  float p = model->mean(model->decode(z)).array().to_vector<float>()[5];
+  float p = model->mean(as_latent(*model).decode(z)).array().to_vector<float>()[5];
   CHECK(decode_pictures(*model, z, {}, 2).to_vector<float>()[5] == Approx((p + 1) / 2));
 }
 

@@ -1,9 +1,8 @@
 #include <elbo/core/kernels.h>
 #include <elbo/core/safetensors.h>
 #include <elbo/models/analysis/evaluate.h>
-#include <elbo/models/objective.h>
+#include <elbo/models/latent_model.h>
 #include <elbo/models/training/trainer.h>
-#include <elbo/models/vae.h>
 #include <elbo/nn/layers.h>
 
 #include <cmath>
@@ -19,12 +18,8 @@ using namespace elbo::models;
 
 namespace {
 
-std::unique_ptr<Model> small_model(Likelihood likelihood = Likelihood::bernoulli) {
-  ModelConfig config;
-  config.picture = {1, 8, 8};
-  config.hidden = {16};
-  config.latent = 3;
-  config.likelihood = likelihood;
+std::unique_ptr<Model> small_model(const std::string& likelihood = "bernoulli", double beta = 1) {
+  ModelConfig config{.picture = {1, 8, 8}, .hidden = {16}, .latent = 3, .likelihood = likelihood, .beta = beta};
   Generator init(5, Stream::init);
   return make(config, &init);
 }
@@ -38,7 +33,7 @@ Tensor some_pictures(std::int64_t n, const Shape& picture) {
 
 TEST_CASE("the VAE has the reference's parameters, under PyTorch's names") {
   ModelConfig config;
-  VAE vae(config);
+  LatentModel vae(config);
   CHECK(vae.num_parameters() == 652824);
   std::vector<std::pair<std::string, Shape>> expected = {{"encoder.0.weight", {400, 784}}, {"encoder.0.bias", {400}},
                                                          {"fc_mu.weight", {20, 400}},      {"fc_mu.bias", {20}},
@@ -52,7 +47,7 @@ TEST_CASE("the VAE has the reference's parameters, under PyTorch's names") {
     CHECK(state[i].second.shape() == expected[i].second);
   }
   config.picture = {3, 32, 32};
-  CHECK(VAE(config).num_parameters() == 2485512);
+  CHECK(LatentModel(config).num_parameters() == 2485512);
 }
 
 TEST_CASE("every model of the zoo has the reference's number of parameters") {
@@ -81,12 +76,12 @@ TEST_CASE("every model of the zoo has the reference's number of parameters") {
     INFO(one.config.model << " " << one.config.picture.to_string());
     CHECK(model->num_parameters() == one.parameters);
     Tensor labels = model->is_conditional() ? Tensor(Array::from(std::vector<std::int64_t>{3, 9}, {2})) : Tensor();
-    Tensor logits = model->forward(some_pictures(2, one.config.picture), labels).logits;
+    Tensor logits = as_latent(*model).forward(some_pictures(2, one.config.picture), labels).logits;
     CHECK(logits.shape() == one.config.picture.insert(0, 2));
   }
 }
 
-TEST_CASE("a ConvVAE keeps to PyTorch's names, channels of one's own, and pictures that can be halved") {
+TEST_CASE("the convolutional VAE keeps to PyTorch's names, channels of one's own, and pictures that can be halved") {
   ModelConfig config{.model = "conv-vae", .picture = {2, 8, 16}, .channels = {5, 6}, .latent = 3};
   config.decoder_channels = {7, 4};
   auto model = make(config);
@@ -114,38 +109,131 @@ TEST_CASE("a ConvVAE keeps to PyTorch's names, channels of one's own, and pictur
 
 TEST_CASE("an autoencoder has a code and no KL") {
   ModelConfig config{.model = "ae", .picture = {1, 8, 8}, .hidden = {16}, .latent = 3};
-  auto model = make(config);
+  LatentModel model(config);
   Tensor x = some_pictures(4, {1, 8, 8});
-  Prediction p = model->forward(x);
+  Prediction p = model.forward(x);
   CHECK_FALSE(p.posterior.logvar.defined());
-  CHECK(model->decode(p.posterior.mu).array().to_vector<float>() == p.logits.array().to_vector<float>());
-  CHECK(loss_sums(*model, p, x).kl.item() == 0);
+  CHECK_FALSE(p.log_q.defined());
+  CHECK(model.decode(p.posterior.mu).array().to_vector<float>() == p.logits.array().to_vector<float>());
+  CHECK(model.kl(p, {.x = x}).item() == 0);
+  CHECK(model.loss({.x = x}).find("kl")->nats.item() == 0);
+  CHECK_FALSE(model.has_prior());
+  CHECK_FALSE(model.log_weights({.x = x}, 2).defined());
   std::vector<std::string> names;
-  for (const auto& [name, array] : model->state_dict()) names.push_back(name);
+  for (const auto& [name, array] : model.state_dict()) names.push_back(name);
   CHECK(names == std::vector<std::string>{"encoder.0.weight", "encoder.0.bias", "encoder.2.weight", "encoder.2.bias",
                                           "decoder.0.weight", "decoder.0.bias", "decoder.2.weight", "decoder.2.bias"});
 }
 
 TEST_CASE("a conditional VAE sees the label on both sides, and others refuse one") {
   ModelConfig config{.model = "cvae", .picture = {1, 8, 8}, .hidden = {16}, .latent = 3, .classes = 4};
-  auto model = make(config);
+  LatentModel model(config);
   Tensor x = some_pictures(2, {1, 8, 8}), z = zeros({2, 3});
   Tensor a(Array::from(std::vector<std::int64_t>{0, 1}, {2})), b(Array::from(std::vector<std::int64_t>{2, 1}, {2}));
-  auto mu = [&](const Tensor& labels) { return model->encode(x, labels).mu.array().to_vector<float>(); };
-  auto logits = [&](const Tensor& labels) { return model->decode(z, labels).array().to_vector<float>(); };
+  auto mu = [&](const Tensor& labels) { return model.encode(x, labels).mu.array().to_vector<float>(); };
+  auto logits = [&](const Tensor& labels) { return model.decode(z, labels).array().to_vector<float>(); };
   CHECK(mu(a)[0] != mu(b)[0]);
   CHECK(mu(a)[3] == mu(b)[3]);
   CHECK(logits(a)[0] != logits(b)[0]);
   CHECK(logits(a)[64] == logits(b)[64]);
-  CHECK_THROWS_WITH(model->encode(x), "[encode] expected a label from 0 to 3 for each of a batch of 2, found none");
-  CHECK_THROWS_WITH(model->decode(z, Tensor(Array::zeros({3}, {.dtype = DType::int64}))),
+  CHECK_THROWS_WITH(model.encode(x), "[encode] expected a label from 0 to 3 for each of a batch of 2, found none");
+  CHECK_THROWS_WITH(model.decode(z, Tensor(Array::zeros({3}, {.dtype = DType::int64}))),
                     "[decode] expected labels [2], found [3]");
-  CHECK_THROWS_AS(model->decode(z, Tensor(Array::full({2}, 4, {.dtype = DType::int64}))), IndexError);
-  CHECK_THROWS_WITH(small_model()->encode(x, a), "[encode] the model vae takes no labels, found some");
-  CHECK_THROWS_WITH(make({.model = "vae", .classes = 3}), "classes: the model vae takes no labels, found 3 classes");
+  CHECK_THROWS_AS(model.decode(z, Tensor(Array::full({2}, 4, {.dtype = DType::int64}))), IndexError);
+  CHECK_THROWS_WITH(as_latent(*small_model()).encode(x, a), "[encode] the model vae takes no labels, found some");
   CHECK_THROWS_WITH(make({.model = "cvae"}),
                     "model cvae: expected at least one class, found 0: it needs pictures with labels");
-  CHECK_THROWS_WITH(make({.model = "gan"}), "model: expected one of ae, vae, cvae, conv-vae, found 'gan'");
+  CHECK_THROWS_WITH(make({.model = "gan"}), Catch::StartsWith("model: expected one of ae, vae, cvae, conv-vae, ") &&
+                                                Catch::EndsWith(", found 'gan'"));
+}
+
+TEST_CASE("any model takes labels where it has classes, or where they are asked for") {
+  Tensor x = some_pictures(2, {1, 8, 8}), z = zeros({2, 3});
+  Tensor a(Array::from(std::vector<std::int64_t>{0, 1}, {2})), b(Array::from(std::vector<std::int64_t>{2, 1}, {2}));
+  for (const char* kind : {"ae", "vae", "conv-vae"}) {
+    INFO(kind);
+    ModelConfig config{
+        .model = kind, .picture = {1, 8, 8}, .hidden = {16}, .channels = {4, 8}, .latent = 3, .classes = 4};
+    Generator init(5, Stream::init);
+    const auto made = make(config, &init);
+    LatentModel& model = as_latent(*made);
+    CHECK(model.is_conditional());
+    CHECK(model.config().labels);
+    const auto first = [](const Tensor& t) { return slice(t, 0, 0, 1).array().to_vector<float>(); };
+    const auto second = [](const Tensor& t) { return slice(t, 0, 1, 2).array().to_vector<float>(); };
+    CHECK(first(model.encode(x, a).mu) != first(model.encode(x, b).mu));
+    CHECK(second(model.encode(x, a).mu) == second(model.encode(x, b).mu));
+    CHECK(first(model.decode(z, a)) != first(model.decode(z, b)));
+    CHECK(second(model.decode(z, a)) == second(model.decode(z, b)));
+    CHECK_THROWS_AS(model.reconstruct(x), ValueError);
+    config.classes = 0;
+    config.labels = true;
+    CHECK_THROWS_WITH(make(config), Catch::Contains("expected at least one class, found 0"));
+  }
+}
+
+TEST_CASE("a vae with labels is the cvae, bit for bit") {
+  const auto bits = [](ModelConfig config) {
+    config.picture = {1, 8, 8};
+    config.classes = 4;
+    Generator init(5, Stream::init);
+    std::vector<float> out;
+    for (const auto& [name, array] : make(config, &init)->state_dict())
+      for (float value : array.to_vector<float>()) out.push_back(value);
+    return out;
+  };
+  CHECK(bits({.model = "cvae", .hidden = {16}, .latent = 3}) == bits({.model = "vae", .hidden = {16}, .latent = 3}));
+}
+
+TEST_CASE("only a model with one code a picture is a LatentModel") {
+  class Other : public Model {
+   public:
+    Other() : Model(ModelConfig{.model = "other", .picture = {1, 8, 8}}) {}
+    Terms loss(const StepInput&, int) override { return {}; }
+    Tensor mean(const Tensor& decoded) const override { return decoded; }
+    Tensor reconstruct(const Tensor& x, const Tensor&) override { return x; }
+    Tensor sample(std::int64_t n, const Tensor&, Generator*) override { return zeros({n, 1, 8, 8}); }
+  };
+  Other other;
+  CHECK_THROWS_WITH(as_latent(other), "[as_latent] expected a model with one code a picture, found the model other");
+  CHECK(other.code_size() == 0);
+  CHECK_THROWS_WITH(other.code(zeros({1, 1, 8, 8})),
+                    "[code] the model other has no codes, one a picture, to work with");
+  CHECK_THROWS_AS(other.picture(zeros({1, 3})), ValueError);
+  CHECK_THROWS_AS(other.draw_codes(1), ValueError);
+  CHECK_FALSE(other.log_weights({.x = zeros({1, 1, 8, 8})}, 1).defined());
+  auto model = small_model();
+  CHECK(&as_latent(*model) == model.get());
+}
+
+TEST_CASE("terms are found by name") {
+  Terms terms;
+  terms.add("reconstruction", zeros({}));
+  terms.report("mutual_information", full({}, 2));
+  CHECK(terms.find("reconstruction")->counts);
+  CHECK_FALSE(terms.find("mutual_information")->counts);
+  CHECK(terms.find("mutual_information")->nats.item() == 2);
+  CHECK(terms.find("kl") == nullptr);
+}
+
+TEST_CASE("importance weights tell how probable a picture is") {
+  // With q(z|x) = p(z), the weights are p(x|z) alone.
+  auto model = small_model("gaussian");
+  for (auto& [name, parameter] : model->named_parameters())
+    if (name.starts_with("fc_")) parameter.mutable_array().fill(0);
+  Tensor x = some_pictures(3, {1, 8, 8});
+  Generator noise(4), again(4);
+  const Tensor found = model->log_weights({.x = x, .noise = &noise}, 2);
+  REQUIRE(found.shape() == Shape{2, 3});
+  const NoGradGuard no_grad;
+  const Tensor z = randn({6, 3}, {}, &again);
+  const std::vector<float> mean = as_latent(*model).picture(z).array().to_vector<float>();
+  const std::vector<float> pixels = x.array().to_vector<float>(), weights = found.array().to_vector<float>();
+  for (std::size_t row = 0; row < 6; ++row) {
+    double log_p = -64 * std::log(M_PI) / 2;
+    for (std::size_t i = 0; i < 64; ++i) log_p -= std::pow(mean[row * 64 + i] - pixels[row % 3 * 64 + i], 2);
+    CHECK(weights[row] == Approx(log_p).epsilon(1e-5));
+  }
 }
 
 TEST_CASE("the reference's unit values") {
@@ -166,7 +254,7 @@ TEST_CASE("pixels that the sigmoid cannot reach are refused unless asked for") {
   CHECK_THROWS_WITH(make(config),
                     "pixels: expected a range within [0, 1] for the bernoulli likelihood, found [-1, 1]: another needs "
                     "--likelihood gaussian");
-  config.likelihood = Likelihood::gaussian;
+  config.likelihood = "gaussian";
   CHECK_THROWS_WITH(make(config), Catch::Contains("the decoder's sigmoid gives 0 to 1, found a range of [-1, 1]") &&
                                       Catch::Contains("--allow-range-mismatch"));
   config.allow_range_mismatch = true;
@@ -182,44 +270,53 @@ TEST_CASE("pixels that the sigmoid cannot reach are refused unless asked for") {
 TEST_CASE("scores of single pictures add up to the evaluation, labels included") {
   datasets::Dataset data = bars(53, 8);
   for (const char* kind : {"vae", "cvae", "ae"}) {
-    for (Likelihood likelihood : {Likelihood::bernoulli, Likelihood::gaussian}) {
+    for (const char* likelihood : {"bernoulli", "gaussian"}) {
       ModelConfig config{.model = kind, .picture = {1, 8, 8}, .hidden = {16}, .latent = 3};
       config.classes = config.model == "cvae" ? 2 : 0;
       config.likelihood = likelihood;
+      config.beta = 2;  // a score is the ELBO all the same
       auto model = make(config);
-      EvaluateOptions options{.beta = 2, .seed = 4, .batch_size = 20};
+      EvaluateOptions options{.seed = 4, .batch_size = 20};
       std::vector<Losses> scores = score(*model, data, options);
       Evaluation whole = evaluate(*model, data, options);
       REQUIRE(scores.size() == 53);
       Losses sum;
+      double reconstruction = 0, kl = 0;
       for (const Losses& one : scores) {
         sum.loss += one.loss / 53;
-        sum.reconstruction += one.reconstruction / 53;
-        sum.kl += one.kl / 53;
+        reconstruction += one["reconstruction"] / 53;
+        kl += one["kl"] / 53;
       }
-      CHECK(sum.loss == Approx(whole.losses.loss).epsilon(1e-5));
-      CHECK(sum.reconstruction == Approx(whole.losses.reconstruction).epsilon(1e-5));
-      CHECK(sum.kl == Approx(whole.losses.kl).epsilon(1e-5).margin(1e-9));
+      CHECK(sum.loss == Approx(whole.losses["reconstruction"] + whole.losses["kl"]).epsilon(1e-5));
+      CHECK(reconstruction == Approx(whole.losses["reconstruction"]).epsilon(1e-5));
+      CHECK(kl == Approx(whole.losses["kl"]).epsilon(1e-5).margin(1e-9));
+      CHECK(whole.losses.loss == Approx(reconstruction + 2 * kl).epsilon(1e-5));
+      CHECK(whole.losses.terms.size() == 2);
+      CHECK(whole.losses.find("mmd") == nullptr);
+      CHECK_THROWS_WITH(whole.losses["mmd"], "[Losses] expected one of reconstruction, kl, found 'mmd'");
       // sigma^2 = 1/2: log(2 pi sigma^2) / 2 is log(pi) / 2 a pixel.
-      CHECK(whole.constant == (likelihood == Likelihood::gaussian ? Approx(64 * std::log(M_PI) / 2) : Approx(0)));
+      CHECK(whole.constant == (config.likelihood == "gaussian" ? Approx(64 * std::log(M_PI) / 2) : Approx(0)));
     }
   }
 }
 
 TEST_CASE("models refuse pictures and codes of other sizes") {
   auto model = small_model();
-  CHECK_THROWS_WITH(model->encode(zeros({2, 1, 8, 9})), "[encode] expected pictures [B, 1, 8, 8], found [2, 1, 8, 9]");
-  CHECK_THROWS_WITH(model->decode(zeros({2, 4})), "[decode] expected codes [B, 3], found [2, 4]");
+  CHECK_THROWS_WITH(as_latent(*model).encode(zeros({2, 1, 8, 9})),
+                    "[encode] expected pictures [B, 1, 8, 8], found [2, 1, 8, 9]");
+  CHECK_THROWS_WITH(as_latent(*model).decode(zeros({2, 4})), "[decode] expected codes [B, 3], found [2, 4]");
   ModelConfig config;
   config.latent = 0;
   CHECK_THROWS_WITH(make(config), "latent: expected at least 1, found 0");
 }
 
 TEST_CASE("the objective is reconstruction plus beta times the closed-form KL") {
-  auto model = small_model();
+  auto model = small_model("bernoulli", 2.5);
   Tensor x = some_pictures(5, {1, 8, 8});
-  Prediction p = model->forward(x);
-  LossSums sums = loss_sums(*model, p, x);
+  Generator noise(8), again(8);
+  Prediction p = as_latent(*model).forward(x, {}, &noise);
+  const Terms terms = model->loss({.x = x, .noise = &again});
+  REQUIRE(terms.list.size() == 2);
   double reconstruction = 0, kl = 0;
   auto logits = p.logits.array().to_vector<float>(), pixels = x.array().to_vector<float>();
   for (std::size_t i = 0; i < logits.size(); ++i) {
@@ -231,17 +328,31 @@ TEST_CASE("the objective is reconstruction plus beta times the closed-form KL") 
     double m = mu[i], v = logvar[i];
     kl += 0.5 * (m * m + std::exp(v) - 1 - v);
   }
-  CHECK(sums.reconstruction.item() == Approx(reconstruction).epsilon(1e-5));
-  CHECK(sums.kl.item() == Approx(kl).epsilon(1e-5));
-  CHECK(objective(sums, full({}, 2.5), 5).item() == Approx((reconstruction + 2.5 * kl) / 5).epsilon(1e-5));
+  CHECK(terms.list[0].name == "reconstruction");
+  CHECK(terms.list[0].nats.item() == Approx(reconstruction).epsilon(1e-5));
+  CHECK(terms.list[0].weight.last() == 1);
+  CHECK(terms.list[1].name == "kl");
+  CHECK(terms.list[1].nats.item() == Approx(kl).epsilon(1e-5));
+  CHECK(terms.list[1].weight.last() == 2.5);
+  CHECK_FALSE(terms.list[1].weight.moves());
+  CHECK_FALSE(terms.decoded.defined());  // a by-product of measuring alone
+  for (const Term& term : model->elbo({.x = x}).list) CHECK(term.weight.last() == 1);
+  const NoGradGuard no_grad;
+  const Terms measured = model->loss({.x = x, .per_picture = true, .codes = Codes::mean});
+  CHECK(measured.decoded.shape() == x.shape());
+  CHECK(measured.codes.array().to_vector<float>() == p.posterior.mu.array().to_vector<float>());
+  for (const Term& term : measured.list) CHECK(term.nats.shape() == Shape{5});
+  CHECK(sum(measured.list[1].nats).item() == Approx(kl).epsilon(1e-5));
 }
 
 TEST_CASE("a Gaussian likelihood of variance 1/2 is the summed squared error") {
-  auto model = small_model(Likelihood::gaussian);
+  auto model = small_model("gaussian");
   Tensor x = some_pictures(4, {1, 8, 8});
-  Prediction p = model->forward(x);
+  LatentModel& latent = as_latent(*model);
+  Prediction p = latent.forward(x);
   double expected = mse_loss(model->mean(p.logits), x, Reduction::sum).item();
-  CHECK(loss_sums(*model, p, x).reconstruction.item() == Approx(expected).epsilon(1e-6));
+  CHECK(latent.nll(p, {.x = x}).item() == Approx(expected).epsilon(1e-6));
+  CHECK(sum(latent.nll(p, {.x = x, .per_picture = true})).item() == Approx(expected).epsilon(1e-6));
 }
 
 TEST_CASE("an evaluation counts every picture once, whatever the batches") {
@@ -253,7 +364,7 @@ TEST_CASE("an evaluation counts every picture once, whatever the batches") {
   CHECK(parts.losses.loss == Approx(whole.losses.loss).epsilon(1e-6));
   CHECK(parts.mse == Approx(whole.mse).epsilon(1e-6));
   CHECK(parts.active_units == whole.active_units);
-  CHECK(whole.losses.loss == Approx(whole.losses.reconstruction + whole.losses.kl));
+  CHECK(whole.losses.loss == Approx(whole.losses["reconstruction"] + whole.losses["kl"]));
   const Array indices = arange(53, {DType::int64}).array();
   const Array floats = kernels::gather_pictures(data.pictures_array(), indices, 1.0 / 255, 0);
   Evaluation scaled =
@@ -268,13 +379,13 @@ TEST_CASE("an evaluation counts every picture once, whatever the batches") {
 
 TEST_CASE("an untrained encoder has no active units; one that spreads its codes has them") {
   auto model = small_model();
-  auto& vae = dynamic_cast<VAE&>(*model);
   datasets::Dataset data = bars(40, 8);
-  for (Tensor parameter : vae.fc_mu.parameters()) parameter.mutable_array().fill(0);
+  for (auto& [name, parameter] : model->named_parameters())
+    if (name.starts_with("fc_mu.")) parameter.mutable_array().fill(0);
   CHECK(evaluate(*model, data).active_units == 0);
   // One latent dimension follows the pictures.
-  for (auto& [name, parameter] : vae.fc_mu.named_parameters()) {
-    if (name != "weight") continue;
+  for (auto& [name, parameter] : model->named_parameters()) {
+    if (name != "fc_mu.weight") continue;
     auto row = parameter.mutable_array().slice(1, 2);
     row.fill(1);
   }
@@ -324,158 +435,12 @@ TEST_CASE("weights that are NaN or infinite are refused, with their file and nam
   CHECK_NOTHROW(load(dir / "run"));
 }
 
-TEST_CASE("every field of a config survives the round trip, and a run of the first version can still be read") {
-  RunConfig config;
-  config.model = {.model = "conv-vae",
-                  .picture = {3, 32, 32},
-                  .channels = {4, 8},
-                  .decoder_channels = {6, 3},
-                  .kernel = 3,
-                  .decoder_relu = false,
-                  .latent = 7,
-                  .likelihood = Likelihood::gaussian,
-                  .variance = 0.25,
-                  .pixels = {-1, 1},
-                  .allow_range_mismatch = true};
-  config.train.warmup = 2.5;
-  config.train.schedule = LrSchedule::step;
-  config.train.lr_warmup = 0.5;
-  config.train.lr_every = 3;
-  config.train.lr_factor = 0.25;
-  config.train.lr_patience = 4;
-  config.train.device = {DeviceType::cuda, 1};
-  config.train.precision = Precision::bf16;
-  config.train.graph = false;
-  config.train.binarize = true;
-  config.data = {.dataset = "folder",
-                 .dir = "/x",
-                 .load = {.size = 32, .channels = 1, .count = 9},
-                 .class_names = {"a", "b \"c\""},
-                 .identity = "9 pictures"};
-  RunConfig again = RunConfig::from_json(config.to_json(), "config.json");
-  CHECK(again.to_json() == config.to_json());
-  CHECK(again.model.decoder_channels == config.model.decoder_channels);
-  CHECK(again.model.pixels == config.model.pixels);
-  CHECK(again.data.class_names == config.data.class_names);
-  CHECK(again.data.load.split_rule == datasets::SplitRule::hash);
-  CHECK(again.train.device == config.train.device);
-  CHECK(again.train.precision == Precision::bf16);
-  CHECK_FALSE(again.train.graph);
-  CHECK(again.train.binarize);
-  CHECK(again.train.schedule == LrSchedule::step);
-  CHECK(again.train.lr_warmup == 0.5);
-  CHECK(again.train.lr_every == 3);
-  CHECK(again.train.lr_factor == 0.25);
-  CHECK(again.train.lr_patience == 4);
-
-  const char* first = R"({"model": {"name": "vae", "picture": [1, 28, 28], "hidden": [400], "latent": 20,
-    "likelihood": "bernoulli", "variance": 0.5}, "data": {"dataset": "mnist", "dir": ""}, "train": {"epochs": 5,
-    "batch_size": 128, "drop_last": false, "lr": 0.001, "beta": 1, "val_size": 0, "patience": 0, "seed": 0,
-    "device": "cpu"}})";
-  const RunConfig old = RunConfig::from_json(first, "config.json");
-  CHECK(old.model.latent == 20);
-  CHECK(old.data.load.split_rule == datasets::SplitRule::tenth);
-  CHECK(old.data.identity.empty());
-  CHECK(old.train.precision == Precision::float32);
-  CHECK(old.train.graph);
-  CHECK_FALSE(old.train.binarize);
-  CHECK_FALSE(old.train.moves_lr());
-}
-
-TEST_CASE("schedules of the learning rate have names, and settings that make no sense are refused") {
-  for (const char* text : {"constant", "step", "cosine", "one-cycle", "plateau"})
-    CHECK(std::string(name(parse_lr_schedule(text))) == text);
-  CHECK_THROWS_WITH(parse_lr_schedule("linear"),
-                    "schedule: expected constant, step, cosine, one-cycle or plateau, found 'linear'");
-  TrainOptions cycle;
-  cycle.schedule = LrSchedule::one_cycle;
-  cycle.lr_warmup = 1;
-  CHECK_THROWS_WITH(cycle.validate(), "lr_warmup: the schedule one-cycle has its own, expected 0, found 1");
-  TrainOptions factor;
-  factor.lr_factor = 1.5;
-  CHECK_THROWS_WITH(factor.validate(), "lr_factor: expected a number above 0 and at most 1, found 1.5");
-}
-
-TEST_CASE("only a GPU computes in less than float32") {
-  TrainOptions options;
-  options.precision = Precision::tf32;
-  CHECK_THROWS_WITH(options.validate(), "precision: the CPU computes in float32 alone, found tf32, which needs a GPU");
-  options.device = {DeviceType::cuda, 0};
-  CHECK_NOTHROW(options.validate());
-  CHECK(parse_precision("bf16") == Precision::bf16);
-  CHECK_THROWS_WITH(parse_precision("half"), "precision: expected float32, tf32 or bf16, found 'half'");
-}
-
-TEST_CASE("the name of a run folder is its last part, however it is written") {
-  CHECK(folder_name("runs/one") == "one");
-  CHECK(folder_name("runs/one/") == "one");
-  CHECK(folder_name("runs/two/../one/.") == "one");
-  CHECK(folder_name("runs/one/..") == "runs");
-  CHECK(folder_name(".") == std::filesystem::current_path().filename().string());
-}
-
-TEST_CASE("run folders that are none are refused in one line") {
-  TempDir dir;
-  CHECK_THROWS_WITH(load(dir / "none"), (dir / "none").string() + ": expected a run folder, found nothing");
-  write_file(dir / "file", "x");
-  CHECK_THROWS_WITH(load(dir / "file"), (dir / "file").string() + ": expected a run folder, found a file");
-  CHECK_THROWS_WITH(Run::create(dir / "file", {}),
-                    (dir / "file").string() + ": expected a new folder for the run, found a file");
-  CHECK_THROWS_WITH(load(dir.path()), dir.path().string() + ": expected a run folder, found no config.json in it");
-  CHECK_THROWS_AS(Run::create(dir.path(), {}), IoError);
-
-  Run run = Run::create(dir / "run", {});
-  CHECK_THROWS_AS(load(dir / "run"), IoError);  // no model.safetensors yet
-  run.write_model({{"wrong", Array::zeros({2})}});
-  CHECK_THROWS_AS(load(dir / "run"), FormatError);
-  for (const char* text : {"", "{", "[]", "{\"model\": 3}", "{\"model\": {\"name\": 3}}"}) {
-    write_file(dir / "run/config.json", text);
-    CHECK_THROWS_AS(load(dir / "run"), FormatError);
-  }
-}
-
-TEST_CASE("history lines survive the round trip and bad ones are named") {
-  TempDir dir;
-  Run run = Run::create(dir / "run", {});
-  CHECK(run.history().empty());
-  std::vector<EpochRecord> records = {{1, {3, 2, 1}, Losses{3.5, 2.25, 1.25}, 0.5}, {2, {2, 1.5, 0.5}, {}, 0.25}};
-  run.write_history(records);
-  CHECK(read_file(dir / "run/history.jsonl") ==
-        "{\"epoch\":1,\"train\":{\"loss\":3.0,\"reconstruction\":2.0,\"kl\":1.0},"
-        "\"val\":{\"loss\":3.5,\"reconstruction\":2.25,\"kl\":1.25},\"seconds\":0.5}\n"
-        "{\"epoch\":2,\"train\":{\"loss\":2.0,\"reconstruction\":1.5,\"kl\":0.5},\"val\":null,\"seconds\":0.25}\n");
-  auto again = run.history();
-  REQUIRE(again.size() == 2);
-  CHECK(again[0].val->kl == 1.25);
-  CHECK_FALSE(again[0].lr);
-  CHECK_FALSE(again[1].val);
-  records[0].lr = 0.5;
-  run.write_history(records);
-  CHECK(run.history()[0].lr == 0.5);
-  records[0].epoch = 3;
-  run.append_history(records[0]);
-  CHECK(run.history().size() == 3);
-  // A machine that stopped in the middle of a line.
-  write_file(dir / "run/history.jsonl", read_file(dir / "run/history.jsonl") + "{\"epoch\":4,\"tra");
-  CHECK(run.history().size() == 3);
-  const std::string where = (dir / "run/history.jsonl").string();
-  for (const auto& [second, found] : {std::pair{1, "1"}, {3, "3"}, {99, "99"}, {-1, "-1"}}) {
-    records[0].epoch = 1;
-    records[1].epoch = second;
-    run.write_history(records);
-    CHECK_THROWS_WITH(run.history(), where + ": line 2: expected epoch 2, found epoch " + found);
-  }
-  write_file(dir / "run/history.jsonl", "{\"epoch\":1}\n");
-  CHECK_THROWS_WITH(run.history(),
-                    (dir / "run/history.jsonl").string() + ": line 1: 'train': expected an object, found nothing");
-}
-
 namespace {
 
 /// A model whose training differs from its evaluation: it drops codes.
-class Dropping : public Model {
+class Dropping : public LatentModel {
  public:
-  Dropping() : Model({.picture = {1, 8, 8}, .latent = 16}) {
+  Dropping() : LatentModel({.model = "ae", .picture = {1, 8, 8}, .latent = 16}, OwnNetworks{}) {
     register_module("in", &Dropping::in);
     register_module("out", &Dropping::out);
     register_module("drop", &Dropping::drop);
@@ -486,7 +451,7 @@ class Dropping : public Model {
   nn::BatchNorm2d norm{1};
 
  private:
-  Posterior encode_pictures(const Tensor& x, const Tensor&) override { return {drop(in(flatten(norm(x)))), {}}; }
+  Encoded encode_pictures(const Tensor& x, const Tensor&) override { return {drop(in(flatten(norm(x))))}; }
   Tensor decode_codes(const Tensor& z, const Tensor&) override {
     return reshape(out(drop(z)), {z.shape()[0], 1, 8, 8});
   }

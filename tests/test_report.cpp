@@ -173,9 +173,9 @@ TEST_CASE("a report's curves are the run's history, for scripts and without", "[
   for (std::size_t i = 0; i < 2; ++i) {
     CHECK(loss[0].at("y")[i] == history[i].train.loss);
     CHECK(loss[1].at("y")[i] == history[i].val->loss);
-    CHECK(kl[1].at("y")[i] == history[i].val->kl);
+    CHECK(kl[1].at("y")[i] == (*history[i].val)["kl"]);
     char text[32];
-    std::snprintf(text, sizeof text, "<td>%.3f</td>", history[i].train.reconstruction);
+    std::snprintf(text, sizeof text, "<td>%.3f</td>", history[i].train["reconstruction"]);
     CHECK_THAT(html, Contains(text));
   }
   // A linear and a logarithmic chart of each; which one shows is a rule of the style sheet, not a script.
@@ -284,10 +284,10 @@ TEST_CASE("a report is written whole or not at all", "[report]") {
 
 TEST_CASE("a run in words", "[report]") {
   models::RunConfig config;
-  config.train.beta = 4;
-  config.train.warmup = 2.5;
+  config.model.beta = 4;
+  config.model.warmup = 2.5;
   config.train.val_size = 0.1;
-  config.model.likelihood = models::Likelihood::gaussian;
+  config.model.likelihood = "gaussian";
   const auto value = [&](const std::string& name) {
     for (const Fact& fact : describe(config, models::outline(config.model).config, models::outline(config.model).count))
       if (fact.name == name) return fact.value;
@@ -317,7 +317,7 @@ TEST_CASE("a run in words", "[report]") {
   CHECK(thousands(1234567) == "1,234,567");
 
   const auto epoch = [](std::int64_t number, double loss) {
-    return models::EpochRecord{number, {}, models::Losses{loss, 0, 0}, 1};
+    return models::EpochRecord{number, {}, models::Losses{loss}, 1};
   };
   std::vector<models::EpochRecord> history = {epoch(1, 3), epoch(2, 1), epoch(3, 1), epoch(4, 2)};
   CHECK(models::best_epoch(history)->epoch == 2);

@@ -64,7 +64,7 @@ TEST_CASE("tables of results keep their columns apart", "[models]") {
   runs.push_back(train(folder / "vae", small(1), data));
   runs.front().name = std::string(300, 'n');
   std::vector<EpochRecord> history = runs.front().run.history();
-  history[0].train = {1e30, -123456789.1, 1e-9};
+  history[0].train = {1e30, {{"reconstruction", -123456789.1}, {"kl", 1e-9}}};
   runs.front().run.write_history(history);
   std::ostringstream out;
   print_results(out, runs, data);

@@ -102,15 +102,16 @@ std::string attribute(const std::string& svg, const std::string& name, std::size
 }
 
 LossCurves some_curves(int epochs) {
-  LossCurves c;
+  LossCurves c{.curves = {{"loss"}, {"reconstruction"}, {"kl"}}};
   for (int e = 1; e <= epochs; ++e) {
     c.epoch.push_back(e);
-    c.reconstruction.push_back(230 + 60.0 / e);
-    c.kl.push_back(16 - 6.0 / e);
-    c.loss.push_back(c.reconstruction.back() + c.kl.back());
-    c.val_reconstruction.push_back(c.reconstruction.back() - 1);
-    c.val_kl.push_back(c.kl.back());
-    c.val_loss.push_back(c.loss.back() - 1);
+    const double reconstruction = 230 + 60.0 / e, kl = 16 - 6.0 / e;
+    const std::array<double, 3> train{reconstruction + kl, reconstruction, kl};
+    const std::array<double, 3> val{reconstruction + kl - 1, reconstruction - 1, kl};
+    for (std::size_t i = 0; i < 3; ++i) {
+      c.curves[i].train.push_back(train[i]);
+      c.curves[i].val.push_back(val[i]);
+    }
   }
   return c;
 }
@@ -485,7 +486,7 @@ TEST_CASE("losses of any size have their place in a chart", "[viz]") {
         std::vector<double>(4, 1e30), std::vector<double>(4, missing)}) {
     CAPTURE(losses);
     LossCurves run = some_curves(4);
-    run.loss = run.val_loss = run.kl = losses;
+    run.curves[0].train = run.curves[0].val = run.curves[2].train = losses;
     for (const bool log : {false, true}) {
       const std::string svg = loss_chart({&run, 1}, log);
       CHECK(svg_fault(svg) == "");
@@ -518,13 +519,13 @@ TEST_CASE("the loss chart shows the three parts for training and validation", "[
   CHECK_THAT(svg, Contains(palette(0)) && Contains(palette(1)));
 
   SECTION("without validation") {
-    run.val_loss = run.val_reconstruction = run.val_kl =
-        GENERATE(std::vector<double>{}, std::vector<double>(5, missing));
+    const auto none = GENERATE(std::vector<double>{}, std::vector<double>(5, missing));
+    for (LossCurves::Curve& curve : run.curves) curve.val = none;
     CHECK(count(loss_chart({&run, 1}), "<path") == 3);
     CHECK_THAT(loss_chart({&run, 1}), !Contains("validation"));
   }
   SECTION("an autoencoder has no KL") {
-    run.kl = run.val_kl = std::vector<double>(5, 0.0);
+    run.curves[2].train = run.curves[2].val = std::vector<double>(5, 0.0);
     CHECK(count(loss_chart({&run, 1}), "<path") == 4);
     CHECK_THAT(loss_chart({&run, 1}), !Contains("KL"));
   }
@@ -536,6 +537,14 @@ TEST_CASE("the loss chart shows the three parts for training and validation", "[
     CHECK(svg_fault(both) == "");
     CHECK_THAT(both, Contains(">VAE, training<") && Contains(">CVAE, validation<"));
     CHECK(count(both, "stroke-dasharray") == 6 + 2);  // and twice in the legend
+  }
+  SECTION("every term has a panel, and a run that lacks one is no part of it") {
+    std::vector<LossCurves> runs{run, run};
+    runs[1].curves.push_back({"total_correlation", runs[1].curves[2].train, runs[1].curves[2].val});
+    const std::string more = loss_chart(runs);
+    CHECK(svg_fault(more) == "");
+    CHECK_THAT(more, Contains(">Total correlation<"));
+    CHECK(count(more, "<path") == 2 * 6 + 2);
   }
   SECTION("before the first epoch") { CHECK_THAT(loss_chart({}), Contains("no data")); }
 }

@@ -82,10 +82,7 @@ Strips picture_strips(models::Model& model, const datasets::Dataset& dataset, st
   // A picture is encoded with its own label, whatever is decoded.
   std::optional<std::int64_t> given = dataset.labels.empty() ? options.label : std::nullopt;
   auto codes = [&](std::span<const std::int64_t> indices) {
-    models::Posterior q = detail::encoded(model, dataset, indices, given);
-    if (options.ends == models::Codes::mean) return q.mu;
-    NoGradGuard no_grad;
-    return models::draw(q, &noise);
+    return detail::encoded(model, dataset, indices, given, options.ends, &noise);
   };
   Tensor a = codes(from), b = codes(to);
   std::vector<std::int64_t> labels;
@@ -145,7 +142,7 @@ Sheet traversal_sheet(models::Model& model, const Tensor& z, std::optional<std::
                       const TraversalOptions& options) {
   std::vector<std::int64_t> dims = options.dims;
   std::vector<double> values = options.values;
-  if (dims.empty()) dims = models::evenly_spaced(model.config().latent, 10);
+  if (dims.empty()) dims = models::evenly_spaced(model.code_size(), 10);
   if (values.empty()) values = models::evenly_spaced(-3, 3, 10);
   auto rows = static_cast<std::int64_t>(dims.size()), columns = static_cast<std::int64_t>(values.size());
   Sheet sheet{.title = options.title,
@@ -179,8 +176,8 @@ Image traversal_figure(models::Model& model, const datasets::Dataset& dataset, s
 }
 
 Image manifold_figure(models::Model& model, const ManifoldOptions& options) {
-  ELBO_CHECK(model.config().latent == 2, ValueError,
-             "[manifold] expected a model with 2 latent dimensions, found one with ", model.config().latent);
+  ELBO_CHECK(model.code_size() == 2, ValueError,
+             "[manifold] expected a model with 2 latent dimensions, found one with ", model.code_size());
   ELBO_CHECK(options.n >= 2, ValueError, "[manifold] n: expected at least 2, found ", options.n);
   ELBO_CHECK(std::isfinite(options.low) && std::isfinite(options.high) && options.low < options.high, ValueError,
              "[manifold] expected low < high, found ", options.low, " and ", options.high);

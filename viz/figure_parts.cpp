@@ -75,19 +75,22 @@ Tensor picture_labels(const models::Model& model, const datasets::Dataset& datas
   return models::input_labels(model, dataset, indices);
 }
 
-models::Posterior encoded(models::Model& model, const datasets::Dataset& dataset, std::span<const std::int64_t> indices,
-                          std::optional<std::int64_t> label) {
+Tensor encoded(models::Model& model, const datasets::Dataset& dataset, std::span<const std::int64_t> indices,
+               std::optional<std::int64_t> label, models::Codes codes, Generator* noise) {
   const nn::EvalGuard eval;
-  NoGradGuard no_grad;
-  return model.encode(models::input_pictures(model, dataset, indices), picture_labels(model, dataset, indices, label));
+  return model.code(models::input_pictures(model, dataset, indices), picture_labels(model, dataset, indices, label),
+                    codes, noise);
 }
 
 Reconstructed reconstruct(models::Model& model, const datasets::Dataset& dataset, std::span<const std::int64_t> indices,
                           std::optional<std::int64_t> label) {
   const nn::EvalGuard eval;
-  Tensor codes = encoded(model, dataset, indices, label).mu;
-  return {codes, models::shown_pictures(model, models::input_pictures(model, dataset, indices)),
-          models::decode_pictures(model, codes, picture_labels(model, dataset, indices, label))};
+  const Tensor x = models::input_pictures(model, dataset, indices);
+  const Tensor labels = picture_labels(model, dataset, indices, label);
+  const Tensor codes = model.code_size() > 0 ? model.code(x, labels) : Tensor();
+  return {codes, models::shown_pictures(model, x),
+          codes.defined() ? models::decode_pictures(model, codes, labels)
+                          : models::shown_pictures(model, model.reconstruct(x, labels))};
 }
 
 models::CodeDistribution distribution_of(const std::vector<Row>& rows, std::size_t row,
@@ -95,7 +98,7 @@ models::CodeDistribution distribution_of(const std::vector<Row>& rows, std::size
   ELBO_CHECK(codes.empty() || codes.size() == rows.size(), ValueError,
              "[figure] expected a distribution of codes for each of ", rows.size(), " models, or none, found ",
              codes.size());
-  return codes.empty() ? models::standard_normal(rows[row].model) : codes[row];
+  return codes.empty() ? models::prior_codes(rows[row].model) : codes[row];
 }
 
 }  // namespace elbo::viz::detail

@@ -32,9 +32,10 @@ Tensor one_label(const models::Model& model, std::optional<std::int64_t> label, 
 Tensor picture_labels(const models::Model& model, const datasets::Dataset& dataset,
                       std::span<const std::int64_t> indices, std::optional<std::int64_t> label);
 
-/// The posterior of pictures, their codes without noise.
-models::Posterior encoded(models::Model& model, const datasets::Dataset& dataset, std::span<const std::int64_t> indices,
-                          std::optional<std::int64_t> label);
+/// The codes of pictures, [k, latent]: their posterior means, or drawn.
+Tensor encoded(models::Model& model, const datasets::Dataset& dataset, std::span<const std::int64_t> indices,
+               std::optional<std::int64_t> label, models::Codes codes = models::Codes::mean,
+               Generator* noise = nullptr);
 
 /// Pictures as the model sees them, and what it makes of their posterior means, `codes`; both in [0, 1].
 struct Reconstructed {

@@ -67,9 +67,7 @@ std::string class_name(const std::vector<std::string>& names, std::int64_t label
 
 models::CodeDistribution codes_to_draw(models::Model& model, const datasets::Dataset& dataset) {
   ELBO_CHECK(dataset.size() > 0, ValueError, "[codes_to_draw] expected pictures, found none in ", dataset.name);
-  std::array<std::int64_t, 1> any{0};
-  bool has_prior = detail::encoded(model, dataset, any, {}).logvar.defined();
-  return has_prior ? models::standard_normal(model) : models::fit_codes(model, dataset);
+  return model.has_prior() ? models::prior_codes(model) : models::fit_codes(model, dataset);
 }
 
 Image class_preview(const datasets::Dataset& dataset, std::span<const std::int64_t> indices,

@@ -26,9 +26,8 @@ std::vector<Reported> measured(std::vector<ReportRun>& named, const ReportOption
     Reported one{&run, run.run.history(), {}, {}};
     if (options.on_stage) options.on_stage("losses of " + run.name);
     if (const datasets::Dataset* pictures = one.pictures()) {
-      one.evaluation =
-          models::evaluate(run.model, *pictures, {.beta = run.run.config().train.beta, .seed = options.seed});
-      if (!one.has_prior()) one.fitted = models::fit_codes(run.model, *pictures);
+      one.evaluation = models::evaluate(run.model, *pictures, {.seed = options.seed});
+      if (!one.has_prior() && run.model.code_size() > 0) one.fitted = models::fit_codes(run.model, *pictures);
     }
     out.push_back(std::move(one));
   }

@@ -15,33 +15,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-/// One of the three charts.
-struct Part {
-  const char* title;
-  std::vector<double> LossCurves::*train;
-  std::vector<double> LossCurves::*val;
-};
-constexpr Part parts[] = {{"Loss", &LossCurves::loss, &LossCurves::val_loss},
-                          {"Reconstruction", &LossCurves::reconstruction, &LossCurves::val_reconstruction},
-                          {"KL divergence", &LossCurves::kl, &LossCurves::val_kl}};
-
-bool has_values(const std::vector<double>& values) {
-  return std::any_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
-}
-
-/// Every training curve, then its validation; all with a colour of their own.
-std::vector<Series> series_of(const std::vector<LossCurves>& runs, const Part& part) {
-  std::vector<Series> out;
-  const bool several = runs.size() > 1;
-  for (std::size_t i = 0; i < runs.size(); ++i) {
-    const std::string prefix = several ? runs[i].name + ", " : "";
-    out.push_back({prefix + "training", runs[i].epoch, runs[i].*part.train, palette(several ? i : 0)});
-    if (has_values(runs[i].*part.val))
-      out.push_back({prefix + "validation", runs[i].epoch, runs[i].*part.val, palette(several ? i : 1), several});
-  }
-  return out;
-}
-
 /// For the script of the page; no text in it can end the element that it stands in.
 std::string json_of(const std::vector<Series>& series) {
   ordered_json all = ordered_json::array();
@@ -53,15 +26,15 @@ std::string json_of(const std::vector<Series>& series) {
   return out;
 }
 
-std::string chart_of(const Part& part, const std::vector<Series>& series) {
+std::string chart_of(const std::string& title, const std::vector<Series>& series) {
   const auto draw = [&](bool log) {
     Panel panel{.x_label = "epoch", .y_label = "nats per picture", .series = series};
     panel.log_y = log;
     panel.integer_x = true;
-    const std::string label = std::string(part.title) + " by epoch" + (log ? ", logarithmic scale" : "");
+    const std::string label = title + " by epoch" + (log ? ", logarithmic scale" : "");
     return labelled(chart({&panel, 1}, {.width = 430, .height = 300, .legend = false}), label);
   };
-  return "<div class=\"chart\">\n" + heading3(part.title) + "<div class=\"linear\">\n" + draw(false) +
+  return "<div class=\"chart\">\n" + heading3(title) + "<div class=\"linear\">\n" + draw(false) +
          "</div>\n<div class=\"log\">\n" + draw(true) + "</div>\n<script type=\"application/json\">" + json_of(series) +
          "</script>\n</div>\n";
 }
@@ -69,18 +42,31 @@ std::string chart_of(const Part& part, const std::vector<Series>& series) {
 /// As the program prints it: a large number has an exponent.
 std::string loss_text(double value, int decimals = 2) { return models::loss_text(value, 12, decimals); }
 
+/// The terms of a run that are not 0 throughout, the loss first.
+std::vector<std::string> terms_of(const Reported& run) {
+  const LossCurves curves = loss_curves(run.history);
+  return curve_names({&curves, 1});
+}
+
+std::string value_of(const models::Losses* losses, const std::string& name, int decimals = 2) {
+  if (!losses) return "-";
+  if (name == "loss") return loss_text(losses->loss, decimals);
+  const double* nats = losses->find(name);
+  return nats ? loss_text(*nats, decimals) : "-";
+}
+
 std::string value_table(const Reported& run) {
-  const auto text = [](const models::Losses& l) {
-    return std::vector<std::string>{loss_text(l.loss, 3), loss_text(l.reconstruction, 3), loss_text(l.kl, 3)};
-  };
-  Table out{.caption = run.name() + ": nats per picture, by epoch",
-            .rows = {{"Epoch", "Training loss", "Reconstruction", "KL", "Validation loss", "Reconstruction", "KL",
-                      "Seconds"}}};
+  const std::vector<std::string> names = terms_of(run);
+  std::vector<std::string> head{"Epoch"};
+  for (const char* half : {"Training loss", "Validation loss"})
+    for (const std::string& name : names)
+      head.push_back(name == "loss" ? half : name == "kl" ? "KL" : curve_title(name));
+  head.emplace_back("Seconds");
+  Table out{.caption = run.name() + ": nats per picture, by epoch", .rows = {head}};
   for (const models::EpochRecord& record : run.history) {
-    std::vector<std::string> row = {std::to_string(record.epoch)}, train = text(record.train);
-    std::vector<std::string> val = record.val ? text(*record.val) : std::vector<std::string>(3, "-");
-    row.insert(row.end(), train.begin(), train.end());
-    row.insert(row.end(), val.begin(), val.end());
+    std::vector<std::string> row = {std::to_string(record.epoch)};
+    for (const models::Losses* losses : {&record.train, record.val ? &*record.val : nullptr})
+      for (const std::string& name : names) row.push_back(value_of(losses, name, 3));
     row.push_back(format_fixed(record.seconds, 1));
     out.rows.push_back(row);
   }
@@ -95,18 +81,13 @@ std::string curves_section(const std::vector<Reported>& runs) {
   for (const Reported& run : runs) curves.push_back(loss_curves(run.history, run.name()));
   const bool empty = std::all_of(runs.begin(), runs.end(), [](const Reported& run) { return run.history.empty(); });
   if (empty) return section("curves", "Training", paragraph("No epoch has been trained yet."));
-  const auto flat = [](const std::vector<double>& values) {
-    return std::all_of(values.begin(), values.end(), [](double v) { return v == 0 || std::isnan(v); });
-  };
-  const bool no_kl =
-      std::all_of(curves.begin(), curves.end(), [&](const LossCurves& c) { return flat(c.kl) && flat(c.val_kl); });
-  const std::vector<Series> named = series_of(curves, parts[0]);
+  const std::vector<Series> named = curve_series(curves, "loss");
   std::vector<Key> keys;
   keys.reserve(named.size());
   for (const Series& series : named) keys.push_back({series.name, series.color, series.dashed, /*line=*/true});
   std::string html = "<input type=\"checkbox\" id=\"log-scale\"><label for=\"log-scale\">Logarithmic scale</label>\n";
   html += "<div class=\"legend-row\"></div>\n" + legend(keys) + "<div class=\"charts\">\n";
-  for (const Part& part : std::span(parts, no_kl ? 2 : 3)) html += chart_of(part, series_of(curves, part));
+  for (const std::string& name : curve_names(curves)) html += chart_of(curve_title(name), curve_series(curves, name));
   html += "</div>\n";
   std::string tables;
   for (const Reported& run : runs) tables += value_table(run);
@@ -130,15 +111,17 @@ std::string constant_note(const Reported& run) {
 
 std::string result_tiles(const Reported& run) {
   std::vector<std::vector<std::string>> out;
-  const std::string latent = counted(run.run->model.config().latent, "latent dimension", "latent dimensions");
+  const std::int64_t size = run.run->model.code_size();
   if (run.evaluation) {
     const models::Evaluation& e = *run.evaluation;
     const std::string half = run.run->split == "test" ? "Test" : "Training";
     out.push_back({half + " loss", loss_text(e.losses.loss), "nats per picture"});
-    out.push_back({"Reconstruction", loss_text(e.losses.reconstruction), "nats per picture"});
-    out.push_back({"KL divergence", loss_text(e.losses.kl), "nats per picture"});
+    for (const auto& [name, nats] : e.losses.terms)
+      out.push_back({curve_title(name), loss_text(nats), "nats per picture"});
     out.push_back({"Squared error", mse_text(e.mse), "per pixel"});
-    out.push_back({"Active units", std::to_string(e.active_units), "of " + latent});
+    if (size > 0)
+      out.push_back({"Active units", std::to_string(e.active_units),
+                     "of " + counted(size, "latent dimension", "latent dimensions")});
   }
   if (const models::EpochRecord* best = models::best_epoch(run.history, run.since())) {
     const std::string of = "of " + std::to_string(run.history.size()) + " trained";
@@ -162,10 +145,10 @@ std::string result_table(const std::vector<Reported>& runs) {
     if (run.evaluation) {
       const models::Evaluation& e = *run.evaluation;
       const std::string mark = run.run->split == "test" ? "" : " (training pictures)";
-      row.insert(row.end(), {loss_text(e.losses.loss) + mark, loss_text(e.losses.reconstruction),
-                             loss_text(e.losses.kl), mse_text(e.mse),
-                             std::to_string(e.active_units) + " of " + std::to_string(run.run->model.config().latent),
-                             run.half(e.count) + " of " + run.pictures()->name});
+      row.insert(row.end(),
+                 {loss_text(e.losses.loss) + mark, value_of(&e.losses, "reconstruction"), value_of(&e.losses, "kl"),
+                  mse_text(e.mse), std::to_string(e.active_units) + " of " + std::to_string(run.run->model.code_size()),
+                  run.half(e.count) + " of " + run.pictures()->name});
     } else {
       row.insert(row.end(), 6, "-");
     }

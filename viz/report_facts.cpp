@@ -1,9 +1,13 @@
 #include "report_facts.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <limits>
 #include <vector>
+
+#include "../models/latent_model.h"
+#include "../models/registry.h"
 
 namespace elbo::viz {
 namespace {
@@ -40,16 +44,45 @@ std::string in_turn(const models::RunConfig& config, const Text& text) {
 std::string epochs_text(std::int64_t count) { return counted(count, "epoch", "epochs"); }
 
 std::string kind_of(const ModelConfig& m) {
-  if (m.model == "ae") return "autoencoder (ae)";
-  if (m.model == "vae") return "variational autoencoder (vae)";
-  if (m.model == "cvae") return "conditional VAE (cvae), labels of " + counted(m.classes, "class", "classes");
-  if (m.model == "conv-vae") return "convolutional VAE (conv-vae)";
-  return m.model;
+  const models::ModelRow* row = models::models().find(m.model);
+  std::string out = m.model == "ae"         ? "autoencoder (ae)"
+                    : m.model == "vae"      ? "variational autoencoder (vae)"
+                    : m.model == "cvae"     ? "conditional VAE (cvae)"
+                    : m.model == "conv-vae" ? "convolutional VAE (conv-vae)"
+                    : row                   ? m.model + ": " + row->what
+                                            : m.model + ", which this program does not know";
+  return m.classes > 0 ? out + ", labels of " + counted(m.classes, "class", "classes") : out;
+}
+
+/// The settings of a part, such as "components 500, flows 4"; those of `shown` left out.
+std::string settings_of(const ModelConfig& m, const models::Entry& part, const std::vector<std::string>& shown = {}) {
+  std::string out;
+  ModelConfig scratch = m;
+  for (const auto& [name, value] : models::field_texts([&](models::FieldVisitor& v) { scratch.fields(v); })) {
+    const auto is = [&name = name](const std::string& one) { return one == name; };
+    if (std::none_of(part.fields.begin(), part.fields.end(), is) || std::any_of(shown.begin(), shown.end(), is))
+      continue;
+    std::string words = name;
+    std::replace(words.begin(), words.end(), '_', ' ');
+    out += (out.empty() ? "" : ", ") + words + " " + value;
+  }
+  return out;
+}
+
+/// A part in one line: what it is, and its settings.
+template <class Row>
+std::string part_of(const ModelConfig& m, const models::Registry<Row>& parts, const std::string& chosen) {
+  const Row* row = parts.find(chosen);
+  if (!row) return chosen;
+  const std::string settings = settings_of(m, *row);
+  return row->what + (settings.empty() ? "" : "; " + settings);
 }
 
 std::string likelihood_of(const ModelConfig& m) {
-  if (m.likelihood == models::Likelihood::bernoulli) return "Bernoulli (binary cross entropy on logits)";
+  if (m.likelihood == "bernoulli") return "Bernoulli (binary cross entropy on logits)";
+  if (m.likelihood != "gaussian") return part_of(m, models::likelihoods(), m.likelihood);
   std::string out = "Gaussian of variance " + general(m.variance);
+  if (m.output != "sigmoid") out += ", its mean not bounded";
   return m.variance == 0.5 ? out + " (the summed squared error)" : out + ", without its constant";
 }
 
@@ -60,11 +93,24 @@ std::string pixels_of(const ModelConfig& m, const TrainOptions& t) {
   return out;
 }
 
-std::string objective_of(const ModelConfig& m, const TrainOptions& t) {
-  if (m.model == "ae") return "reconstruction alone";
-  std::string out = t.beta == 1 ? "reconstruction + KL" : "reconstruction + " + general(t.beta) + " KL";
-  if (t.warmup > 0)
-    out += ", the weight of the KL growing from 0 over " + general(t.warmup) + (t.warmup == 1 ? " epoch" : " epochs");
+std::string objective_of(const ModelConfig& m) {
+  if (m.objective != "elbo") return part_of(m, models::objectives(), m.objective);
+  if (m.posterior == "point") return "reconstruction alone";
+  std::string out = m.beta == 1 ? "reconstruction + KL" : "reconstruction + " + general(m.beta) + " KL";
+  if (m.warmup > 0)
+    out += ", the weight of the KL growing from 0 over " + general(m.warmup) + (m.warmup == 1 ? " epoch" : " epochs");
+  return out;
+}
+
+std::string optimizer_of(const TrainOptions& t) {
+  std::string out = t.optimizer == "adam"    ? "Adam"
+                    : t.optimizer == "adamw" ? "AdamW"
+                    : t.optimizer == "sgd"   ? "SGD"
+                                             : "RMSprop";
+  if (t.weight_decay > 0) out += ", weight decay " + general(t.weight_decay);
+  if (t.momentum > 0) out += ", momentum " + general(t.momentum);
+  if (t.clip_norm > 0) out += ", gradients cut to a norm of " + general(t.clip_norm);
+  if (t.ema > 0) out += ", running means of the weights with decay " + general(t.ema);
   return out;
 }
 
@@ -147,7 +193,7 @@ std::string general(double value) {
 
 std::string layer_sizes(const ModelConfig& m) {
   const std::string z = std::to_string(m.latent);
-  if (m.model != "conv-vae") {
+  if (m.architecture != "conv") {
     std::vector<std::int64_t> sizes = {m.picture.numel()};
     sizes.insert(sizes.end(), m.hidden.begin(), m.hidden.end());
     sizes.push_back(m.latent);
@@ -182,8 +228,11 @@ std::vector<Fact> describe(const models::RunConfig& config, const ModelConfig& m
   out.push_back({"Layers", layer_sizes(m)});
   out.push_back({"Latent dimensions", std::to_string(m.latent)});
   out.push_back({"Parameters", thousands(parameters)});
-  out.push_back({"Likelihood", likelihood_of(m)});
-  out.push_back({"Objective", objective_of(m, t)});
+  if (m.posterior != "diagonal" && m.posterior != "point" && !m.posterior.empty())
+    out.push_back({"Posterior", part_of(m, models::posteriors(), m.posterior)});
+  if (m.prior != "normal" && !m.prior.empty()) out.push_back({"Prior", part_of(m, models::priors(), m.prior)});
+  if (!m.likelihood.empty()) out.push_back({"Likelihood", likelihood_of(m)});
+  if (!m.objective.empty()) out.push_back({"Objective", objective_of(m)});
   out.push_back({"Dataset", dataset_of(config.data)});
   if (!config.data.dir.empty()) out.push_back({"Data from", config.data.dir.string()});
   out.push_back({"Pictures", std::to_string(m.picture[1]) + " x " + std::to_string(m.picture[2]) + " pixels, " +
@@ -194,7 +243,7 @@ std::vector<Fact> describe(const models::RunConfig& config, const ModelConfig& m
   out.push_back({"Batches", batches_of(t)});
   const auto rate = [](const TrainOptions& one) { return general(one.lr); };
   const auto epochs = [](const TrainOptions& one) { return std::to_string(one.epochs); };
-  out.push_back({"Optimiser", "Adam, learning rate " + in_turn(config, rate) +
+  out.push_back({"Optimiser", optimizer_of(t) + ", learning rate " + in_turn(config, rate) +
                                   (t.moves_lr() ? " (" + lr_schedule_text(t) + ")" : "")});
   out.push_back({"Epochs asked for", in_turn(config, epochs)});
   out.push_back({"Validation", validation_of(config)});

@@ -24,7 +24,7 @@ struct Reported {
   const datasets::Dataset* pictures() const {
     return run->pictures && run->pictures->size() > 0 ? run->pictures : nullptr;
   }
-  bool has_prior() const { return run->model.config().model != "ae"; }
+  bool has_prior() const { return run->model.has_prior(); }
   /// "12 test pictures".
   std::string half(std::int64_t count) const;
 };

@@ -14,6 +14,7 @@ namespace elbo::viz::detail {
 namespace {
 
 constexpr std::int64_t embedded_pictures = 10000;
+constexpr const char* no_codes = "The model has no codes, one a picture, to show.";
 
 models::Model& model_of(const Reported& run) { return run.run->model; }
 
@@ -67,12 +68,18 @@ std::string samples_section(const std::vector<Reported>& runs, const ReportOptio
   std::string html;
   for (const Reported& run : runs) {
     html += name_heading(runs, run);
+    if (model_of(run).code_size() == 0) {
+      html += paragraph(no_codes);
+      continue;
+    }
     if (!run.has_prior() && !run.fitted) {
       html += paragraph("An autoencoder has no prior to draw codes from, and its pictures were not at hand.");
       continue;
     }
     SampleOptions sample{.seed = options.seed, .class_names = class_names_of(run)};
-    std::string caption = "Mean pictures of codes drawn from the prior N(0, 1)";
+    const std::string prior = run.run->model.config().prior;
+    std::string caption =
+        "Mean pictures of codes drawn from the prior" + (prior == "normal" ? " N(0, 1)" : " (" + prior + ")");
     if (run.fitted) {
       sample.codes = {*run.fitted};
       caption =
@@ -112,6 +119,10 @@ std::string traversals_section(const std::vector<Reported>& runs) {
   std::string html;
   for (const Reported& run : runs) {
     html += name_heading(runs, run);
+    if (model_of(run).code_size() == 0) {
+      html += paragraph(no_codes);
+      continue;
+    }
     TraversalOptions options;
     std::string caption = "Each row changes one latent dimension";
     const datasets::Dataset* pictures = run.pictures();
@@ -122,7 +133,7 @@ std::string traversals_section(const std::vector<Reported>& runs) {
     }
     if (!pictures && model_of(run).is_conditional()) options.label = 0;
     const Image image = pictures ? traversal_figure(model_of(run), *pictures, 0, options)
-                                 : traversal_figure(model_of(run), zeros({1, model_of(run).config().latent}), options);
+                                 : traversal_figure(model_of(run), zeros({1, model_of(run).code_size()}), options);
     html += picture_figure(image, "Pictures decoded while one latent dimension after the other changes",
                            caption + "; the others stay as they are for " +
                                (pictures ? "the picture at the left, shown with its reconstruction." : "the origin."));
@@ -133,7 +144,7 @@ std::string traversals_section(const std::vector<Reported>& runs) {
 std::string manifold_section(const std::vector<Reported>& runs) {
   std::string html;
   for (const Reported& run : runs) {
-    if (model_of(run).config().latent != 2) continue;
+    if (model_of(run).code_size() != 2) continue;
     html += name_heading(runs, run);
     ManifoldOptions options;
     std::string caption = "What the plane of codes decodes to, ";
@@ -214,7 +225,11 @@ std::string embedding_section(const std::vector<Reported>& runs, const ReportOpt
       html += paragraph("The pictures were not at hand.");
       continue;
     }
-    if (model_of(run).config().latent < 2) {
+    if (model_of(run).code_size() == 0) {
+      html += paragraph(no_codes);
+      continue;
+    }
+    if (model_of(run).code_size() < 2) {
       html += paragraph("A single latent dimension has no plane to show it in.");
       continue;
     }
@@ -224,7 +239,7 @@ std::string embedding_section(const std::vector<Reported>& runs, const ReportOpt
     last_legend = keys;
     const Encoded encoded = encode_some(run, embedded_pictures);
     html += "<div class=\"plots\">\n";
-    if (model_of(run).config().latent == 2)
+    if (model_of(run).code_size() == 2)
       html += embedding_figure(run, encoded, embed(encoded.codes, EmbeddingMethod::first2), "The two dimensions");
     html += embedding_figure(run, encoded, embed(encoded.codes, EmbeddingMethod::pca), "Principal components");
     if (options.tsne && options.on_stage) options.on_stage("t-SNE of " + run.name());

@@ -12,14 +12,25 @@ LossCurves loss_curves(const std::vector<models::EpochRecord>& history, std::str
   constexpr double none = std::numeric_limits<double>::quiet_NaN();
   LossCurves out;
   out.name = std::move(name);
+  const auto add = [&](const std::string& curve, double train, double val) {
+    auto found = std::find_if(out.curves.begin(), out.curves.end(), [&](const auto& one) { return one.name == curve; });
+    if (found == out.curves.end()) {
+      // What came in late, as a term of other versions may, was missing before.
+      const std::vector<double> before(out.epoch.size() - 1, none);
+      found = out.curves.insert(found, {curve, before, before});
+    }
+    found->train.resize(out.epoch.size() - 1, none);
+    found->val.resize(out.epoch.size() - 1, none);
+    found->train.push_back(train);
+    found->val.push_back(val);
+  };
   for (const models::EpochRecord& record : history) {
     out.epoch.push_back(static_cast<double>(record.epoch));
-    out.loss.push_back(record.train.loss);
-    out.reconstruction.push_back(record.train.reconstruction);
-    out.kl.push_back(record.train.kl);
-    out.val_loss.push_back(record.val ? record.val->loss : none);
-    out.val_reconstruction.push_back(record.val ? record.val->reconstruction : none);
-    out.val_kl.push_back(record.val ? record.val->kl : none);
+    add("loss", record.train.loss, record.val ? record.val->loss : none);
+    for (const auto& [name, nats] : record.train.terms) {
+      const double* val = record.val ? record.val->find(name) : nullptr;
+      add(name, nats, val ? *val : none);
+    }
   }
   return out;
 }
@@ -48,7 +59,7 @@ SampleOptions bounded(SampleOptions options, const std::vector<Row>& rows, std::
 void write_run_pictures(const models::Run& run, models::Model& model, const datasets::Dataset& test, bool replace) {
   const std::vector<Row> rows = {{"model", model}};
   const std::int64_t most = most_pictures(model);
-  if (replace || !run.has("samples.png")) {
+  if (model.code_size() > 0 && (replace || !run.has("samples.png"))) {
     const Image samples = sample_figure(rows, bounded({.seed = run.config().train.seed,
                                                        .codes = {codes_to_draw(model, test)},
                                                        .class_names = run.config().data.class_names},

@@ -5,6 +5,7 @@
 
 #include "../core/errors.h"
 #include "../core/file.h"
+#include "../models/losses.h"
 #include "axis.h"
 #include "svg_writer.h"
 
@@ -329,40 +330,66 @@ std::string line_chart(std::span<const Series> series, const LineChartOptions& o
   return chart({&panel, 1}, {.title = options.title, .width = options.width, .height = options.height});
 }
 
+const LossCurves::Curve* LossCurves::find(std::string_view curve) const {
+  for (const Curve& one : curves)
+    if (one.name == curve) return &one;
+  return nullptr;
+}
+
+namespace {
+
+bool all_of(const std::vector<double>& values, bool (*is)(double)) {
+  return std::all_of(values.begin(), values.end(), is);
+}
+bool is_nothing(double v) { return v == 0 || std::isnan(v); }
+bool is_missing(double v) { return std::isnan(v); }
+
+}  // namespace
+
+std::vector<std::string> curve_names(std::span<const LossCurves> runs) {
+  std::vector<std::string> out;
+  for (const LossCurves& run : runs)
+    for (const LossCurves::Curve& one : run.curves) {
+      const bool flat = all_of(one.train, is_nothing) && all_of(one.val, is_nothing);
+      const bool known = std::find(out.begin(), out.end(), one.name) != out.end();
+      if (!known && (!flat || one.name == "loss" || one.name == "reconstruction")) out.push_back(one.name);
+    }
+  return out;
+}
+
+std::string curve_title(const std::string& name) {
+  std::string out = name == "kl" ? "KL divergence" : models::term_title(name);
+  if (!out.empty()) out[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(out[0])));
+  return out;
+}
+
+std::vector<Series> curve_series(std::span<const LossCurves> runs, const std::string& name) {
+  std::vector<Series> out;
+  const bool several = runs.size() > 1;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    const LossCurves::Curve* curve = runs[i].find(name);
+    if (!curve) continue;
+    const std::string prefix = several ? runs[i].name + ", " : "";
+    out.push_back({prefix + "training", runs[i].epoch, curve->train, palette(several ? i : 0)});
+    if (!all_of(curve->val, is_missing))
+      out.push_back({prefix + "validation", runs[i].epoch, curve->val, palette(several ? i : 1), /*dashed=*/several});
+  }
+  return out;
+}
+
 std::string loss_chart(std::span<const LossCurves> runs, bool log_y) {
-  struct Part {
-    const char* title;
-    std::vector<double> LossCurves::*train;
-    std::vector<double> LossCurves::*val;
-  };
-  static constexpr Part parts[] = {{"Loss", &LossCurves::loss, &LossCurves::val_loss},
-                                   {"Reconstruction", &LossCurves::reconstruction, &LossCurves::val_reconstruction},
-                                   {"KL divergence", &LossCurves::kl, &LossCurves::val_kl}};
-  const auto is_zero = [](const std::vector<double>& values) {
-    return std::all_of(values.begin(), values.end(), [](double v) { return v == 0 || std::isnan(v); });
-  };
-  const auto all_missing = [](const std::vector<double>& values) {
-    return std::all_of(values.begin(), values.end(), [](double v) { return std::isnan(v); });
-  };
-  const bool no_kl = std::all_of(runs.begin(), runs.end(),
-                                 [&](const LossCurves& run) { return is_zero(run.kl) && is_zero(run.val_kl); });
   std::vector<Panel> panels;
-  for (const Part& part : std::span(parts, no_kl ? 2 : 3)) {
-    Panel panel{.title = part.title, .x_label = "epoch", .y_label = panels.empty() ? "nats per sample" : ""};
+  std::vector<std::string> names = curve_names(runs);
+  if (names.empty()) names.emplace_back("loss");  // before the first epoch: no data
+  for (const std::string& name : names) {
+    Panel panel{.title = curve_title(name), .x_label = "epoch", .y_label = panels.empty() ? "nats per sample" : ""};
     panel.log_y = log_y;
     panel.integer_x = true;
-    for (std::size_t i = 0; i < runs.size(); ++i) {
-      const LossCurves& run = runs[i];
-      const bool several = runs.size() > 1;
-      const std::string prefix = several ? run.name + ", " : "";
-      panel.series.push_back({prefix + "training", run.epoch, run.*part.train, palette(several ? i : 0)});
-      if (!all_missing(run.*part.val))
-        panel.series.push_back(
-            {prefix + "validation", run.epoch, run.*part.val, palette(several ? i : 1), /*dashed=*/several});
-    }
+    panel.series = curve_series(runs, name);
     panels.push_back(std::move(panel));
   }
-  return chart(panels, {.title = "", .width = no_kl ? 720 : 1000, .height = 340});
+  const int width = panels.size() <= 2 ? 720 : 1000 + 300 * (static_cast<int>(panels.size()) - 3);
+  return chart(panels, {.title = "", .width = width, .height = 340});
 }
 
 void write_svg(const std::filesystem::path& path, std::string_view chart) { write_file_atomically(path, chart); }

@@ -63,12 +63,26 @@ std::string line_chart(std::span<const Series> series, const LineChartOptions& o
 struct LossCurves {
   std::string name = {};  ///< of the run; only shown where there are several
   std::vector<double> epoch = {};
-  std::vector<double> loss = {}, reconstruction = {}, kl = {};
-  std::vector<double> val_loss = {}, val_reconstruction = {}, val_kl = {};
+  /// In training and in validation, NaN where there is none.
+  struct Curve {
+    std::string name;  ///< of a term, such as `kl`; `loss` for their weighted sum
+    std::vector<double> train = {}, val = {};
+  };
+  std::vector<Curve> curves = {};  ///< the loss first
+
+  /// Null for a name that is none.
+  const Curve* find(std::string_view curve) const;
 };
 
-/// Three panels: loss, reconstruction, KL, each with training and validation. One run has a colour for each of the two;
-/// several have a colour each, with validation dashed. KL is left out where all of it is zero (autoencoders).
+/// The names of all curves of several runs, each once, those left out that are 0 throughout (the KL of an autoencoder).
+std::vector<std::string> curve_names(std::span<const LossCurves> runs);
+/// `Loss`, `Reconstruction`, `KL divergence`, `Total correlation`.
+std::string curve_title(const std::string& name);
+/// What the chart of one curve shows: every run that has it, its training, then its validation. One run has a colour
+/// for each of the two; several have a colour each, with validation dashed.
+std::vector<Series> curve_series(std::span<const LossCurves> runs, const std::string& name);
+
+/// A panel for each curve, the loss first: see curve_names and curve_series.
 std::string loss_chart(std::span<const LossCurves> runs, bool log_y = false);
 
 /// Writes a chart, or any other text, to a file: whole, or not at all. Throws IoError naming the path.

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "../latent_model.h"
 #include "batches_detail.h"
 
 namespace elbo::models {
@@ -51,10 +52,10 @@ Array encode_means(Model& model, const datasets::Dataset& dataset, std::int64_t 
   check_labels_there(model, dataset);
   const Device device = model.device();
   std::vector<Array> parts;
-  internal::for_batches(
-      model, dataset.pictures_array(device), dataset.labels_array(device), all_up_to(dataset.size()), batch_size,
-      [&](const Tensor& x, const Tensor& labels) { parts.push_back(model.encode(x, labels).mu.array()); });
-  if (parts.empty()) return Array::zeros({0, model.config().latent}, {.device = device});
+  internal::for_batches(model, dataset.pictures_array(device), dataset.labels_array(device), all_up_to(dataset.size()),
+                        batch_size,
+                        [&](const Tensor& x, const Tensor& labels) { parts.push_back(model.code(x, labels).array()); });
+  if (parts.empty()) return Array::zeros({0, model.code_size()}, {.device = device});
   return kernels::concatenate(parts, 0);
 }
 
@@ -71,21 +72,29 @@ Array decode_pictures(Model& model, const Tensor& z, const Tensor& labels, std::
   for (std::int64_t begin = 0; begin < z.shape()[0]; begin += batch_size) {
     Tensor some_labels = labels.defined() ? slice(labels, 0, begin, begin + batch_size) : Tensor();
     Tensor some = slice(z, 0, begin, begin + batch_size);
-    parts.push_back(shown_pictures(model, model.mean(model.decode(some, some_labels))));
+    parts.push_back(shown_pictures(model, model.picture(some, some_labels)));
   }
   if (parts.empty()) return Array::zeros(model.config().picture.insert(0, 0), {.device = z.device()});
   return kernels::concatenate(parts, 0);
 }
 
 CodeDistribution standard_normal(const Model& model) {
-  auto latent = static_cast<std::size_t>(model.config().latent);
+  auto latent = static_cast<std::size_t>(model.code_size());
   return {std::vector<float>(latent, 0.0f), std::vector<float>(latent, 1.0f)};
+}
+
+CodeDistribution prior_codes(Model& model) {
+  ELBO_CHECK(model.has_prior(), ValueError, "[prior_codes] the model ", model.config().model,
+             " has no distribution of codes");
+  const auto* latent = dynamic_cast<const LatentModel*>(&model);
+  if (latent && latent->prior().is_standard_normal()) return standard_normal(model);
+  return {.draw = [&model](std::int64_t n, Generator& generator) { return model.draw_codes(n, {}, &generator); }};
 }
 
 CodeDistribution fit_codes(Model& model, const datasets::Dataset& dataset) {
   ELBO_CHECK(dataset.size() > 0, ValueError, "[fit_codes] expected pictures, found none in ", dataset.name);
   std::vector<float> codes = encode_means(model, dataset).to_vector<float>();
-  auto latent = static_cast<std::size_t>(model.config().latent);
+  auto latent = static_cast<std::size_t>(model.code_size());
   auto n = static_cast<double>(dataset.size());
   std::vector<double> sum(latent), squares(latent);
   for (std::size_t i = 0; i < codes.size(); ++i) sum[i % latent] += codes[i];
@@ -105,6 +114,11 @@ Tensor draw_codes(const CodeDistribution& distribution, std::int64_t n, Generato
   ELBO_CHECK(std::isfinite(temperature) && temperature >= 0, ValueError,
              "temperature: expected a number of at least 0, found ", temperature);
   NoGradGuard no_grad;
+  if (distribution.draw) {
+    ELBO_CHECK(temperature == 1, ValueError,
+               "temperature: expected 1 for codes that no normal distribution draws, found ", temperature);
+    return distribution.draw(n, generator);
+  }
   auto latent = static_cast<std::int64_t>(distribution.mean.size());
   const Device device = generator.device();
   Tensor mean(Array::from(distribution.mean, {latent}, device)), std(Array::from(distribution.std, {latent}, device));

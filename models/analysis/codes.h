@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -29,17 +30,21 @@ Array decode_pictures(Model& model, const Tensor& z, const Tensor& labels = {}, 
 /// Pictures as the model takes them, mapped in the same way.
 Array shown_pictures(const Model& model, const Tensor& x);
 
-/// A normal distribution over codes with independent dimensions.
+/// What codes are drawn from: a normal distribution with independent dimensions, or anything else that draws.
 struct CodeDistribution {
   std::vector<float> mean = {}, std = {};  ///< [latent]
+  /// n draws [n, latent] on the generator's device; empty for the normal distribution.
+  std::function<Tensor(std::int64_t n, Generator& generator)> draw = {};
 };
-/// N(0, 1), what a VAE's codes are drawn from.
+/// N(0, 1).
 CodeDistribution standard_normal(const Model& model);
+/// The model's own prior, N(0, 1) or another. The model must outlive it. Throws ValueError for one that has none.
+CodeDistribution prior_codes(Model& model);
 /// The mean and standard deviation of the codes of a dataset, each dimension by itself: what to draw an autoencoder's
 /// codes from, which has no prior. Throws ValueError for no pictures.
 CodeDistribution fit_codes(Model& model, const datasets::Dataset& dataset);
 /// n draws [n, latent] on the generator's device, the standard deviation multiplied by `temperature`. Throws ValueError
-/// for a negative one.
+/// for a negative one, and for any but 1 where the distribution is not normal.
 Tensor draw_codes(const CodeDistribution& distribution, std::int64_t n, Generator& generator, double temperature = 1);
 
 /// Straight lines between codes: from and to [r, latent] -> [r * steps, latent], each row of `steps` from one end to

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <numeric>
 
-#include "../objective.h"
 #include "batches_detail.h"
 
 namespace elbo::models {
@@ -24,19 +23,35 @@ Array column_sums(const Array& x) {
 
 /// Sums over batches, on the device.
 struct Sums {
-  Array reconstruction, kl, squares;
+  std::vector<Term> terms;  ///< of the first batch, without their numbers
+  std::vector<Array> nats;
+  Array squares;
   Array mu, mu_squared;  ///< [1, latent]
 
-  void add(const Model& model, const Tensor& x, const Prediction& prediction) {
-    const LossSums parts = loss_sums(model, prediction, x);
-    add_to(reconstruction, parts.reconstruction.array());
-    add_to(kl, parts.kl.array());
-    add_to(squares, mse_loss(model.mean(prediction.logits), x, Reduction::sum).array());
-    const Array codes = kernels::cast(prediction.posterior.mu.array(), DType::float64);
+  void add(Model& model, const Tensor& x, const Tensor& labels, const Terms& found) {
+    nats.resize(found.list.size());
+    for (std::size_t i = 0; i < nats.size(); ++i) {
+      if (i == terms.size()) terms.push_back({found.list[i].name, {}, found.list[i].weight, found.list[i].counts});
+      add_to(nats[i], found.list[i].nats.array());
+    }
+    const Tensor mean = found.decoded.defined() ? model.mean(found.decoded) : model.reconstruct(x, labels);
+    add_to(squares, mse_loss(mean, x, Reduction::sum).array());
+    if (!found.codes.defined()) return;
+    const Array codes = kernels::cast(found.codes.array(), DType::float64);
     add_to(mu, column_sums(codes));
     add_to(mu_squared, column_sums(kernels::mul(codes, codes)));
   }
+  Losses losses(double count) const {
+    Losses out;
+    for (std::size_t i = 0; i < terms.size(); ++i) {
+      const double mean = nats[i].item() / count;
+      out.terms.emplace_back(terms[i].name, mean);
+      if (terms[i].counts) out.loss += terms[i].weight.last() * mean;
+    }
+    return out;
+  }
   std::int64_t active_units(double n) const {
+    if (!mu.defined()) return 0;
     const std::vector<double> sum = mu.to_vector<double>(), squared = mu_squared.to_vector<double>();
     std::int64_t active = 0;
     for (std::size_t i = 0; i < sum.size(); ++i) active += squared[i] / n - (sum[i] / n) * (sum[i] / n) > 0.01;
@@ -44,16 +59,14 @@ struct Sums {
   }
 };
 
-/// Calls visit(x, prediction) for one batch after the other, the codes chosen as the options say.
+/// Calls visit(batch) for one after the other.
 template <class Visit>
-void for_predictions(Model& model, const Array& pictures, const Array& labels, std::span<const std::int64_t> indices,
-                     const EvaluateOptions& options, const Visit& visit) {
+void for_inputs(Model& model, const Array& pictures, const Array& labels, std::span<const std::int64_t> indices,
+                const EvaluateOptions& options, const Visit& visit) {
   Generator noise(options.seed, Stream::validation, pictures.device());
   internal::for_batches(model, pictures, labels, indices, options.batch_size, [&](const Tensor& x, const Tensor& y) {
     if (options.before_batch) options.before_batch();
-    Posterior q = model.encode(x, y);
-    Tensor z = options.codes == Codes::mean ? q.mu : draw(q, &noise);
-    visit(x, Prediction{model.decode(z, y), q});
+    visit(StepInput{.x = x, .labels = y, .noise = &noise, .train_size = std::ssize(indices), .codes = options.codes});
   });
 }
 
@@ -63,27 +76,19 @@ std::vector<std::int64_t> all_of(const datasets::Dataset& dataset) {
   return all;
 }
 
-void check_beta(const EvaluateOptions& options) {
-  ELBO_CHECK(std::isfinite(options.beta), ValueError, "[evaluate] beta: expected a finite number, found ",
-             options.beta);
-}
-
 }  // namespace
 
 Evaluation evaluate(Model& model, const Array& pictures, const Array& labels, std::span<const std::int64_t> indices,
                     const EvaluateOptions& options) {
-  check_beta(options);
   Sums sums;
-  for_predictions(model, pictures, labels, indices, options,
-                  [&](const Tensor& x, const Prediction& prediction) { sums.add(model, x, prediction); });
+  for_inputs(model, pictures, labels, indices, options,
+             [&](const StepInput& in) { sums.add(model, in.x, in.labels, model.loss(in)); });
   Evaluation out;
   out.count = static_cast<std::int64_t>(indices.size());
-  out.constant = likelihood_constant(model.config());
+  out.constant = model.constant();
   if (out.count == 0) return out;
-  double count = static_cast<double>(out.count);
-  out.losses.reconstruction = sums.reconstruction.item() / count;
-  out.losses.kl = sums.kl.item() / count;
-  out.losses.loss = out.losses.reconstruction + options.beta * out.losses.kl;
+  const double count = static_cast<double>(out.count);
+  out.losses = sums.losses(count);
   out.mse = sums.squares.item() / (count * static_cast<double>(model.config().picture.numel()));
   out.active_units = sums.active_units(count);
   return out;
@@ -95,21 +100,24 @@ Evaluation evaluate(Model& model, const datasets::Dataset& dataset, const Evalua
 }
 
 std::vector<Losses> score(Model& model, const datasets::Dataset& dataset, const EvaluateOptions& options) {
-  check_beta(options);
   std::vector<Losses> out;
-  if (dataset.size() == 0) return out;
-  std::vector<Array> reconstructions, kls;
   const Device device = model.device();
-  for_predictions(model, dataset.pictures_array(device), dataset.labels_array(device), all_of(dataset), options,
-                  [&](const Tensor& x, const Prediction& prediction) {
-                    LossSums parts = losses_per_picture(model, prediction, x);
-                    reconstructions.push_back(parts.reconstruction.array());
-                    kls.push_back(parts.kl.array());
-                  });
-  const std::vector<float> reconstruction = kernels::concatenate(reconstructions, 0).to_vector<float>();
-  const std::vector<float> kl = kernels::concatenate(kls, 0).to_vector<float>();
-  for (std::size_t i = 0; i < kl.size(); ++i)
-    out.push_back({reconstruction[i] + options.beta * kl[i], reconstruction[i], kl[i]});
+  if (dataset.size() == 0) return out;
+  for_inputs(model, dataset.pictures_array(device), dataset.labels_array(device), all_of(dataset), options,
+             [&](StepInput in) {
+               in.per_picture = true;
+               const Terms terms = model.elbo(in);
+               const std::size_t begin = out.size();
+               out.resize(begin + static_cast<std::size_t>(in.size()));
+               for (const Term& term : terms.list) {
+                 const std::vector<float> nats = term.nats.array().to_vector<float>();
+                 for (std::size_t i = 0; i < nats.size(); ++i) {
+                   Losses& one = out[begin + i];
+                   one.terms.emplace_back(term.name, nats[i]);
+                   if (term.counts) one.loss += term.weight.last() * nats[i];
+                 }
+               }
+             });
   return out;
 }
 

@@ -4,33 +4,27 @@
 
 #include "../../core/api.h"
 #include "../../datasets/dataset.h"
+#include "../losses.h"
 #include "../model.h"
-#include "../training/run.h"
 
 namespace ELBO_API elbo {
 namespace models {
 
-/// How `evaluate` chooses the code of a picture.
-enum class Codes {
-  sampled,  ///< z ~ q(z|x), one draw a picture: an unbiased estimate of the negative ELBO
-  mean      ///< the posterior mean
-};
-
 struct EvaluateOptions {
   Codes codes = Codes::sampled;
-  double beta = 1;
   std::uint64_t seed = 0;  ///< of the noise; equal seeds draw equal noise for equal batches
   std::int64_t batch_size = 500;
   std::function<void()> before_batch = {};  ///< what it throws ends the evaluation
 };
 
 struct Evaluation {
-  std::int64_t count = 0;         ///< pictures
-  Losses losses = {};             ///< nats per sample
+  std::int64_t count = 0;  ///< pictures
+  /// What the model minimises and its terms, their weights as they are when all warming up is over.
+  Losses losses = {};
   double mse = 0;                 ///< squared error of the mean picture, per pixel
-  double constant = 0;            ///< nats per sample that a Gaussian's reconstruction leaves out: likelihood_constant
-  std::int64_t active_units = 0;  ///< latent dimensions whose posterior mean varies by more than 0.01 over the pictures
-                                  ///< (Burda et al. 2016, section 5.1)
+  double constant = 0;            ///< nats per picture that the reconstruction leaves out: Model::constant
+  std::int64_t active_units = 0;  ///< latent dimensions whose code varies by more than 0.01 over the pictures (Burda et
+                                  ///< al. 2016, section 5.1); 0 for a model without codes
 };
 
 /// Losses over the pictures of `pictures` (uint8 [n, channels, height, width], or float32 as the model takes them) at
@@ -42,7 +36,8 @@ Evaluation evaluate(Model& model, const Array& pictures, const Array& labels, st
 /// The same over a whole dataset, wherever the model lies.
 Evaluation evaluate(Model& model, const datasets::Dataset& dataset, const EvaluateOptions& options = {});
 
-/// The losses of each picture of a dataset, in its order: how unlike the training pictures the model finds it.
+/// The negative ELBO of each picture of a dataset and its terms, in its order: how unlike the training pictures the
+/// model finds it, whatever it was trained to minimise.
 std::vector<Losses> score(Model& model, const datasets::Dataset& dataset, const EvaluateOptions& options = {});
 
 }  // namespace models

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "../registry.h"
 #include "checkpoint_detail.h"
 #include "trainer.h"
 
@@ -126,8 +127,9 @@ class Fit {
     const bool finite = std::isfinite(trainer_.running_losses().loss);
     if (finite && trainer_.has_finite_moments()) return;
     const ModelConfig& m = run_.config().model;
-    std::string settings = m.model == "ae" ? "" : detail::concat("beta (", options_.beta, ")");
-    if (m.likelihood == Likelihood::gaussian)
+    const bool has_beta = m.posterior != "point" && why_unused(m, "beta").empty();
+    std::string settings = has_beta ? detail::concat("beta (", m.beta, ")") : "";
+    if (m.likelihood == "gaussian")
       settings += detail::concat(settings.empty() ? "" : ", ", "variance (", m.variance, ") or pixels (", m.pixels[0],
                                  " to ", m.pixels[1], ")");
     throw DivergedError(
@@ -157,7 +159,7 @@ class Fit {
     result_.seconds += record.seconds;
     records_.push_back(record);
     // In this order: a run that is killed in between takes its last checkpoint up again and writes the same once more.
-    if (better) run_.write_model(model_.state_dict());
+    if (better) run_.write_model(trainer_.weights_to_keep());
     if (run_.has("history.jsonl"))
       run_.append_history(record);
     else
@@ -190,7 +192,7 @@ class Fit {
                         true);
   }
 
-  static constexpr const char* not_finite = "weights or Adam's moments are NaN or infinite";
+  static constexpr const char* not_finite = "weights or the optimiser's moments are NaN or infinite";
 
   const Run& run_;
   const RunLock& lock_;

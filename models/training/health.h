@@ -13,7 +13,8 @@ namespace models {
 /// what to try; each comes once.
 class Health {
  public:
-  explicit Health(const RunConfig& config) : config_(config) {}
+  /// Throws ValueError for a model that makes no sense.
+  explicit Health(const RunConfig& config);
 
   /// Of the pictures, before training: all alike, or bytes of 0 and 1 that mean black and white.
   std::vector<std::string> of_pictures(const datasets::Dataset& data);

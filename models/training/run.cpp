@@ -12,8 +12,10 @@
 #include "../../core/file.h"
 #include "../../core/json_detail.h"
 #include "../../core/safetensors_detail.h"
+#include "../../core/text.h"
 #include "../../nn/strict_load.h"
 #include "../model.h"
+#include "../registry.h"
 #include "checkpoint_detail.h"
 
 namespace elbo::models {
@@ -24,15 +26,20 @@ using nlohmann::ordered_json;
 namespace {
 
 ordered_json to_json(const Losses& losses) {
-  return {{"loss", losses.loss}, {"reconstruction", losses.reconstruction}, {"kl", losses.kl}};
+  ordered_json out{{"loss", losses.loss}};
+  for (const auto& [name, nats] : losses.terms) out[name] = nats;
+  return out;
 }
 
-/// Losses that were not finite were written as null.
-Losses losses_from(const detail::JsonFields& fields) {
+/// Losses that were not finite were written as null. The terms in the order of the line, which `ordered` has kept.
+Losses losses_from(const detail::JsonFields& fields, const ordered_json& ordered) {
   Losses out;
   fields.read_or_nan("loss", out.loss);
-  fields.read_or_nan("reconstruction", out.reconstruction);
-  fields.read_or_nan("kl", out.kl);
+  for (const auto& [name, value] : ordered.items()) {
+    if (name == "loss") continue;
+    out.terms.emplace_back(name, 0);
+    fields.read_or_nan(name.c_str(), out.terms.back().second);
+  }
   return out;
 }
 
@@ -41,8 +48,9 @@ EpochRecord record_from(const std::string& line, const std::string& where) {
   const detail::JsonFields fields(value, where);
   EpochRecord record;
   fields.read("epoch", record.epoch);
-  record.train = losses_from(fields.object("train"));
-  if (!fields.is_null("val")) record.val = losses_from(fields.object("val"));
+  const ordered_json ordered = ordered_json::parse(line);
+  record.train = losses_from(fields.object("train"), ordered["train"]);
+  if (!fields.is_null("val")) record.val = losses_from(fields.object("val"), ordered["val"]);
   fields.read("seconds", record.seconds);
   double lr = -1;
   fields.read_if_there("lr", lr);
@@ -95,18 +103,6 @@ void check_empty(const fs::path& folder) {
 }
 
 }  // namespace
-
-std::string loss_text(double nats, int width, int decimals) {
-  if (!std::isfinite(nats)) return std::isnan(nats) ? "nan" : nats > 0 ? "inf" : "-inf";
-  char text[350];  // the longest double has 309 digits before the point
-  const double size = std::abs(nats);
-  const int length =
-      std::snprintf(text, sizeof text, "%.*f", size < 1 && nats != 0 ? std::max(decimals, 4) : decimals, nats);
-  if (length <= width && (nats == 0 || size >= 0.001)) return text;
-  for (int digits = 3; digits >= 0; --digits)
-    if (std::snprintf(text, sizeof text, "%.*e", digits, nats) <= width) break;
-  return text;
-}
 
 Run Run::create(const fs::path& folder, const RunConfig& config) {
   std::error_code ignored;
@@ -168,6 +164,10 @@ bool Run::has(const char* name) const {
 }
 
 Outline Run::outline() const {
+  const std::string& name = config_.model.model;
+  ELBO_CHECK(models().find(name), FormatError, (folder_ / "config.json").string(),
+             ": expected a model that this program knows, found ", in_quotes(name),
+             ": a program that registers it (models::register_model) and calls elbo::run_cli can read it");
   try {
     return models::outline(config_.model);
   } catch (const ValueError& error) {

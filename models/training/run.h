@@ -8,21 +8,12 @@
 #include "../../core/api.h"
 #include "../../core/safetensors.h"
 #include "../config.h"
+#include "../losses.h"
 #include "../outline.h"
 #include "run_lock.h"
 
 namespace ELBO_API elbo {
 namespace models {
-
-/// The objective and its parts, in nats per sample: loss = reconstruction + beta * kl.
-struct Losses {
-  double loss = 0, reconstruction = 0, kl = 0;
-};
-
-/// A loss for people to read, in at most `width` characters, at least 7: with so many decimals, below 1 with at least
-/// four, and with an exponent where that would not fit or would look like 0. `nan`, `inf` or `-inf` for what is no
-/// number.
-std::string loss_text(double nats, int width, int decimals = 2);
 
 /// One line of `history.jsonl`.
 struct EpochRecord {

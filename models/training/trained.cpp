@@ -5,6 +5,7 @@
 #include <ostream>
 
 #include "../analysis/evaluate.h"
+#include "../registry.h"
 
 namespace elbo::models {
 namespace {
@@ -43,11 +44,21 @@ RunConfig completed(RunConfig config, const datasets::Dataset& data) {
   config.data.identity = data.identity();
   config.data.validation = data.val_count > 0 ? "half" : "held-out";
   if (data.val_count > 0) config.train.val_size = static_cast<double>(data.val_count);
-  if (config.model.model == "cvae") {
-    ELBO_CHECK(!data.labels.empty(), ValueError, "model cvae: it takes labels, found none in ", data.name);
+  if (config.model.labels || preset(config.model.model).labels) {
+    ELBO_CHECK(!data.labels.empty(), ValueError, "model ", config.model.model, ": it takes labels, found none in ",
+               data.name);
     config.model.classes = data.classes();
   }
   return config;
+}
+
+Training prepare(const RunConfig& config, const datasets::Dataset& data) {
+  Training out{.config = config};
+  Generator init(config.train.seed, Stream::init);
+  out.model = make(config.model, &init);
+  out.config.model = out.model->config();
+  out.trainer = std::make_unique<Trainer>(*out.model, data, out.config.train);
+  return out;
 }
 
 void check_data(const Run& run, const std::string& found, const std::string& way_out) {
@@ -58,12 +69,9 @@ void check_data(const Run& run, const std::string& found, const std::string& way
 
 Trained train(const std::filesystem::path& folder, const RunConfig& config, const datasets::Dataset& data,
               const FitCallbacks& callbacks) {
-  RunConfig whole = completed(config, data);
-  Generator init(whole.train.seed, Stream::init);
-  std::unique_ptr<Model> model = make(whole.model, &init);
-  whole.model = model->config();
-  model->to(whole.train.device);
-  Trainer trainer(*model, data, whole.train);
+  const Training training = prepare(completed(config, data), data);
+  const RunConfig& whole = training.config;
+  Trainer& trainer = *training.trainer;
   std::error_code error;
   bool there = std::filesystem::exists(folder / "config.json", error);
   // Before there is a folder.
@@ -73,7 +81,7 @@ Trained train(const std::filesystem::path& folder, const RunConfig& config, cons
   check_data(run, whole.data.identity);
   ELBO_CHECK(same_run(run.config(), whole), ValueError, folder.string(),
              ": expected a new folder, or one with a run of these settings, found one with others");
-  fit(run, trainer, *model, callbacks);
+  fit(run, trainer, *training.model, callbacks);
   return open(folder, whole.train.device);
 }
 
@@ -100,11 +108,14 @@ void print_results(std::ostream& out, std::span<const Trained> runs, const datas
                    "KL", "/ pixel");
   for (const Trained& one : runs) {
     EpochRecord last = one.run.history().back();
-    Evaluation found = evaluate(*one.model, test, {.beta = one.run.config().train.beta});
+    Evaluation found = evaluate(*one.model, test);
     // A loss per pixel is small.
     int digits = last.train.loss < 10 ? 4 : 2;
     auto losses = [&](const Losses& l) {
-      return column(l.loss, 8, digits) + column(l.reconstruction, 8, digits) + column(l.kl, 8, digits);
+      const auto term = [&](const char* name) {
+        return l.find(name) ? column(l[name], 8, digits) : formatted("  %8s", "-");
+      };
+      return column(l.loss, 8, digits) + term("reconstruction") + term("kl");
     };
     out << name(one.name) << losses(last.train);
     out << (last.val ? column(last.val->loss, 10, digits) : formatted("  %10s", "-"));

@@ -25,15 +25,26 @@ Trained open(const std::filesystem::path& folder, Device device = cpu);
 /// labels.
 RunConfig completed(RunConfig config, const datasets::Dataset& data);
 
+/// A training before its first step: what `fit` takes.
+struct Training {
+  RunConfig config = {};  ///< as the run's config.json is to have it
+  std::unique_ptr<Model> model = {};
+  std::unique_ptr<Trainer> trainer = {};
+};
+
+/// The model of a config that is `completed` from the data, and its trainer. It is made on the CPU, so that a seed
+/// stands for the same weights on every device, and lies on the device that the config trains on. Throws what `make`
+/// and Trainer do; a class without pictures is for the caller to refuse: see Trainer::class_note.
+Training prepare(const RunConfig& config, const datasets::Dataset& data);
+
 /// Throws ValueError where a run was trained on data of another identity than `found`, with both, and `way_out` behind.
 /// A run that keeps none passes.
 void check_data(const Run& run, const std::string& found, const std::string& way_out = "");
 
 /// All in one call: makes a model by the config, `completed` from `data`, trains it on `data`, keeps it in the run
-/// folder and opens that, on the device that the config trains on. It is made on the CPU, so that a seed stands for the
-/// same weights on every device. A folder that holds a run of the same config is gone on with, or left as it is where
-/// that run is over. Throws ValueError where it holds another run, or one that was trained on other data, and for a
-/// model that takes labels and has a class without pictures to train on.
+/// folder and opens that, on the device that the config trains on. A folder that holds a run of the same config is gone
+/// on with, or left as it is where that run is over. Throws ValueError where it holds another run, or one that was
+/// trained on other data, and for a model that takes labels and has a class without pictures to train on.
 Trained train(const std::filesystem::path& folder, const RunConfig& config, const datasets::Dataset& data,
               const FitCallbacks& callbacks = {});
 

@@ -10,8 +10,8 @@
 #include "../../core/text.h"
 #include "../../datasets/split.h"
 #include "../../nn/strict_load.h"
+#include "../analysis/batches_detail.h"
 #include "../analysis/evaluate.h"
-#include "../objective.h"
 #include "checkpoint_detail.h"
 
 namespace elbo::models {
@@ -87,10 +87,6 @@ bool all_finite(const NamedArrays& arrays, Device device) {
   return sum.item() == 0;
 }
 
-/// Where a training stands within an epoch.
-constexpr std::array position_fields{"position.batch",          "position.samples", "position.seconds",
-                                     "position.reconstruction", "position.kl",      "position.weighted_kl"};
-
 /// So many epochs in steps, at most 2^62.
 std::int64_t steps_in(double epochs, std::int64_t batches) {
   return std::llround(std::min(epochs * static_cast<double>(batches), 0x1p62));
@@ -115,22 +111,40 @@ Model& moved(Model& model, Device device) {
   return model;
 }
 
+std::unique_ptr<nn::Optimizer> optimizer_for(const TrainOptions& o, const nn::NamedTensors& parameters, double lr) {
+  if (o.optimizer == "sgd")
+    return std::make_unique<nn::SGD>(parameters,
+                                     nn::SGDOptions{.lr = lr, .momentum = o.momentum, .weight_decay = o.weight_decay});
+  if (o.optimizer == "rmsprop")
+    return std::make_unique<nn::RMSprop>(
+        parameters, nn::RMSpropOptions{.lr = lr, .weight_decay = o.weight_decay, .momentum = o.momentum});
+  if (o.optimizer == "adamw")
+    return std::make_unique<nn::AdamW>(parameters, nn::AdamWOptions{.lr = lr, .weight_decay = o.weight_decay});
+  return std::make_unique<nn::Adam>(parameters, nn::AdamOptions{.lr = lr, .weight_decay = o.weight_decay});
+}
+
+/// Before a player's state in a checkpoint.
+std::string prefix_of(const Player& player) {
+  return player.name.empty() ? "optimizer." : "optimizer." + player.name + ".";
+}
+
 }  // namespace
 
 Trainer::Trainer(Model& model, const datasets::Dataset& dataset, const TrainOptions& options)
     : model_(model),
       options_(checked(options, dataset, model)),
-      optimizer_(moved(model, options.device).named_parameters(), {.lr = options.lr}),
       lr_(options.lr),
       noise_(options.seed, Stream::noise, options.device),
-      beta_(scalar(options.beta, DType::float32, options.device)),
-      gradient_seeds_{scalar(0, DType::float32, options.device), scalar(0, DType::float32, options.device)},
-      seeds_are_for_(0, 0),
-      reconstruction_sum_(scalar(0, DType::float64, options.device)),
-      kl_sum_(scalar(0, DType::float64, options.device)),
-      weighted_kl_sum_(scalar(0, DType::float64, options.device)),
       draws_(options.seed, Stream::binarize, options.device),
       replays_(options.graph && options.device.type == DeviceType::cuda) {
+  for (Player& player : moved(model, options.device).players()) {
+    Trained one{std::move(player), nullptr, {}};
+    one.optimizer = optimizer_for(options, one.player.parameters, options.lr * one.player.lr);
+    for (const auto& [name, tensor] : one.player.parameters) one.parameters.push_back(tensor);
+    players_.push_back(std::move(one));
+  }
+  running_.resize(players_.size());
+  if (options.ema > 0) ema_ = std::make_unique<nn::EMA>(model, options.ema);
   std::int64_t val_size = datasets::resolve_val_size(options.val_size, dataset.size());
   datasets::Subsets subsets = datasets::split(dataset, val_size, options.seed);
   class_note_ = untrained_classes(dataset, model.config().classes, subsets);
@@ -157,9 +171,11 @@ void Trainer::begin_epoch() {
   if (batch_ == 0) {
     samples_ = 0;
     seconds_ = 0;
-    reconstruction_sum_.fill(0);
-    kl_sum_.fill(0);
-    weighted_kl_sum_.fill(0);
+    for (std::vector<Running>& terms : running_)
+      for (Running& one : terms) {
+        one.sum.fill(0);
+        if (one.weighted.defined()) one.weighted.fill(0);
+      }
   }
   batches_->begin_epoch(epoch_, batch_);
   draws_.set_offset(batches_->draw_offset(batch_));
@@ -198,12 +214,20 @@ std::optional<EpochRecord> Trainer::run_epoch_while(const KeepGoing& keep_going,
 bool Trainer::validate(const KeepGoing& keep_going) {
   struct Stopped {};
   PrecisionGuard exact(Precision::float32);
-  EvaluateOptions how{.beta = options_.beta, .seed = options_.seed};
+  EvaluateOptions how{.seed = options_.seed};
   how.before_batch = [&] {
     if (keep_going && !keep_going()) throw Stopped{};
   };
   try {
-    evaluation_ = val_.empty() ? look() : evaluate(model_, pictures_, labels_, val_, how);
+    const auto look_at_it = [&] {
+      evaluation_ = val_.empty() ? look() : evaluate(model_, pictures_, labels_, val_, how);
+    };
+    if (ema_) {
+      const auto averaged = ema_->apply();
+      look_at_it();
+    } else {
+      look_at_it();
+    }
   } catch (const Stopped&) {
     return false;
   }
@@ -212,28 +236,90 @@ bool Trainer::validate(const KeepGoing& keep_going) {
 
 Evaluation Trainer::look() const {
   PrecisionGuard exact(Precision::float32);
-  EvaluateOptions how{.beta = options_.beta, .seed = options_.seed};
+  const EvaluateOptions how{.seed = options_.seed};
   const std::size_t count = std::min(train_.size(), static_cast<std::size_t>(how.batch_size));
   return evaluate(model_, pictures_, labels_, std::span(train_).first(count), how);
 }
 
-bool Trainer::is_finite() const {
-  NamedArrays all = model_.state_dict();
-  for (auto& one : optimizer_.state()) all.push_back(std::move(one));
-  return all_finite(all, options_.device);
+NamedArrays Trainer::weights_to_keep() const {
+  if (!ema_) return model_.state_dict();
+  const auto averaged = ema_->apply();
+  return model_.state_dict();
 }
 
-bool Trainer::has_finite_moments() const { return all_finite(optimizer_.state(), options_.device); }
+bool Trainer::is_finite() const {
+  NamedArrays all = model_.state_dict();
+  if (ema_)
+    for (auto& one : ema_->state()) all.push_back(std::move(one));
+  return all_finite(all, options_.device) && has_finite_moments();
+}
+
+bool Trainer::has_finite_moments() const {
+  return std::all_of(players_.begin(), players_.end(),
+                     [&](const Trained& one) { return all_finite(one.optimizer->state(), options_.device); });
+}
+
+Progress Trainer::progress_at(std::int64_t batch_number) const {
+  const std::int64_t batches = batches_->batches();
+  return {static_cast<double>(epoch_) + static_cast<double>(batch_number) / static_cast<double>(batches),
+          steps_in(static_cast<double>(epoch_), batches) + batch_number};
+}
 
 void Trainer::prepare_step(std::int64_t number, std::int64_t batch) {
-  if (const double lr = lr_at(number); lr != lr_) optimizer_.set_lr(lr_ = lr);
-  const double beta = beta_at(number);
-  if (seeds_are_for_ == std::pair(batch, beta)) return;
-  seeds_are_for_ = {batch, beta};
-  const auto share = static_cast<float>(1.0 / static_cast<double>(batch)), weight = static_cast<float>(beta);
-  beta_.mutable_array().fill(beta);
-  gradient_seeds_[0].fill(share);
-  gradient_seeds_[1].fill(share * weight);
+  if (const double lr = lr_at(number); lr != lr_) {
+    lr_ = lr;
+    for (Trained& one : players_) one.optimizer->set_lr(lr * one.player.lr);
+  }
+  progress_ = progress_at(number);
+  batch_size_ = batch;
+  model_.advance(progress_);
+  for (std::vector<Running>& terms : running_)
+    for (Running& one : terms) write_seed(one);
+}
+
+void Trainer::write_seed(Running& running) {
+  if (!running.counts) return;
+  const auto share = static_cast<float>(1.0 / static_cast<double>(batch_size_));
+  const auto weight = static_cast<float>(running.weight.at(progress_));
+  if (running.seed_for == std::pair(share, weight)) return;
+  running.seed_for = {share, weight};
+  running.seed.fill(share * weight);
+  if (running.factor.defined()) running.factor.fill(weight);
+}
+
+Trainer::Running Trainer::running(const Term& term) const {
+  Running out{.name = term.name, .weight = term.weight, .counts = term.counts};
+  out.seed = scalar(0, DType::float32, options_.device);
+  out.sum = scalar(0, DType::float64, options_.device);
+  if (!term.weight.moves()) return out;
+  out.factor = scalar(0, DType::float32, options_.device);
+  out.weighted = scalar(0, DType::float64, options_.device);
+  return out;
+}
+
+std::vector<Trainer::Running>& Trainer::running_for(std::size_t player, const Terms& terms) {
+  const auto has = [&](const std::string& name) {
+    const auto is = [&](const Running& one) { return one.name == name; };
+    return std::any_of(running_.begin(), running_.end(),
+                       [&](const auto& of) { return std::any_of(of.begin(), of.end(), is); });
+  };
+  std::vector<Running>& out = running_[player];
+  const bool first = out.empty();
+  ELBO_CHECK(first || out.size() == terms.list.size(), ValueError, "[train] the model ", model_.config().model,
+             ": expected as many terms in each step as in its first, ", out.size(), ", found ", terms.list.size());
+  for (std::size_t i = 0; i < terms.list.size(); ++i) {
+    const Term& term = terms.list[i];
+    if (first) {
+      // The history, and a checkpoint in the midst of an epoch, tell them by it.
+      ELBO_CHECK(!has(term.name), ValueError, "[train] the model ", model_.config().model,
+                 ": expected one term of each name, found two called ", term.name);
+      out.push_back(running(term));
+      write_seed(out.back());
+    }
+    ELBO_CHECK(out[i].name == term.name, ValueError, "[train] the model ", model_.config().model,
+               ": expected the terms of its first step in each step, found ", term.name, " in place of ", out[i].name);
+  }
+  return out;
 }
 
 std::int64_t Trainer::next_step(std::int64_t number) {
@@ -293,22 +379,36 @@ void Trainer::gather_and_step(const Array& indices) {
 }
 
 void Trainer::step(const Tensor& x, const Tensor& labels) {
-  optimizer_.zero_grad();
-  LossSums sums = loss_sums(model_, model_.forward(x, labels, &noise_), x);
-  backward(std::array{sums.reconstruction, sums.kl}, gradient_seeds_);
-  optimizer_.step();
-  kernels::accumulate_(reconstruction_sum_, sums.reconstruction.array());
-  kernels::accumulate_(kl_sum_, sums.kl.array());
-  if (options_.warmup > 0) {
-    NoGradGuard no_grad;
-    kernels::accumulate_(weighted_kl_sum_, (beta_ * sums.kl).array());
-  }
+  for (std::size_t player = 0; player < players_.size(); ++player) step_of(player, x, labels);
+  if (ema_) ema_->update();
 }
 
-double Trainer::beta_at(std::int64_t batch_number) const {
-  double epochs =
-      static_cast<double>(epoch_) + static_cast<double>(batch_number) / static_cast<double>(batches_->batches());
-  return options_.warmup > 0 ? options_.beta * std::min(1.0, epochs / options_.warmup) : options_.beta;
+void Trainer::step_of(std::size_t player, const Tensor& x, const Tensor& labels) {
+  Trained& one = players_[player];
+  // Of all: another player's loss may have left gradients here.
+  if (players_.size() > 1)
+    model_.zero_grad();
+  else
+    one.optimizer->zero_grad();
+  const Terms terms =
+      model_.loss({.x = x, .labels = labels, .noise = &noise_, .train_size = train_count()}, static_cast<int>(player));
+  std::vector<Running>& running = running_for(player, terms);
+  outputs_.clear();
+  seeds_.clear();
+  for (std::size_t i = 0; i < running.size(); ++i) {
+    if (!running[i].counts || !terms.list[i].nats.node()) continue;
+    outputs_.push_back(terms.list[i].nats);
+    seeds_.push_back(running[i].seed);
+  }
+  backward(outputs_, seeds_);
+  outputs_.clear();
+  if (options_.clip_norm > 0) nn::clip_grad_norm_(one.parameters, options_.clip_norm);
+  one.optimizer->step();
+  for (std::size_t i = 0; i < running.size(); ++i) {
+    const Array nats = terms.list[i].nats.array();
+    kernels::accumulate_(running[i].sum, nats);
+    if (running[i].weighted.defined()) kernels::accumulate_(running[i].weighted, kernels::mul(running[i].factor, nats));
+  }
 }
 
 double Trainer::lr_at(std::int64_t batch_number) const {
@@ -318,18 +418,26 @@ double Trainer::lr_at(std::int64_t batch_number) const {
 }
 
 Losses Trainer::running_losses() const {
-  double count = static_cast<double>(std::max<std::int64_t>(samples_, 1));
-  Losses out{0, reconstruction_sum_.item() / count, kl_sum_.item() / count};
-  double weighted = options_.warmup > 0 ? weighted_kl_sum_.item() / count : options_.beta * out.kl;
-  out.loss = out.reconstruction + weighted;
+  const double count = static_cast<double>(std::max<std::int64_t>(samples_, 1));
+  Losses out;
+  for (const std::vector<Running>& terms : running_)
+    for (const Running& one : terms) {
+      const double nats = one.sum.item() / count;
+      out.terms.emplace_back(one.name, nats);
+      // What the other players want is not what the model is chosen by.
+      if (!one.counts || &terms != running_.data()) continue;
+      out.loss += one.weighted.defined() ? one.weighted.item() / count : one.weight.last() * nats;
+    }
   return out;
 }
 
 NamedArrays Trainer::state() const {
   NamedArrays out;
   for (auto& [name, array] : model_.state_dict()) out.emplace_back("model." + name, array);
-  for (auto& [name, array] : optimizer_.state()) out.emplace_back("optimizer." + name, array);
-  out.emplace_back("beta", beta_.array());
+  for (const Trained& one : players_)
+    for (auto& [name, array] : one.optimizer->state()) out.emplace_back(prefix_of(one.player) + name, array);
+  if (ema_)
+    for (auto& [name, array] : ema_->state()) out.emplace_back("ema." + name, array);
   out.emplace_back("noise.offset", noise_.offset());
   out.emplace_back("epoch", scalar(static_cast<double>(epoch_), DType::int64));
   if (options_.schedule == LrSchedule::plateau)
@@ -338,48 +446,70 @@ NamedArrays Trainer::state() const {
   out.emplace_back("position.batch", scalar(static_cast<double>(batch_), DType::int64));
   out.emplace_back("position.samples", scalar(static_cast<double>(samples_), DType::int64));
   out.emplace_back("position.seconds", scalar(seconds_, DType::float64));
-  out.emplace_back("position.reconstruction", reconstruction_sum_);
-  out.emplace_back("position.kl", kl_sum_);
-  out.emplace_back("position.weighted_kl", weighted_kl_sum_);
+  for (const std::vector<Running>& terms : running_)
+    for (const Running& one : terms) {
+      out.emplace_back("position." + one.name, one.sum);
+      if (one.weighted.defined()) out.emplace_back("position.weighted_" + one.name, one.weighted);
+    }
   return out;
 }
 
+namespace {
+
+/// The arrays whose names begin with `prefix`, without it, taken out of `state`.
+NamedArrays taken(NamedArrays& state, const std::string& prefix) {
+  NamedArrays out, rest;
+  for (auto& [name, array] : state) {
+    if (name.starts_with(prefix))
+      out.emplace_back(name.substr(prefix.size()), array);
+    else
+      rest.emplace_back(name, array);
+  }
+  state = std::move(rest);
+  return out;
+}
+
+const Array* find(const NamedArrays& state, const std::string& name) {
+  for (const auto& [one, array] : state)
+    if (one == name) return &array;
+  return nullptr;
+}
+
+/// The one number of that name. Throws FormatError for anything else.
+const Array& number_in(const NamedArrays& state, const std::string& name) {
+  const Array* array = find(state, name);
+  ELBO_CHECK(array && array->numel() == 1, FormatError, "checkpoint: expected one number '", name, "', found ",
+             array ? array->shape().to_string() : "none");
+  return *array;
+}
+
+}  // namespace
+
 void Trainer::load_state(const NamedArrays& state) {
-  NamedArrays model, optimizer;
-  Array val_losses;
-  std::map<std::string, Array> own{{"beta", {}}, {"noise.offset", {}}, {"epoch", {}}};
-  for (const auto& [name, array] : state)
-    if (name == "position.batch")
-      for (const char* field : position_fields) own[field] = {};
-  for (const auto& [name, array] : state) {
-    if (name.starts_with("model.")) {
-      model.emplace_back(name.substr(6), array);
-    } else if (name.starts_with("optimizer.")) {
-      optimizer.emplace_back(name.substr(10), array);
-    } else if (name == "val_losses") {
-      val_losses = array;
-    } else if (own.contains(name)) {
-      own[name] = array;
-    }
-  }
-  for (const auto& [name, array] : own) {
-    ELBO_CHECK(array.defined() && array.numel() == 1, FormatError, "checkpoint: expected one number '", name,
-               "', found ", array.defined() ? array.shape().to_string() : "none");
-  }
+  NamedArrays rest = state;
+  const NamedArrays model = taken(rest, "model."), means = taken(rest, "ema.");
+  const Array &offset = number_in(rest, "noise.offset"), &epoch = number_in(rest, "epoch");
+  const bool within = find(rest, "position.batch") != nullptr;
+  if (within)
+    for (const char* name : {"position.batch", "position.samples", "position.seconds"}) number_in(rest, name);
+  const std::int64_t drawn = count_in(offset, "noise.offset"), epochs = count_in(epoch, "epoch");
   try {
     nn::detail::check_finite(model);
     model_.load_state_dict(model);
-    optimizer_.load_state(optimizer);
+    // Those with a name of their own first: they lie below the first one's.
+    for (auto one = players_.rbegin(); one != players_.rend(); ++one)
+      one->optimizer->load_state(taken(rest, prefix_of(one->player)));
+    if (ema_) ema_->load_state(means);
   } catch (const Error& error) {
     fail<FormatError>("checkpoint: ", error.what());
   }
-  lr_ = optimizer_.lr();
-  beta_.mutable_array().fill(own["beta"].item());
-  seeds_are_for_ = {0, 0};
-  noise_.set_offset(count_in(own["noise.offset"], "noise.offset"));
-  epoch_ = count_in(own["epoch"], "epoch");
-  load_val_losses(val_losses);
-  load_position(own);
+  lr_ = players_.front().optimizer->lr() / players_.front().player.lr;
+  noise_.set_offset(drawn);
+  epoch_ = epochs;
+  const Array* val_losses = find(rest, "val_losses");
+  load_val_losses(val_losses ? *val_losses : Array());
+  batch_ = 0;
+  if (within) load_position(rest);
 }
 
 void Trainer::load_val_losses(const Array& losses) {
@@ -391,18 +521,31 @@ void Trainer::load_val_losses(const Array& losses) {
   val_losses_ = losses.to_vector<double>();
 }
 
-void Trainer::load_position(std::map<std::string, Array>& own) {
-  batch_ = 0;
-  if (!own.contains("position.batch")) return;
-  const auto batch = count_in(own["position.batch"], "position.batch");
+void Trainer::load_position(const NamedArrays& state) {
+  const auto batch = count_in(number_in(state, "position.batch"), "position.batch");
   ELBO_CHECK(batch >= 1 && batch <= batches_->batches(), FormatError,
              "checkpoint: expected a 'position.batch' from 1 to ", batches_->batches(), ", found ", batch);
   batch_ = batch;
-  samples_ = count_in(own["position.samples"], "position.samples");
-  seconds_ = own["position.seconds"].item();
-  reconstruction_sum_.fill(own["position.reconstruction"].item());
-  kl_sum_.fill(own["position.kl"].item());
-  weighted_kl_sum_.fill(own["position.weighted_kl"].item());
+  samples_ = count_in(number_in(state, "position.samples"), "position.samples");
+  seconds_ = number_in(state, "position.seconds").item();
+  for (std::vector<Running>& terms : running_) terms.clear();
+  recorded_.clear();
+  meet_terms();
+  for (std::vector<Running>& terms : running_)
+    for (Running& one : terms) {
+      one.sum.fill(number_in(state, "position." + one.name).item());
+      if (one.weighted.defined()) one.weighted.fill(number_in(state, "position.weighted_" + one.name).item());
+    }
+}
+
+void Trainer::meet_terms() {
+  Generator noise(0, Stream::noise, options_.device);
+  const auto few = std::span(train_).first(std::min<std::size_t>(train_.size(), 2));
+  internal::for_batches(model_, pictures_, labels_, few, 2, [&](const Tensor& x, const Tensor& labels) {
+    for (std::size_t player = 0; player < players_.size(); ++player)
+      running_for(player, model_.loss({.x = x, .labels = labels, .noise = &noise, .train_size = train_count()},
+                                      static_cast<int>(player)));
+  });
 }
 
 }  // namespace elbo::models

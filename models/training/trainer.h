@@ -11,6 +11,7 @@
 #include "../../core/graph.h"
 #include "../../datasets/dataset.h"
 #include "../../datasets/loader.h"
+#include "../../nn/ema.h"
 #include "../../nn/optim.h"
 #include "../../nn/schedule.h"
 #include "../analysis/evaluate.h"
@@ -20,12 +21,13 @@
 namespace ELBO_API elbo {
 namespace models {
 
-/// Trains a model of the zoo with Adam on the objective, an epoch at a time. The same options and seed give the same
-/// bits for any number of threads, and `state` after any step continues to the same end.
+/// Trains a model on its own terms, an epoch at a time: each of its players with an optimiser of its own, one after the
+/// other on the same batch. The same options and seed give the same bits for any number of threads, and `state` after
+/// any step continues to the same end.
 ///
 /// On a GPU a step of each size runs as it stands once, is then recorded as a CUDA graph, and replayed from there on:
 /// the same kernels on the same memory, so the same bits, at a fraction of the cost. What changes from step to step
-/// lies on the device: the pictures' indices, the learning rate, the KL weight, the random offsets.
+/// lies on the device: the pictures' indices, the learning rate, the weights of terms, the random offsets.
 class Trainer {
  public:
   /// Splits `dataset` into training and validation pictures, as it says itself or by the seed, and moves the model to
@@ -56,7 +58,7 @@ class Trainer {
   const Evaluation& evaluation() const { return evaluation_; }
   /// A look at some of the training pictures, with the model as it is now.
   Evaluation look() const;
-  /// Whether all parameters and moments are finite. Reads the device once.
+  /// Whether all parameters and moments, and running means, are finite. Reads the device once.
   bool is_finite() const;
   /// Whether the moments are.
   bool has_finite_moments() const;
@@ -72,8 +74,11 @@ class Trainer {
   /// and what to do: such a model would draw from a label that it never saw. Empty where each has one.
   const std::string& class_note() const { return class_note_; }
 
-  /// All that continues the training: parameters, moments, step count, learning rate, KL weight, random offsets, epoch,
-  /// for the schedule `plateau` the validation losses; in the midst of an epoch its batch, sums and seconds too. The
+  /// What a run keeps: the model's state dict, with `ema` of the running means. The arrays are the trainer's own.
+  NamedArrays weights_to_keep() const;
+
+  /// All that continues the training: parameters, moments, step count, learning rate, random offsets, epoch, for the
+  /// schedule `plateau` the validation losses; in the midst of an epoch its batch, sums and seconds too. The
   /// arrays are the trainer's own: save them at once.
   NamedArrays state() const;
   /// Goes on from there, the next step at the learning rate of the options. Throws FormatError listing what does not
@@ -87,24 +92,47 @@ class Trainer {
     Graph graph;    ///< not there after the first time
   };
 
+  /// Who trains: its parameters' optimiser, and what it has for each term that its loss has.
+  struct Trained {
+    Player player;
+    std::unique_ptr<nn::Optimizer> optimizer;
+    std::vector<Tensor> parameters;  // for clipping
+  };
+  /// A term as it is trained on. What changes lies on the device.
+  struct Running {
+    std::string name;
+    Weight weight;
+    bool counts = true;
+    Array seed = {};  ///< weight / batch: where backward() begins, so that no step computes the loss itself
+    std::pair<float, float> seed_for = {0, 0};  ///< 1 / batch and the weight
+    Array sum = {};                             ///< of nats over the epoch, float64, read when somebody asks
+    Array factor = {}, weighted = {};           ///< for a weight that moves: it, and the sum of nats times it
+  };
+
   void begin_epoch();
   /// Whether the validation came to its end.
   bool validate(const KeepGoing& keep_going);
-  void load_position(std::map<std::string, Array>& own);
+  void load_position(const NamedArrays& state);
+  /// Asks the model for its terms before there is a step. Nothing of it moves.
+  void meet_terms();
   void load_val_losses(const Array& losses);
   /// The epoch's next step; returns how many pictures it took.
   std::int64_t next_step(std::int64_t number);
-  /// Writes what a step needs and the last one did not have: learning rate, KL weight, derivatives of the objective.
+  /// Writes what a step needs and the last one did not have: learning rate, weights of terms.
   void prepare_step(std::int64_t number, std::int64_t batch);
   void step(const Tensor& x, const Tensor& labels);
+  void step_of(std::size_t player, const Tensor& x, const Tensor& labels);
+  /// What the trainer has for these terms; made when they are seen for the first time.
+  std::vector<Running>& running_for(std::size_t player, const Terms& terms);
+  Running running(const Term& term) const;
+  void write_seed(Running& running);
   void gather_and_step(const Array& indices);
   void record(RecordedStep& step, const Shape& indices);
   /// False where it could not, and nothing was done.
   bool replay(RecordedStep& step, const Array& indices);
   /// False where a graph could not be made or replayed: there are none from then on, and `graph_note` says why.
   bool without_graphs_after(const std::function<void()>& work);
-  /// The weight of the KL divergence in that step of this epoch.
-  double beta_at(std::int64_t batch_number) const;
+  Progress progress_at(std::int64_t batch_number) const;
   double lr_at(std::int64_t batch_number) const;
 
   Model& model_;
@@ -112,18 +140,17 @@ class Trainer {
   std::vector<std::int64_t> train_, val_;
   Array pictures_, labels_;
   std::unique_ptr<datasets::Batches> batches_;
-  nn::Adam optimizer_;
+  std::vector<Trained> players_;
+  std::unique_ptr<nn::EMA> ema_;
   nn::Schedule schedule_;           // by the step of the whole training
-  double lr_;                       // what the optimiser has
+  double lr_;                       // what the optimisers have, before the players' factors
   std::vector<double> val_losses_;  // of all epochs, for the schedule `plateau` alone
   Generator noise_;
-  Tensor beta_;
-  // The derivatives of the objective with respect to the batch's sums, 1 / batch and beta / batch: where backward()
-  // begins, so that no step computes the objective itself.
-  std::array<Array, 2> gradient_seeds_;
-  std::pair<std::int64_t, double> seeds_are_for_;  // the batch and beta
-  // float64 scalars, on the device until somebody asks; the last is beta * KL, whose weight a warm-up moves.
-  Array reconstruction_sum_, kl_sum_, weighted_kl_sum_;
+  std::vector<std::vector<Running>> running_;  // of each player
+  std::vector<Tensor> outputs_;                // these two are kept, so that a step allocates nothing
+  std::vector<Array> seeds_;
+  Progress progress_;            // of the step
+  std::int64_t batch_size_ = 1;  // of the step
   std::int64_t samples_ = 0;
   double seconds_ = 0;
   std::int64_t epoch_ = 0, batch_ = 0;

@@ -25,7 +25,7 @@ int main(int, char** argv) {
   const Tensor x(Array::from(pictures, shape));
 
   std::printf("sizes %d %d %d %d\n", int(picture[0]), int(picture[1]), int(picture[2]), int(model->config().latent));
-  const models::Posterior q = model->encode(x);
+  const models::Encoded q = models::as_latent(*model).encode(x);
   const auto codes = static_cast<std::size_t>(q.mu.numel());
   print("mean", q.mu.array().to_vector<float>(), codes);
   print("logvar", q.logvar.array().to_vector<float>(), codes);
@@ -35,9 +35,9 @@ int main(int, char** argv) {
   std::vector<double> sum(3);
   for (std::uint64_t seed : {3, 4}) {
     Generator noise(seed, Stream::validation);
-    const models::LossSums losses = models::losses_per_picture(*model, {model->decode(models::draw(q, &noise)), q}, x);
-    const auto reconstruction = losses.reconstruction.array().to_vector<float>();
-    const auto kl = losses.kl.array().to_vector<float>();
+    const models::Terms terms = model->elbo({.x = x, .noise = &noise, .per_picture = true});
+    const auto reconstruction = terms.find("reconstruction")->nats.array().to_vector<float>();
+    const auto kl = terms.find("kl")->nats.array().to_vector<float>();
     for (std::size_t i = 0; i < 3; ++i) sum[i] += static_cast<double>(reconstruction[i]) + static_cast<double>(kl[i]);
   }
   std::vector<float> scores;

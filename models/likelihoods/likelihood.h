@@ -1,0 +1,44 @@
+#pragma once
+#include <functional>
+#include <memory>
+
+#include "../../core/api.h"
+#include "../../core/ops.h"
+#include "../../nn/module.h"
+#include "../config.h"
+#include "../parts.h"
+
+namespace ELBO_API elbo {
+namespace models {
+
+/// p(x|z): what the decoder's numbers say of a picture.
+class Likelihood : public nn::Module {
+ public:
+  /// How many numbers the decoder gives for each channel of a pixel. They come as planes: [B, n * channels, height,
+  /// width], first all channels of the first number.
+  virtual std::int64_t numbers() const { return 1; }
+  /// -log p(x|z) without `constant()`, nats, summed over the batch, [], or for each picture, [B].
+  virtual Tensor nll(const Tensor& decoded, const Tensor& x, bool per_picture) = 0;
+  /// The mean picture [B, channels, height, width].
+  virtual Tensor mean(const Tensor& decoded) const = 0;
+  /// A picture drawn from p(x|z).
+  virtual Tensor sample(const Tensor& decoded, Generator* noise) const = 0;
+  /// Nats per picture that `nll` leaves out.
+  virtual double constant() const { return 0; }
+  /// Whether it is a probability of bytes, so that there are bits per dimension.
+  virtual bool is_of_bytes() const { return false; }
+
+ protected:
+  Likelihood() = default;
+};
+
+struct LikelihoodRow : Entry {
+  std::function<std::unique_ptr<Likelihood>(const ModelConfig&)> make = {};
+  /// Whether pixels outside [0, 1] have a density.
+  bool takes_any_pixel = false;
+};
+
+Registry<LikelihoodRow>& likelihoods();
+
+}  // namespace models
+}  // namespace elbo
