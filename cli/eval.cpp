@@ -5,7 +5,8 @@
 #include <elbo/models/registry.h>
 #include <elbo/viz/report_facts.h>
 
-#include <cmath>
+#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <numbers>
 #include <numeric>
@@ -63,39 +64,57 @@ double elbo_of(const Trained& trained, const datasets::Dataset& data, const Eval
   return sum / static_cast<double>(std::max<std::size_t>(scores.size(), 1));
 }
 
-void print_line(const std::string& name, double value, int decimals, const std::string& unit) {
-  std::printf("  %-14s  %10s  %s\n", name.c_str(), models::loss_text(value, 10, decimals).c_str(), unit.c_str());
-}
+/// Numbers with their names before and their units behind them, printed when all names are known.
+class Lines {
+ public:
+  void add(const std::string& name, double value, int decimals, const std::string& unit) {
+    add(name, models::loss_text(value, 10, decimals), unit);
+  }
+  void add(const std::string& name, const std::string& value, const std::string& unit) {
+    lines_.push_back({name, value, unit});
+    width_ = std::max(width_, static_cast<int>(name.size()));
+  }
+  void print() const {
+    for (const auto& [name, value, unit] : lines_)
+      std::printf("  %-*s  %10s  %s\n", width_, name.c_str(), value.c_str(), unit.c_str());
+  }
+
+ private:
+  std::vector<std::array<std::string, 3>> lines_;
+  int width_ = 14;
+};
 
 /// The loss, and its terms. Where a model draws nothing its KL of 0 says nothing.
-void print_losses(const Trained& trained, const models::Losses& losses) {
+void add_losses(Lines& lines, const Trained& trained, const models::Losses& losses) {
   const std::vector<models::TermInfo> terms = models::terms_of(*trained.model);
   std::vector<models::TermInfo> shown;
   for (const models::TermInfo& term : terms)
     if (draws_codes(trained) || term.name != "kl" || losses["kl"] != 0) shown.push_back(term);
-  if (shown.size() > 1) print_line("loss", losses.loss, 4, "nats per sample (" + models::loss_formula(shown) + ")");
+  if (shown.size() > 1) lines.add("loss", losses.loss, 4, "nats per sample (" + models::loss_formula(shown) + ")");
   for (const models::TermInfo& term : shown)
-    print_line(models::term_title(term.name), losses[term.name], 4, term.counts ? "nats" : "nats, no part of the loss");
+    lines.add(models::term_title(term.name), losses[term.name], 4, term.counts ? "nats" : "nats, no part of the loss");
 }
 
-void print_table(const EvalArgs& args, const Trained& trained, const models::Evaluation& e) {
+void print_head(const EvalArgs& args, const Trained& trained, const models::Evaluation& e) {
   const models::ModelConfig& m = trained.model->config();
   const std::string likelihood = m.likelihood.empty() ? "" : ", likelihood: " + m.likelihood;
   std::printf("%s of %s (%s), codes: %s%s, on %s\n", counted(e.count, "picture", "pictures").c_str(),
               trained.run.config().data.dataset.c_str(), args.split.c_str(),
               draws_codes(trained) ? args.codes.c_str() : "the encoder's own", likelihood.c_str(),
               described(trained.model->device()).c_str());
-  print_losses(trained, e.losses);
+}
+
+void add_evaluation(Lines& lines, const Trained& trained, const models::Evaluation& e) {
+  const models::ModelConfig& m = trained.model->config();
+  add_losses(lines, trained, e.losses);
   const bool gaussian = models::why_unused(m, "variance").empty();
   if (e.constant != 0)
-    print_line("constant", e.constant, 4,
-               "nats" +
-                   (gaussian ? ", of a Gaussian of variance " + viz::general(m.variance) + ";" : std::string(",")) +
-                   " left out above");
-  print_line("squared error", e.mse, 6, "per pixel");
+    lines.add("constant", e.constant, 4,
+              "nats" + (gaussian ? ", of a Gaussian of variance " + viz::general(m.variance) + ";" : std::string(",")) +
+                  " left out above");
+  lines.add("squared error", e.mse, 6, "per pixel");
   if (trained.model->code_size() > 0)
-    std::printf("  active units    %10lld  of %lld\n", static_cast<long long>(e.active_units),
-                static_cast<long long>(trained.model->code_size()));
+    lines.add("active units", std::to_string(e.active_units), "of " + std::to_string(trained.model->code_size()));
 }
 
 std::string joined(const std::vector<std::int64_t>& numbers) {
@@ -104,25 +123,25 @@ std::string joined(const std::vector<std::int64_t>& numbers) {
   return out.empty() ? "none" : out;
 }
 
-void print_extra(const Extra& extra) {
+void add_estimates(Lines& lines, const Extra& extra) {
   if (extra.codes) {
-    const models::CodeInformation& c = *extra.codes;
-    print_line("I(x; z)", c.mutual_information, 4, "nats, what a code says of its picture");
-    print_line("marginal KL", c.marginal_kl, 4, "nats, of all codes from the prior");
-    std::printf("  active are      %s\n", joined(c.active).c_str());
-    std::printf("  KL by dimension, in nats\n");
-    for (std::size_t i = 0; i < c.kl.size(); ++i)
-      std::printf("%s%4zu %8s%s", i % 5 == 0 ? "    " : "  ", i, models::loss_text(c.kl[i], 8, 4).c_str(),
-                  i % 5 == 4 || i + 1 == c.kl.size() ? "\n" : "");
+    lines.add("I(x; z)", extra.codes->mutual_information, 4, "nats, what a code says of its picture");
+    lines.add("marginal KL", extra.codes->marginal_kl, 4, "nats, of all codes from the prior");
   }
   if (extra.nll) {
     const models::Nll& n = *extra.nll;
-    char text[160];
-    std::snprintf(text, sizeof text, "nats, %s samples of each picture, standard error %.3g; %.3g of them count",
-                  viz::thousands(n.samples).c_str(), n.standard_error, n.effective_samples);
-    print_line("-log p(x)", n.nats, 4, text);
+    lines.add("-log p(x)", n.nats, 4, "nats, standard error " + viz::general(n.standard_error));
+    lines.add("samples", viz::thousands(n.samples),
+              "of each picture, of which " + models::loss_text(n.effective_samples, 8, 1) + " count");
   }
-  if (extra.bits) print_line("bits", *extra.bits, 4, "per dimension");
+  if (extra.bits) lines.add("bits", *extra.bits, 4, "per dimension");
+}
+
+void print_dimensions(const models::CodeInformation& codes) {
+  std::printf("\n  KL of each latent dimension, in nats; active: %s\n", joined(codes.active).c_str());
+  for (std::size_t i = 0; i < codes.kl.size(); ++i)
+    std::printf("  %4zu %8s%s", i, models::loss_text(codes.kl[i], 8, 4).c_str(),
+                i % 5 == 4 || i + 1 == codes.kl.size() ? "\n" : "");
 }
 
 void add_extra(nlohmann::ordered_json& out, const Extra& extra) {
@@ -149,8 +168,12 @@ int eval(const EvalArgs& args) {
   models::Evaluation e = models::evaluate(*trained.model, dataset, {.codes = codes_of(args.codes), .seed = args.seed});
   const Extra extra = extra_of(args, trained, dataset, elbo_of(trained, dataset, args));
   if (!args.json) {
-    print_table(args, trained, e);
-    print_extra(extra);
+    print_head(args, trained, e);
+    Lines lines;
+    add_evaluation(lines, trained, e);
+    add_estimates(lines, extra);
+    lines.print();
+    if (extra.codes) print_dimensions(*extra.codes);
     return 0;
   }
   nlohmann::ordered_json out;

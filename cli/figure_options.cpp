@@ -73,35 +73,64 @@ datasets::Dataset read_input(const Trained& trained, const std::vector<fs::path>
   return out;
 }
 
-DrawnFrom drawn_from(const std::vector<Trained>& runs, const FigureArgs& args) {
+namespace {
+
+models::CodeDistribution fitted(const std::string& sampler, models::Model& model, const datasets::Dataset& pictures,
+                                std::uint64_t seed) {
+  return sampler == "gmm" ? models::fit_mixture(model, pictures, 10, seed) : models::fit_codes(model, pictures);
+}
+
+/// "N(0, 1)", "the prior vamp".
+std::string prior_text(const Trained& trained) {
+  const std::string& prior = trained.model->config().prior;
+  return prior == "normal" ? "N(0, 1)" : "the prior " + prior;
+}
+
+}  // namespace
+
+DrawnFrom drawn_from(const std::vector<Trained>& runs, const FigureArgs& args, const std::string& sampler) {
   constexpr std::int64_t most = 10000;
   DrawnFrom out;
+  out.kind = sampler == "gmm" ? "a mixture of 10 Gaussians" : "a diagonal Gaussian";
   for (const Trained& trained : runs) {
-    if (trained.model->has_prior()) {
+    ELBO_CHECK(sampler != "prior" || trained.model->has_prior(), ValueError, "--sampler prior: the model of ",
+               trained.run.folder().string(), " (", trained.model->config().model,
+               ") has none: expected normal or gmm");
+    if (trained.model->has_prior() && (sampler.empty() || sampler == "prior")) {
       out.codes.push_back(models::prior_codes(*trained.model));
       out.fitted.push_back(0);
       continue;
     }
     datasets::Dataset pictures = open_dataset(trained, datasets::Split::train, args).first(most);
-    out.codes.push_back(models::fit_codes(*trained.model, pictures));
+    out.codes.push_back(fitted(sampler, *trained.model, pictures, args.seed));
     out.fitted.push_back(pictures.size());
   }
+  const bool any = std::any_of(out.fitted.begin(), out.fitted.end(), [](std::int64_t count) { return count > 0; });
+  ELBO_CHECK(any || args.data.empty(), ValueError,
+             "--data: has no effect on codes from a prior; it is for an autoencoder, or --sampler normal or gmm");
   return out;
 }
 
 std::string describe(const std::vector<Trained>& runs, const DrawnFrom& from) {
   std::int64_t fitted = 0;
-  std::string names;
+  std::string names, priors;
+  bool any_prior = false;
   for (std::size_t i = 0; i < runs.size(); ++i) {
-    if (from.fitted[i] == 0) continue;
+    if (from.fitted[i] == 0) {
+      const std::string prior = prior_text(runs[i]);
+      if (priors.find(prior) == std::string::npos) priors += (priors.empty() ? "" : ", ") + prior;
+      any_prior = true;
+      continue;
+    }
     names += (names.empty() ? "" : ", ") + printable(runs[i].name);
     fitted = std::max(fitted, from.fitted[i]);
   }
-  if (fitted == 0) return "N(0, 1)";
-  std::string gaussian = "a diagonal Gaussian fitted to the codes of " + viz::thousands(fitted) +
-                         " training pictures (an autoencoder has no prior)";
-  bool all = std::count(from.fitted.begin(), from.fitted.end(), 0) == 0;
-  return all ? gaussian : "N(0, 1), and for " + names + " from " + gaussian;
+  if (fitted == 0) return priors;
+  const bool no_prior =
+      std::none_of(runs.begin(), runs.end(), [](const Trained& one) { return one.model->has_prior(); });
+  const std::string what = from.kind + " fitted to the codes of " + viz::thousands(fitted) + " training pictures" +
+                           (no_prior || any_prior ? " (an autoencoder has no prior)" : "");
+  return any_prior ? priors + ", and for " + names + " from " + what : what;
 }
 
 fs::path output_of(const FigureArgs& args, const std::vector<Trained>& runs, const std::string& name,

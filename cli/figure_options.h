@@ -38,8 +38,11 @@ datasets::Dataset read_input(const Trained& trained, const std::vector<std::file
 struct DrawnFrom {
   std::vector<models::CodeDistribution> codes;
   std::vector<std::int64_t> fitted;
+  std::string kind = {};  ///< of what was fitted
 };
-DrawnFrom drawn_from(const std::vector<Trained>& runs, const FigureArgs& args);
+/// `sampler`: `prior`, where a model has one, `normal` or `gmm`, fitted to the codes of pictures; empty for the prior,
+/// or normal where there is none. Throws ValueError for `--data` where nothing is fitted.
+DrawnFrom drawn_from(const std::vector<Trained>& runs, const FigureArgs& args, const std::string& sampler = "");
 /// "N(0, 1)", or what an autoencoder's are, for the eye.
 std::string describe(const std::vector<Trained>& runs, const DrawnFrom& from);
 

@@ -14,6 +14,7 @@ constexpr const char* samples_name = "samples.png";
 struct SampleArgs : FigureArgs {
   std::int64_t rows = 0, columns = 0;
   double temperature = 1;
+  std::string sampler;
 };
 
 bool takes_labels(const Trained& trained) { return trained.model->is_conditional(); }
@@ -49,7 +50,7 @@ int sample(const SampleArgs& args) {
                              .label = label_of(runs, args.label),
                              .class_names = class_names_of(runs),
                              .scale = args.scale};
-  DrawnFrom from = drawn_from(runs, args);
+  const DrawnFrom from = drawn_from(runs, args, args.sampler);
   options.codes = from.codes;
   std::vector<viz::Row> rows = rows_of(runs);
   viz::FigureSize size = viz::sample_figure_size(rows, options);
@@ -63,6 +64,7 @@ int sample(const SampleArgs& args) {
   nlohmann::ordered_json out = figure_json(args, file, image, runs);
   for (std::size_t i = 0; i < runs.size(); ++i) {
     out["runs"][i]["codes"] = from.fitted[i] > 0 ? "fitted" : "prior";
+    if (from.fitted[i] > 0) out["runs"][i]["sampler"] = args.sampler == "gmm" ? "gmm" : "normal";
     if (from.fitted[i] > 0) out["runs"][i]["fitted_pictures"] = from.fitted[i];
   }
   out["rows"] = size.rows;
@@ -97,7 +99,13 @@ void add_sample(CLI::App& app, Command& run) {
       ->capture_default_str();
   add_label(*command, *args, "Only pictures of this class (default: all classes)");
   add_seed(*command, args->seed, "Of the codes");
-  for (CLI::Option* option : add_data(*command, *args, false)) option->check(only_for("--prior", {"none"}));
+  command
+      ->add_option(
+          "--sampler", args->sampler,
+          "What codes are drawn from: the model's prior, or a Gaussian (normal) or a mixture of 10 (gmm) that is "
+          "fitted to the codes of training pictures (default: the prior, or normal for an autoencoder)")
+      ->check(one_of({"prior", "normal", "gmm"}));
+  add_data(*command, *args, false);
   add_figure_options(*command, *args, samples_name);
   command->final_callback([args, &run] { run = [args] { return sample(*args); }; });
 }

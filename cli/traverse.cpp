@@ -1,5 +1,6 @@
 #include <elbo/core/ops.h>
 #include <elbo/core/text.h>
+#include <elbo/models/analysis/information.h>
 
 #include <cmath>
 #include <cstdio>
@@ -45,15 +46,16 @@ int traverse(const TraverseArgs& args) {
                                 .values = values_of(args),
                                 .label = args.origin ? needed_label(runs[0], args.label) : label_of(runs, args.label),
                                 .scale = args.scale};
-  if (options.dims.empty()) options.dims = models::evenly_spaced(latent, 10);
   for (std::int64_t dim : options.dims)
     ELBO_CHECK(dim < latent, IndexError, "--dims: the model of ", runs[0].run.folder().string(), " has ", latent,
                " latent dimensions, counted from 0, found ", dim);
   const auto around_picture = [&] {
     const datasets::Dataset data = pictures_of(runs, args);
     check_indices("--picture", {args.picture}, data);
+    if (options.dims.empty()) options.dims = models::telling_dimensions(model, data, 10);
     return viz::traversal_figure(model, data, args.picture, options);
   };
+  if (options.dims.empty() && args.origin) options.dims = models::evenly_spaced(latent, 10);
   viz::Image image = args.origin ? viz::traversal_figure(model, zeros({1, latent}), options) : around_picture();
   viz::write_png(file, image);
   if (is_stdout(file)) return 0;
@@ -90,7 +92,8 @@ void add_traverse(CLI::App& app, Command& run) {
   command->footer(
       "Example:\n  elbo traverse runs/vae --picture 7\n  elbo traverse runs/vae --dims 0,3,7 --values -3,0,3 --origin");
   add_run(*command, *args);
-  add_list(*command, "--dims", args->dims, "Which dimensions, from 0 (default: 10 evenly spaced)");
+  add_list(*command, "--dims", args->dims,
+           "Which dimensions, from 0 (default: the 10 that say most of the pictures; of the origin, 10 evenly spaced)");
   command->add_option("--values", args->values, "Which values each takes")
       ->check(any_number())
       ->check(float32_number())

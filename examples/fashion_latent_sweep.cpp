@@ -30,9 +30,10 @@ int main(int argc, char** argv) try {
   viz::Panel validation{.title = "validation loss", .x_label = "epoch", .integer_x = true};
   for (models::Trained& one : runs) {
     rows.push_back({one.name, *one.model});
-    viz::LossCurves curves = viz::loss_curves(one.run.history());
-    training.series.push_back({.name = one.name, .x = curves.epoch, .y = curves.loss});
-    validation.series.push_back({.name = one.name, .x = curves.epoch, .y = curves.val_loss});
+    const viz::LossCurves curves = viz::loss_curves(one.run.history());
+    const viz::LossCurves::Curve& loss = *curves.find("loss");
+    training.series.push_back({.name = one.name, .x = curves.epoch, .y = loss.train});
+    validation.series.push_back({.name = one.name, .x = curves.epoch, .y = loss.val});
   }
   std::vector<viz::Panel> panels{training, validation};
   viz::write_svg(out / "loss.svg", viz::chart(panels, {.width = 900, .height = 360}));

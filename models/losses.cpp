@@ -25,7 +25,10 @@ double Losses::operator[](std::string_view name) const {
 std::string term_title(std::string_view name) {
   std::string out(name);
   std::replace(out.begin(), out.end(), '_', ' ');
-  if (out == "kl" || out.starts_with("kl ")) out.replace(0, 2, "KL");
+  for (std::size_t at = 0; (at = out.find("kl", at)) != std::string::npos; at += 2) {
+    const bool begins = at == 0 || out[at - 1] == ' ', ends = at + 2 == out.size() || out[at + 2] == ' ';
+    if (begins && ends) out.replace(at, 2, "KL");
+  }
   return out;
 }
 

@@ -20,7 +20,7 @@ struct Losses {
   double operator[](std::string_view name) const;
 };
 
-/// A term's name for people to read: `reconstruction`, `KL`, `KL 1`, `total correlation`.
+/// A term's name for people to read: `reconstruction`, `KL`, `KL 1`, `dimension KL`, `total correlation`.
 std::string term_title(std::string_view name);
 
 /// A loss for people to read, in at most `width` characters, at least 7: with so many decimals, below 1 with at least

@@ -43,7 +43,8 @@ TEST_CASE("elbo eval estimates log p(x), and says what the codes say") {
   // Drawn pictures are others than grey ones.
   CHECK(found["loss"] != plain["loss"]);
   const Ended text = run_elbo({"eval", (dir / "vae").string(), "--nll", "5", "--information"});
-  for (const char* words : {"-log p(x)", "standard error", "I(x; z)", "marginal KL", "active are", "KL by dimension"})
+  for (const char* words :
+       {"-log p(x)", "standard error", "I(x; z)", "marginal KL", "active: ", "KL of each latent dimension"})
     CHECK_THAT(text.out, Catch::Contains(words));
 }
 

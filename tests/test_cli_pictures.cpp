@@ -181,6 +181,17 @@ TEST_CASE("elbo sample", "[cli]") {
   CHECK(several.at("runs")[1].at("codes") == "fitted");
   CHECK(several.at("runs")[1].at("fitted_pictures") == 60);
 
+  // What is fitted to codes may stand for a prior too.
+  auto mixture = drawn({"sample", r["ae"], r["vae"], "--sampler", "gmm"});
+  for (const auto& run : mixture.at("runs")) {
+    CHECK(run.at("codes") == "fitted");
+    CHECK(run.at("sampler") == "gmm");
+  }
+  CHECK(drawn({"sample", r["vae"], "--sampler", "normal"}).at("runs")[0].at("sampler") == "normal");
+  check_refused({"sample", r["ae"], "--sampler", "prior"}, {"--sampler prior", "normal or gmm"});
+  check_refused({"sample", r["vae"], "--data", r["data"]}, {"--data", "no effect on codes from a prior"});
+  check_refused({"sample", r["ae"], "--sampler", "gmm", "--temperature", "0.5"}, {"temperature"});
+
   auto labels = drawn({"sample", r["cvae"]});
   CHECK(labels.at("rows") == 10);
   CHECK(labels.at("columns") == 12);

@@ -151,6 +151,34 @@ TEST_CASE("the KL is the mutual information and the marginal KL", "[nll]") {
   CHECK(none.active.empty());
 }
 
+TEST_CASE("the dimensions that say most of the pictures are those of the largest KL", "[nll]") {
+  const datasets::Dataset data = bars(60, 8);
+  Generator init(5, Stream::init);
+  const std::unique_ptr<Model> model = make({.picture = {1, 8, 8}, .hidden = {16}, .latent = 4}, &init);
+  NamedArrays state = model->state_dict();
+  for (auto& [name, array] : state)
+    if (name == "fc_mu.weight") {
+      std::vector<float> values = array.to_vector<float>();
+      for (std::size_t i = 0; i < values.size(); ++i) values[i] *= i / 16 == 1 || i / 16 == 3 ? 30.0f : 1.0f;
+      array = Array::from(values, array.shape());
+    }
+  model->load_state_dict(state);
+  CHECK(telling_dimensions(*model, data, 2) == std::vector<std::int64_t>{1, 3});
+  CHECK(telling_dimensions(*model, data, 4) == std::vector<std::int64_t>{0, 1, 2, 3});
+  CHECK(telling_dimensions(*model, data, 9) == std::vector<std::int64_t>{0, 1, 2, 3});
+  // A code without a distribution: by how much it varies.
+  const std::unique_ptr<Model> points = make({.model = "ae", .picture = {1, 8, 8}, .hidden = {16}, .latent = 3}, &init);
+  state = points->state_dict();
+  for (auto& [name, array] : state)
+    if (name == "encoder.2.weight") {
+      std::vector<float> values = array.to_vector<float>();
+      for (std::size_t i = 0; i < values.size(); ++i) values[i] *= i / 16 == 2 ? 30.0f : 1.0f;
+      array = Array::from(values, array.shape());
+    }
+  points->load_state_dict(state);
+  CHECK(telling_dimensions(*points, data, 1) == std::vector<std::int64_t>{2});
+}
+
 TEST_CASE("pictures are drawn black and white once, by their bytes' probabilities", "[nll]") {
   datasets::Dataset grey;
   grey.features = Array::full({400, 1, 10, 10}, 64, {DType::uint8});

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "../core/errors.h"
+#include "../models/analysis/information.h"
 #include "axis.h"
 #include "figure_parts.h"
 #include "sheet.h"
@@ -169,7 +170,9 @@ Image traversal_figure(models::Model& model, const datasets::Dataset& dataset, s
   detail::Reconstructed pair = detail::reconstruct(model, dataset, indices, options.label);
   std::optional<std::int64_t> label = options.label;
   if (!label && model.is_conditional()) label = dataset.labels[static_cast<std::size_t>(index)];
-  Sheet sheet = traversal_sheet(model, pair.codes, label, options);
+  TraversalOptions whole = options;
+  if (whole.dims.empty()) whole.dims = models::telling_dimensions(model, dataset, 10);
+  Sheet sheet = traversal_sheet(model, pair.codes, label, whole);
   sheet.side = {{detail::images_of(pair.originals)[0], "original"},
                 {detail::images_of(pair.reconstructions)[0], "reconstruction"}};
   return draw(sheet);

@@ -114,7 +114,8 @@ Image prior_interpolation_figure(const std::vector<Row>& rows, std::int64_t pair
 
 struct TraversalOptions {
   std::string title = {};
-  std::vector<std::int64_t> dims = {};     ///< empty for at most 10, evenly spaced
+  /// Empty for at most 10: of a picture the models::telling_dimensions of its dataset, of a code evenly spaced ones.
+  std::vector<std::int64_t> dims = {};
   std::vector<double> values = {};         ///< empty for 10 from -3 to 3
   std::optional<std::int64_t> label = {};  ///< for conditional models; of a picture, otherwise its own
   int scale = 0;                           ///< 0: chosen

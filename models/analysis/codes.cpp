@@ -6,6 +6,7 @@
 
 #include "../latent_model.h"
 #include "batches_detail.h"
+#include "mixture.h"
 
 namespace elbo::models {
 namespace {
@@ -108,6 +109,15 @@ CodeDistribution fit_codes(Model& model, const datasets::Dataset& dataset) {
     out.std.push_back(static_cast<float>(std::sqrt(squares[i] / n)));
   }
   return out;
+}
+
+CodeDistribution fit_mixture(Model& model, const datasets::Dataset& dataset, std::int64_t components,
+                             std::uint64_t seed) {
+  const auto mixture = std::make_shared<const GaussianMixture>(
+      GaussianMixture::fit(encode_means(model, dataset).to(cpu), {.components = components, .seed = seed}));
+  return {.draw = [mixture, device = model.device()](std::int64_t n, Generator& generator) {
+    return Tensor(mixture->sample(n, generator)).to(device);
+  }};
 }
 
 Tensor draw_codes(const CodeDistribution& distribution, std::int64_t n, Generator& generator, double temperature) {

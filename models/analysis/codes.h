@@ -43,6 +43,11 @@ CodeDistribution prior_codes(Model& model);
 /// The mean and standard deviation of the codes of a dataset, each dimension by itself: what to draw an autoencoder's
 /// codes from, which has no prior. Throws ValueError for no pictures.
 CodeDistribution fit_codes(Model& model, const datasets::Dataset& dataset);
+/// A mixture of `components` Gaussians of full covariance, fitted to them by EM (GaussianMixture), its start drawn with
+/// `seed`: it makes good generators of autoencoders (Ghosh et al. 2020, section 4). Throws what GaussianMixture::fit
+/// does, for too few pictures among others.
+CodeDistribution fit_mixture(Model& model, const datasets::Dataset& dataset, std::int64_t components = 10,
+                             std::uint64_t seed = 0);
 /// n draws [n, latent] on the generator's device, the standard deviation multiplied by `temperature`. Throws ValueError
 /// for a negative one, and for any but 1 where the distribution is not normal.
 Tensor draw_codes(const CodeDistribution& distribution, std::int64_t n, Generator& generator, double temperature = 1);

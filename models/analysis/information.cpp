@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "batches_detail.h"
+#include "codes.h"
 
 namespace elbo::models {
 namespace {
@@ -70,6 +71,31 @@ CodeInformation code_information(LatentModel& model, const datasets::Dataset& da
   out.mutual_information = (own - marginal) / count;
   out.marginal_kl = (marginal - prior) / count;
   return out;
+}
+
+std::vector<std::int64_t> telling_dimensions(Model& model, const datasets::Dataset& dataset, std::int64_t count) {
+  ELBO_CHECK(dataset.size() > 0, ValueError, "[telling_dimensions] expected pictures, found none in ", dataset.name);
+  const NoGradGuard no_grad;
+  std::vector<std::int64_t> dims(static_cast<std::size_t>(model.code_size()));
+  std::iota(dims.begin(), dims.end(), 0);
+  if (std::ssize(dims) <= count && !dims.empty()) return dims;
+  const datasets::Dataset some = dataset.subset(evenly_spaced(dataset.size(), 500));
+  auto* latent = dynamic_cast<LatentModel*>(&model);
+  std::vector<double> worth;
+  if (latent && latent->config().posterior == "diagonal") {
+    const Codes64 all = codes_of(*latent, some, 0);
+    worth = doubles(mean(gaussian_kl(all.mu, all.logvar), {0}));
+  } else {
+    worth = doubles(var(cast(Tensor(encode_means(model, some)), DType::float64), {0}, 0));
+  }
+  const auto kept = dims.begin() + count;
+  const auto more = [&](std::int64_t a, std::int64_t b) {
+    return worth[static_cast<std::size_t>(a)] > worth[static_cast<std::size_t>(b)];
+  };
+  std::stable_sort(dims.begin(), dims.end(), more);
+  dims.erase(kept, dims.end());
+  std::sort(dims.begin(), dims.end());
+  return dims;
 }
 
 }  // namespace elbo::models

@@ -24,5 +24,10 @@ struct CodeInformation {
 /// pictures.
 CodeInformation code_information(LatentModel& model, const datasets::Dataset& dataset, std::uint64_t seed = 0);
 
+/// At most `count` dimensions of the codes, those that say most of the dataset's pictures, in ascending order: of the
+/// largest KL for a Gaussian posterior with independent dimensions, else those whose codes vary most. Looks at 500
+/// pictures at most. Throws ValueError for a model without codes and for no pictures.
+std::vector<std::int64_t> telling_dimensions(Model& model, const datasets::Dataset& dataset, std::int64_t count);
+
 }  // namespace models
 }  // namespace elbo
