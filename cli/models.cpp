@@ -40,15 +40,16 @@ std::vector<Setting> settings_of(const ModelsArgs& args, models::ModelConfig con
   std::vector<std::pair<std::string, std::string>> texts;
   for (const auto& field : models::field_texts([&](models::FieldVisitor& visitor) { config.fields(visitor); }))
     if (models::why_unused(config, field.first).empty()) texts.push_back(field);
-  for (auto& [name, value] : config.own)
-    for (const auto& field : models::field_texts([&](models::FieldVisitor& v) { v({.name = name.c_str()}, value); }))
+  for (auto& own : config.own)
+    for (const auto& field :
+         models::field_texts([&](models::FieldVisitor& v) { v({.name = own.first.c_str()}, own.second); }))
       texts.push_back(field);
   std::vector<Setting> out;
   const std::vector<OptionFacts> options = options_of(command_named(*args.app, "train"));
   const std::vector<models::PartKind> kinds = models::part_kinds();
   for (const auto& [field, text] : texts) {
-    const bool is_part =
-        std::any_of(kinds.begin(), kinds.end(), [&](const models::PartKind& kind) { return kind.name == field; });
+    const bool is_part = std::any_of(kinds.begin(), kinds.end(),
+                                     [&name = field](const models::PartKind& kind) { return kind.name == name; });
     for (const OptionFacts& option : options)
       if (option.name == option_of(field) && !is_part) out.push_back({option.name, text, option.description});
   }

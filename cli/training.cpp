@@ -120,7 +120,7 @@ models::FitResult fit_with_progress(const TrainArgs& args, const models::Run& ru
   callbacks.should_stop = [&] { return signals.caught() != 0; };
   models::FitResult result;
   try {
-    result = models::fit(run, trainer, model, callbacks);
+    result = models::fit(run, trainer, callbacks);
   } catch (const models::DivergedError& error) {
     progress.finish();
     if (!error.smaller_lr_may_help) throw;

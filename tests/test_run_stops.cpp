@@ -39,7 +39,7 @@ FitResult go_on(const Run& run, std::int64_t stop_after) {
   std::unique_ptr<Model> model = make(config.model, &init);
   Trainer trainer(*model, data(), config.train);
   std::int64_t asked = 0;
-  return fit(run, trainer, *model, {.should_stop = [&] { return asked++ == stop_after; }});
+  return fit(run, trainer, {.should_stop = [&] { return asked++ == stop_after; }});
 }
 
 Run created(const std::filesystem::path& folder, const RunConfig& config) {
@@ -117,7 +117,7 @@ TEST_CASE("checkpoints come within an epoch too, as often as the options say", "
     FitCallbacks callbacks{.on_step = [](const Trainer& t, std::int64_t) {
       if (t.epoch() == 1 && t.batch() == 5) throw Killed{};
     }};
-    CHECK_THROWS_AS(fit(run, trainer, *model, callbacks), Killed);
+    CHECK_THROWS_AS(fit(run, trainer, callbacks), Killed);
     CHECK(standing(run).epochs == 1);
     CHECK(standing(run).batch == (every > 0 ? 4 : 0));  // before the step that is lost
   }

@@ -128,7 +128,7 @@ TEST_CASE("a run of before there were parts goes on to the same bits", "[runs]")
     Generator init(config.train.seed, Stream::init);
     const std::unique_ptr<Model> model = make(config.model, &init);
     Trainer trainer(*model, data(), config.train);
-    fit(run, trainer, *model);
+    fit(run, trainer);
     const std::vector<EpochRecord> history = run.history();
     REQUIRE(std::ssize(history) == old.epochs);
     check_close(history.back().train, old.last_train);

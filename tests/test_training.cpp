@@ -166,7 +166,7 @@ TEST_CASE("a run that is killed goes on to the same bits") {
   auto reference_model = fresh_model();
   Trainer reference(*reference_model, data, config.train);
   Run whole = Run::create(dir / "whole", config);
-  fit(whole, reference, *reference_model);
+  fit(whole, reference);
 
   Run run = Run::create(dir / "killed", config);
   struct Killed {};
@@ -177,7 +177,7 @@ TEST_CASE("a run that is killed goes on to the same bits") {
     callbacks.on_step = [&](const Trainer& t, std::int64_t samples) {
       if (t.epoch() == at_epoch && samples >= 128) throw Killed{};
     };
-    CHECK_THROWS_AS(fit(run, trainer, *model, callbacks), Killed);
+    CHECK_THROWS_AS(fit(run, trainer, callbacks), Killed);
   }
   // Killed between the history and the checkpoint: a line too many, which will come again.
   auto records = run.history();
@@ -186,7 +186,7 @@ TEST_CASE("a run that is killed goes on to the same bits") {
   run.write_history(records);
   auto model = fresh_model();
   Trainer trainer(*model, data, config.train);
-  fit(run, trainer, *model);
+  fit(run, trainer);
 
   CHECK(run.read_checkpoint()->kernels == backend(cpu).description());
   CHECK((bits(trainer.state()) == bits(reference.state())));
@@ -208,7 +208,7 @@ TEST_CASE("patience ends a run that does not get better, and the best model is k
   auto model = fresh_model();
   Trainer trainer(*model, bars(200), config.train);
   Run run = Run::create(dir / "run", config);
-  FitResult result = fit(run, trainer, *model);
+  FitResult result = fit(run, trainer);
   REQUIRE(result.stopped_early);
   CHECK(trainer.epoch() == result.best_epoch + 2);
   auto history = run.history();
@@ -392,7 +392,7 @@ TEST_CASE("fit begins no training of a model that takes labels without pictures 
   const auto fit_on = [](const Run& run, const datasets::Dataset& pictures) {
     std::unique_ptr<Model> model = make(run.config().model);
     Trainer trainer(*model, pictures, run.config().train);
-    return fit(run, trainer, *model);
+    return fit(run, trainer);
   };
   const Run refused = Run::create(dir / "refused", completed(config, data));
   CHECK_THROWS_WITH(fit_on(refused, data), "model cvae: " + why);

@@ -27,9 +27,9 @@ LossCurves loss_curves(const std::vector<models::EpochRecord>& history, std::str
   for (const models::EpochRecord& record : history) {
     out.epoch.push_back(static_cast<double>(record.epoch));
     add("loss", record.train.loss, record.val ? record.val->loss : none);
-    for (const auto& [name, nats] : record.train.terms) {
-      const double* val = record.val ? record.val->find(name) : nullptr;
-      add(name, nats, val ? *val : none);
+    for (const auto& [term, nats] : record.train.terms) {
+      const double* val = record.val ? record.val->find(term) : nullptr;
+      add(term, nats, val ? *val : none);
     }
   }
   return out;

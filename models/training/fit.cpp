@@ -65,13 +65,12 @@ void check_model(const Run& run, std::int64_t best_epoch) {
 /// One call of fit().
 class Fit {
  public:
-  Fit(const Run& run, const RunLock& lock, Trainer& trainer, Model& model, const FitCallbacks& callbacks)
+  Fit(const Run& run, const RunLock& lock, Trainer& trainer, const FitCallbacks& callbacks)
       : run_(run),
         lock_(lock),
         options_(run.config().train),
         since_(run.config().data.since),
         trainer_(trainer),
-        model_(model),
         callbacks_(callbacks) {
     take_up(run, trainer, run.config().data);
     records_ = history_up_to(run, trainer.epoch());
@@ -199,7 +198,6 @@ class Fit {
   const TrainOptions options_;
   const std::int64_t since_;  ///< the first epoch on these pictures
   Trainer& trainer_;
-  Model& model_;
   const FitCallbacks& callbacks_;
   std::vector<EpochRecord> records_;
   Best best_;
@@ -254,9 +252,9 @@ Standing standing(const Run& run, const DataOptions& data) {
   return out;
 }
 
-FitResult fit(const Run& run, Trainer& trainer, Model& model, const FitCallbacks& callbacks) {
+FitResult fit(const Run& run, Trainer& trainer, const FitCallbacks& callbacks) {
   const std::shared_ptr<const RunLock> lock = run.lock();
-  return Fit(run, *lock, trainer, model, callbacks).run();
+  return Fit(run, *lock, trainer, callbacks).run();
 }
 
 }  // namespace elbo::models

@@ -81,7 +81,7 @@ Trained train(const std::filesystem::path& folder, const RunConfig& config, cons
   check_data(run, whole.data.identity);
   ELBO_CHECK(same_run(run.config(), whole), ValueError, folder.string(),
              ": expected a new folder, or one with a run of these settings, found one with others");
-  fit(run, trainer, *training.model, callbacks);
+  fit(run, trainer, callbacks);
   return open(folder, whole.train.device);
 }
 

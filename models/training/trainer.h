@@ -219,7 +219,7 @@ struct FitResult {
 /// IoError where another process does, SystemFault where the lock or the best model is removed meanwhile; `config.json`
 /// and the history are then written anew. Throws DivergedError where losses or weights are no numbers, before anything
 /// of it is written: best model and checkpoint are then the last good ones.
-FitResult fit(const Run& run, Trainer& trainer, Model& model, const FitCallbacks& callbacks = {});
+FitResult fit(const Run& run, Trainer& trainer, const FitCallbacks& callbacks = {});
 
 }  // namespace models
 }  // namespace elbo
