@@ -92,7 +92,8 @@ void add_losses(Lines& lines, const Trained& trained, const models::Losses& loss
     if (draws_codes(trained) || term.name != "kl" || losses["kl"] != 0) shown.push_back(term);
   if (shown.size() > 1) lines.add("loss", losses.loss, 4, "nats per sample (" + models::loss_formula(shown) + ")");
   for (const models::TermInfo& term : shown)
-    lines.add(models::term_title(term.name), losses[term.name], 4, term.counts ? "nats" : "nats, no part of the loss");
+    lines.add(models::term_title(term.name), losses[term.name], 4,
+              models::term_unit(term.name) + std::string(term.counts ? "" : ", no term of the loss by itself"));
 }
 
 void print_head(const EvalArgs& args, const Trained& trained, const models::Evaluation& e) {
@@ -138,7 +139,7 @@ void add_estimates(Lines& lines, const Extra& extra) {
 }
 
 void print_dimensions(const models::CodeInformation& codes) {
-  std::printf("\n  KL of each latent dimension, in nats; active: %s\n", joined(codes.active).c_str());
+  std::printf("\n  KL of each latent dimension from N(0, 1), in nats; active: %s\n", joined(codes.active).c_str());
   for (std::size_t i = 0; i < codes.kl.size(); ++i)
     std::printf("  %4zu %8s%s", i, models::loss_text(codes.kl[i], 8, 4).c_str(),
                 i % 5 == 4 || i + 1 == codes.kl.size() ? "\n" : "");
@@ -164,6 +165,10 @@ int eval(const EvalArgs& args) {
   const Trained trained = std::move(open_trained(args).front());
   const models::ModelConfig& m = trained.model->config();
   datasets::Dataset dataset = open_dataset(trained, args.half(), args);
+  const bool draws = args.binarize || args.nll > 0 || args.information ||
+                     (draws_codes(trained) && codes_of(args.codes) == models::Codes::sampled);
+  ELBO_CHECK(draws || args.command->get_option("--seed")->count() == 0, ValueError,
+             "--seed: has no effect, nothing is drawn", draws_codes(trained) ? " with --codes mean" : " by this model");
   if (args.binarize) dataset = dataset.binarized(args.seed);
   models::Evaluation e = models::evaluate(*trained.model, dataset, {.codes = codes_of(args.codes), .seed = args.seed});
   const Extra extra = extra_of(args, trained, dataset, elbo_of(trained, dataset, args));
@@ -206,9 +211,7 @@ void add_eval(CLI::App& app, Command& run) {
   add_run(*command, *args);
   add_data(*command, *args, true);
   add_codes(*command, args->codes);
-  add_seed(*command, args->seed, "Of the draws")
-      ->check(not_for("--codes", {"mean"}))
-      ->check(not_for("--posterior", {"point"}));
+  add_seed(*command, args->seed, "Of the draws");
   command->add_option("--nll", args->nll, "Estimate log p(x) by so many importance samples of each picture")
       ->check(at_least(1))
       ->check(not_for("--posterior", {"point"}))

@@ -20,8 +20,8 @@ int manifold(const ManifoldArgs& args) {
   std::vector<Trained> runs = open_trained(args);
   std::filesystem::path file = output_of(args, runs, manifold_name);
   models::Model& model = *runs[0].model;
-  ELBO_CHECK(model.config().latent == 2, ValueError, "the model of ", runs[0].run.folder().string(),
-             ": expected 2 latent dimensions, found ", model.config().latent);
+  ELBO_CHECK(model.code_size() == 2, ValueError, "the model of ", runs[0].run.folder().string(),
+             ": expected 2 latent dimensions, found ", model.code_size());
   ELBO_CHECK(std::isfinite(args.low) && std::isfinite(args.high) && args.low < args.high, ValueError,
              "expected --low below --high, found ", csv_number(args.low), " and ", csv_number(args.high));
   viz::ManifoldOptions options{.title = args.title,

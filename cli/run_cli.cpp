@@ -119,6 +119,8 @@ int run_program(int argc, char** argv) {
     return complain(given(app), "no memory left", fault);
   } catch (const std::exception& error) {
     return complain(given(app), without_op(by_option(given(app), error)), status_of(error));
+  } catch (...) {  // of a program's own models
+    return complain(given(app), "stopped by an exception that is no std::exception", fault);
   }
 }
 

@@ -53,13 +53,17 @@ std::string training_heading(const std::string& field) {
 /// The settings that models have of their own, of all there are.
 void add_own_fields(CLI::App& command) {
   for (const models::ModelRow& row : models::models().rows())
-    for (models::OwnField own : row.own)
+    for (models::OwnField own : row.own) {
+      const CLI::Option* taken = command.get_option_no_throw(option_of(own.name));
+      ELBO_CHECK(!taken || taken->get_group() == model_heading(own.name), ValueError, "model ", row.name,
+                 ": its setting ", own.name, " has the name of an option of elbo train");
       add_fields(
           command,
           [&](models::FieldVisitor& visitor) {
             visitor({.name = own.name.c_str(), .what = own.what.c_str()}, own.value);
           },
           model_heading);
+    }
 }
 
 void add_data_options(CLI::App& command, models::DataOptions& data, bool& grey) {

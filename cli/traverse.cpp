@@ -40,7 +40,9 @@ int traverse(const TraverseArgs& args) {
   std::vector<Trained> runs = open_trained(args);
   std::filesystem::path file = output_of(args, runs, traversal_name);
   models::Model& model = *runs[0].model;
-  std::int64_t latent = model.config().latent;
+  const std::int64_t latent = model.code_size();
+  ELBO_CHECK(latent > 0, ValueError, "the model of ", runs[0].run.folder().string(), " (", model.config().model,
+             ") has no codes, one a picture, to change");
   viz::TraversalOptions options{.title = args.title,
                                 .dims = args.dims,
                                 .values = values_of(args),

@@ -357,7 +357,17 @@ void read_model(const JsonFields& fields, ModelConfig& model) {
   model = preset(model.model);
   for (const OwnField& own : row->own) fields.read_if_there(own.name.c_str(), model.own[own.name]);
   std::vector<std::string> required{"picture"};
-  if (contains(used_fields(model), "latent")) required.emplace_back("latent");
+  const std::vector<std::string> used = used_fields(model);
+  for (const char* always : {"latent", "likelihood"})
+    if (contains(used, always)) required.emplace_back(always);
+  // A run says all of its parts, or none: those of before there were parts.
+  const std::vector<PartKind> kinds = part_kinds();
+  const auto is_named = [&](const PartKind& kind) {
+    return kind.name != "likelihood" && fields.has(kind.name.c_str());
+  };
+  if (std::any_of(kinds.begin(), kinds.end(), is_named))
+    for (const PartKind& kind : kinds)
+      if (contains(used, kind.name)) required.push_back(kind.name);
   JsonReader reader(fields, required);
   model.fields(reader);
 }

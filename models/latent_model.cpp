@@ -1,6 +1,7 @@
 #include "latent_model.h"
 
 #include "../core/autograd.h"
+#include "../core/text.h"
 #include "../nn/layers.h"
 #include "registry.h"
 
@@ -29,7 +30,11 @@ LatentModel::LatentModel(ModelConfig config) : Model(filled(std::move(config))) 
 }
 
 LatentModel::LatentModel(ModelConfig config, OwnNetworks) : Model(filled(std::move(config))) {
-  posterior_ = posteriors().at(this->config().posterior).make(this->config(), 0);
+  const std::string& chosen = this->config().posterior;
+  ELBO_CHECK(chosen == "diagonal" || chosen == "point", ValueError,
+             "posterior: expected diagonal or point for the model ", this->config().model,
+             ", which has networks of its own, found ", in_quotes(chosen));
+  posterior_ = posteriors().at(chosen).make(this->config(), 0);
   make_parts();
   register_inlined(&LatentModel::posterior_);
   register_module("prior", &LatentModel::prior_);
@@ -42,6 +47,24 @@ void LatentModel::make_parts() {
   prior_ = priors().at(c.prior).make(c);
   likelihood_ = likelihoods().at(c.likelihood).make(c);
   objective_ = objectives().at(c.objective).make(c);
+}
+
+void LatentModel::check_encoded(const Encoded& q, std::int64_t batch) const {
+  const Shape wanted{batch, config().latent};
+  const auto check = [&](const char* what, const Tensor& x) {
+    ELBO_CHECK(x.defined() && x.shape() == wanted, ValueError, "[encode] the model ", config().model, ": expected ",
+               what, " ", wanted, " from encode_pictures, found ", x.defined() ? x.shape().to_string() : "none");
+  };
+  check("mu", q.mu);
+  if (posterior_->is_random()) check("logvar", q.logvar);
+}
+
+void LatentModel::check_decoded(const Tensor& decoded, std::int64_t batch) const {
+  const Shape& picture = config().picture;
+  const Shape wanted{batch, picture[0] * likelihood_->numbers(), picture[1], picture[2]};
+  ELBO_CHECK(decoded.defined() && decoded.shape() == wanted, ValueError, "[decode] the model ", config().model,
+             ": expected ", wanted, " from decode_codes for the likelihood ", config().likelihood, ", found ",
+             decoded.defined() ? decoded.shape().to_string() : "none");
 }
 
 namespace {
@@ -76,13 +99,17 @@ Tensor LatentModel::decode_codes(const Tensor& z, const Tensor& labels) {
 Encoded LatentModel::encode(const Tensor& x, const Tensor& labels) {
   check_pictures(x, "encode");
   check_labels(labels, x.shape()[0], "encode");
-  return encode_pictures(x, shares_of(labels, x.dtype()));
+  Encoded q = encode_pictures(x, shares_of(labels, x.dtype()));
+  check_encoded(q, x.shape()[0]);
+  return q;
 }
 
 Tensor LatentModel::decode(const Tensor& z, const Tensor& labels) {
   check_codes(z, "decode");
   check_labels(labels, z.shape()[0], "decode");
-  return decode_codes(z, shares_of(labels, z.dtype()));
+  Tensor decoded = decode_codes(z, shares_of(labels, z.dtype()));
+  check_decoded(decoded, z.shape()[0]);
+  return decoded;
 }
 
 EncodePictures LatentModel::encoder() {

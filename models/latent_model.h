@@ -76,17 +76,21 @@ class LatentModel : public Model {
   double constant() const override;
 
  protected:
-  /// For a model with networks of its own: no encoder, no decoder, and a posterior without layers.
+  /// For a model with networks of its own: no encoder, no decoder, and a posterior without layers, which is `diagonal`
+  /// or `point` (ValueError for another: it has layers of its own).
   struct OwnNetworks {};
   LatentModel(ModelConfig config, OwnNetworks);
 
  private:
-  /// What encode and decode do, their arguments checked. `labels` are one-hot, or shares of the classes: float32 [B,
-  /// classes], undefined without labels.
+  /// What encode and decode do, their arguments checked, and what they give: mu and logvar [B, latent], and what the
+  /// likelihood asks of a decoder, [B, numbers * channels, height, width] (ValueError for anything else). `labels` are
+  /// one-hot, or shares of the classes: [B, classes], undefined without labels.
   virtual Encoded encode_pictures(const Tensor& x, const Tensor& labels);
   virtual Tensor decode_codes(const Tensor& z, const Tensor& labels);
 
   void make_parts();
+  void check_encoded(const Encoded& q, std::int64_t batch) const;
+  void check_decoded(const Tensor& decoded, std::int64_t batch) const;
   /// One-hot; undefined without labels.
   Tensor shares_of(const Tensor& labels, DType dtype) const;
   EncodePictures encoder();

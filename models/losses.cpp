@@ -32,6 +32,8 @@ std::string term_title(std::string_view name) {
   return out;
 }
 
+const char* term_unit(std::string_view name) { return name == "perplexity" ? "entries" : "nats"; }
+
 std::string loss_text(double nats, int width, int decimals) {
   if (!std::isfinite(nats)) return std::isnan(nats) ? "nan" : nats > 0 ? "inf" : "-inf";
   char text[350];  // the longest double has 309 digits before the point

@@ -23,6 +23,9 @@ struct Losses {
 /// A term's name for people to read: `reconstruction`, `KL`, `KL 1`, `dimension KL`, `total correlation`.
 std::string term_title(std::string_view name);
 
+/// What a term is counted in: `nats`; for a perplexity `entries`.
+const char* term_unit(std::string_view name);
+
 /// A loss for people to read, in at most `width` characters, at least 7: with so many decimals, below 1 with at least
 /// four, and with an exponent where that would not fit or would look like 0. `nan`, `inf` or `-inf` for what is no
 /// number.

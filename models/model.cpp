@@ -5,7 +5,7 @@
 #include "../core/text.h"
 #include "latent_model.h"
 #include "outline.h"
-#include "registry.h"
+#include "zoo/presets_detail.h"
 
 namespace elbo::models {
 
@@ -64,8 +64,7 @@ std::unique_ptr<Model> make(const ModelConfig& config, Generator* init) {
   const ModelConfig whole = outline(config).config;  // throws before memory is taken
   std::optional<GeneratorScope> scope;
   if (init) scope.emplace(*init);
-  const ModelRow& row = models().at(whole.model);
-  return row.make ? row.make(whole) : std::make_unique<LatentModel>(whole);
+  return internal::made(whole);
 }
 
 }  // namespace elbo::models

@@ -2,26 +2,22 @@
 
 #include "../core/errors.h"
 #include "../nn/meta.h"
-#include "latent_model.h"
+#include "model.h"
 #include "registry.h"
+#include "zoo/presets_detail.h"
 
 namespace elbo::models {
 namespace {
-
-std::unique_ptr<Model> made(const ModelConfig& config) {
-  const ModelRow& row = models().at(config.model);
-  return row.make ? row.make(config) : std::make_unique<LatentModel>(config);
-}
 
 /// A model whose constructor computes with its parameters, as one of the user's own may, is made with its memory.
 std::unique_ptr<Model> described(const ModelConfig& config) {
   try {
     const nn::MetaGuard no_memory;
-    return made(config);
+    return internal::made(config);
   } catch (const DeviceError&) {
     Generator scratch;  // the user's generator draws nothing
     const GeneratorScope scope(scratch);
-    return made(config);
+    return internal::made(config);
   }
 }
 

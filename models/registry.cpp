@@ -4,6 +4,7 @@
 #include <set>
 
 #include "architectures/architecture.h"
+#include "latent_model.h"
 #include "likelihoods/likelihood.h"
 #include "objectives/objective.h"
 #include "posteriors/posterior.h"
@@ -24,17 +25,55 @@ Registry<ModelRow>& models() {
   return all;
 }
 
+std::unique_ptr<Model> internal::made(const ModelConfig& config) {
+  const ModelRow& row = models().at(config.model);
+  std::unique_ptr<Model> out = row.make ? row.make(config) : std::make_unique<LatentModel>(config);
+  ELBO_CHECK(out, ValueError, "model ", config.model, ": expected a model from its factory, found null");
+  return out;
+}
+
+namespace {
+
+/// Lower case, digits and `_`, a letter first: it is a name in JSON and on the command line.
+bool is_setting_name(const std::string& name) {
+  const auto fits = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; };
+  return !name.empty() && name[0] >= 'a' && name[0] <= 'z' && std::all_of(name.begin(), name.end(), fits);
+}
+
+/// Of models and of trainings.
+std::set<std::string> all_field_names() {
+  std::set<std::string> out;
+  const auto add = [&](const VisitFields& visit) {
+    for (const auto& [field, text] : field_texts(visit)) out.insert(field);
+  };
+  add([config = ModelConfig()](FieldVisitor& v) mutable { config.fields(v); });
+  add([options = TrainOptions()](FieldVisitor& v) mutable { options.fields(v); });
+  return out;
+}
+
+}  // namespace
+
 void register_model(const std::string& name, std::function<std::unique_ptr<Model>(const ModelConfig&)> make,
                     ModelRow row) {
+  ELBO_CHECK(make, ValueError, "model ", name, ": expected a factory, found an empty function");
   row.name = name;
   row.make = std::move(make);
   if (contains(row.parts, "posterior")) row.fields.push_back("latent");
-  std::set<std::string> taken;
-  for (const auto& [field, text] : field_texts([config = ModelConfig()](FieldVisitor& v) mutable { config.fields(v); }))
-    taken.insert(field);
-  for (const OwnField& own : row.own)
-    ELBO_CHECK(taken.insert(own.name).second, ValueError, "model ", name, ": expected a new name for a setting, found ",
+  std::set<std::string> known = all_field_names();
+  for (const std::string& field : row.fields)
+    ELBO_CHECK(known.contains(field), ValueError, "model ", name, ": fields: expected names of settings, found ",
+               in_quotes(field));
+  for (const std::string& part : row.parts) {
+    const std::vector<PartKind> kinds = part_kinds();
+    ELBO_CHECK(std::any_of(kinds.begin(), kinds.end(), [&](const PartKind& kind) { return kind.name == part; }),
+               ValueError, "model ", name, ": parts: expected kinds of part, such as prior, found ", in_quotes(part));
+  }
+  for (const OwnField& own : row.own) {
+    ELBO_CHECK(is_setting_name(own.name), ValueError, "model ", name,
+               ": expected a name of lower-case letters, digits and _ for a setting, found ", in_quotes(own.name));
+    ELBO_CHECK(known.insert(own.name).second, ValueError, "model ", name, ": expected a new name for a setting, found ",
                in_quotes(own.name));
+  }
   models().add(std::move(row));
 }
 

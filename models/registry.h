@@ -39,7 +39,8 @@ Registry<ModelRow>& models();
 
 /// Adds a model of your own, to be trained by `train`, loaded by `load`, and read by all commands of a program that
 /// calls run_cli: call it before. Its `fields` are those of ModelConfig that it uses beside the common ones; for a
-/// LatentModel, those of its parts count by themselves.
+/// LatentModel, those of its parts count by themselves. Throws ValueError for an empty factory, a name that is taken, a
+/// field or a kind of part that there is not, and a setting whose name is taken or no name of an option.
 ///
 ///     models::ModelRow row;
 ///     row.what = "a VAE with a twist";

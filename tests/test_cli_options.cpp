@@ -177,7 +177,6 @@ TEST_CASE("options without effect are refused by name", "[cli][options]") {
       {{"embed", "r", "--perplexity", "3"}, "--perplexity: only for --method tsne, found pca"},
       {{"embed", "r", "--iterations", "3"}, "--iterations: only for --method tsne, found pca"},
       {{"embed", "r", "--method", "first2", "--seed", "3"}, "--seed: only for --method tsne, found first2"},
-      {{"eval", "r", "--codes", "mean", "--seed", "3"}, "--seed: not for --codes mean"},
       {{"score", "r", "--codes", "mean", "--samples", "3"}, "--samples: not for --codes mean"},
       {{"score", "r", "--odd-data", "x"}, "--odd-data: only with --odd-dataset"},
       {{"score", "r", "--odd-dataset", "shapes", "--odd-data", "x"}, "--odd-data: not for --odd-dataset shapes"},
@@ -201,7 +200,9 @@ TEST_CASE("options without effect are refused by name", "[cli][options]") {
                 .status == 0);
   const std::string ae = (dir / "ae").string(), vae = (dir / "vae").string();
   check_refused(run_elbo({"eval", ae, "--codes", "mean"}), {"elbo eval: --codes: not for posterior point"});
-  check_refused(run_elbo({"eval", ae, "--seed", "3"}), {"elbo eval: --seed: not for posterior point"});
+  check_refused(run_elbo({"eval", ae, "--seed", "3"}), {"elbo eval: --seed: has no effect", "by this model"});
+  CHECK(run_elbo({"eval", ae, "--seed", "3", "--binarize"}).status == 0);
+  check_refused(run_elbo({"eval", vae, "--codes", "mean", "--seed", "3"}), {"--seed: has no effect", "--codes mean"});
   check_refused(run_elbo({"eval", vae, "--data", "x"}), {"elbo eval: --data: not for dataset shapes"});
   check_refused(run_elbo({"score", ae, "--samples", "3"}), {"elbo score: --samples: not for posterior point"});
   check_refused(run_elbo({"interpolate", vae, "--pictures", "0,1", "--seed", "3"}), {"elbo interpolate: --seed: "});

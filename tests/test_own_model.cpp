@@ -71,6 +71,20 @@ TEST_CASE("(in a process of its own) a model of one's own", "[.own_model]") {
   taken.own = {{.name = "beta"}};
   REQUIRE_THROWS_WITH(register_model("other", models::models().at("mine").make, taken),
                       "model other: expected a new name for a setting, found 'beta'");
+  const auto refused = [](ModelRow row, const std::string& why) {
+    REQUIRE_THROWS_WITH(register_model("other", models::models().at("mine").make, std::move(row)),
+                        "model other: " + why);
+  };
+  ModelRow no_name, no_field, no_kind, of_training;
+  no_name.own = {{.name = "a b"}};
+  no_field.fields = {"latemt"};
+  no_kind.parts = {"priorr"};
+  of_training.own = {{.name = "epochs"}};
+  refused(no_name, "expected a name of lower-case letters, digits and _ for a setting, found 'a b'");
+  refused(no_field, "fields: expected names of settings, found 'latemt'");
+  refused(no_kind, "parts: expected kinds of part, such as prior, found 'priorr'");
+  refused(of_training, "expected a new name for a setting, found 'epochs'");
+  REQUIRE_THROWS_WITH(register_model("other", {}), "model other: expected a factory, found an empty function");
   REQUIRE(known_models() == names);
 
   REQUIRE(preset("mine").own.at("gain") == 2);
@@ -89,6 +103,17 @@ TEST_CASE("(in a process of its own) a model of one's own", "[.own_model]") {
   const Tensor label(Array::from(std::vector<std::int64_t>{1}, {1}));
   REQUIRE(make({.model = "mine", .picture = {1, 8, 8}, .latent = 3, .classes = 2})->sample(1, label).shape() ==
           Shape{1, 1, 8, 8});
+
+  // What its networks give is what its parts ask for, or is refused by name.
+  ModelConfig two_numbers{.model = "mine", .picture = {1, 8, 8}, .latent = 3, .likelihood = "gaussian-pixel"};
+  REQUIRE_THROWS_WITH(make(two_numbers)->sample(2),
+                      "[decode] the model mine: expected [2, 2, 8, 8] from decode_codes for the likelihood "
+                      "gaussian-pixel, found [2, 1, 8, 8]");
+  REQUIRE_THROWS_WITH(make({.model = "mine", .picture = {1, 8, 8}, .posterior = "iaf"}),
+                      "posterior: expected diagonal or point for the model mine, which has networks of its own, found "
+                      "'iaf'");
+  register_model("null", [](const ModelConfig&) { return std::unique_ptr<Model>(); });
+  REQUIRE_THROWS_WITH(make({.model = "null"}), "model null: expected a model from its factory, found null");
 
   // A run folder keeps the setting, and goes on with it.
   TempDir dir;

@@ -98,7 +98,9 @@ models::CodeDistribution distribution_of(const std::vector<Row>& rows, std::size
   ELBO_CHECK(codes.empty() || codes.size() == rows.size(), ValueError,
              "[figure] expected a distribution of codes for each of ", rows.size(), " models, or none, found ",
              codes.size());
-  return codes.empty() ? models::prior_codes(rows[row].model) : codes[row];
+  if (!codes.empty()) return codes[row];
+  models::Model& model = rows[row].model;
+  return model.has_prior() ? models::prior_codes(model) : models::standard_normal(model);
 }
 
 }  // namespace elbo::viz::detail

@@ -74,7 +74,7 @@ struct SampleOptions {
   std::int64_t columns = 0;  ///< 0: 12, or one for each label where labels go across
   std::uint64_t seed = 0;    ///< equal seeds draw equal codes, for all models with so many latent dimensions
   double temperature = 1;    ///< times the standard deviation of the codes
-  /// What each model's codes are drawn from, such as its codes_to_draw; empty for N(0, 1).
+  /// What each model's codes are drawn from, such as its codes_to_draw; empty for its prior, N(0, 1) where it has none.
   std::vector<models::CodeDistribution> codes = {};
   std::optional<std::int64_t> label = {};  ///< of all pictures of conditional models, instead of all labels in turn
   bool labels_across = false;              ///< labels go along the columns, not down the rows

@@ -46,7 +46,8 @@ std::string lead_of(const std::vector<Reported>& runs) {
   if (runs.size() > 1) return thousands(static_cast<std::int64_t>(runs.size())) + " trained models side by side";
   const Reported& run = runs[0];
   const models::RunConfig& config = run.run->run.config();
-  std::string out = config.model.model + " " + layer_sizes(run.run->model.config()) + " on " + config.data.dataset;
+  const std::string layers = layer_sizes(run.run->model.config());
+  std::string out = config.model.model + (layers.empty() ? "" : " " + layers) + " on " + config.data.dataset;
   if (run.evaluation)
     out += ": " + std::string(run.run->split == "test" ? "test" : "training") + " loss " +
            models::loss_text(run.evaluation->losses.loss, 12) + " nats per picture";

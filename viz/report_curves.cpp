@@ -26,9 +26,10 @@ std::string json_of(const std::vector<Series>& series) {
   return out;
 }
 
-std::string chart_of(const std::string& title, const std::vector<Series>& series) {
+std::string chart_of(const std::string& name, const std::vector<Series>& series) {
+  const std::string title = curve_title(name);
   const auto draw = [&](bool log) {
-    Panel panel{.x_label = "epoch", .y_label = "nats per picture", .series = series};
+    Panel panel{.x_label = "epoch", .y_label = name == "perplexity" ? "entries" : "nats per picture", .series = series};
     panel.log_y = log;
     panel.integer_x = true;
     const std::string label = title + " by epoch" + (log ? ", logarithmic scale" : "");
@@ -87,7 +88,7 @@ std::string curves_section(const std::vector<Reported>& runs) {
   for (const Series& series : named) keys.push_back({series.name, series.color, series.dashed, /*line=*/true});
   std::string html = "<input type=\"checkbox\" id=\"log-scale\"><label for=\"log-scale\">Logarithmic scale</label>\n";
   html += "<div class=\"legend-row\"></div>\n" + legend(keys) + "<div class=\"charts\">\n";
-  for (const std::string& name : curve_names(curves)) html += chart_of(curve_title(name), curve_series(curves, name));
+  for (const std::string& name : curve_names(curves)) html += chart_of(name, curve_series(curves, name));
   html += "</div>\n";
   std::string tables;
   for (const Reported& run : runs) tables += value_table(run);
@@ -117,7 +118,8 @@ std::string result_tiles(const Reported& run) {
     const std::string half = run.run->split == "test" ? "Test" : "Training";
     out.push_back({half + " loss", loss_text(e.losses.loss), "nats per picture"});
     for (const auto& [name, nats] : e.losses.terms)
-      out.push_back({curve_title(name), loss_text(nats), "nats per picture"});
+      out.push_back({curve_title(name), loss_text(nats),
+                     models::term_unit(name) + std::string(name == "perplexity" ? "" : " per picture")});
     out.push_back({"Squared error", mse_text(e.mse), "per pixel"});
     if (size > 0)
       out.push_back({"Active units", std::to_string(e.active_units),

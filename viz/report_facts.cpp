@@ -97,6 +97,12 @@ std::string objective_of(const ModelConfig& m) {
   if (m.objective != "elbo") return part_of(m, models::objectives(), m.objective);
   if (m.posterior == "point") return "reconstruction alone";
   std::string out = m.beta == 1 ? "reconstruction + KL" : "reconstruction + " + general(m.beta) + " KL";
+  if (m.free_bits > 0)
+    out = "reconstruction + " + general(m.beta) + " KL, in which " + general(m.free_bits) +
+          " nats of each dimension are free";
+  if (m.capacity > 0)
+    out = "reconstruction + " + general(m.beta) + " |KL - C|, C = " + general(m.capacity) + " nats" +
+          (m.capacity_epochs > 0 ? " after growing over " + general(m.capacity_epochs) + " epochs" : "");
   if (m.warmup > 0)
     out += ", the weight of the KL growing from 0 over " + general(m.warmup) + (m.warmup == 1 ? " epoch" : " epochs");
   return out;
@@ -192,6 +198,7 @@ std::string general(double value) {
 }
 
 std::string layer_sizes(const ModelConfig& m) {
+  if (m.architecture.empty()) return "";  // networks of its own
   const std::string z = std::to_string(m.latent);
   if (m.architecture != "conv") {
     std::vector<std::int64_t> sizes = {m.picture.numel()};
@@ -225,12 +232,20 @@ std::vector<Fact> describe(const models::RunConfig& config, const ModelConfig& m
   const TrainOptions& t = config.train;
   std::vector<Fact> out;
   out.push_back({"Model", kind_of(m)});
-  out.push_back({"Layers", layer_sizes(m)});
-  out.push_back({"Latent dimensions", std::to_string(m.latent)});
+  const models::ModelRow* row = models::models().find(m.model);
+  if (const std::string layers = layer_sizes(m); !layers.empty())
+    out.push_back({"Layers", layers + (m.activation == "relu" ? "" : ", " + m.activation)});
+  else if (row)
+    out.push_back({"Settings", settings_of(m, *row, {"latent"})});
+  if (!row || models::why_unused(m, "latent").empty()) out.push_back({"Latent dimensions", std::to_string(m.latent)});
   out.push_back({"Parameters", thousands(parameters)});
-  if (m.posterior != "diagonal" && m.posterior != "point" && !m.posterior.empty())
+  const ModelConfig usual = row ? models::preset(m.model) : ModelConfig();
+  const auto is_shown = [](const std::string& part, const char* most, const std::string& own) {
+    return !part.empty() && (part != most || (!own.empty() && own != part));
+  };
+  if (m.posterior != "point" && is_shown(m.posterior, "diagonal", usual.posterior))
     out.push_back({"Posterior", part_of(m, models::posteriors(), m.posterior)});
-  if (m.prior != "normal" && !m.prior.empty()) out.push_back({"Prior", part_of(m, models::priors(), m.prior)});
+  if (is_shown(m.prior, "normal", usual.prior)) out.push_back({"Prior", part_of(m, models::priors(), m.prior)});
   if (!m.likelihood.empty()) out.push_back({"Likelihood", likelihood_of(m)});
   if (!m.objective.empty()) out.push_back({"Objective", objective_of(m)});
   out.push_back({"Dataset", dataset_of(config.data)});
