@@ -184,12 +184,14 @@ Group mean_of(const std::vector<Scored>& all, std::int64_t odd) {
 /// How well each tells odd from normal pictures.
 models::Losses auroc_of(const std::vector<Scored>& all) {
   std::vector<std::int64_t> odd;
+  odd.reserve(all.size());
   for (const Scored& one : all) odd.push_back(one.odd);
   const std::int64_t count = std::count(odd.begin(), odd.end(), 1), of_all = std::ssize(odd);
   ELBO_CHECK(count > 0 && count < of_all, ValueError, "--odd: expected odd and normal pictures, found ", count,
              " odd among ", of_all);
   const auto of = [&](const auto& nats_of) {
     std::vector<double> scores;
+    scores.reserve(all.size());
     for (const Scored& one : all) scores.push_back(nats_of(one.losses));
     return models::auroc(scores, odd);
   };

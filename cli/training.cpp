@@ -28,7 +28,7 @@ std::string joined(std::int64_t first, const std::vector<std::int64_t>& sizes) {
 /// "784-400-20", "convolutions 3-16-32-128, z 128"; empty for networks that the config does not tell.
 std::string sizes_of(const models::ModelConfig& m) {
   const std::string z = std::to_string(m.latent);
-  const std::string labels = m.classes > 0 ? " with " + counted(m.classes, "class", "classes") : "";
+  std::string labels = m.classes > 0 ? " with " + counted(m.classes, "class", "classes") : "";
   if (m.architecture == "conv") return " convolutions " + joined(m.picture[0], m.channels) + ", z " + z + labels;
   if (m.architecture == "mlp") return " " + joined(m.picture.numel(), m.hidden) + "-" + z + labels;
   return labels;

@@ -118,7 +118,7 @@ class ImportanceWeighted : public Objective {
 };
 
 ObjectiveRow row_of(const char* name, const char* what, std::vector<std::string> fields,
-                    std::function<Kind(const ModelConfig&)> kind) {
+                    const std::function<Kind(const ModelConfig&)>& kind) {
   ObjectiveRow row;
   row.name = name;
   row.what = what;
