@@ -1,12 +1,21 @@
 #pragma once
 #include <algorithm>
+#include <numeric>
 #include <span>
+#include <vector>
 
 #include "../../core/kernels.h"
 #include "../model.h"
 
 /// Internal to models: how pictures that lie on a model's device come to it.
 namespace elbo::models::internal {
+
+/// 0 to n - 1.
+inline std::vector<std::int64_t> all_up_to(std::int64_t n) {
+  std::vector<std::int64_t> out(static_cast<std::size_t>(n));
+  std::iota(out.begin(), out.end(), 0);
+  return out;
+}
 
 /// The pictures at `indices` (int64 [k]) as the model takes them: float32 as they are, bytes scaled to its config's
 /// pixels.

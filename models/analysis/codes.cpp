@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "../latent_model.h"
 #include "batches_detail.h"
@@ -10,12 +9,6 @@
 
 namespace elbo::models {
 namespace {
-
-std::vector<std::int64_t> all_up_to(std::int64_t n) {
-  std::vector<std::int64_t> out(static_cast<std::size_t>(n));
-  std::iota(out.begin(), out.end(), 0);
-  return out;
-}
 
 void check_labels_there(const Model& model, const datasets::Dataset& dataset) {
   ELBO_CHECK(!model.is_conditional() || !dataset.labels.empty(), ValueError, "the model ", model.config().model,
@@ -27,7 +20,7 @@ void check_labels_there(const Model& model, const datasets::Dataset& dataset) {
 Tensor input_pictures(const Model& model, const datasets::Dataset& dataset, std::span<const std::int64_t> indices) {
   const Array pictures = dataset.subset(indices).pictures_array(model.device());
   const auto count = static_cast<std::int64_t>(indices.size());
-  return internal::as_input(model, pictures, Array::from(all_up_to(count), {count}, pictures.device()));
+  return internal::as_input(model, pictures, Array::from(internal::all_up_to(count), {count}, pictures.device()));
 }
 
 Tensor input_labels(const Model& model, const datasets::Dataset& dataset, std::span<const std::int64_t> indices) {
@@ -53,8 +46,8 @@ Array encode_means(Model& model, const datasets::Dataset& dataset, std::int64_t 
   check_labels_there(model, dataset);
   const Device device = model.device();
   std::vector<Array> parts;
-  internal::for_batches(model, dataset.pictures_array(device), dataset.labels_array(device), all_up_to(dataset.size()),
-                        batch_size,
+  internal::for_batches(model, dataset.pictures_array(device), dataset.labels_array(device),
+                        internal::all_up_to(dataset.size()), batch_size,
                         [&](const Tensor& x, const Tensor& labels) { parts.push_back(model.code(x, labels).array()); });
   if (parts.empty()) return Array::zeros({0, model.code_size()}, {.device = device});
   return kernels::concatenate(parts, 0);

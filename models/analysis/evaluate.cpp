@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cmath>
-#include <numeric>
 
 #include "batches_detail.h"
 
@@ -70,12 +69,6 @@ void for_inputs(Model& model, const Array& pictures, const Array& labels, std::s
   });
 }
 
-std::vector<std::int64_t> all_of(const datasets::Dataset& dataset) {
-  std::vector<std::int64_t> all(static_cast<std::size_t>(dataset.size()));
-  std::iota(all.begin(), all.end(), 0);
-  return all;
-}
-
 }  // namespace
 
 Evaluation evaluate(Model& model, const Array& pictures, const Array& labels, std::span<const std::int64_t> indices,
@@ -96,15 +89,16 @@ Evaluation evaluate(Model& model, const Array& pictures, const Array& labels, st
 
 Evaluation evaluate(Model& model, const datasets::Dataset& dataset, const EvaluateOptions& options) {
   const Device device = model.device();
-  return evaluate(model, dataset.pictures_array(device), dataset.labels_array(device), all_of(dataset), options);
+  return evaluate(model, dataset.pictures_array(device), dataset.labels_array(device),
+                  internal::all_up_to(dataset.size()), options);
 }
 
 std::vector<Losses> score(Model& model, const datasets::Dataset& dataset, const EvaluateOptions& options) {
   std::vector<Losses> out;
   const Device device = model.device();
   if (dataset.size() == 0) return out;
-  for_inputs(model, dataset.pictures_array(device), dataset.labels_array(device), all_of(dataset), options,
-             [&](StepInput in) {
+  for_inputs(model, dataset.pictures_array(device), dataset.labels_array(device), internal::all_up_to(dataset.size()),
+             options, [&](StepInput in) {
                in.per_picture = true;
                const Terms terms = model.elbo(in);
                const std::size_t begin = out.size();

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
-#include <numeric>
 
 #include "batches_detail.h"
 #include "codes.h"
@@ -26,8 +25,7 @@ struct Codes64 {
 };
 
 Codes64 codes_of(LatentModel& model, const datasets::Dataset& dataset, std::uint64_t seed) {
-  std::vector<std::int64_t> all(static_cast<std::size_t>(dataset.size()));
-  std::iota(all.begin(), all.end(), 0);
+  const std::vector<std::int64_t> all = internal::all_up_to(dataset.size());
   const Device device = model.device();
   Generator noise(seed, Stream::validation, device);
   std::vector<Tensor> mu, logvar, z;
@@ -76,8 +74,7 @@ CodeInformation code_information(LatentModel& model, const datasets::Dataset& da
 std::vector<std::int64_t> telling_dimensions(Model& model, const datasets::Dataset& dataset, std::int64_t count) {
   ELBO_CHECK(dataset.size() > 0, ValueError, "[telling_dimensions] expected pictures, found none in ", dataset.name);
   const NoGradGuard no_grad;
-  std::vector<std::int64_t> dims(static_cast<std::size_t>(model.code_size()));
-  std::iota(dims.begin(), dims.end(), 0);
+  std::vector<std::int64_t> dims = internal::all_up_to(model.code_size());
   if (std::ssize(dims) <= count && !dims.empty()) return dims;
   const datasets::Dataset some = dataset.subset(evenly_spaced(dataset.size(), 500));
   auto* latent = dynamic_cast<LatentModel*>(&model);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "batches_detail.h"
 
@@ -33,8 +32,7 @@ Weights weights_of(std::span<const float> log_weights, std::size_t at, std::size
 Nll estimate_nll(Model& model, const datasets::Dataset& dataset, const NllOptions& options) {
   ELBO_CHECK(dataset.size() > 0, ValueError, "[estimate_nll] expected pictures, found none in ", dataset.name);
   ELBO_CHECK(options.samples >= 1, ValueError, "[estimate_nll] samples: expected at least 1, found ", options.samples);
-  std::vector<std::int64_t> all(static_cast<std::size_t>(dataset.size()));
-  std::iota(all.begin(), all.end(), 0);
+  const std::vector<std::int64_t> all = internal::all_up_to(dataset.size());
   const Device device = model.device();
   Generator noise(options.seed, Stream::validation, device);
   Nll out{.count = dataset.size(), .samples = options.samples};
