@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
-"""Writes tests/golden_models.txt: the losses of each model of the zoo and their gradients, as PyTorch computes them in
-float64, for parameters and pictures from simple formulas (exact in float32) and the noise that elbo's generator gives
-for seed 11, computed anew here.
+"""Writes tests/golden_models.txt: losses and gradients of models of the zoo, as PyTorch computes them in float64, for
+parameters and pictures from simple formulas (exact in float32) and the noise that elbo's generator gives (noise.py).
 
     models.py > tests/golden_models.txt
 
@@ -13,29 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import noise
+
 torch.set_default_dtype(torch.float64)
-BATCH, LATENT, BETA, SEED = 5, 3, 0.75, 11
-
-
-def philox(counter, key):
-    """Philox4x32-10 (Salmon et al. 2011)."""
-    a, b, c, d = counter
-    for n in range(10):
-        k0, k1 = (key[0] + n * 0x9E3779B9) % 2**32, (key[1] + n * 0xBB67AE85) % 2**32
-        p, q = a * 0xD2511F53, c * 0xCD9E8D57
-        a, b, c, d = (q >> 32) ^ b ^ k0, q % 2**32, (p >> 32) ^ d ^ k1, p % 2**32
-    return a, b, c, d
-
-
-def noise(count):
-    """What the first call of a generator of stream `user` draws (core/philox.h), in float64."""
-    out = []
-    for block in range((count + 3) // 4):
-        words = philox((block, 0, 0, 0), (SEED, 0))
-        for radius, angle in (words[0:2], words[2:4]):
-            r, t = math.sqrt(-2 * math.log((radius // 2 + 0.5) / 2**31)), 2 * math.pi * (angle // 256) / 2**24
-            out += [r * math.cos(t), r * math.sin(t)]
-    return torch.tensor(out[:count])
+BATCH, LATENT, BETA = 5, 3, 0.75
 
 
 def mlp(sizes):
@@ -80,7 +60,7 @@ class Autoencoder(nn.Module):
         if self.kind == "ae":
             return self.decoder(h), None, None
         mu, logvar = self.fc_mu(h), self.fc_logvar(h)
-        z = mu + torch.exp(logvar / 2) * noise(mu.numel()).reshape(mu.shape)
+        z = mu + torch.exp(logvar / 2) * noise.normal32(mu.shape)
         return self.decoder(self.with_labels(z, labels)), mu, logvar
 
 
@@ -90,10 +70,7 @@ def show(values):
 
 def golden(likelihood, variance, **config):
     model = Autoencoder(**config)
-    with torch.no_grad():
-        for k, p in enumerate(model.parameters()):
-            i = torch.arange(p.numel())
-            p.copy_((((i * 2654435761 + k * 40503) % 2**32 // 2**16 % 33 - 16) / 64).reshape(p.shape))
+    noise.fill(model.parameters(), 64)
     x = (((torch.arange(BATCH * math.prod(model.picture)) * 5) % 13) / 16).reshape(BATCH, *model.picture)
     labels = torch.arange(BATCH) % max(model.classes, 1)
     logits, mu, logvar = model(x, labels)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Prints, for tests/test_objectives.cpp, the losses of the zoo's objectives and the norms of their gradients, as
+"""Prints, for tests/test_objectives_golden.cpp, the losses of the zoo's objectives and the norms of their gradients, as
 PyTorch computes them in float64 for a tiny model: parameters and pictures from simple formulas, and the noise that
-elbo's generator gives for seed 11, computed anew here. A gradient that is defined by two losses, one for each network,
-is taken from these two.
+elbo's generator gives (noise.py). A gradient that is defined by two losses, one for each network, is taken from these
+two.
 
     zoo_objectives.py
 
@@ -15,36 +15,10 @@ import torch.nn.functional as F
 from torch import nn
 from torch.distributions import Normal
 
+import noise
+
 torch.set_default_dtype(torch.float64)
-BATCH, LATENT, PIXELS, HIDDEN, TRAIN_SIZE, SEED = 4, 2, 6, 5, 40, 11
-
-
-def philox(counter, key):
-    """Philox4x32-10 (Salmon et al. 2011)."""
-    a, b, c, d = counter
-    for n in range(10):
-        k0, k1 = (key[0] + n * 0x9E3779B9) % 2**32, (key[1] + n * 0xBB67AE85) % 2**32
-        p, q = a * 0xD2511F53, c * 0xCD9E8D57
-        a, b, c, d = (q >> 32) ^ b ^ k0, q % 2**32, (p >> 32) ^ d ^ k1, p % 2**32
-    return a, b, c, d
-
-
-def turned(u, t):
-    r = math.sqrt(-2 * math.log(u))
-    return [r * math.cos(2 * math.pi * t), r * math.sin(2 * math.pi * t)]
-
-
-def noise(shape, call=0, single=False):
-    """What a generator of stream `user` draws in that call (core/philox.h): of float64, or of float32."""
-    count, out = math.prod(shape), []
-    for block in range(count):
-        w = philox((block, 0, call, 0), (SEED, 0))
-        if single:
-            out += turned((w[0] // 2 + 0.5) / 2**31, w[1] // 256 / 2**24)
-            out += turned((w[2] // 2 + 0.5) / 2**31, w[3] // 256 / 2**24)
-        else:
-            out += turned(1 - (w[0] * 2**32 + w[1]) // 2**11 / 2**53, (w[2] * 2**32 + w[3]) // 2**11 / 2**53)
-    return torch.tensor(out[:count]).reshape(shape)
+BATCH, LATENT, PIXELS, HIDDEN, TRAIN_SIZE = 4, 2, 6, 5, 40
 
 
 class Tiny(nn.Module):
@@ -57,10 +31,7 @@ class Tiny(nn.Module):
         else:
             self.fc_mu, self.fc_logvar = nn.Linear(HIDDEN, LATENT), nn.Linear(HIDDEN, LATENT)
         self.decoder = nn.Sequential(nn.Linear(LATENT, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, PIXELS))
-        with torch.no_grad():
-            for k, p in enumerate(self.parameters()):
-                i = torch.arange(p.numel())
-                p.copy_((((i * 2654435761 + k * 40503) % 2**32 // 2**16 % 33 - 16) / 16).reshape(p.shape))
+        noise.fill(self.parameters(), 16)
 
     def encode(self, x):
         h = self.encoder(x)
@@ -90,7 +61,7 @@ def one_draw(model):
     mu, logvar = model.encode(x)
     if model.point:
         return mu, mu, logvar
-    return mu + (logvar / 2).exp() * noise((BATCH, LATENT)), mu, logvar
+    return mu + (logvar / 2).exp() * noise.normal((BATCH, LATENT)), mu, logvar
 
 
 def elbo(model, weigh):
@@ -123,7 +94,7 @@ def dip(model, second):
 
 def mmd(model, kernel, beta, weight):
     z, mu, logvar = one_draw(model)
-    prior, c, n = noise((BATCH, LATENT), 0 if model.point else 1, single=True), 2 * LATENT, BATCH
+    prior, c, n = noise.normal32((BATCH, LATENT), 0 if model.point else 1), 2 * LATENT, BATCH
     k = lambda a, b: kernel(((a - b) ** 2).sum(), c)
     total = 0
     for i in range(n):
@@ -144,7 +115,7 @@ def rae(model):
 def weighted(model, groups, samples, dreg):
     """log w [groups, samples, batch] and, for dreg, its function of z alone."""
     mu, logvar = model.encode(x)
-    z = mu + (logvar / 2).exp() * noise((groups * samples, BATCH, LATENT))
+    z = mu + (logvar / 2).exp() * noise.normal((groups * samples, BATCH, LATENT))
     if dreg:
         mu, logvar = mu.detach(), logvar.detach()
     log_w = Normal(0, 1).log_prob(z).sum(-1) - nll(model, z) - density(mu, logvar).log_prob(z).sum(-1)
