@@ -14,6 +14,7 @@
 #include <set>
 
 #include "catch.h"
+#include "state_bits.h"
 
 using namespace elbo;
 using namespace elbo::models;
@@ -268,18 +269,6 @@ std::unique_ptr<Model> fresh(const ModelConfig& c) {
 }
 
 const TrainOptions options{.epochs = 2, .batch_size = 20, .val_size = 10, .seed = 5};
-
-/// Every bit of a state but the seconds.
-std::string bits(NamedArrays arrays) {
-  std::sort(arrays.begin(), arrays.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::string out;
-  for (const auto& [name, array] : arrays) {
-    if (name == "position.seconds") continue;
-    out += name;
-    out.append(static_cast<const char*>(array.raw()), array.bytes());
-  }
-  return out;
-}
 
 }  // namespace
 

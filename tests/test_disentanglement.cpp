@@ -7,13 +7,11 @@
 #include <elbo/models/analysis/disentanglement/sap.h>
 
 #include <cmath>
-#include <fstream>
 #include <limits>
-#include <map>
-#include <sstream>
 
 #include "catch.h"
 #include "datasets_support.h"
+#include "golden_file.h"
 
 using namespace elbo;
 using namespace elbo::models;
@@ -101,19 +99,6 @@ Array moved(const Array& codes) {
   return Array::from(out, codes.shape());
 }
 
-std::map<std::string, std::vector<double>> golden() {
-  std::ifstream file(ELBO_SOURCE_DIR "/tests/golden_disentanglement.txt");
-  REQUIRE(file);
-  std::map<std::string, std::vector<double>> out;
-  for (std::string line; std::getline(file, line);) {
-    std::istringstream in(line);
-    std::string name, word;
-    in >> name;
-    while (in >> word) out[name].push_back(std::strtod(word.c_str(), nullptr));
-  }
-  return out;
-}
-
 void check_close(const std::vector<double>& found, const std::vector<double>& expected) {
   REQUIRE(found.size() == expected.size());
   for (std::size_t i = 0; i < found.size(); ++i) {
@@ -141,7 +126,7 @@ constexpr double nan_value = std::numeric_limits<double>::quiet_NaN();
 }  // namespace
 
 TEST_CASE("disentanglement: NumPy's numbers") {
-  const auto expected = golden();
+  const auto expected = read_golden("golden_disentanglement.txt");
   const Table all = oracle_table();
   const Array codes = all.codes.slice(0, 600), factors = all.factors.slice(0, 600);
   const Mig m = mig(codes, factors);

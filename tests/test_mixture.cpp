@@ -5,13 +5,11 @@
 #include <elbo/models/analysis/mixture.h>
 
 #include <cmath>
-#include <fstream>
 #include <limits>
-#include <map>
-#include <sstream>
 
 #include "catch.h"
 #include "datasets_support.h"
+#include "golden_file.h"
 #include "temp_dir.h"
 
 using namespace elbo;
@@ -49,19 +47,6 @@ GaussianMixture two_clouds() {
           doubles({0.5, 0, 0, 2, 1, 0.6, 0.6, 1}, {2, 2, 2})};
 }
 
-std::map<std::string, std::vector<double>> golden() {
-  std::ifstream file(ELBO_SOURCE_DIR "/tests/golden_mixture.txt");
-  REQUIRE(file);
-  std::map<std::string, std::vector<double>> out;
-  for (std::string line; std::getline(file, line);) {
-    std::istringstream in(line);
-    std::string name, word;
-    in >> name;
-    while (in >> word) out[name].push_back(std::strtod(word.c_str(), nullptr));
-  }
-  return out;
-}
-
 void check_close(const std::vector<double>& found, const std::vector<double>& expected, double epsilon = 1e-9) {
   REQUIRE(found.size() == expected.size());
   for (std::size_t i = 0; i < found.size(); ++i) {
@@ -75,7 +60,7 @@ std::vector<double> numbers(const Array& array) { return array.to_vector<double>
 }  // namespace
 
 TEST_CASE("mixture: scikit-learn's numbers from the same start") {
-  const auto expected = golden();
+  const auto expected = read_golden("golden_mixture.txt");
   const Array rows = oracle_rows();
   std::vector<double> first;
   for (const float value : rows.slice(0, 3).to_vector<float>()) first.push_back(value);

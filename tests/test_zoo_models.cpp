@@ -14,6 +14,7 @@
 #include <set>
 
 #include "catch.h"
+#include "state_bits.h"
 
 using namespace elbo;
 using namespace elbo::models;
@@ -445,16 +446,6 @@ TEST_CASE("models that are no LatentModel train to the same bits, with any numbe
           "[hvae][vq][bits]") {
   const datasets::Dataset data = datasets::load("shapes", datasets::Split::train, {}, {.count = 64});
   const TrainOptions options{.epochs = 2, .batch_size = 20, .val_size = 10, .seed = 5};
-  const auto bits = [](NamedArrays arrays) {
-    std::sort(arrays.begin(), arrays.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-    std::string out;
-    for (const auto& [name, array] : arrays) {
-      if (name == "position.seconds") continue;
-      out += name;
-      out.append(static_cast<const char*>(array.raw()), array.bytes());
-    }
-    return out;
-  };
   for (const char* name : {"hvae", "vq-vae"}) {
     INFO(name);
     ModelConfig c = preset(name);

@@ -10,6 +10,8 @@ Needs PyTorch. The tests themselves do not run this.
 import torch
 from torch.distributions import ContinuousBernoulli, Normal
 
+from zoo_parts import byte_log_prob, scale_of
+
 torch.set_default_dtype(torch.float64)
 BATCH, CHANNELS, HEIGHT, WIDTH, MIXTURES = 2, 2, 2, 3, 2
 
@@ -26,17 +28,6 @@ def bytes_of():
 
 def nats(name, log_prob):
     print(f'{{"{name}",', ", ".join(f"{-p:.15g}" for p in log_prob.flatten(1).sum(1)) + "},")
-
-
-def byte_log_prob(x, location, scale):
-    """The straightforward difference of two distribution functions."""
-    above = torch.where(x > 254.5 / 255, torch.inf, x + 0.5 / 255)
-    below = torch.where(x < 0.5 / 255, -torch.inf, x - 0.5 / 255)
-    return (torch.sigmoid((above - location) / scale) - torch.sigmoid((below - location) / scale)).log()
-
-
-def scale_of(number):
-    return (number.clamp(max=7).exp() + torch.tensor(-7.0).exp()) / 2
 
 
 x, one, least = bytes_of(), decoded(1)[:, 0], torch.tensor(-12.0).exp()
