@@ -24,7 +24,7 @@ struct Evaluation {
   double mse = 0;                 ///< squared error of the mean picture, per pixel
   double constant = 0;            ///< nats per picture that the reconstruction leaves out: Model::constant
   std::int64_t active_units = 0;  ///< latent dimensions whose code varies by more than 0.01 over the pictures (Burda et
-                                  ///< al. 2016, section 5.1); 0 for a model without codes
+                                  ///< al. 2016, section 5.2); 0 for a model without codes
 };
 
 /// Losses over the pictures of `pictures` (uint8 [n, channels, height, width], or float32 as the model takes them) at

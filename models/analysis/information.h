@@ -13,7 +13,7 @@ namespace models {
 struct CodeInformation {
   std::vector<double> kl = {};             ///< [latent]: KL(q(z_j|x) || N(0, 1)), mean over the pictures
   std::vector<double> mean_variance = {};  ///< [latent]: variance of the posterior mean over the pictures
-  std::vector<std::int64_t> active = {};   ///< dimensions where that is above 0.01 (Burda et al. 2016, section 5.1)
+  std::vector<std::int64_t> active = {};   ///< dimensions where that is above 0.01 (Burda et al. 2016, section 5.2)
   double mutual_information = 0;  ///< I(x; z) = E log q(z|x) - E log q(z), q(z) the mean of q(z|x) over the pictures
   double marginal_kl = 0;         ///< KL(q(z) || p(z)); with I(x; z) it adds up to the mean KL(q(z|x) || p(z))
 };

@@ -12,8 +12,8 @@ constexpr double series_below = 0.5;
 /// |logit|, kept away from 0, for a branch that is not taken there.
 Tensor away_from_0(const Tensor& logits) { return clamp(abs(logits), series_below, {}); }
 
-/// The logarithm of the constant that normalises (Loaiza-Ganem and Cunningham 2019, equation 8): C = 2 atanh(1 - 2
-/// lambda) / (1 - 2 lambda), which for lambda = sigmoid(l) is l / tanh(l / 2), and 2 at l = 0.
+/// The logarithm of the constant that normalises (Loaiza-Ganem and Cunningham 2019): C = 2 atanh(1 - 2 lambda) / (1 - 2
+/// lambda), which for lambda = sigmoid(l) is l / tanh(l / 2), and 2 at l = 0.
 Tensor log_normalizer(const Tensor& logits) {
   const Tensor l = away_from_0(logits), u = square(clamp(logits, -series_below, series_below));
   const Tensor exact = log(l) - log(tanh(0.5 * l));
@@ -31,8 +31,7 @@ class ContinuousBernoulli : public Likelihood {
     if (!per_picture) return binary_cross_entropy_with_logits(decoded, x, Reduction::sum) - normalizer;
     return summed(binary_cross_entropy_with_logits(decoded, x, Reduction::none), true) - normalizer;
   }
-  /// Equation 9, not lambda: lambda / (2 lambda - 1) + 1 / (2 atanh(1 - 2 lambda)), which is 1/2 + coth(l / 2) / 2 -
-  /// 1 / l.
+  /// Not lambda: lambda / (2 lambda - 1) + 1 / (2 atanh(1 - 2 lambda)), which is 1/2 + coth(l / 2) / 2 - 1 / l.
   Tensor mean(const Tensor& decoded) const override {
     const Tensor l = away_from_0(decoded), near = clamp(decoded, -series_below, series_below), u = square(near);
     const Tensor exact = sign(decoded) * (0.5 / tanh(0.5 * l) - 1 / l);

@@ -7,7 +7,7 @@ namespace elbo::models::internal {
 namespace {
 
 /// N(mean, sigma^2) with one sigma for all pixels, a parameter by its logarithm that begins at 0 (Rybkin, Daniilidis
-/// and Levine 2021, section 3.1, "shared variance").
+/// and Levine 2021).
 class GaussianLearned : public Likelihood {
  public:
   explicit GaussianLearned(const ModelConfig& c) : config_(c), log_sigma_(nn::parameter({})) {

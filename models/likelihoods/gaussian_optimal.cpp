@@ -7,8 +7,8 @@ namespace elbo::models::internal {
 namespace {
 
 /// N(mean, sigma^2) with the sigma that is best for a batch: sigma*^2 = argmax N(x | mean, sigma^2), the mean squared
-/// error over its pixels (Rybkin, Daniilidis and Levine 2021, section 3.2). In evaluation a picture's likelihood must
-/// not hang on those beside it: there it is the running mean of these, which training moves by a tenth at each step.
+/// error over its pixels (Rybkin, Daniilidis and Levine 2021). In evaluation a picture's likelihood must not hang on
+/// those beside it: there it is the running mean of these, which training moves by a tenth at each step.
 class GaussianOptimal : public Likelihood {
  public:
   explicit GaussianOptimal(const ModelConfig& c) : config_(c), running_variance_(nn::buffer({}, 1)) {

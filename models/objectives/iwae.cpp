@@ -33,8 +33,8 @@ Tensor negative_bound(const Tensor& log_w, const Kind& kind) {
 
 /// The gradient of the bound has each sample by its share of the weights. With PIWAE (Rainforth et al. 2018, section 5)
 /// the inference network has MIWAE's and the generative one that of a single group. The doubly reparameterised gradient
-/// of the inference network has the share squared (Tucker et al. 2019, equation 8); for the ELBO's part the score is
-/// left out (Roeder et al. 2017).
+/// of the inference network has the share squared (Tucker et al. 2019); for the ELBO's part the score is left out
+/// (Roeder et al. 2017).
 Shares shares(const Tensor& log_w, const Kind& kind) {
   const Tensor within = softmax(log_w, 1);
   const double even = kind.mix / static_cast<double>(kind.draws());

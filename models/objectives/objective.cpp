@@ -13,7 +13,7 @@ namespace internal {
 
 Weight kl_weight(const ModelConfig& c) {
   const double beta = c.beta, warmup = c.warmup, cycles = static_cast<double>(c.cycles), epochs = c.cycle_epochs;
-  if (cycles > 0)  // Fu et al. 2019, equations 6 and 7: up in the first half of each, then level
+  if (cycles > 0)  // Fu et al. 2019: up in the first half of each, then level
     return {beta, [=](const Progress& at) {
               const double cycle = at.epochs * cycles / epochs;
               return at.epochs >= epochs ? beta : beta * std::min(1.0, 2 * (cycle - std::floor(cycle)));

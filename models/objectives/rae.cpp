@@ -5,7 +5,7 @@ namespace elbo::models::internal {
 namespace {
 
 /// The regularised autoencoder with L2: -log p(x|z) + beta |z|^2 / 2 + lambda |theta|^2, theta the decoder's parameters
-/// (Ghosh et al. 2020, equation 11). Nothing is drawn.
+/// (Ghosh et al. 2020). Nothing is drawn.
 class Rae : public Objective {
  public:
   explicit Rae(const ModelConfig& c) : code_weight_(c.code_weight), decoder_weight_(c.decoder_weight) {}

@@ -8,9 +8,9 @@
 namespace elbo::models::internal {
 namespace {
 
-/// p(z) = 1/K sum of q(z|u_k) (Tomczak and Welling 2018, equations 9 and 10). The pseudo-inputs u are learned pictures,
-/// clamped to the range of pixels, and begin as grey with a little noise: N(the middle, a tenth of the range). Where
-/// the model takes labels each has shares of the classes, the softmax of logits that begin as N(0, 1).
+/// p(z) = 1/K sum of q(z|u_k) (Tomczak and Welling 2018). The pseudo-inputs u are learned pictures, clamped to the
+/// range of pixels, and begin as grey with a little noise: N(the middle, a tenth of the range). Where the model takes
+/// labels each has shares of the classes, the softmax of logits that begin as N(0, 1).
 class Vamp : public Prior {
  public:
   explicit Vamp(const ModelConfig& c)

@@ -24,10 +24,9 @@ class ConditionalGaussian : public nn::Module {
   nn::Linear fc_mu_, fc_logvar_;
 };
 
-/// A VAE with two layers of codes (Tomczak and Welling 2018, section 4.2, equations 12 to 15): p(x|z1, z2) p(z1|z2)
-/// p(z2) with the posterior q(z1|x, z2) q(z2|x). The upper layer z2 has config.latent dimensions and any prior, the
-/// lower one config.latent2; all five networks have the hidden layers of the config. What a network takes is joined to
-/// one vector.
+/// A VAE with two layers of codes (Tomczak and Welling 2018, section 4): p(x|z1, z2) p(z1|z2) p(z2) with the posterior
+/// q(z1|x, z2) q(z2|x). The upper layer z2 has config.latent dimensions and any prior, the lower one config.latent2;
+/// all four networks have the hidden layers of the config. What a network takes is joined to one vector.
 ///
 /// Its code is z2, for which the mean of q(z2|x) stands. The state dict has `upper` for q(z2|x), `lower` for q(z1|x,
 /// z2), `lower_prior` for p(z1|z2), `decoder`, and `prior`, `likelihood` where these have parameters.
