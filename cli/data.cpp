@@ -47,14 +47,17 @@ std::vector<Place> places() {
   return out;
 }
 
+std::string where_is(const Place& place) {
+  if (place.found) return place.dir.empty() ? "drawn when asked for, needs no files" : place.dir;
+  if (place.name == "folder" || place.name == "idx") return "files of your own: give their folder with --data";
+  return place.name == "npz" ? "a file of your own, in the form of dSprites: give it with --data" : "not found";
+}
+
 int list_all(const DataArgs& args) {
   const std::vector<Place> all = places();
   ordered_json json;
   for (const Place& place : all) {
-    const std::string where = place.found ? place.dir.empty() ? "drawn when asked for, needs no files" : place.dir
-                              : place.name == "folder" || place.name == "idx"
-                                  ? "files of your own: give their folder with --data"
-                                  : "not found";
+    const std::string where = where_is(place);
     if (!args.json) std::printf("%-14s %s\n", place.name.c_str(), printable(where).c_str());
     ordered_json one{{"name", place.name}, {"found", place.found}};
     one["dir"] = place.dir.empty() ? ordered_json() : ordered_json(place.dir);
@@ -295,7 +298,7 @@ void add_data(CLI::App& app, Command& run) {
   command->add_option("--dataset", args->data.dataset, "Which (default: a list of them all, and where each was found)")
       ->check(one_of(datasets::known_datasets()))
       ->type_name("NAME");
-  command->add_option("--data", args->data.dir, "The folder with its files (default: the usual places)")
+  command->add_option("--data", args->data.dir, "The folder with its files, or npz's file (default: the usual places)")
       ->check(only_with("--dataset"))
       ->check(not_for("--dataset", {"shapes"}))
       ->type_name("DIR");
@@ -305,8 +308,10 @@ void add_data(CLI::App& app, Command& run) {
       ->type_name("N")
       ->capture_default_str();
   command->add_flag("--grey", args->grey, "Grey pictures instead of RGB")->check(only_for("--dataset", {"folder"}));
-  command->add_option("--count", args->data.load.count, "How many to draw (default: 40,000, and 5,000 to test)")
-      ->check(only_for("--dataset", {"shapes"}))
+  command
+      ->add_option("--count", args->data.load.count,
+                   "How many pictures, in each half (default: shapes 40,000, and 5,000 to test; npz all)")
+      ->check(only_for("--dataset", {"shapes", "npz"}))
       ->check(at_least(1))
       ->type_name("N");
   command->add_option("--preview", args->preview, "A PNG file to write, with pictures of each class")

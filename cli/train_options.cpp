@@ -70,11 +70,12 @@ void add_data_options(CLI::App& command, models::DataOptions& data, bool& grey) 
   command
       .add_option("--dataset", data.dataset,
                   "mnist, fashion-mnist, cifar10, cifar100, svhn, shapes (drawn, no files), idx or folder (pictures of "
-                  "your own), npz (in the form of dSprites)")
+                  "your own), npz (a file of NumPy arrays in the form of dSprites)")
       ->check(one_of(datasets::known_datasets()))
       ->group("Data")
       ->capture_default_str();
-  command.add_option("--data", data.dir, "The folder with the dataset's files (default: the usual places)")
+  command
+      .add_option("--data", data.dir, "The folder with the dataset's files, or npz's file (default: the usual places)")
       ->check(not_for("--dataset", {"shapes"}))
       ->group("Data")
       ->type_name("DIR");
@@ -87,8 +88,10 @@ void add_data_options(CLI::App& command, models::DataOptions& data, bool& grey) 
   command.add_flag("--grey", grey, "Grey pictures instead of RGB")
       ->check(only_for("--dataset", {"folder"}))
       ->group("Data");
-  command.add_option("--count", data.load.count, "How many to draw (default: 40,000, and 5,000 to test)")
-      ->check(only_for("--dataset", {"shapes"}))
+  command
+      .add_option("--count", data.load.count,
+                  "How many pictures, in each half (default: shapes 40,000, and 5,000 to test; npz all)")
+      ->check(only_for("--dataset", {"shapes", "npz"}))
       ->check(at_least(1))
       ->group("Data")
       ->type_name("N");

@@ -26,7 +26,7 @@ constexpr Reader readers[] = {
     {"svhn", " (scripts/fetch-datasets svhn downloads them)", holds_svhn, read_svhn},
     {"idx", "", holds_idx_pair, read_idx_pair},
     {"folder", "", holds_pictures, read_folder},
-    {"npz", "", holds_npz, read_npz_folder},
+    {"npz", "", holds_npz, read_npz_place},
     {"shapes", "", nullptr, make_shapes},
 };
 
@@ -36,20 +36,22 @@ const Reader& find_reader(const std::string& name) {
   fail<ValueError>("dataset: expected one of ", join(known_datasets()), ", found ", name.empty() ? "nothing" : name);
 }
 
-void check_folder(const fs::path& dir, const std::string& name) {
-  const std::string files = name == "folder" ? "pictures"
-                            : name == "idx"  ? "IDX files"
-                            : name == "npz"  ? "an .npz file"
-                                             : "the files of " + name;
+/// The folder of a dataset; of `npz` also the file itself.
+void check_place(const fs::path& dir, const std::string& name) {
+  const std::string expected = name == "folder" ? "a folder with pictures"
+                               : name == "idx"  ? "a folder with IDX files"
+                               : name == "npz"  ? "an .npz file, or a folder with one"
+                                                : "a folder with the files of " + name;
   std::error_code error;
   const fs::file_status status = fs::status(dir, error);
   // A folder that may not be entered holds its own name too.
   if (fs::is_directory(status)) static_cast<void>(fs::status(dir / ".", error));
   ELBO_CHECK(!error || status.type() == fs::file_type::not_found, IoError, dir.string(),
              ": cannot read the folder: ", error.message());
-  ELBO_CHECK(fs::exists(status), IoError, dir.string(), ": expected a folder with ", files, ", found ",
+  ELBO_CHECK(fs::exists(status), IoError, dir.string(), ": expected ", expected, ", found ",
              fs::is_symlink(dir, error) ? "a link to nothing" : "nothing there");
-  ELBO_CHECK(fs::is_directory(status), IoError, dir.string(), ": expected a folder with ", files, ", found a file");
+  const bool right = fs::is_directory(status) || (name == "npz" && fs::is_regular_file(status));
+  ELBO_CHECK(right, IoError, dir.string(), ": expected ", expected, ", found a file");
 }
 
 std::vector<fs::path> usual_folders(const std::string& name) {
@@ -235,7 +237,7 @@ fs::path find_data_dir(const std::string& name, const fs::path& explicit_dir) {
   const Reader& reader = find_reader(name);
   if (!reader.holds) return {};
   if (!explicit_dir.empty()) {
-    check_folder(explicit_dir, name);
+    check_place(explicit_dir, name);
     return explicit_dir;
   }
   std::vector<std::string> looked;

@@ -90,7 +90,8 @@ const char* name(SplitRule rule);
 struct LoadOptions {
   std::int64_t size = 64;     ///< `folder`: side of the square pictures, in pixels
   std::int64_t channels = 3;  ///< `folder`: 1 for grey, 3 for RGB
-  /// `shapes`, `npz`: pictures in this half; 0 for the default (`shapes`: 40,000 to train, 5,000 to test; `npz`: all)
+  /// `shapes`, `npz`: pictures in this half; 0 for the default (`shapes`: 40,000 to train, 5,000 to test; `npz`: all).
+  /// A test half of `npz` that has fewer gives all of its own.
   std::int64_t count = 0;
   SplitRule split_rule = SplitRule::hash;  ///< `folder`
 };
@@ -123,13 +124,15 @@ std::vector<std::string> known_datasets();
 ///   cannot be read are left out and listed in `skipped`; other extensions, and names that begin with a dot, are passed
 ///   over. With SplitRule::tenth all is as it was before there was a choice: halves are `train` and `test` in just
 ///   these letters where both are there, and the extensions are `.png`, `.jpg` and `.jpeg`.
-/// - `npz`: pictures and the factors that they were drawn from, as dSprites has them: the one file whose name ends in
-///   `.npz`, a ZIP archive (stored or deflated, below 4 GiB) of NumPy arrays, `imgs`, uint8 [n, height, width], and
-///   `latents_classes`, int64 [n, factors] from 0 to 65535. Other arrays are passed over. Of the pictures in an order
-///   drawn at random, always the same, the last tenth is there to test on; a larger `count` begins with the pictures of
-///   a smaller one. Memory is taken for those pictures alone that are kept, of at most 2^24. Bytes that
-///   are 0 and 1 in all of the file become 0 and 255. Six factors, of which the first never varies and the second has 3
-///   values, are dSprites' own: they have its names, and labels are the shapes. Other files have no labels.
+/// - `npz`: pictures and the factors that they were drawn from, as dSprites has them: the file that `data_dir` names,
+/// or
+///   the one there whose name ends in `.npz`, a ZIP archive (stored or deflated, below 4 GiB) of NumPy arrays, `imgs`,
+///   uint8 [n, height, width], and `latents_classes`, int64 [n, factors] from 0 to 65535. Other arrays are passed over.
+///   Of the pictures in an order drawn at random, always the same, the last tenth is there to test on; a larger `count`
+///   begins with the pictures of a smaller one. Memory is taken for those pictures alone that are kept, of at most
+///   2^24. Bytes that are 0 and 1 in all of the file become 0 and 255. Six factors, of which the first never varies and
+///   the second has 3 values, are dSprites' own: they have its names, and labels are the shapes. Other files have no
+///   labels.
 /// - `shapes`: squares, ellipses and hearts, 64 x 64, drawn by draw_shape() from factors that are drawn at random, none
 ///   twice and none in both halves; a larger `count` begins with the pictures of a smaller one. Labels are the shapes.
 ///   There is no folder.
@@ -145,7 +148,7 @@ Dataset load(const std::string& name, Split split, const std::filesystem::path& 
 /// IndexError for a label that its own class names do not reach.
 void match_classes(Dataset& data, const std::vector<std::string>& names);
 
-/// The folder with a dataset's files: `explicit_dir` where it is not empty; otherwise the first of
+/// The folder with a dataset's files (`npz`: or the file): `explicit_dir` where it is not empty; otherwise the first of
 /// `$ELBO_DATA/<name>`, `data/<name>`, `~/.cache/elbo/<name>` (where `scripts/fetch-datasets` puts it),
 /// `/usr/local/share/datasets/<name>` and `/usr/share/datasets/<name>` (where Debian's package dataset-fashion-mnist
 /// puts it) that holds pictures to train on. Empty for `shapes`, which needs no folder. Throws ValueError for a name

@@ -185,9 +185,9 @@ Chosen choose(const std::string& file, std::int64_t n, Split split, std::int64_t
              " pictures, a tenth of them to test on, found ", n);
   const bool train = split == Split::train;
   const std::int64_t most = train ? n - n / 10 : n / 10;
-  ELBO_CHECK(count >= 0 && count <= most, ValueError, file, ": expected a count from 1 to ", most, " to ",
-             train ? "train" : "test", ", or 0 for all, found ", count);
-  Chosen out{std::vector<std::int32_t>(static_cast<std::size_t>(n), -1), count == 0 ? most : count};
+  ELBO_CHECK(count >= 0 && (count <= most || !train), ValueError, file, ": expected a count from 1 to ", most,
+             " pictures to train on, or 0 for all, found ", count);
+  Chosen out{std::vector<std::int32_t>(static_cast<std::size_t>(n), -1), count == 0 ? most : std::min(count, most)};
   const std::vector<std::int64_t> order = permutation(n, 0, Stream::split);
   const std::int64_t first = train ? 0 : n - n / 10;
   for (std::int64_t i = 0; i < out.count; ++i)
@@ -269,6 +269,13 @@ std::vector<std::string> candidates(const fs::path& dir) {
   return out;
 }
 
+fs::path only_file(const fs::path& dir) {
+  const std::vector<std::string> files = candidates(dir);
+  ELBO_CHECK(!files.empty(), IoError, dir.string(), ": expected a file that ends in .npz, found none");
+  ELBO_CHECK(files.size() == 1, ValueError, dir.string(), ": expected one file that ends in .npz, found ", join(files));
+  return dir / files[0];
+}
+
 }  // namespace
 
 Dataset read_npz(detail::InputFile input, Split split, std::int64_t count) {
@@ -296,11 +303,8 @@ Dataset read_npz(detail::InputFile input, Split split, std::int64_t count) {
 
 bool holds_npz(const fs::path& dir) { return !candidates(dir).empty(); }
 
-Dataset read_npz_folder(const Reader&, Split split, const fs::path& dir, const LoadOptions& options) {
-  const std::vector<std::string> files = candidates(dir);
-  ELBO_CHECK(!files.empty(), IoError, dir.string(), ": expected a file that ends in .npz, found none");
-  ELBO_CHECK(files.size() == 1, ValueError, dir.string(), ": expected one file that ends in .npz, found ", join(files));
-  const fs::path path = dir / files[0];
+Dataset read_npz_place(const Reader&, Split split, const fs::path& place, const LoadOptions& options) {
+  const fs::path path = is_file(place) ? place : only_file(place);
   try {
     return read_npz(detail::open_input(path), split, options.count);
   } catch (const std::bad_alloc&) {

@@ -35,8 +35,9 @@ bool holds_pictures(const std::filesystem::path& dir);
 Dataset read_folder(const Reader& reader, Split split, const std::filesystem::path& dir, const LoadOptions& options);
 
 bool holds_npz(const std::filesystem::path& dir);
-Dataset read_npz_folder(const Reader& reader, Split split, const std::filesystem::path& dir,
-                        const LoadOptions& options);
+/// `place`: the file, or the folder that holds it and no other.
+Dataset read_npz_place(const Reader& reader, Split split, const std::filesystem::path& place,
+                       const LoadOptions& options);
 
 Dataset make_shapes(const Reader& reader, Split split, const std::filesystem::path& dir, const LoadOptions& options);
 
