@@ -172,6 +172,7 @@ std::vector<Player> LatentModel::players() { return objective_->players(*this); 
 Tensor LatentModel::mean(const Tensor& decoded) const { return likelihood_->mean(decoded); }
 bool LatentModel::has_prior() const { return posterior_->is_random() || objective_->matches_prior(); }
 double LatentModel::constant() const { return likelihood_->constant(); }
+std::optional<double> LatentModel::learned_variance() const { return likelihood_->learned_variance(); }
 
 Tensor LatentModel::reconstruct(const Tensor& x, const Tensor& labels) {
   const NoGradGuard no_grad;

@@ -68,12 +68,14 @@ class LatentModel : public Model {
   Tensor sample(std::int64_t n, const Tensor& labels = {}, Generator* generator = nullptr) override;
   bool has_prior() const override;
   std::int64_t code_size() const override { return config().latent; }
+  bool draws_codes() const override { return posterior_->is_random(); }
   Tensor code(const Tensor& x, const Tensor& labels = {}, Codes codes = Codes::mean,
               Generator* generator = nullptr) override;
   Tensor picture(const Tensor& z, const Tensor& labels = {}) override;
   Tensor draw_codes(std::int64_t n, const Tensor& labels = {}, Generator* generator = nullptr) override;
   Tensor log_weights(const StepInput& in, std::int64_t samples) override;
   double constant() const override;
+  std::optional<double> learned_variance() const override;
 
  protected:
   /// For a model with networks of its own: no encoder, no decoder, and a posterior without layers, which is `diagonal`

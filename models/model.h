@@ -127,6 +127,8 @@ class Model : public nn::Module {
   /// Numbers of a code, [latent], of which there is one a picture. 0 for a model without such codes: `embed`,
   /// `traverse` and the like then say so.
   virtual std::int64_t code_size() const { return 0; }
+  /// Whether something is drawn where a picture is measured. An autoencoder has its encoder's code.
+  virtual bool draws_codes() const { return true; }
   /// A code for each picture, [B, latent]: the posterior mean, or drawn from q(z|x). Records no gradient. These two
   /// throw ValueError for a model without codes.
   virtual Tensor code(const Tensor& x, const Tensor& labels = {}, Codes codes = Codes::mean,
@@ -141,6 +143,8 @@ class Model : public nn::Module {
   virtual Tensor log_weights(const StepInput& in, std::int64_t samples);
   /// Nats per picture that the reconstruction leaves out: likelihood_constant.
   virtual double constant() const { return 0; }
+  /// The variance of p(x|z), where training finds one for all pixels: Likelihood::learned_variance.
+  virtual std::optional<double> learned_variance() const { return {}; }
 
  protected:
   Model(Model&&) = default;  // not public: a model of one kind is not to be assigned to one of another

@@ -22,6 +22,10 @@ class GaussianLearned : public Likelihood {
   Tensor sample(const Tensor& decoded, Generator* noise) const override {
     return mean(decoded) + randn_like(decoded, noise) * exp(0.5 * logvar());
   }
+  std::optional<double> learned_variance() const override {
+    const NoGradGuard no_grad;
+    return exp(logvar()).item();
+  }
 
  private:
   Tensor logvar() const { return softly_at_least(least_logvar, 2 * log_sigma_); }

@@ -28,6 +28,8 @@ class GaussianOptimal : public Likelihood {
   Tensor sample(const Tensor& decoded, Generator* noise) const override {
     return mean(decoded) + randn_like(decoded, noise) * sqrt(running_variance_);
   }
+  /// The running mean.
+  std::optional<double> learned_variance() const override { return running_variance_.item(); }
 
  private:
   /// In place, on the device.

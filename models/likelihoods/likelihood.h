@@ -1,6 +1,7 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "../../core/api.h"
 #include "../../core/ops.h"
@@ -25,6 +26,8 @@ class Likelihood : public nn::Module {
   virtual Tensor sample(const Tensor& decoded, Generator* noise) const = 0;
   /// Nats per picture that `nll` leaves out.
   virtual double constant() const { return 0; }
+  /// The variance, where it is one number for all pixels that training finds.
+  virtual std::optional<double> learned_variance() const { return {}; }
   /// Whether it is a probability of bytes, so that there are bits per dimension.
   virtual bool is_of_bytes() const { return false; }
 

@@ -61,6 +61,7 @@ class HVAE : public Model {
   Tensor draw_codes(std::int64_t n, const Tensor& labels = {}, Generator* generator = nullptr) override;
   Tensor log_weights(const StepInput& in, std::int64_t samples) override;
   double constant() const override { return likelihood_->constant(); }
+  std::optional<double> learned_variance() const override { return likelihood_->learned_variance(); }
 
  private:
   Terms terms(const StepInput& in, const Weight& weight);

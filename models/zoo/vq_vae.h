@@ -46,7 +46,9 @@ class VQVAE : public Model {
   /// Throws ValueError: it has no distribution of grids.
   Tensor sample(std::int64_t n, const Tensor& labels = {}, Generator* generator = nullptr) override;
   bool has_prior() const override { return false; }
+  bool draws_codes() const override { return false; }
   double constant() const override { return likelihood_->constant(); }
+  std::optional<double> learned_variance() const override { return likelihood_->learned_variance(); }
 
   Tensor codebook;    ///< [entries, code_channels]
   Tensor uses, sums;  ///< [entries], [entries, code_channels]
