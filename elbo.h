@@ -32,6 +32,7 @@
 #include "datasets/transforms.h"
 #include "models/analysis/codes.h"
 #include "models/analysis/disentanglement/dci.h"
+#include "models/analysis/disentanglement/disentanglement.h"
 #include "models/analysis/disentanglement/factor_vae.h"
 #include "models/analysis/disentanglement/factors.h"
 #include "models/analysis/disentanglement/mig.h"

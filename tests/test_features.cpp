@@ -32,7 +32,7 @@ Dataset bars(int64_t n, std::uint32_t seed) {
   return Dataset::from(Array::from(pixels, {n, 1, 6, 6}), Array::from(labels, {n}));
 }
 
-constexpr FeatureNetOptions small = {.hidden = 16, .features = 8, .epochs = 8, .batch_size = 20, .lr = 1e-2};
+const FeatureNetOptions small = {.hidden = 16, .features = 8, .epochs = 8, .batch_size = 20, .lr = 1e-2};
 
 }  // namespace
 

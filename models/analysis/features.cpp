@@ -91,6 +91,7 @@ FeatureNet train_feature_net(const datasets::Dataset& dataset, const FeatureNetO
   const GeneratorScope scope(init);
   FeatureNet net(dataset.shape().without(0), dataset.classes(), options);
   nn::Adam optimizer(net.parameters(), {.lr = options.lr});
+  std::int64_t passed = 0;
   datasets::Batches batches(dataset, {.batch_size = options.batch_size, .seed = options.seed});
   for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
     batches.begin_epoch(epoch);
@@ -98,6 +99,8 @@ FeatureNet train_feature_net(const datasets::Dataset& dataset, const FeatureNetO
       optimizer.zero_grad();
       cross_entropy(net(Tensor(batch->pictures)), Tensor(batch->labels)).backward();
       optimizer.step();
+      passed += batch->pictures.shape()[0];
+      if (options.on_batch) options.on_batch(passed);
     }
   }
   return net;

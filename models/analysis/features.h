@@ -16,6 +16,7 @@ struct FeatureNetOptions {
   std::int64_t batch_size = 128;
   double lr = 1e-3;  ///< Adam's
   std::uint64_t seed = 0;
+  std::function<void(std::int64_t pictures)> on_batch = {};  ///< so many have passed, in all epochs together
 };
 
 /// A small classifier of pictures, pixels -> hidden -> features -> classes with ReLU between the layers, for the
