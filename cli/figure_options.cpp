@@ -88,7 +88,8 @@ std::string prior_text(const Trained& trained) {
 
 }  // namespace
 
-DrawnFrom drawn_from(const std::vector<Trained>& runs, const FigureArgs& args, const std::string& sampler) {
+DrawnFrom codes_to_draw(const std::vector<Trained>& runs, const RunArgs& args, std::uint64_t seed,
+                        const std::string& sampler) {
   constexpr std::int64_t most = 10000;
   DrawnFrom out;
   out.kind = sampler == "gmm" ? "a mixture of 10 Gaussians" : "a diagonal Gaussian";
@@ -102,13 +103,34 @@ DrawnFrom drawn_from(const std::vector<Trained>& runs, const FigureArgs& args, c
       continue;
     }
     datasets::Dataset pictures = open_dataset(trained, datasets::Split::train, args).first(most);
-    out.codes.push_back(fitted(sampler, *trained.model, pictures, args.seed));
+    out.codes.push_back(fitted(sampler, *trained.model, pictures, seed));
     out.fitted.push_back(pictures.size());
   }
+  return out;
+}
+
+DrawnFrom drawn_from(const std::vector<Trained>& runs, const FigureArgs& args, const std::string& sampler) {
+  DrawnFrom out = codes_to_draw(runs, args, args.seed, sampler);
   const bool any = std::any_of(out.fitted.begin(), out.fitted.end(), [](std::int64_t count) { return count > 0; });
   ELBO_CHECK(any || args.data.empty(), ValueError,
              "--data: has no effect on codes from a prior; it is for an autoencoder, or --sampler normal or gmm");
   return out;
+}
+
+CLI::Option* add_sampler(CLI::App& command, std::string& sampler) {
+  return command
+      .add_option(
+          "--sampler", sampler,
+          "What codes are drawn from: the model's prior, or a Gaussian (normal) or a mixture of 10 (gmm) that is "
+          "fitted to the codes of training pictures (default: the prior, or normal for an autoencoder)")
+      ->check(one_of({"prior", "normal", "gmm"}));
+}
+
+void add_codes_json(nlohmann::ordered_json& out, const DrawnFrom& from, std::size_t i, const std::string& sampler) {
+  const bool is_fitted = from.fitted[i] > 0;
+  out["codes"] = is_fitted ? "fitted" : "prior";
+  if (is_fitted) out["sampler"] = sampler == "gmm" ? "gmm" : "normal";
+  if (is_fitted) out["fitted_pictures"] = from.fitted[i];
 }
 
 std::string describe(const std::vector<Trained>& runs, const DrawnFrom& from) {

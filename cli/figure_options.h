@@ -40,9 +40,16 @@ struct DrawnFrom {
   std::vector<std::int64_t> fitted;
   std::string kind = {};  ///< of what was fitted
 };
-/// `sampler`: `prior`, where a model has one, `normal` or `gmm`, fitted to the codes of pictures; empty for the prior,
-/// or normal where there is none. Throws ValueError for `--data` where nothing is fitted.
+/// `sampler`: `prior`, where a model has one, `normal` or `gmm`, fitted to the codes of pictures, its start drawn with
+/// `seed`; empty for the prior, or normal where there is none. Throws ValueError for a model without what is asked for.
+DrawnFrom codes_to_draw(const std::vector<Trained>& runs, const RunArgs& args, std::uint64_t seed,
+                        const std::string& sampler);
+/// The same for a figure. Throws ValueError for `--data` where nothing is fitted.
 DrawnFrom drawn_from(const std::vector<Trained>& runs, const FigureArgs& args, const std::string& sampler = "");
+/// `--sampler`, for these.
+CLI::Option* add_sampler(CLI::App& command, std::string& sampler);
+/// What the codes of the i-th of the runs are drawn from, into its JSON object.
+void add_codes_json(nlohmann::ordered_json& out, const DrawnFrom& from, std::size_t i, const std::string& sampler);
 /// "N(0, 1)", or what an autoencoder's are, for the eye.
 std::string describe(const std::vector<Trained>& runs, const DrawnFrom& from);
 

@@ -3,7 +3,6 @@
 #include <elbo/core/backend.h>
 #include <elbo/core/cuda_loader.h>
 #include <elbo/core/text.h>
-#include <elbo/models/latent_model.h>
 #include <elbo/models/registry.h>
 #include <elbo/viz/figures.h>
 
@@ -35,10 +34,11 @@ void add_run(CLI::App& command, RunArgs& args) {
 std::vector<CLI::Option*> add_data(CLI::App& command, RunArgs& args, bool split) {
   args.notes = std::make_shared<DataNotes>(command.get_name());
   std::vector<CLI::Option*> out;
-  out.push_back(
-      command.add_option("--data", args.data, "The folder with the dataset's files (default: where it was trained)")
-          ->check(not_for("--dataset", {"shapes"}))
-          ->type_name("DIR"));
+  out.push_back(command
+                    .add_option("--data", args.data,
+                                "The folder with the dataset's files, or npz's file (default: where it was trained)")
+                    ->check(not_for("--dataset", {"shapes"}))
+                    ->type_name("DIR"));
   if (!split) return out;
   out.push_back(command.add_option("--split", args.split, "Which half of the dataset: test or train")
                     ->check(one_of({"test", "train"}))
@@ -101,13 +101,11 @@ CLI::Option* add_codes(CLI::App& command, std::string& codes) {
   return command.add_option("--codes", codes, "sampled: drawn from q(z|x); mean: the posterior means")
       ->check(one_of({"sampled", "mean"}))
       ->check(not_for("--posterior", {"point"}))
+      ->check(not_for("--model", {"vq-vae"}))
       ->capture_default_str();
 }
 
-bool draws_codes(const Trained& trained) {
-  const auto* latent = dynamic_cast<const models::LatentModel*>(trained.model.get());
-  return !latent || latent->posterior().is_random();
-}
+bool draws_codes(const Trained& trained) { return trained.model->draws_codes(); }
 
 models::Codes codes_of(const std::string& codes) {
   return codes == "mean" ? models::Codes::mean : models::Codes::sampled;
@@ -129,6 +127,7 @@ Settings settings_of(const std::vector<Trained>& runs) {
   for (const Trained& trained : runs) {
     const std::string& posterior = trained.model->config().posterior;
     out["--posterior"].push_back(posterior.empty() ? "its own" : posterior);
+    out["--model"].push_back(trained.model->config().model);
     out["--prior"].push_back(trained.model->has_prior() ? trained.model->config().prior : "none");
     out["--dataset"].push_back(trained.run.config().data.dataset);
   }

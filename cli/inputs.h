@@ -58,7 +58,7 @@ void add_common(CLI::App& command, RunArgs& args);
 /// `--codes`, sampled or mean, for codes_of.
 CLI::Option* add_codes(CLI::App& command, std::string& codes);
 models::Codes codes_of(const std::string& codes);
-/// Whether codes are drawn from q(z|x); an autoencoder has its encoder's own.
+/// Whether codes are drawn from q(z|x): see models::Model::draws_codes.
 bool draws_codes(const Trained& trained);
 /// The same for JSON: `encoder` where nothing is drawn.
 std::string codes_text(const std::string& codes, const Trained& trained);

@@ -65,7 +65,7 @@ void print_text(const InterpolateArgs& args, const std::vector<Trained>& runs, c
   std::printf("%s: %lld steps of %s, in straight lines between\n", printable(file.native()).c_str(),
               static_cast<long long>(args.steps), names_of(runs).c_str());
   if (args.from == "prior") {
-    std::printf("  %lld pairs of codes from %s, seed %llu\n", static_cast<long long>(drawn.pairs),
+    std::printf("  %s of codes from %s, seed %llu\n", viz::counted(drawn.pairs, "pair", "pairs").c_str(),
                 describe(runs, drawn.codes).c_str(), static_cast<unsigned long long>(args.seed));
     return;
   }

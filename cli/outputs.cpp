@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -61,9 +62,10 @@ bool is_of_run(const fs::path& file) {
          std::find(std::begin(run_files), std::end(run_files), file.filename()) != std::end(run_files);
 }
 
-/// Whether a folder, or one below, holds the file under some name.
+/// Whether a folder, or one below, holds the file under some name; or is that file.
 bool holds(const fs::path& folder, const fs::path& file) {
   std::error_code error, ignored;
+  if (fs::equivalent(folder, file, ignored)) return true;
   fs::recursive_directory_iterator it(folder, fs::directory_options::skip_permission_denied, error);
   for (const fs::recursive_directory_iterator end; !error && it != end; it.increment(error))
     if (it->is_regular_file(ignored) && fs::equivalent(it->path(), file, ignored)) return true;
@@ -182,10 +184,12 @@ void Status::show(const std::string& text) {
   shown_ = true;
 }
 
-void Status::show(const std::string& what, std::int64_t done, std::int64_t total) {
-  constexpr std::int64_t every = 10;
-  if (done % every == 0 || done == total)
-    show(what + ": " + viz::thousands(done) + " of " + viz::thousands(total) + " iterations");
+void Status::show(const std::string& what, std::int64_t done, std::int64_t total, const std::string& things) {
+  if (!options_.live) return;
+  const double now = std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  if (now - drawn_ < 0.1 && done != total) return;
+  drawn_ = now;
+  show(what + ": " + viz::thousands(done) + " of " + viz::thousands(total) + " " + things);
 }
 
 void Status::clear() {

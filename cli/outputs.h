@@ -55,13 +55,14 @@ class Status {
   Status& operator=(const Status&) = delete;
 
   void show(const std::string& text);
-  /// Iteration `done` of `total`, drawn now and then.
-  void show(const std::string& what, std::int64_t done, std::int64_t total);
+  /// Iteration `done` of `total`, or other things than iterations. Drawn now and then.
+  void show(const std::string& what, std::int64_t done, std::int64_t total, const std::string& things = "iterations");
   void clear();
 
  private:
   ProgressOptions options_;
   bool shown_ = false;
+  double drawn_ = 0;  ///< when, in seconds
 };
 
 }  // namespace elbo::cli

@@ -21,8 +21,9 @@ bool takes_labels(const Trained& trained) { return trained.model->is_conditional
 
 void print_text(const SampleArgs& args, const std::vector<Trained>& runs, const viz::SampleOptions& options,
                 const DrawnFrom& from, viz::FigureSize size, const std::filesystem::path& file) {
-  std::printf("%s: %lld x %lld samples of %s\n", printable(file.native()).c_str(), static_cast<long long>(size.rows),
-              static_cast<long long>(size.columns), names_of(runs).c_str());
+  std::printf("%s: %lld x %lld %s of %s\n", printable(file.native()).c_str(), static_cast<long long>(size.rows),
+              static_cast<long long>(size.columns), size.rows * size.columns == 1 ? "sample" : "samples",
+              names_of(runs).c_str());
   std::printf("Codes from %s, temperature %s, seed %llu", describe(runs, from).c_str(),
               csv_number(args.temperature).c_str(), static_cast<unsigned long long>(args.seed));
   bool labels = std::any_of(runs.begin(), runs.end(), takes_labels);
@@ -62,11 +63,7 @@ int sample(const SampleArgs& args) {
     return 0;
   }
   nlohmann::ordered_json out = figure_json(args, file, image, runs);
-  for (std::size_t i = 0; i < runs.size(); ++i) {
-    out["runs"][i]["codes"] = from.fitted[i] > 0 ? "fitted" : "prior";
-    if (from.fitted[i] > 0) out["runs"][i]["sampler"] = args.sampler == "gmm" ? "gmm" : "normal";
-    if (from.fitted[i] > 0) out["runs"][i]["fitted_pictures"] = from.fitted[i];
-  }
+  for (std::size_t i = 0; i < runs.size(); ++i) add_codes_json(out["runs"][i], from, i, args.sampler);
   out["rows"] = size.rows;
   out["columns"] = size.columns;
   out["seed"] = args.seed;
@@ -99,12 +96,7 @@ void add_sample(CLI::App& app, Command& run) {
       ->capture_default_str();
   add_label(*command, *args, "Only pictures of this class (default: all classes)");
   add_seed(*command, args->seed, "Of the codes");
-  command
-      ->add_option(
-          "--sampler", args->sampler,
-          "What codes are drawn from: the model's prior, or a Gaussian (normal) or a mixture of 10 (gmm) that is "
-          "fitted to the codes of training pictures (default: the prior, or normal for an autoencoder)")
-      ->check(one_of({"prior", "normal", "gmm"}));
+  add_sampler(*command, args->sampler);
   add_data(*command, *args, false);
   add_figure_options(*command, *args, samples_name);
   command->final_callback([args, &run] { run = [args] { return sample(*args); }; });
