@@ -51,7 +51,7 @@ void add_losses(Lines& lines, const Trained& trained, const models::Losses& loss
               models::term_unit(term.name) + std::string(term.counts ? "" : ", no term of the loss by itself"));
 }
 
-void print_head(const EvalArgs& args, const Trained& trained, const models::Evaluation& e) {
+void print_subject(const EvalArgs& args, const Trained& trained, const models::Evaluation& e) {
   const models::ModelConfig& m = trained.model->config();
   const std::string likelihood = m.likelihood.empty() ? "" : ", likelihood: " + m.likelihood;
   std::printf("%s of %s (%s), codes: %s%s, on %s\n", counted(e.count, "picture", "pictures").c_str(),
@@ -95,7 +95,7 @@ int eval(const EvalArgs& args) {
       models::evaluate(*trained.model, dataset, {.codes = codes_of(args.codes), .seed = args.seed});
   const std::optional<double> bits = bits_per_dimension(args, trained, dataset, measures);
   if (!args.json) {
-    print_head(args, trained, e);
+    print_subject(args, trained, e);
     Lines lines;
     add_evaluation(lines, trained, e);
     if (bits) lines.add("bits", *bits, 4, "per dimension");

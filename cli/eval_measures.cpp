@@ -65,10 +65,10 @@ void add_disentanglement(Lines& lines, const models::Disentanglement& d) {
   lines.add("MIG", d.mig.score, 4, "gap between the two dimensions that say most of a factor (Chen et al. 2018)");
   lines.add("FactorVAE", d.factor_vae.score, 4, "share of votes for the factor that is held fixed (Kim and Mnih 2018)");
   lines.add("SAP", d.sap.score, 4, "gap between the two dimensions that predict a factor best (Kumar et al. 2018)");
-  lines.add("disentangled", d.dci.disentanglement, 4,
-            "DCI: each dimension tells of one factor (Eastwood and Williams 2018)");
-  lines.add("complete", d.dci.completeness, 4, "DCI: each factor is told by one dimension");
-  lines.add("informative", d.dci.informativeness, 4, "DCI: how well the factors are told at all");
+  lines.add("DCI D", d.dci.disentanglement, 4,
+            "disentanglement: each dimension tells of one factor (Eastwood and Williams 2018)");
+  lines.add("DCI C", d.dci.completeness, 4, "completeness: each factor is told by one dimension");
+  lines.add("DCI I", d.dci.informativeness, 4, "informativeness: how well the factors are told at all");
 }
 
 void add_quality(Lines& lines, const models::PrecisionRecall& found) {
@@ -218,7 +218,7 @@ void print_notes(const EvalArgs& args, const std::vector<Trained>& runs, const d
         "  on %s training pictures and tells %.1f %% of these right. They are not Inception's: compare runs on the "
         "same\n"
         "  dataset alone.\n",
-        n.c_str(), describe(runs, q->from).c_str(), n.c_str(), args.split.c_str(),
+        n.c_str(), describe(runs, q->from).c_str(), n.c_str(), args.split == "train" ? "training" : "test",
         viz::thousands(q->trained_on).c_str(), 100 * q->accuracy);
   }
   if (measures.information) print_dimensions(*measures.information);

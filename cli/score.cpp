@@ -204,7 +204,7 @@ models::Losses auroc_of(const std::vector<Scored>& all) {
 
 int width_of(const std::string& term) { return std::max(10, static_cast<int>(models::term_title(term).size())); }
 
-void print_head(const char* name, const models::Losses& of) {
+void print_titles(const char* name, const models::Losses& of) {
   std::printf("  %-36s %10s", name, "score");
   for (const auto& [term, nats] : of.terms) std::printf("  %*s", width_of(term), models::term_title(term).c_str());
   std::printf("\n");
@@ -234,7 +234,7 @@ void print_pictures(const ScoreArgs& args, const std::vector<Scored>& all) {
                      [](const Scored* a, const Scored* b) { return a->losses.loss > b->losses.loss; });
   if (args.input.empty() && shown.size() > most) shown.resize(most);
   std::printf("\n");
-  print_head(args.input.empty() ? "highest scores" : "picture", all.front().losses);
+  print_titles(args.input.empty() ? "highest scores" : "picture", all.front().losses);
   for (const Scored* one : shown) {
     std::string name = args.input.empty() ? one->source + " " + std::to_string(one->index) : one->source;
     if (!one->class_name.empty()) name += " (" + one->class_name + ")";
@@ -250,7 +250,7 @@ void print_text(const ScoreArgs& args, const Trained& trained, const std::vector
                                  : (counted(args.samples, "draw", "draws") + " of the code for each picture").c_str());
   if (args.input.empty()) {
     std::printf("\n");
-    print_head("mean", all.front().losses);
+    print_titles("mean", all.front().losses);
     const Group normal = mean_of(all, 0), odd = mean_of(all, 1);
     print_row(row_name(args.has_odd() ? "normal" : args.split.c_str(), normal.count).c_str(), normal.mean, 2);
     if (args.has_odd()) {
