@@ -142,7 +142,7 @@ TEST_CASE("options without effect are refused by name", "[cli][options]") {
       {{"--momentum", "0.9"}, "--momentum: only for --optimizer sgd or rmsprop, found adam"},
       {{"--dataset", "mnist", "--size", "3"}, "--size: only for --dataset folder, found mnist"},
       {{"--dataset", "mnist", "--grey"}, "--grey: only for --dataset folder, found mnist"},
-      {{"--dataset", "mnist", "--count", "3"}, "--count: only for --dataset shapes, found mnist"},
+      {{"--dataset", "mnist", "--count", "3"}, "--count: only for --dataset shapes or npz, found mnist"},
       {{"--dataset", "shapes", "--data", "x"}, "--data: not for --dataset shapes"},
       {{"--model", "ae", "--beta", "1"}, "--beta: has no effect with --posterior point"},
       {{"--model", "ae", "--warmup", "1"}, "--warmup: has no effect with --posterior point"},
@@ -171,7 +171,7 @@ TEST_CASE("options without effect are refused by name", "[cli][options]") {
   const std::vector<Case> others = {
       {{"data", "--size", "3"}, "--size: only for --dataset folder, found no --dataset"},
       {{"data", "--grey"}, "--grey: only for --dataset folder, found no --dataset"},
-      {{"data", "--dataset", "mnist", "--count", "3"}, "--count: only for --dataset shapes, found mnist"},
+      {{"data", "--dataset", "mnist", "--count", "3"}, "--count: only for --dataset shapes or npz, found mnist"},
       {{"data", "--preview", "x.png"}, "--preview: only with --dataset"},
       {{"data", "--dataset", "shapes", "--data", "x"}, "--data: not for --dataset shapes"},
       {{"embed", "r", "--perplexity", "3"}, "--perplexity: only for --method tsne, found pca"},
