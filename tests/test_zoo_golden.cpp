@@ -91,6 +91,17 @@ const std::vector<Case>& cases() {
       {"vae+continuous-bernoulli", likelihood("continuous-bernoulli"), of_series},
       {"vae+logistic", likelihood("logistic")},
       {"vae+logistic-mixture", likelihood("logistic-mixture")},
+      // What an architecture and labels can have.
+      {"conv-vae+blocks",
+       [](ModelConfig& c) {
+         c.activation = "silu", c.norm = "group", c.down = "max", c.blocks = 1, c.kernel = 3, c.channels = {2, 4};
+       }},
+      {"conv-vae+gated",
+       [](ModelConfig& c) {
+         c.activation = "gated", c.norm = "batch", c.down = "average", c.kernel = 3, c.channels = {2, 4};
+       }},
+      {"conv-vae+labels", [](ModelConfig& c) { c.labels = true, c.classes = 3; }},
+      {"cvae+vamp", [](ModelConfig& c) { c.prior = "vamp"; }},
       // Objectives with other settings.
       {"vae+free-bits", [](ModelConfig& c) { c.beta = 4, c.free_bits = 1.5; }},
       {"vae+capacity", [](ModelConfig& c) { c.beta = 4, c.capacity = 5; }},
@@ -229,6 +240,11 @@ TEST_CASE("every model's loss and gradient are PyTorch's", "[golden][zoo]") {
         INFO(name);
         const std::vector<double>&expected = gradients.at(name), found = summary(p.grad());
         const double norm = expected[1];
+        if (norm < 1e-12) {  // of a bias that a norm takes away
+          CHECK(model->config().norm != "none");
+          CHECK(found[1] < 1e-12);
+          continue;
+        }
         CHECK(norm > 1e-3);
         CHECK(found[0] == close(expected[0], norm * std::sqrt(static_cast<double>(p.numel()))));
         for (std::size_t i = 1; i < expected.size(); ++i) CHECK(found[i] == close(expected[i], norm));
@@ -247,7 +263,7 @@ TEST_CASE("every model's loss and gradient are PyTorch's", "[golden][zoo]") {
     }
 }
 
-TEST_CASE("every model of the zoo, each of its players, and every part has PyTorch's numbers", "[golden][zoo]") {
+TEST_CASE("no model and no part is without PyTorch's numbers", "[golden][zoo]") {
   std::set<std::string> known, written;
   for (const auto& [key, numbers] : golden())
     if (key != "#") written.insert(key.substr(0, key.find('/')));

@@ -278,6 +278,11 @@ def case(objective=elbo, more={}, **settings):
     return lambda: Vae(**settings), lambda model, x, draws: objective(model, x, draws, **more)
 
 
+def group(channels):
+    """As many groups as there are channels, up to 8."""
+    return nn.GroupNorm(channels, channels)
+
+
 def optimal():
     """It keeps a running mean of the variance, which begins as 1 and moves by a tenth."""
     def terms(model, x, draws):
@@ -327,6 +332,13 @@ CASES = {
     "vae+continuous-bernoulli": case(likelihood=Continuous()),
     "vae+logistic": case(likelihood=Logistic(1)),
     "vae+logistic-mixture": case(likelihood=LogisticMixture(2)),
+    # What an architecture and labels can have.
+    "conv-vae+blocks": case(picture=SQUARE, channels=(2, 4), conv=dict(activation=nn.SiLU, norm=group, pool=nn.MaxPool2d,
+                                                                       blocks=1)),
+    "conv-vae+gated": case(picture=SQUARE, channels=(2, 4), conv=dict(activation=None, norm=nn.BatchNorm2d,
+                                                                      pool=nn.AvgPool2d)),
+    "conv-vae+labels": case(more=dict(labels=LABELS), picture=SQUARE, channels=(2, 3), classes=CLASSES),
+    "cvae+vamp": case(more=dict(labels=LABELS), classes=CLASSES, prior=Vamp(3, (1, 2, 3), CLASSES)),
     # Objectives with other settings.
     "vae+free-bits": case(free_bits),
     "vae+capacity": case(capacity, dict(weight=4, goal=5)),
@@ -348,7 +360,7 @@ CASES = {
 def lines(name, make, terms_of):
     model = make()
     noise.fill(model.parameters(), 16)
-    picture = {"conv-vae": SQUARE, "vq-vae": PLANES}.get(name, (1, 2, 3))
+    picture = getattr(model, "picture", PLANES if name == "vq-vae" else (1, 2, 3))
     x = ((torch.arange(BATCH * math.prod(picture)) * 5) % 13 / 16).reshape(BATCH, *picture)
     terms = terms_of(model, x, Draws())
     loss = terms.loss()

@@ -28,6 +28,49 @@ def hidden_layers(sizes, gated):
     return [Gated(*s) for s in steps] if gated else [layer for s in steps for layer in (nn.Linear(*s), nn.Tanh())]
 
 
+class Block(nn.Module):
+    """He et al. 2016, full preactivation, with SiLU."""
+    def __init__(self, channels, norm):
+        super().__init__()
+        self.norm1, self.norm2 = norm(channels), norm(channels)
+        self.conv1, self.conv2 = (nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
+
+    def forward(self, x):
+        return x + self.conv2(F.silu(self.norm2(self.conv1(F.silu(self.norm1(x))))))
+
+
+class GatedConv(nn.Module):
+    def __init__(self, a, b, *size):
+        super().__init__()
+        self.h, self.g = nn.Conv2d(a, b, *size), nn.Conv2d(a, b, *size)
+
+    def forward(self, x):
+        return self.h(x) * torch.sigmoid(self.g(x))
+
+
+def conv_networks(picture, out, classes, latent, channels, activation=nn.ReLU, norm=None, pool=None, blocks=0):
+    """The encoder's layers, the decoder's, and how many numbers the first give. activation None: gated, and ELU in the
+    decoder."""
+    steps = len(channels)
+    size = (3, 1, 1) if pool else (4, 2, 1)
+    extra = lambda c: ([norm(c)] if norm else [])
+    encoder = []
+    for a, b in zip([picture[0] + classes, *channels], channels):
+        encoder += [nn.Conv2d(a, b, *size), *extra(b), activation()] if activation else [GatedConv(a, b, *size), *extra(b)]
+        encoder += [pool(2)] if pool else []
+        encoder += [Block(b, norm) for _ in range(blocks)]
+    start = (channels[-1], picture[1] >> steps, picture[2] >> steps)
+    features = math.prod(start)
+    activation = activation or nn.ELU
+    decoder = [nn.Linear(latent + classes, features), activation(), nn.Unflatten(1, start)]
+    up = [channels[-1] >> i for i in range(steps)]
+    for i, (a, b) in enumerate(zip(up, [*up[1:], out[0]])):
+        decoder.append(nn.ConvTranspose2d(a, b, 4, stride=2, padding=1))
+        if i + 1 < steps:
+            decoder += [*extra(b), activation(), *(Block(b, norm) for _ in range(blocks))]
+    return [*encoder, nn.Flatten()], decoder, features
+
+
 def normal(mu, logvar):
     return Independent(Normal(mu, torch.exp(logvar / 2)), 1)
 
@@ -167,12 +210,14 @@ class Mixture(nn.Module):
 
 class Vamp(nn.Module):
     """Tomczak and Welling 2018."""
-    def __init__(self, components, picture):
+    def __init__(self, components, picture, classes=0):
         super().__init__()
         self.pseudo_inputs = nn.Parameter(torch.empty(components, *picture))
+        self.pseudo_labels = nn.Parameter(torch.empty(components, classes)) if classes else None
 
     def log_prob(self, z, encode):
-        mu, logvar = encode(self.pseudo_inputs.clamp(0, 1))
+        u = self.pseudo_inputs.clamp(0, 1)
+        mu, logvar = encode(u) if self.pseudo_labels is None else encode(u, self.pseudo_labels.softmax(1))
         return MixtureSameFamily(Categorical(torch.ones(len(mu))), normal(mu, logvar)).log_prob(z)
 
 
@@ -292,25 +337,16 @@ class LogisticMixture(nn.Module):
 class Vae(nn.Module):
     """encoder, posterior (None: a point), decoder, prior (None: N(0, 1)), likelihood, discriminator."""
     def __init__(self, latent=2, posterior=Diagonal(), prior=None, likelihood=None, picture=(1, 2, 3), hidden=(5,),
-                 gated=False, classes=0, channels=(), discriminator=()):
+                 gated=False, classes=0, channels=(), conv={}, discriminator=()):
         super().__init__()
         self.point, self.latent, self.picture, self.classes = posterior is None, latent, picture, classes
-        pixels, steps = math.prod(picture), len(channels)
+        pixels = math.prod(picture)
         likelihood = likelihood or Bernoulli()
         self.out = (likelihood.numbers * picture[0], *picture[1:])
         self.flat = not channels
         if channels:
-            sizes, layers = [picture[0], *channels], []
-            for a, b in zip(sizes, sizes[1:]):
-                layers += [nn.Conv2d(a, b, 4, stride=2, padding=1), nn.ReLU()]
-            self.encoder = nn.Sequential(*layers, nn.Flatten())
-            start = (channels[-1], picture[1] >> steps, picture[2] >> steps)
-            features = math.prod(start)
-            up = [channels[-1] >> i for i in range(steps)] + [self.out[0]]
-            layers = [nn.Linear(latent, features), nn.ReLU(), nn.Unflatten(1, start)]
-            for a, b in zip(up, up[1:]):
-                layers += [nn.ConvTranspose2d(a, b, 4, stride=2, padding=1), nn.ReLU()]
-            decoder = layers[:-1]
+            encoder, decoder, features = conv_networks(picture, self.out, classes, latent, channels, **conv)
+            self.encoder = nn.Sequential(*encoder)
         else:
             self.encoder = nn.Sequential(*hidden_layers([pixels + classes, *hidden], gated))
             features = hidden[-1]
@@ -337,10 +373,16 @@ class Vae(nn.Module):
         object.__setattr__(self, "posterior", posterior)  # its modules are registered by their own names
 
     def joined(self, x, labels):
-        return torch.cat([x, F.one_hot(labels, self.classes).to(x)], 1) if self.classes else x
+        """labels: numbers of classes, or shares of each."""
+        if not self.classes:
+            return x
+        shares = labels if labels.is_floating_point() else F.one_hot(labels, self.classes).to(x)
+        if x.dim() == 4:
+            shares = shares[:, :, None, None].expand(-1, -1, *x.shape[2:])
+        return torch.cat([x, shares], 1)
 
     def encode(self, x, labels=None):
-        h = self.encoder(self.joined(x.flatten(1), labels) if self.flat else x)
+        h = self.encoder(self.joined(x.flatten(1) if self.flat else x, labels))
         return {name: getattr(self, name)(h) for name in self.heads} if self.heads else h
 
     def gaussian(self, x, labels=None):
