@@ -91,7 +91,7 @@ struct LoadOptions {
   std::int64_t size = 64;     ///< `folder`: side of the square pictures, in pixels
   std::int64_t channels = 3;  ///< `folder`: 1 for grey, 3 for RGB
   /// `shapes`, `npz`: pictures in this half; 0 for the default (`shapes`: 40,000 to train, 5,000 to test; `npz`: all).
-  /// A test half of `npz` that has fewer gives all of its own.
+  /// A test half that has fewer (`shapes`: 73,728) gives all of its own.
   std::int64_t count = 0;
   SplitRule split_rule = SplitRule::hash;  ///< `folder`
 };

@@ -39,6 +39,8 @@ bool holds_npz(const std::filesystem::path& dir);
 Dataset read_npz_place(const Reader& reader, Split split, const std::filesystem::path& place,
                        const LoadOptions& options);
 
+/// How many pictures that is: `asked`, in the test half no more than it has; 0 for the default. Throws ValueError.
+std::int64_t shapes_count(Split split, std::int64_t asked);
 Dataset make_shapes(const Reader& reader, Split split, const std::filesystem::path& dir, const LoadOptions& options);
 
 }  // namespace elbo::datasets

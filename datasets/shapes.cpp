@@ -89,6 +89,9 @@ std::int64_t combinations() {
   return n;
 }
 
+/// The last tenth, in a random order, is what tests are drawn from.
+std::int64_t combinations_to_test() { return combinations() / 10; }
+
 /// The factors of a combination's number, the last one running fastest.
 std::array<std::int64_t, factor_count> factors_of(std::int64_t number) {
   std::array<std::int64_t, factor_count> out{};
@@ -108,17 +111,22 @@ std::vector<std::uint8_t> draw_shape(const ShapeFactors& factors) {
   return out;
 }
 
-Dataset make_shapes(const Reader&, Split split, const std::filesystem::path&, const LoadOptions& options) {
-  // All combinations in a random order, always the same; the last tenth is what tests are drawn from.
-  const std::int64_t all = combinations(), for_tests = all / 10;
+std::int64_t shapes_count(Split split, std::int64_t asked) {
   const bool train = split == Split::train;
-  const std::int64_t most = train ? all - for_tests : for_tests;
-  const std::int64_t count = options.count != 0 ? options.count : train ? 40000 : 5000;
-  ELBO_CHECK(count >= 1 && count <= most, ValueError, "dataset shapes: expected a count from 1 to ", most, " to ",
-             train ? "train" : "test", ", found ", count);
+  const std::int64_t all = combinations(), most = all - combinations_to_test();
+  if (asked == 0) return train ? 40000 : 5000;
+  ELBO_CHECK(asked >= 1 && asked <= most, ValueError, "dataset shapes: expected a count from 1 to ", most, ", found ",
+             asked);
+  return train ? asked : std::min(asked, combinations_to_test());
+}
+
+Dataset make_shapes(const Reader&, Split split, const std::filesystem::path&, const LoadOptions& options) {
+  // All combinations in a random order, always the same.
+  const std::int64_t all = combinations(), count = shapes_count(split, options.count);
+  const std::int64_t first = split == Split::train ? 0 : all - combinations_to_test();
   const std::vector<std::int64_t> order = permutation(all, 0, Stream::pictures);
   const std::span<const std::int64_t> chosen =
-      std::span(order).subspan(static_cast<std::size_t>(train ? 0 : all - for_tests), static_cast<std::size_t>(count));
+      std::span(order).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
 
   Dataset out;
   out.features = Array::zeros({count, 1, shape_side, shape_side}, {DType::uint8});
