@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes tests/golden_zoo.txt: what each model of the zoo minimises, and its gradient, as PyTorch computes them in
-float64 for tiny models from the papers' equations (zoo_parts.py has the parts). Parameters and pictures come from
+float64 for tiny models, from the papers' equations (zoo_parts.py has the parts). Parameters and pictures come from
 simple formulas, and noise is what elbo's generator gives (noise.py).
 
     tests/oracle/zoo.py
@@ -14,7 +14,6 @@ import math
 import pathlib
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 from torch.distributions import kl_divergence
 
@@ -27,13 +26,13 @@ BATCH, TRAIN_SIZE, CLASSES, EPOCHS = 4, 40, 3, 4
 
 
 class Draws:
-    """What one generator gives, call by call."""
-    def __init__(self):
-        self.calls = -1
+    """What one generator gives, call by call; `single` for a model of float32."""
+    def __init__(self, single=False):
+        self.calls, self.single = -1, single
 
     def __getattr__(self, kind):
         self.calls += 1
-        return lambda shape: getattr(noise, kind)(shape, self.calls)
+        return lambda shape: getattr(noise, "normal32" if self.single else kind)(shape, self.calls)
 
 
 class Terms:
@@ -222,7 +221,8 @@ class Hvae(nn.Module):
             kl_2 = (q2.log_prob(z2) - self.prior.log_prob(z2, lambda u: self.upper(u.flatten(1)))).sum()
         kl_1 = kl_divergence(q1, p1).sum()
         reconstruction = Bernoulli().nll(self.decoder(torch.cat([z1, z2], 1)), flat).sum()
-        return Terms(reconstruction=(reconstruction, 1), kl_1=(kl_1, weight), kl_2=(kl_2, weight)).report(kl=kl_1 + kl_2)
+        out = Terms(reconstruction=(reconstruction, 1), kl_1=(kl_1, weight), kl_2=(kl_2, weight))
+        return out.report(kl=kl_1 + kl_2)
 
 
 class Residual(nn.Module):
@@ -278,6 +278,12 @@ def case(objective=elbo, more={}, **settings):
     return lambda: Vae(**settings), lambda model, x, draws: objective(model, x, draws, **more)
 
 
+def large(name, more={}, **settings):
+    settings |= dict(latent=3, activation=nn.ReLU)
+    return {f"{name}+float32": case(more=dict(more, beta=0.75), **settings),
+            f"{name}+float32-gaussian": case(more=dict(more, beta=0.75), likelihood=Gaussian(0.25), **settings)}
+
+
 def group(channels):
     """As many groups as there are channels, up to 8."""
     return nn.GroupNorm(channels, channels)
@@ -299,7 +305,7 @@ CASES = {
     "ae": case(posterior=None),
     "vae": case(),
     "cvae": case(more=dict(labels=LABELS), classes=CLASSES),
-    "conv-vae": case(picture=SQUARE, channels=(2, 3)),
+    "conv-vae": case(picture=SQUARE, channels=(2, 3), activation=nn.ReLU),
     "beta-vae": case(more=dict(beta=4)),
     "annealed-vae": case(capacity, dict(weight=1000, goal=25 * EPOCHS / 10)),
     "beta-tc-vae": case(beta_tc),
@@ -318,7 +324,7 @@ CASES = {
     "sigma-vae": optimal(),
     "planar-vae": case(posterior=Planar(2)),
     "iaf-vae": case(posterior=Iaf(2, 2, 4)),
-    "vamp-vae": case(prior=Vamp(3, (1, 2, 3)), gated=True),
+    "vamp-vae": case(prior=Vamp(3, (1, 2, 3)), activation=None),
     "flow-prior-vae": case(prior=RealNvp(2, 2, 4)),
     "hvae": (Hvae, Hvae.terms),
     "hvae+vamp": (lambda: Hvae(Vamp(3, (1, 2, 3))), lambda model, x, draws: model.terms(x, draws, EPOCHS / 8)),
@@ -333,12 +339,18 @@ CASES = {
     "vae+logistic": case(likelihood=Logistic(1)),
     "vae+logistic-mixture": case(likelihood=LogisticMixture(2)),
     # What an architecture and labels can have.
-    "conv-vae+blocks": case(picture=SQUARE, channels=(2, 4), conv=dict(activation=nn.SiLU, norm=group, pool=nn.MaxPool2d,
-                                                                       blocks=1)),
-    "conv-vae+gated": case(picture=SQUARE, channels=(2, 4), conv=dict(activation=None, norm=nn.BatchNorm2d,
-                                                                      pool=nn.AvgPool2d)),
-    "conv-vae+labels": case(more=dict(labels=LABELS), picture=SQUARE, channels=(2, 3), classes=CLASSES),
+    "conv-vae+blocks": case(picture=SQUARE, channels=(2, 4), conv=dict(norm=group, pool=nn.MaxPool2d, blocks=1),
+                            activation=nn.SiLU),
+    "conv-vae+gated": case(picture=SQUARE, channels=(2, 4), conv=dict(norm=nn.BatchNorm2d, pool=nn.AvgPool2d),
+                           activation=None),
+    "conv-vae+labels": case(more=dict(labels=LABELS), picture=SQUARE, channels=(2, 3), classes=CLASSES,
+                            activation=nn.ReLU),
     "cvae+vamp": case(more=dict(labels=LABELS), classes=CLASSES, prior=Vamp(3, (1, 2, 3), CLASSES)),
+    # In float32, and with layers large enough for its vectors.
+    **large("ae", posterior=None, picture=(1, 8, 8), hidden=(24, 16)),
+    **large("vae", picture=(1, 8, 8), hidden=(24, 16)),
+    **large("cvae", dict(labels=LABELS), picture=(3, 6, 4), hidden=(20, ), classes=CLASSES),
+    **large("conv-vae", picture=(3, 16, 8), channels=(4, 8)),
     # Objectives with other settings.
     "vae+free-bits": case(free_bits),
     "vae+capacity": case(capacity, dict(weight=4, goal=5)),
@@ -358,11 +370,11 @@ CASES = {
 
 
 def lines(name, make, terms_of):
-    model = make()
-    noise.fill(model.parameters(), 16)
+    model, single = make(), "+float32" in name
+    noise.fill(model.parameters(), 64 if single else 16)
     picture = getattr(model, "picture", PLANES if name == "vq-vae" else (1, 2, 3))
     x = ((torch.arange(BATCH * math.prod(picture)) * 5) % 13 / 16).reshape(BATCH, *picture)
-    terms = terms_of(model, x, Draws())
+    terms = terms_of(model, x, Draws(single))
     loss = terms.loss()
     yield "loss", loss
     for term, (nats, weight) in terms.terms.items():

@@ -23,9 +23,10 @@ class Gated(nn.Module):
         return self.h(x) * torch.sigmoid(self.g(x))
 
 
-def hidden_layers(sizes, gated):
+def hidden_layers(sizes, activation):
+    """activation None: gated."""
     steps = list(zip(sizes, sizes[1:]))
-    return [Gated(*s) for s in steps] if gated else [layer for s in steps for layer in (nn.Linear(*s), nn.Tanh())]
+    return [layer for s in steps for layer in ((nn.Linear(*s), activation()) if activation else (Gated(*s),))]
 
 
 class Block(nn.Module):
@@ -48,7 +49,7 @@ class GatedConv(nn.Module):
         return self.h(x) * torch.sigmoid(self.g(x))
 
 
-def conv_networks(picture, out, classes, latent, channels, activation=nn.ReLU, norm=None, pool=None, blocks=0):
+def conv_networks(picture, out, classes, latent, channels, activation, norm=None, pool=None, blocks=0):
     """The encoder's layers, the decoder's, and how many numbers the first give. activation None: gated, and ELU in the
     decoder."""
     steps = len(channels)
@@ -56,7 +57,8 @@ def conv_networks(picture, out, classes, latent, channels, activation=nn.ReLU, n
     extra = lambda c: ([norm(c)] if norm else [])
     encoder = []
     for a, b in zip([picture[0] + classes, *channels], channels):
-        encoder += [nn.Conv2d(a, b, *size), *extra(b), activation()] if activation else [GatedConv(a, b, *size), *extra(b)]
+        encoder += [(nn.Conv2d if activation else GatedConv)(a, b, *size), *extra(b)]
+        encoder += [activation()] if activation else []
         encoder += [pool(2)] if pool else []
         encoder += [Block(b, norm) for _ in range(blocks)]
     start = (channels[-1], picture[1] >> steps, picture[2] >> steps)
@@ -337,7 +339,7 @@ class LogisticMixture(nn.Module):
 class Vae(nn.Module):
     """encoder, posterior (None: a point), decoder, prior (None: N(0, 1)), likelihood, discriminator."""
     def __init__(self, latent=2, posterior=Diagonal(), prior=None, likelihood=None, picture=(1, 2, 3), hidden=(5,),
-                 gated=False, classes=0, channels=(), conv={}, discriminator=()):
+                 activation=nn.Tanh, classes=0, channels=(), conv={}, discriminator=()):
         super().__init__()
         self.point, self.latent, self.picture, self.classes = posterior is None, latent, picture, classes
         pixels = math.prod(picture)
@@ -345,12 +347,12 @@ class Vae(nn.Module):
         self.out = (likelihood.numbers * picture[0], *picture[1:])
         self.flat = not channels
         if channels:
-            encoder, decoder, features = conv_networks(picture, self.out, classes, latent, channels, **conv)
+            encoder, decoder, features = conv_networks(picture, self.out, classes, latent, channels, activation, **conv)
             self.encoder = nn.Sequential(*encoder)
         else:
-            self.encoder = nn.Sequential(*hidden_layers([pixels + classes, *hidden], gated))
+            self.encoder = nn.Sequential(*hidden_layers([pixels + classes, *hidden], activation))
             features = hidden[-1]
-            decoder = hidden_layers([latent + classes, *hidden[::-1]], gated)
+            decoder = hidden_layers([latent + classes, *hidden[::-1]], activation)
             decoder.append(nn.Linear(hidden[0], pixels * likelihood.numbers))
         self.heads = []
         if self.point:
