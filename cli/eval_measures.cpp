@@ -212,13 +212,11 @@ void print_notes(const EvalArgs& args, const std::vector<Trained>& runs, const d
   if (const std::optional<SampleQuality>& q = measures.quality) {
     const std::string n = viz::thousands(q->count);
     std::printf(
-        "\n  Precision to coverage: of %s samples, mean pictures of codes from %s, and %s %s pictures. A point\n"
-        "  reaches to its third nearest neighbour among its own kind, in the features of a classifier that was "
-        "trained\n"
-        "  on %s training pictures and tells %.1f %% of these right. They are not Inception's: compare runs on the "
-        "same\n"
-        "  dataset alone.\n",
-        n.c_str(), describe(runs, q->from).c_str(), n.c_str(), args.split == "train" ? "training" : "test",
+        "\n  Precision to coverage: of %s samples and %s %s pictures. Samples are mean pictures of codes from\n  %s.\n"
+        "  A point reaches to its third nearest neighbour among its own kind, in the features of a classifier that\n"
+        "  was trained on %s training pictures and tells %.1f %% of these right. They are not Inception's: compare\n"
+        "  runs on the same dataset alone.\n",
+        n.c_str(), n.c_str(), args.split == "train" ? "training" : "test", describe(runs, q->from).c_str(),
         viz::thousands(q->trained_on).c_str(), 100 * q->accuracy);
   }
   if (measures.information) print_dimensions(*measures.information);

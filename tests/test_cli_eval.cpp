@@ -103,7 +103,8 @@ TEST_CASE("elbo eval --precision-recall compares samples with pictures", "[cli][
   CHECK(found["codes"] == "prior");
   CHECK(found["features"] == "classifier");
   CHECK(found["classifier_pictures"] == 60);
-  CHECK(eval(dir, "cvae", {"--precision-recall", "40"})["precision_recall"] == found);
+  for (const char* threads : {"1", "3"})
+    CHECK(eval(dir, "cvae", {"--precision-recall", "40", "--threads", threads})["precision_recall"] == found);
   // The seed is the samples', the classifier stays the same, and so it does for another run.
   train(dir, "points", {"--model", "ae"});
   for (const std::vector<std::string>& more : std::vector<std::vector<std::string>>{{}, {"--sampler", "gmm"}}) {
@@ -115,7 +116,7 @@ TEST_CASE("elbo eval --precision-recall compares samples with pictures", "[cli][
     CHECK(other["classifier_accuracy"] == found["classifier_accuracy"]);
   }
   const Ended text = run_elbo({"eval", (dir / "cvae").string(), "--precision-recall", "40", "--split", "train"});
-  for (const char* words : {"precision ", "recall ", "density ", "coverage ", "of 40 samples", "codes from N(0, 1)",
+  for (const char* words : {"precision ", "recall ", "density ", "coverage ", "of 40 samples", "codes from\n  N(0, 1).",
                             "40 training pictures", "classifier", "not Inception's"})
     CHECK_THAT(text.out, Catch::Contains(words));
   const std::string cvae = (dir / "cvae").string();
