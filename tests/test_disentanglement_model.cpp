@@ -3,6 +3,7 @@
 #include <elbo/core/ops.h>
 #include <elbo/models/analysis/codes.h>
 #include <elbo/models/analysis/disentanglement/disentanglement.h>
+#include <elbo/models/registry.h>
 
 #include "catch.h"
 #include "datasets_support.h"
