@@ -35,7 +35,7 @@ class Adder : public models::FieldVisitor {
   }
   void operator()(const Field& field, double& value) override {
     if (auto* option = one(field, "X", text_of(field, value)))
-      option->check(number_between(field.least, field.most, field.above));
+      option->check(number_between(field.least, field.most, field.above, field.below));
   }
   void operator()(const Field& field, std::string& value) override {
     if (auto* option = one(field, "TEXT", value); option && !field.choices.empty())

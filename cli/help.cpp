@@ -36,15 +36,9 @@ void append_wrapped(std::string& out, const std::string& text, std::size_t colum
   out += "\n";
 }
 
-/// A name and what it means, beside each other or, where there is no room, below.
+/// An option or a command and what it means.
 void append_row(std::string& out, const std::string& name, const std::string& text, std::size_t width) {
-  const std::size_t column = width < 60 ? 6 : 26;
-  out += "  " + name;
-  if (const std::size_t used = name.size() + 2; used + 2 <= column)
-    out += std::string(column - used, ' ');
-  else
-    out += "\n" + std::string(column, ' ');
-  append_wrapped(out, text, column, column, width);
+  out += row("  " + name, text, width < 60 ? 6 : 26, width);
 }
 
 std::string sentence(const OptionFacts& option) {
@@ -59,6 +53,22 @@ std::string title_of(const OptionFacts& option) {
 }
 
 }  // namespace
+
+std::string wrapped(const std::string& text, std::size_t indent, std::size_t width) {
+  std::string out;
+  append_wrapped(out, text, 0, indent, width);
+  return out;
+}
+
+std::string row(const std::string& name, const std::string& text, std::size_t column, std::size_t width) {
+  std::string out = name;
+  if (name.size() + 1 <= column)
+    out += std::string(column - name.size(), ' ');
+  else
+    out += "\n" + std::string(column, ' ');
+  append_wrapped(out, text, column, column, width);
+  return out;
+}
 
 std::vector<const CLI::App*> commands_of(const CLI::App& app) {
   return app.get_subcommands([](const CLI::App*) { return true; });

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "commands.h"
+#include "help.h"
 #include "inputs.h"
 #include "outputs.h"
 #include "progress.h"
@@ -52,7 +53,8 @@ void print_losses(const char* name, const models::Losses& l) {
   const auto text = [](double nats) { return models::loss_text(nats, 12, 4); };
   std::string terms;
   for (const auto& [term, nats] : l.terms) terms += ", " + models::term_title(term) + " " + text(nats);
-  std::printf("  %-12s loss %s%s nats per picture\n", name, text(l.loss).c_str(), terms.c_str());
+  const std::string line = "loss " + text(l.loss) + terms + " nats per picture";
+  std::printf("%s", row("  " + std::string(name), line, 15, static_cast<std::size_t>(help_width())).c_str());
 }
 
 void print_training(const std::vector<models::EpochRecord>& history, const models::Run& run) {
@@ -76,6 +78,10 @@ void print_training(const std::vector<models::EpochRecord>& history, const model
   if (best != &history.back()) print("Last:", history.back());
 }
 
+bool is_buffer(const models::Outline& model, const std::string& name) {
+  return std::find(model.buffers.begin(), model.buffers.end(), name) != model.buffers.end();
+}
+
 void print_text(const models::Run& run, const models::Outline& model, const std::vector<models::EpochRecord>& history) {
   std::printf("%s\n\n", printable(run.folder().native()).c_str());
   std::vector<viz::Fact> facts = viz::describe(run.config(), model.config, model.count);
@@ -92,15 +98,17 @@ void print_text(const models::Run& run, const models::Outline& model, const std:
   std::size_t longest = 18;
   for (const viz::Fact& fact : facts) longest = std::max(longest, fact.name.size());
   for (const viz::Fact& fact : facts)
-    std::printf("%-*s %s\n", static_cast<int>(longest), fact.name.c_str(), printable(fact.value).c_str());
+    std::printf("%s",
+                row(fact.name, printable(fact.value), longest + 1, static_cast<std::size_t>(help_width())).c_str());
   print_training(history, run);
-  std::printf("\nParameters\n");
-  std::size_t widest = 5;
+  std::printf("\nParameters%s\n", model.buffers.empty() ? "" : ", and buffers, which are not trained");
+  std::size_t widest = 7;
   for (const ArrayInfo& one : model.parameters) widest = std::max(widest, one.name.size());
   for (const ArrayInfo& one : model.parameters)
-    std::printf("  %-*s  %-20s %12s\n", static_cast<int>(widest), one.name.c_str(), one.shape.to_string().c_str(),
-                viz::thousands(one.shape.numel()).c_str());
-  std::printf("  %-*s  %-20s %12s\n", static_cast<int>(widest), "total", "", viz::thousands(model.count).c_str());
+    std::printf("  %-*s  %-20s %12s%s\n", static_cast<int>(widest), one.name.c_str(), one.shape.to_string().c_str(),
+                viz::thousands(one.shape.numel()).c_str(), is_buffer(model, one.name) ? "  buffer" : "");
+  std::printf("  %-*s  %-20s %12s\n", static_cast<int>(widest), model.buffers.empty() ? "total" : "trained", "",
+              viz::thousands(model.count).c_str());
   std::printf("\nFiles\n");
   for (const File& file : files_of(run.folder()))
     std::printf("  %-30s %12s\n", printable(file.name).c_str(), size_text(file.bytes).c_str());
@@ -124,8 +132,10 @@ void print_json_of(const models::Run& run, const models::Outline& model,
   out["parameters"] = model.count;
   out["parameter_list"] = ordered_json::array();
   for (const auto& [name, dtype, shape] : model.parameters) {
-    out["parameter_list"].push_back(
-        {{"name", name}, {"shape", std::vector<std::int64_t>(shape.begin(), shape.end())}, {"count", shape.numel()}});
+    out["parameter_list"].push_back({{"name", name},
+                                     {"shape", std::vector<std::int64_t>(shape.begin(), shape.end())},
+                                     {"count", shape.numel()},
+                                     {"trained", !is_buffer(model, name)}});
   }
   const std::optional<std::string> holder = models::RunLock::holder(run.folder());
   out["being_trained_by"] = holder ? ordered_json(*holder) : ordered_json();

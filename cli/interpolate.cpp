@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "figure_options.h"
+#include "help.h"
 #include "outputs.h"
 
 namespace elbo::cli {
@@ -65,8 +66,9 @@ void print_text(const InterpolateArgs& args, const std::vector<Trained>& runs, c
   std::printf("%s: %lld steps of %s, in straight lines between\n", printable(file.native()).c_str(),
               static_cast<long long>(args.steps), names_of(runs).c_str());
   if (args.from == "prior") {
-    std::printf("  %s of codes from %s, seed %llu\n", viz::counted(drawn.pairs, "pair", "pairs").c_str(),
-                describe(runs, drawn.codes).c_str(), static_cast<unsigned long long>(args.seed));
+    const std::string line = "  " + counted(drawn.pairs, "pair", "pairs") + " of codes from " +
+                             describe(runs, drawn.codes) + ", seed " + std::to_string(args.seed);
+    std::printf("  %s", wrapped(line, 4, static_cast<std::size_t>(help_width()) - 2).c_str());
     return;
   }
   const char* of = args.from == "codes" ? "codes drawn from q(z|x) of" : "the posterior means of";

@@ -96,10 +96,11 @@ void print_zoo() {
 
 void print_model(const ModelsArgs& args, const models::ModelRow& row) {
   const models::ModelConfig config = config_of(row);
-  const auto line = [](const std::string& title, const std::string& what) {
-    std::printf("  %s %s\n", padded(title, 30).c_str(), what.c_str());
+  const auto width = static_cast<std::size_t>(help_width());
+  const auto line = [&](const std::string& title, const std::string& what) {
+    std::printf("%s", cli::row("  " + title, what, 33, width).c_str());
   };
-  std::printf("%s: %s\n\nParts\n", row.name.c_str(), row.what.c_str());
+  std::printf("%s\nParts\n", wrapped(row.name + ": " + row.what, 2, width).c_str());
   for (const auto& [kind, part] : parts_of(config))
     line(option_of(kind.name) + " " + (part.empty() ? "(its own)" : part), what_is(kind, part));
   std::printf("\nSettings\n");
@@ -107,13 +108,14 @@ void print_model(const ModelsArgs& args, const models::ModelRow& row) {
 }
 
 void print_parts() {
+  const auto width = static_cast<std::size_t>(help_width());
   for (const models::PartKind& kind : models::part_kinds()) {
     std::printf("%s\n", option_of(kind.name).c_str());
     for (const models::Entry* part : kind.parts) {
-      std::printf("  %s %s\n", padded(part->name, 20).c_str(), part->what.c_str());
+      std::printf("%s", row("  " + part->name, part->what, 23, width).c_str());
       std::string fields;
       for (const std::string& field : part->fields) fields += (fields.empty() ? "" : ", ") + option_of(field);
-      if (!fields.empty()) std::printf("  %s %s\n", padded("", 20).c_str(), fields.c_str());
+      if (!fields.empty()) std::printf("%s", row("", fields, 23, width).c_str());
     }
   }
 }

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <limits>
 
+#include "arguments.h"
 #include "commands.h"
 
 namespace elbo::cli {
@@ -136,7 +137,7 @@ std::string shell_word(const std::string& word) {
   return out + "'";
 }
 
-std::string either(const std::vector<std::string>& words) { return joined(words, ", ", " or "); }
+std::string either(const std::vector<std::string>& words) { return elbo::either(words); }
 
 CLI::Validator between(std::int64_t least, std::int64_t most) {
   std::string what = "a whole number from " + std::to_string(least) + " to " + std::to_string(most);
@@ -161,12 +162,14 @@ CLI::Validator float32_number() {
                               [](double value) { return std::abs(value) <= std::numeric_limits<float>::max(); });
 }
 
-CLI::Validator number_between(double least, double most, bool above) {
+CLI::Validator number_between(double least, double most, bool above, bool below) {
   std::string what = "a number";
   if (std::isfinite(least)) what += detail::concat(above ? " above " : " of at least ", least);
-  if (std::isfinite(most)) what += detail::concat(std::isfinite(least) ? " and at most " : " of at most ", most);
-  return number_check<double>(
-      what, [=](double value) { return value >= least && value <= most && !(above && value == least); });
+  const char* bound = below ? "below " : std::isfinite(least) ? "at most " : "of at most ";
+  if (std::isfinite(most)) what += detail::concat(std::isfinite(least) ? " and " : " ", bound, most);
+  return number_check<double>(what, [=](double value) {
+    return value >= least && value <= most && !(above && value == least) && !(below && value == most);
+  });
 }
 
 CLI::Validator positive() { return number_between(0, std::numeric_limits<double>::infinity(), true); }
@@ -176,7 +179,8 @@ CLI::Validator not_negative() { return number_between(0, std::numeric_limits<dou
 CLI::Validator one_of(const std::vector<std::string>& choices) {
   return line(choices_kind, "-", choices).operation([choices](std::string& text) {
     if (std::find(choices.begin(), choices.end(), text) != choices.end()) return std::string();
-    return "expected " + either(choices) + ", found " + printable(text, 80);
+    const std::string all = either(choices), some = elbo::either(choices, 100);
+    return "expected " + some + ", found " + printable(text, 80) + (some == all ? "" : suggestion(text, choices));
   });
 }
 

@@ -17,8 +17,8 @@ CLI::Validator any_seed();
 CLI::Validator any_number();
 /// A number that float32, in which all is computed, can hold.
 CLI::Validator float32_number();
-/// At least `least`, or above it, and at most `most`; either may be infinite.
-CLI::Validator number_between(double least, double most, bool above = false);
+/// At least `least`, or above it, and at most `most`, or below it; either may be infinite.
+CLI::Validator number_between(double least, double most, bool above = false, bool below = false);
 CLI::Validator positive();
 CLI::Validator not_negative();
 /// One of these words.

@@ -41,18 +41,23 @@ std::string padded(const std::string& text, int width) {
   return std::string(static_cast<std::size_t>(std::max(width - static_cast<int>(text.size()), 0)), ' ') + text;
 }
 
-/// A term's name over its column, in at most 9 characters.
+/// A term's name over its column: short where there is a short form that is understood, else whole.
 std::string short_title(const std::string& term) {
   constexpr std::pair<const char*, const char*> known[] = {{"reconstruction", "reconstr."},
                                                            {"total_correlation", "TC"},
                                                            {"mutual_information", "MI"},
-                                                           {"dimension_wise_kl", "dim. KL"},
-                                                           {"mmd", "MMD"}};
+                                                           {"dimension_kl", "dim. KL"},
+                                                           {"mmd", "MMD"},
+                                                           {"dip_diagonal", "diagonal"},
+                                                           {"dip_off_diagonal", "off-diag."},
+                                                           {"adversarial", "advers."},
+                                                           {"decoder_norm", "weights"},
+                                                           {"code_norm", "codes"},
+                                                           {"commitment", "commit."},
+                                                           {"discriminator", "discrim."}};
   for (const auto& [name, title] : known)
     if (term == name) return title;
-  constexpr std::size_t most = 9;
-  const std::string title = models::term_title(term);
-  return title.size() <= most ? title : title.substr(0, most - 1) + ".";
+  return models::term_title(term);
 }
 
 constexpr int epoch_width = 7, seconds_width = 9, best_width = 6;

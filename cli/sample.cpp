@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "figure_options.h"
+#include "help.h"
 #include "outputs.h"
 
 namespace elbo::cli {
@@ -24,19 +25,19 @@ void print_text(const SampleArgs& args, const std::vector<Trained>& runs, const 
   std::printf("%s: %lld x %lld %s of %s\n", printable(file.native()).c_str(), static_cast<long long>(size.rows),
               static_cast<long long>(size.columns), size.rows * size.columns == 1 ? "sample" : "samples",
               names_of(runs).c_str());
-  std::printf("Codes from %s, temperature %s, seed %llu", describe(runs, from).c_str(),
-              csv_number(args.temperature).c_str(), static_cast<unsigned long long>(args.seed));
+  std::string codes = "Codes from " + describe(runs, from) + ", temperature " + csv_number(args.temperature) +
+                      ", seed " + std::to_string(args.seed);
   bool labels = std::any_of(runs.begin(), runs.end(), takes_labels);
   if (options.label) {
     const std::string name = printable(viz::class_name(options.class_names, *options.label));
     std::vector<std::string> of;
     for (const Trained& trained : runs)
       if (takes_labels(trained)) of.push_back(trained.name);
-    std::printf("; all%s of class %s", of.size() == runs.size() ? "" : (" of " + names_of(of)).c_str(), name.c_str());
+    codes += "; all" + (of.size() == runs.size() ? "" : " of " + names_of(of)) + " of class " + name;
   } else if (labels) {
-    std::printf("; %s", runs.size() == 1 ? "a row for each class" : "where a model takes labels, a column for each");
+    codes += runs.size() == 1 ? "; a row for each class" : "; where a model takes labels, a column for each";
   }
-  std::printf("\n");
+  std::printf("%s", wrapped(codes, 2, static_cast<std::size_t>(help_width())).c_str());
   print_device(runs.front());
 }
 

@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "figure_options.h"
+#include "help.h"
 #include "outputs.h"
 
 namespace elbo::cli {
@@ -204,17 +205,29 @@ models::Losses auroc_of(const std::vector<Scored>& all) {
 
 int width_of(const std::string& term) { return std::max(10, static_cast<int>(models::term_title(term).size())); }
 
-void print_titles(const char* name, const models::Losses& of) {
-  std::printf("  %-36s %10s", name, "score");
+/// Columns of what the rows are called: as many as the longest takes, or the terminal leaves beside the numbers.
+int name_width(const std::vector<std::string>& names, const models::Losses& of) {
+  std::size_t longest = 12;
+  for (const std::string& name : names) longest = std::max(longest, name.size());
+  int numbers = 2 + 11;
+  for (const auto& [term, nats] : of.terms) numbers += 2 + width_of(term);
+  return std::min(static_cast<int>(longest), std::max(help_width() - numbers, 24));
+}
+
+void print_titles(const std::string& name, const models::Losses& of, int width) {
+  std::printf("  %-*s %10s", width, name.c_str(), "score");
   for (const auto& [term, nats] : of.terms) std::printf("  %*s", width_of(term), models::term_title(term).c_str());
   std::printf("\n");
 }
 
-void print_row(const char* name, const models::Losses& l, int decimals) {
-  std::printf("  %-36s %10s", name, models::loss_text(l.loss, 10, decimals).c_str());
+/// A longer name has a line of its own.
+void print_row(const std::string& name, const models::Losses& l, int width, int decimals) {
+  const bool fits = name.size() <= static_cast<std::size_t>(width);
+  if (!fits) std::printf("  %s\n", name.c_str());
+  std::printf("  %-*s %10s", width, fits ? name.c_str() : "", models::loss_text(l.loss, 10, decimals).c_str());
   for (const auto& [term, nats] : l.terms) {
-    const int width = width_of(term);
-    std::printf("  %*s", width, models::loss_text(nats, width, decimals).c_str());
+    const int own = width_of(term);
+    std::printf("  %*s", own, models::loss_text(nats, own, decimals).c_str());
   }
   std::printf("\n");
 }
@@ -233,29 +246,44 @@ void print_pictures(const ScoreArgs& args, const std::vector<Scored>& all) {
     std::stable_sort(shown.begin(), shown.end(),
                      [](const Scored* a, const Scored* b) { return a->losses.loss > b->losses.loss; });
   if (args.input.empty() && shown.size() > most) shown.resize(most);
-  std::printf("\n");
-  print_titles(args.input.empty() ? "highest scores" : "picture", all.front().losses);
+  std::vector<std::string> names;
   for (const Scored* one : shown) {
-    std::string name = args.input.empty() ? one->source + " " + std::to_string(one->index) : one->source;
-    if (!one->class_name.empty()) name += " (" + one->class_name + ")";
-    print_row(printable(name).c_str(), one->losses, 2);
+    names.push_back(args.input.empty() ? one->source + " " + std::to_string(one->index) : one->source);
+    if (!one->class_name.empty()) names.back() += " (" + one->class_name + ")";
+    names.back() = printable(names.back());
   }
+  const int width = name_width(names, all.front().losses);
+  std::printf("\n");
+  print_titles(args.input.empty() ? "highest scores" : "picture", all.front().losses, std::max(width, 14));
+  for (std::size_t i = 0; i < shown.size(); ++i) print_row(names[i], shown[i]->losses, std::max(width, 14), 2);
+}
+
+/// What the score is: the negative ELBO of a model that draws codes, which others do not have.
+std::string score_text(const ScoreArgs& args, const Trained& trained) {
+  if (!draws_codes(trained)) {
+    const bool grid = trained.model->code_size() == 0;
+    return std::string("reconstruction") + (grid ? " and code length" : "") + " in nats, at the encoder's own codes";
+  }
+  return "negative ELBO in nats, " + (args.codes == "mean"
+                                          ? "at the posterior mean"
+                                          : counted(args.samples, "draw", "draws") + " of the code for each picture");
 }
 
 void print_text(const ScoreArgs& args, const Trained& trained, const std::vector<Scored>& all, const fs::path& file) {
-  const std::string codes = codes_text(args.codes, trained);
-  std::printf("%s: negative ELBO in nats, %s\n", printable(trained.name).c_str(),
-              codes == "encoder" ? "at the encoder's own codes"
-              : codes == "mean"  ? "at the posterior mean"
-                                 : (counted(args.samples, "draw", "draws") + " of the code for each picture").c_str());
+  std::printf("%s", wrapped(printable(trained.name) + ": " + score_text(args, trained), 2,
+                            static_cast<std::size_t>(help_width()))
+                        .c_str());
   if (args.input.empty()) {
-    std::printf("\n");
-    print_titles("mean", all.front().losses);
     const Group normal = mean_of(all, 0), odd = mean_of(all, 1);
-    print_row(row_name(args.has_odd() ? "normal" : args.split.c_str(), normal.count).c_str(), normal.mean, 2);
+    const std::string first = row_name(args.has_odd() ? "normal" : args.split.c_str(), normal.count),
+                      second = row_name("odd", odd.count);
+    const int width = name_width({first, second}, all.front().losses);
+    std::printf("\n");
+    print_titles("mean", all.front().losses, width);
+    print_row(first, normal.mean, width, 2);
     if (args.has_odd()) {
-      print_row(row_name("odd", odd.count).c_str(), odd.mean, 2);
-      print_row("AUROC", auroc_of(all), 4);
+      print_row(second, odd.mean, width, 2);
+      print_row("AUROC", auroc_of(all), width, 4);
     }
   }
   print_pictures(args, all);
@@ -349,7 +377,8 @@ void add_score(CLI::App& app, Command& run) {
   auto args = std::make_shared<ScoreArgs>();
   CLI::App* command = app.add_subcommand("score", "Score pictures by how unlike the training pictures they are");
   command->footer(
-      "The score is the negative ELBO, reconstruction + KL, in nats: the higher, the stranger.\n"
+      "The score is the negative ELBO, reconstruction + KL, in nats, or the reconstruction alone of a model without a\n"
+      "distribution of codes: the higher, the stranger.\n"
       "Example:\n  elbo score runs/fashion --odd-dataset mnist\n"
       "  elbo score runs/mnist --odd 8,9 --sort --out scores.csv\n"
       "  elbo score runs/mnist --input mine.png yours.jpg");
@@ -361,11 +390,13 @@ void add_score(CLI::App& app, Command& run) {
       ->check(at_least(1))
       ->check(not_for("--codes", {"mean"}))
       ->check(not_for("--posterior", {"point"}))
+      ->check(not_for("--model", {"vq-vae"}))
       ->type_name("K")
       ->capture_default_str();
   add_seed(*command, args->seed, "Of the draws")
       ->check(not_for("--codes", {"mean"}))
-      ->check(not_for("--posterior", {"point"}));
+      ->check(not_for("--posterior", {"point"}))
+      ->check(not_for("--model", {"vq-vae"}));
   command->add_flag("--sort", args->sort, "The highest scores first");
   command
       ->add_option("--out", args->out,

@@ -30,7 +30,8 @@ bool is_common(const std::string& field) {
     return std::find(one.fields.begin(), one.fields.end(), field) != one.fields.end();
   };
   for (const models::PartKind& kind : models::part_kinds())
-    if (std::all_of(kind.parts.begin(), kind.parts.end(), [&](const models::Entry* part) { return has(*part); }))
+    if (std::find(kind.fields.begin(), kind.fields.end(), field) != kind.fields.end() ||
+        std::all_of(kind.parts.begin(), kind.parts.end(), [&](const models::Entry* part) { return has(*part); }))
       return true;
   const std::vector<models::ModelRow>& rows = models::models().rows();
   return 2 * std::count_if(rows.begin(), rows.end(), has) > std::ssize(rows);
@@ -104,8 +105,12 @@ void add_conditions(CLI::App& command) {
   };
   on("--allow-range-mismatch", only_with("--pixels"));
   on("--warmup", not_for("--beta", {"0"}));
+  on("--cycles", not_for("--beta", {"0"}));
   on("--cycle-epochs", not_for("--cycles", {"0"}));
+  on("--capacity", not_for("--beta", {"0"}));
+  on("--free-bits", not_for("--beta", {"0"}));
   on("--capacity-epochs", not_for("--capacity", {"0"}));
+  on("--mmd-kernel", not_for("--mmd-weight", {"0"}));
   on("--lr-warmup", not_for("--schedule", {"one-cycle"}));
   on("--lr-every", only_for("--schedule", {"step"}));
   on("--lr-factor", only_for("--schedule", {"step", "plateau"}));

@@ -95,7 +95,10 @@ void print_warnings(const std::vector<std::string>& warnings) {
 
 models::FitResult fit_with_progress(const TrainArgs& args, const models::Run& run, models::Trainer& trainer,
                                     models::Model& model, const StopSignals& signals) {
-  Progress progress(args.json ? std::cerr : std::cout, progress_options(args.json ? 2 : 1));
+  // With --json a terminal alone has something to look at meanwhile.
+  const ProgressOptions shown = progress_options(args.json ? 2 : 1);
+  std::ostream nowhere(nullptr);
+  Progress progress(!args.json ? std::cout : shown.live ? std::cerr : nowhere, shown);
   models::FitCallbacks callbacks;
   callbacks.on_begin = [&](const models::Trainer& t) {
     progress.begin({.epochs = run.config().train.epochs,

@@ -11,7 +11,7 @@ namespace elbo::cli {
 void print_head(const models::RunConfig& config, const models::Model& model, const models::Trainer& trainer);
 /// Each on a line of standard error.
 void print_warnings(const std::vector<std::string>& warnings);
-/// Trains the run and shows it; with `--json` progress goes to standard error. A signal stops it.
+/// Trains the run and shows it; with `--json` on standard error, if that is a terminal. A signal stops it.
 models::FitResult fit_with_progress(const TrainArgs& args, const models::Run& run, models::Trainer& trainer,
                                     models::Model& model, const StopSignals& signals);
 /// Says where the signal stopped the training, and how it goes on; the program's exit status.

@@ -43,9 +43,14 @@ int traverse(const TraverseArgs& args) {
   const std::int64_t latent = model.code_size();
   ELBO_CHECK(latent > 0, ValueError, "the model of ", runs[0].run.folder().string(), " (", model.config().model,
              ") has no codes, one a picture, to change");
+  const std::vector<double> columns = values_of(args);
+  const auto given = [&](const char* option) { return args.command->count(option) > 0; };
+  const bool in_deviations =
+      !args.origin && !given("--values") && !given("--low") && !given("--high") && viz::spreads(model);
   viz::TraversalOptions options{.title = args.title,
                                 .dims = args.dims,
-                                .values = values_of(args),
+                                .values = columns,
+                                .in_deviations = in_deviations,
                                 .label = args.origin ? needed_label(runs[0], args.label) : label_of(runs, args.label),
                                 .scale = args.scale};
   for (std::int64_t dim : options.dims)
@@ -66,16 +71,18 @@ int traverse(const TraverseArgs& args) {
         args.origin ? "the origin" : "the code of " + args.split + " picture " + std::to_string(args.picture);
     std::printf("%s: %s, a row for each of the latent dimensions %s\n", printable(file.native()).c_str(),
                 printable(runs[0].name).c_str(), joined(options.dims).c_str());
-    std::printf("around %s, with %zu values from %s to %s\n", around.c_str(), options.values.size(),
-                csv_number(options.values.front()).c_str(), csv_number(options.values.back()).c_str());
+    std::printf("around %s, with %zu values from %s to %s%s\n", around.c_str(), columns.size(),
+                csv_number(columns.front()).c_str(), csv_number(columns.back()).c_str(),
+                in_deviations ? " standard\ndeviations of the codes in that dimension from their mean" : "");
     print_device(runs.front());
     return 0;
   }
   nlohmann::ordered_json out = figure_json(args, file, image, runs);
   out["rows"] = options.dims.size();
-  out["columns"] = options.values.size();
+  out["columns"] = columns.size();
   out["dims"] = options.dims;
-  out["values"] = options.values;
+  out["values"] = columns;
+  out["values_are"] = in_deviations ? "standard deviations" : "codes";
   out["around"] = args.origin ? "origin" : "picture";
   if (!args.origin) {
     out["split"] = args.split;
@@ -102,17 +109,18 @@ void add_traverse(CLI::App& app, Command& run) {
       ->delimiter(',')
       ->allow_extra_args(false)
       ->type_name("X,X...");
-  command->add_option("--low", args->low, "The lowest of them")
+  command
+      ->add_option("--low", args->low,
+                   "The lowest of them (default: -3; where the prior is learned, or none, 3 standard deviations of "
+                   "the codes below their mean)")
       ->check(any_number())
       ->check(float32_number())
       ->type_name("X")
-      ->capture_default_str()
       ->check(not_with("--values"));
-  command->add_option("--high", args->high, "The highest")
+  command->add_option("--high", args->high, "The highest (default: 3, or as many above it)")
       ->check(any_number())
       ->check(float32_number())
       ->type_name("X")
-      ->capture_default_str()
       ->check(not_with("--values"));
   command->add_option("--steps", args->steps, "How many, evenly spaced")
       ->check(at_least(2))

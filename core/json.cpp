@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <set>
@@ -85,6 +86,12 @@ JsonFields::JsonFields(const json& value, std::string where, std::string name)
 JsonFields JsonFields::object(const char* field) const {
   if (!has(field)) refuse(field, "an object", "nothing");
   return {value_->at(field), where_, full_name(field)};
+}
+
+void JsonFields::refuse_others_than(const std::vector<std::string>& names) const {
+  for (const auto& [name, value] : value_->items())
+    if (std::find(names.begin(), names.end(), name) == names.end())
+      refuse(name.c_str(), "a field that this version of elbo knows", "another");
 }
 
 void JsonFields::read_or_nan(const char* field, double& to) const {

@@ -44,6 +44,8 @@ class JsonFields {
   void read_if_there(const char* field, T& to) const {
     if (has(field)) read(field, to);
   }
+  /// Throws FormatError for a field of another name.
+  void refuse_others_than(const std::vector<std::string>& names) const;
   /// A number; where the field is null, NaN: JSON has no other way to write it.
   void read_or_nan(const char* field, double& to) const;
 

@@ -77,6 +77,18 @@ std::string printable(std::string_view text, std::size_t most) {
 
 std::string in_quotes(std::string_view text) { return "'" + printable(text, 80) + "'"; }
 
+std::string either(const std::vector<std::string>& words, std::size_t most) {
+  std::string out;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::size_t left = words.size() - i;
+    // One more costs no more than to say that there is another.
+    if (most > 0 && left > 1 && i > 0 && out.size() + 2 + words[i].size() > most)
+      return out + " or " + std::to_string(left) + " others";
+    out += (i == 0 ? "" : left > 1 ? ", " : " or ") + words[i];
+  }
+  return out;
+}
+
 std::string to_utf8(std::string_view bytes) {
   std::string out;
   while (!bytes.empty()) {

@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "api.h"
 
@@ -26,6 +27,9 @@ std::string lower(std::string text);
 std::string printable(std::string_view text, std::size_t most = 0);
 /// The same, at most 80 characters of it, in single quotes: how messages name what they found.
 std::string in_quotes(std::string_view text);
+
+/// "a, b or c". Where that takes more than `most` characters, if `most` is not 0, the first ones: "a, b or 7 others".
+std::string either(const std::vector<std::string>& words, std::size_t most = 0);
 
 /// Any bytes, a path's for example, as UTF-8, and back: a byte that is not UTF-8 becomes `\xNN`, and so does a
 /// backslash before an x. All else stays as it is.

@@ -75,7 +75,7 @@ void ModelConfig::latent_fields(FieldVisitor& v) {
 }
 
 void ModelConfig::objective_fields(FieldVisitor& v) {
-  v({.name = "beta", .what = "Weight of the KL divergence", .least = 0}, beta);
+  v({.name = "beta", .what = "Weight of the KL divergence, or of what stands for it", .least = 0}, beta);
   v({.name = "warmup", .what = "Epochs over which that weight grows from 0", .least = 0}, warmup);
   v({.name = "cycles", .what = "How often it grows anew in --cycle-epochs", .least = 0}, cycles);
   v({.name = "cycle_epochs", .what = "Epochs that all cycles take", .least = 0}, cycle_epochs);
@@ -96,7 +96,11 @@ void ModelConfig::objective_fields(FieldVisitor& v) {
   v({.name = "code_weight", .what = "Weight of the codes' squared length", .least = 0}, code_weight);
   v({.name = "decoder_weight", .what = "Weight of the decoder's squared weights", .least = 0}, decoder_weight);
   v({.name = "commitment", .what = "Weight of the encoder's distance from its entry", .least = 0}, commitment);
-  v({.name = "codebook_decay", .what = "Of the running means that make the codebook", .least = 0, .most = 1},
+  v({.name = "codebook_decay",
+     .what = "Of the running means that make the codebook",
+     .least = 0,
+     .most = 1,
+     .below = true},
     codebook_decay);
 }
 
@@ -150,9 +154,13 @@ void TrainOptions::fields(FieldVisitor& v) {
   v({.name = "binarize", .what = "Black-or-white pictures, drawn anew each epoch"}, binarize);
   v({.name = "optimizer", .what = "How the weights move", .choices = {"adam", "adamw", "rmsprop", "sgd"}}, optimizer);
   v({.name = "weight_decay", .what = "L2, decoupled from the gradient for adamw", .least = 0}, weight_decay);
-  v({.name = "momentum", .what = "Of sgd and rmsprop", .least = 0}, momentum);
+  v({.name = "momentum", .what = "Of sgd and rmsprop", .least = 0, .most = 1, .below = true}, momentum);
   v({.name = "clip_norm", .what = "Cut the gradients' norm to this; 0 for none", .least = 0}, clip_norm);
-  v({.name = "ema", .what = "Decay of running means of the weights, which are kept; 0 for none", .least = 0, .most = 1},
+  v({.name = "ema",
+     .what = "Decay of running means of the weights, which are kept; 0 for none",
+     .least = 0,
+     .most = 1,
+     .below = true},
     ema);
 }
 
@@ -274,8 +282,7 @@ bool contains(const std::vector<std::string>& words, const std::string& word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-/// Reads fields from JSON, all or those that `wanted` names. Those of `required` must be there; files of earlier
-/// versions lack others.
+/// Reads fields from JSON, all or those that `wanted` names. Those of `required` must be there.
 class JsonReader : public FieldVisitor {
  public:
   JsonReader(const JsonFields& fields, std::vector<std::string> required,
@@ -331,10 +338,7 @@ class JsonReader : public FieldVisitor {
   int place_of(const Field& field, const std::string& text) {
     const auto found = std::find(field.choices.begin(), field.choices.end(), text);
     if (found != field.choices.end()) return static_cast<int>(found - field.choices.begin());
-    std::string wanted;
-    for (const std::string& one : field.choices)
-      wanted += (wanted.empty() ? "" : &one == &field.choices.back() ? " or " : ", ") + one;
-    fields_.refuse(field.name, wanted, in_quotes(text));
+    fields_.refuse(field.name, either(field.choices, 100), in_quotes(text));
   }
 
   const JsonFields& fields_;
@@ -342,8 +346,36 @@ class JsonReader : public FieldVisitor {
   const std::vector<std::string>* wanted_;
 };
 
-/// What a run's model has is what its file says; where that is silent, as files of earlier versions are of much, it is
-/// the model's preset.
+std::vector<std::string> names_of(const VisitFields& visit) {
+  std::vector<std::string> out;
+  for (const auto& [name, text] : field_texts(visit)) out.push_back(name);
+  return out;
+}
+
+void refuse_unknown(const JsonFields& fields, std::vector<std::string> known, const std::vector<std::string>& others) {
+  known.insert(known.end(), others.begin(), others.end());
+  fields.refuse_others_than(known);
+}
+
+/// Whether a run says all that there is to say of it. Those of before models were made of parts lack what came later,
+/// for which the model's preset and the training's defaults hold. What a later version adds is to be told apart in the
+/// same way: a run must not take up with settings other than its own.
+bool says_all(const JsonFields& model) {
+  const std::vector<PartKind> kinds = part_kinds();
+  return model.has("labels") || std::any_of(kinds.begin(), kinds.end(), [&](const PartKind& kind) {
+           return kind.name != "likelihood" && model.has(kind.name.c_str());
+         });
+}
+
+void check_labels(const JsonFields& fields, const ModelConfig& model) {
+  if (fields.has("labels") && !model.labels && (preset(model.model).labels || model.classes > 0))
+    fields.refuse(
+        "labels",
+        "true for " + (model.classes > 0 ? std::to_string(model.classes) + " classes" : "the model " + model.model),
+        "false");
+}
+
+/// What a run's model has is what its file says.
 void read_model(const JsonFields& fields, ModelConfig& model) {
   fields.read("name", model.model);
   const ModelRow* row = models().find(model.model);
@@ -355,35 +387,48 @@ void read_model(const JsonFields& fields, ModelConfig& model) {
     return;
   }
   model = preset(model.model);
-  for (const OwnField& own : row->own) fields.read_if_there(own.name.c_str(), model.own[own.name]);
+  std::vector<std::string> known = names_of([&](FieldVisitor& v) { model.fields(v); });
+  for (const OwnField& own : row->own) {
+    fields.read_if_there(own.name.c_str(), model.own[own.name]);
+    known.push_back(own.name);
+  }
+  refuse_unknown(fields, known, {"name"});
+  // The parts first: they decide what else there is to say.
+  std::vector<std::string> parts;
+  for (const PartKind& kind : part_kinds())
+    if (contains(row->parts, kind.name)) parts.push_back(kind.name);
+  JsonReader read_parts(fields, says_all(fields) ? parts : std::vector<std::string>{}, &parts);
+  model.fields(read_parts);
   std::vector<std::string> required{"picture"};
   const std::vector<std::string> used = used_fields(model);
-  for (const char* always : {"latent", "likelihood"})
-    if (contains(used, always)) required.emplace_back(always);
-  // A run says all of its parts, or none: those of before there were parts.
-  const std::vector<PartKind> kinds = part_kinds();
-  const auto is_named = [&](const PartKind& kind) {
-    return kind.name != "likelihood" && fields.has(kind.name.c_str());
-  };
-  if (std::any_of(kinds.begin(), kinds.end(), is_named))
-    for (const PartKind& kind : kinds)
-      if (contains(used, kind.name)) required.push_back(kind.name);
+  for (const std::string& field : used)
+    if (says_all(fields) ? !is_among_training(field) : field == "latent" || field == "likelihood")
+      required.push_back(field);
   JsonReader reader(fields, required);
   model.fields(reader);
+  check_labels(fields, model);
 }
 
-void read_data(const JsonFields& fields, DataOptions& data) {
+void read_data(const JsonFields& fields, DataOptions& data, bool says_all) {
   std::string dir, rule = name(datasets::SplitRule::tenth);  // what runs have that were made before there was a choice
+  const auto read = [&](const char* field, auto& value) {
+    if (says_all)
+      fields.read(field, value);
+    else
+      fields.read_if_there(field, value);
+  };
   fields.read("dataset", data.dataset);
   fields.read("dir", dir);
-  fields.read_if_there("size", data.load.size);
-  fields.read_if_there("channels", data.load.channels);
-  fields.read_if_there("count", data.load.count);
-  fields.read_if_there("split_rule", rule);
-  fields.read_if_there("class_names", data.class_names);
-  fields.read_if_there("validation", data.validation);
-  fields.read_if_there("identity", data.identity);
+  read("size", data.load.size);
+  read("channels", data.load.channels);
+  read("count", data.load.count);
+  read("split_rule", rule);
+  read("class_names", data.class_names);
+  read("validation", data.validation);
+  read("identity", data.identity);
   fields.read_if_there("since", data.since);
+  fields.refuse_others_than(
+      {"dataset", "dir", "size", "channels", "count", "split_rule", "class_names", "validation", "identity", "since"});
   if (data.since < 1) fields.refuse("since", "an epoch from 1", std::to_string(data.since));
   if (!data.validation.empty() && data.validation != "half" && data.validation != "held-out")
     fields.refuse("validation", "half or held-out", in_quotes(data.validation));
@@ -393,11 +438,19 @@ void read_data(const JsonFields& fields, DataOptions& data) {
 }
 
 /// The settings of the objective among them.
-void read_train(const JsonFields& fields, TrainOptions& train, ModelConfig& model) {
-  JsonReader reader(fields, {"epochs", "batch_size", "drop_last", "lr", "val_size", "patience", "seed", "device"});
+void read_train(const JsonFields& fields, TrainOptions& train, ModelConfig& model, bool says_all) {
+  const std::vector<std::string> all = names_of([&](FieldVisitor& v) { train.fields(v); });
+  const std::vector<std::string> always{"epochs",   "batch_size", "drop_last", "lr",
+                                        "val_size", "patience",   "seed",      "device"};
+  refuse_unknown(fields, all, {"beta", "warmup"});
+  JsonReader reader(fields, says_all ? all : always);
   train.fields(reader);
-  fields.read_if_there("beta", model.beta);
-  fields.read_if_there("warmup", model.warmup);
+  for (const auto& [name, value] : {std::pair("beta", &model.beta), {"warmup", &model.warmup}}) {
+    if (says_all)
+      fields.read(name, *value);
+    else
+      fields.read_if_there(name, *value);
+  }
 }
 
 /// One of the list of what was changed when the run went on.
@@ -405,7 +458,10 @@ Stretch read_stretch(const JsonFields& fields, const TrainOptions& train) {
   Stretch out{1, train};
   fields.read("from_epoch", out.from_epoch);
   fields.read_if_there("after_steps", out.after_steps);
-  JsonReader reader(fields, {"epochs", "lr", "patience", "checkpoint_every", "device", "precision", "graph"});
+  const std::vector<std::string> changeable{"epochs", "lr",        "patience", "checkpoint_every",
+                                            "device", "precision", "graph"};
+  refuse_unknown(fields, changeable, {"from_epoch", "after_steps"});
+  JsonReader reader(fields, changeable);
   out.train.fields(reader);
   if (out.from_epoch < 1) fields.refuse("from_epoch", "at least 1", std::to_string(out.from_epoch));
   if (out.after_steps < 0) fields.refuse("after_steps", "at least 0", std::to_string(out.after_steps));
@@ -429,10 +485,12 @@ RunConfig RunConfig::from_json(std::string_view text, const std::string& where) 
   const nlohmann::json all = detail::parse_json(text, where);
   const JsonFields fields(all, where);
   RunConfig out;
+  fields.refuse_others_than({"elbo", "model", "data", "train", "stretches"});
   read_model(fields.object("model"), out.model);
+  const bool all_said = says_all(fields.object("model"));
   if (!models().find(out.model.model)) out.model.unread = ordered_json::parse(text)["model"].dump();
-  read_data(fields.object("data"), out.data);
-  read_train(fields.object("train"), out.train, out.model);
+  read_data(fields.object("data"), out.data, all_said);
+  read_train(fields.object("train"), out.train, out.model, all_said);
   try {
     out.model.validate();
     out.train.validate();

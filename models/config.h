@@ -71,7 +71,7 @@ struct ModelConfig {
   double capacity = 0;             ///< elbo: nats that the KL is drawn to (Burgess et al. 2018); 0 for none
   double capacity_epochs = 0;      ///< elbo: epochs over which the capacity grows linearly from 0
   std::int64_t samples = 5;        ///< iwae and its kin: importance samples of each picture
-  std::int64_t groups = 1;         ///< miwae, piwae: independent estimates of so many samples each
+  std::int64_t groups = 8;         ///< miwae, piwae: independent estimates of so many samples each, at least 2
   double mix = 0.5;                ///< ciwae: the share of the ELBO
   bool dreg = false;               ///< iwae and its kin: the doubly reparameterised gradient (Tucker et al. 2019)
   std::string dip = "i";           ///< dip: i or ii (Kumar et al. 2018)

@@ -13,19 +13,12 @@ namespace {
 constexpr std::int64_t most_size = std::numeric_limits<std::int32_t>::max();
 constexpr std::size_t most_layers = 1000;
 
-std::string listed(const std::vector<std::string>& words) {
-  std::string out;
-  for (std::size_t i = 0; i < words.size(); ++i)
-    out += (i == 0 ? "" : i + 1 == words.size() ? " or " : ", ") + words[i];
-  return out;
-}
-
 /// "a number above 0 and at most 1".
 std::string range_text(const Field& field) {
   std::string out = "a number";
+  const char* bound = field.below ? "below " : std::isfinite(field.least) ? "at most " : "of at most ";
   if (std::isfinite(field.least)) out += detail::concat(field.above ? " above " : " of at least ", field.least);
-  if (std::isfinite(field.most))
-    out += detail::concat(std::isfinite(field.least) ? " and at most " : " of at most ", field.most);
+  if (std::isfinite(field.most)) out += detail::concat(std::isfinite(field.least) ? " and " : " ", bound, field.most);
   return std::isfinite(field.least) || std::isfinite(field.most) ? out : "a finite number";
 }
 
@@ -37,15 +30,15 @@ class Check : public FieldVisitor {
   }
   void operator()(const Field&, std::uint64_t&) override {}
   void operator()(const Field& field, double& value) override {
-    const bool fits =
-        std::isfinite(value) && value >= field.least && value <= field.most && !(field.above && value == field.least);
+    const bool fits = std::isfinite(value) && value >= field.least && value <= field.most &&
+                      !(field.above && value == field.least) && !(field.below && value == field.most);
     ELBO_CHECK(fits, ValueError, field.name, ": expected ", range_text(field), ", found ", value);
   }
   void operator()(const Field& field, std::string& value) override {
     if (field.choices.empty() || value.empty()) return;
     for (const std::string& one : field.choices)
       if (one == value) return;
-    fail<ValueError>(field.name, ": expected ", listed(field.choices), ", found ", in_quotes(value));
+    fail<ValueError>(field.name, ": expected ", either(field.choices, 100), ", found ", in_quotes(value));
   }
   void operator()(const Field& field, std::vector<std::int64_t>& value) override {
     ELBO_CHECK(value.size() <= most_layers, ValueError, field.name, ": expected at most ", most_layers,

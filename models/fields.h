@@ -22,6 +22,7 @@ struct Field {
   double least = -std::numeric_limits<double>::infinity();
   double most = std::numeric_limits<double>::infinity();
   bool above = false;                     ///< `least` itself is not allowed
+  bool below = false;                     ///< nor is `most`
   std::vector<std::string> choices = {};  ///< of a text or a choice; empty for any text
   bool only_in_file = false;              ///< no option on the command line says it
   const char* json_name = nullptr;        ///< where it is not `name`

@@ -170,7 +170,9 @@ void LatentModel::remember(const Prediction& p, Terms& terms) {
 void LatentModel::advance(const Progress& progress) { objective_->advance(progress); }
 std::vector<Player> LatentModel::players() { return objective_->players(*this); }
 Tensor LatentModel::mean(const Tensor& decoded) const { return likelihood_->mean(decoded); }
-bool LatentModel::has_prior() const { return posterior_->is_random() || objective_->matches_prior(); }
+bool LatentModel::has_prior() const {
+  return posterior_->is_random() || objectives().at(config().objective).matches_prior;
+}
 double LatentModel::constant() const { return likelihood_->constant(); }
 std::optional<double> LatentModel::learned_variance() const { return likelihood_->learned_variance(); }
 

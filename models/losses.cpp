@@ -32,7 +32,12 @@ std::string term_title(std::string_view name) {
   return out;
 }
 
-const char* term_unit(std::string_view name) { return name == "perplexity" ? "entries" : "nats"; }
+const char* term_unit(std::string_view name) {
+  if (name == "perplexity") return "entries";
+  for (const char* plain : {"mmd", "dip_diagonal", "dip_off_diagonal", "decoder_norm", "commitment"})
+    if (name == plain) return "";
+  return "nats";
+}
 
 std::string loss_text(double nats, int width, int decimals) {
   if (!std::isfinite(nats)) return std::isnan(nats) ? "nan" : nats > 0 ? "inf" : "-inf";

@@ -23,7 +23,8 @@ struct Losses {
 /// A term's name for people to read: `reconstruction`, `KL`, `KL 1`, `dimension KL`, `total correlation`.
 std::string term_title(std::string_view name);
 
-/// What a term is counted in: `nats`; for a perplexity `entries`.
+/// What a term is counted in: `nats`; for a perplexity `entries`; empty for what is neither, a squared distance, the
+/// squares of weights or the mean of a kernel.
 const char* term_unit(std::string_view name);
 
 /// A loss for people to read, in at most `width` characters, at least 7: with so many decimals, below 1 with at least

@@ -1,5 +1,7 @@
 #include "outline.h"
 
+#include <set>
+
 #include "../core/errors.h"
 #include "../nn/meta.h"
 #include "model.h"
@@ -29,8 +31,12 @@ Outline outline(const ModelConfig& config) {
   try {
     const std::unique_ptr<Model> model = described(out.config);
     out.count = model->num_parameters();
-    for (const auto& [name, array] : model->state_dict())
+    std::set<std::string> trained;
+    for (const auto& [name, parameter] : model->named_parameters()) trained.insert(name);
+    for (const auto& [name, array] : model->state_dict()) {
       out.parameters.push_back({name, array.dtype(), array.shape()});
+      if (!trained.contains(name)) out.buffers.push_back(name);
+    }
   } catch (const ShapeError& error) {
     fail<ValueError>("parameters: ", error.what());
   }

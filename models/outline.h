@@ -14,6 +14,7 @@ namespace models {
 struct Outline {
   ModelConfig config = {};                 ///< with what was left open filled in, as Model::config() has it
   std::vector<ArrayInfo> parameters = {};  ///< in the order of state_dict, buffers too
+  std::vector<std::string> buffers = {};   ///< the names of those that are not trained
   std::int64_t count = 0;                  ///< how many numbers are trained
 };
 

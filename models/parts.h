@@ -20,7 +20,9 @@ struct Entry {
   std::vector<std::string> fields = {};  ///< which fields of ModelConfig it uses, beside those of all models
   /// Throws ValueError for a config that it cannot serve, all of it filled in. May be empty.
   std::function<void(const ModelConfig&)> check = {};
-  std::vector<std::string> idle_with = {};  ///< parts of other kinds beside which its fields have no effect
+  /// Beside what a field of its has no effect, as on the command line: `--posterior point`. Empty for one that has. It
+  /// is asked for a config whose parts are all named. May be empty.
+  std::function<std::string(const ModelConfig&, const std::string& field)> idle_with = {};
 };
 
 /// The rows by name, in order. A program of your own adds to them before it makes a model; not while another thread
@@ -45,10 +47,10 @@ class Registry {
     const auto found = std::find_if(rows_.begin(), rows_.end(), is);
     return found == rows_.end() ? nullptr : &*found;
   }
-  /// Throws ValueError, listing all names, for one that is none.
+  /// Throws ValueError, listing names, for one that is none.
   const Row& at(const std::string& name) const {
     const Row* row = find(name);
-    ELBO_CHECK(row, ValueError, kind_, ": expected one of ", names_text(), ", found ", in_quotes(name));
+    ELBO_CHECK(row, ValueError, kind_, ": expected one of ", either(names(), 100), ", found ", in_quotes(name));
     return *row;
   }
   std::vector<std::string> names() const {
@@ -58,12 +60,6 @@ class Registry {
   }
 
  private:
-  std::string names_text() const {
-    std::string out;
-    for (const Row& row : rows_) out += (out.empty() ? "" : ", ") + row.name;
-    return out;
-  }
-
   const char* kind_;
   std::vector<Row> rows_;
 };

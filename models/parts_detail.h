@@ -51,6 +51,8 @@ std::vector<std::string> kl_fields(std::vector<std::string> others = {});
 void check_kl_weight(const ModelConfig& config);
 /// Throws ValueError unless q(z|x) has independent Gaussian dimensions and p(z) is N(0, 1). `who` needs that.
 void check_gaussian(const ModelConfig& config, const std::string& who);
+/// Beside what the fields of kl_weight have no effect: a posterior that draws nothing has no KL. See Entry::idle_with.
+std::string idle_kl(const ModelConfig& config, const std::string& field);
 /// Whether the posterior knows the density of any code.
 bool has_density(const ModelConfig& config);
 /// 1 on the diagonal of [n, n], else 0: uint8, made on the device, so that a step with it can be captured.

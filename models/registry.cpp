@@ -58,7 +58,6 @@ void register_model(const std::string& name, std::function<std::unique_ptr<Model
   ELBO_CHECK(make, ValueError, "model ", name, ": expected a factory, found an empty function");
   row.name = name;
   row.make = std::move(make);
-  if (contains(row.parts, "posterior")) row.fields.push_back("latent");
   std::set<std::string> known = all_field_names();
   for (const std::string& field : row.fields)
     ELBO_CHECK(known.contains(field), ValueError, "model ", name, ": fields: expected names of settings, found ",
@@ -97,22 +96,27 @@ struct Kind {
   std::string usual;
   std::function<const Entry&(const std::string& part)> at;
   std::function<std::vector<const Entry*>()> all;
+  std::vector<std::string> fields;  ///< PartKind::fields
 };
 
 template <class Row>
-Kind kind_of(Registry<Row>& registry, std::string ModelConfig::*chosen, std::string usual) {
-  return {registry.kind(), chosen, std::move(usual),
+Kind kind_of(Registry<Row>& registry, std::string ModelConfig::*chosen, std::string usual,
+             std::vector<std::string> fields = {}) {
+  return {registry.kind(),
+          chosen,
+          std::move(usual),
           [&registry](const std::string& part) -> const Entry& { return registry.at(part); },
           [&registry] {
             std::vector<const Entry*> out;
             for (const Row& row : registry.rows()) out.push_back(&row);
             return out;
-          }};
+          },
+          std::move(fields)};
 }
 
 const std::vector<Kind>& kinds() {
   static const std::vector<Kind> all{kind_of(architectures(), &ModelConfig::architecture, "mlp"),
-                                     kind_of(posteriors(), &ModelConfig::posterior, "diagonal"),
+                                     kind_of(posteriors(), &ModelConfig::posterior, "diagonal", {"latent"}),
                                      kind_of(priors(), &ModelConfig::prior, "normal"),
                                      kind_of(likelihoods(), &ModelConfig::likelihood, "bernoulli"),
                                      kind_of(objectives(), &ModelConfig::objective, "elbo")};
@@ -133,7 +137,32 @@ void check_pixels(const ModelConfig& c) {
              "], parts of which it can never match: use 0,1, or --allow-range-mismatch to train all the same");
 }
 
-void check_labels(const ModelConfig& c) {
+/// The config with all parts named that its model is made of: its own, those of the preset, the usual ones.
+ModelConfig with_parts(ModelConfig config, const ModelRow& row) {
+  const ModelConfig usual = preset(config.model);
+  for (const Kind& kind : kinds()) {
+    std::string& chosen = config.*kind.chosen;
+    if (!contains(row.parts, kind.name)) continue;
+    if (chosen.empty()) chosen = usual.*kind.chosen;
+    if (chosen.empty()) chosen = kind.usual;
+  }
+  return config;
+}
+
+/// Whether there is something that follows the prior. All parts are named.
+bool has_use_for_prior(const ModelConfig& c) {
+  const ObjectiveRow* objective = objectives().find(c.objective);
+  return c.posterior != "point" || !objective || objective->matches_prior;
+}
+
+void check_prior(const ModelConfig& c) {
+  ELBO_CHECK(c.prior.empty() || c.prior == "normal" || has_use_for_prior(c), ValueError,
+             "prior: the posterior point and the objective ", c.objective, " have no use for one, found ",
+             in_quotes(c.prior));
+}
+
+void check_labels(const ModelConfig& c, const ModelRow& row) {
+  ELBO_CHECK(!c.labels || row.takes_labels, ValueError, "labels: the model ", c.model, " takes none");
   ELBO_CHECK(!c.labels || c.classes >= 1, ValueError, "model ", c.model, ": expected at least one class, found ",
              c.classes, ": it needs pictures with labels");
 }
@@ -144,20 +173,19 @@ ModelConfig filled(ModelConfig config) {
   const ModelRow& row = models().at(config.model);
   config.validate();
   const ModelConfig usual = preset(config.model);
+  config = with_parts(std::move(config), row);
   for (const Kind& kind : kinds()) {
-    std::string& chosen = config.*kind.chosen;
-    if (!contains(row.parts, kind.name)) {
+    const std::string& chosen = config.*kind.chosen;
+    if (contains(row.parts, kind.name))
+      kind.at(chosen);
+    else
       ELBO_CHECK(chosen.empty(), ValueError, kind.name, ": the model ", config.model, " has its own, found ",
                  in_quotes(chosen));
-      continue;
-    }
-    if (chosen.empty()) chosen = usual.*kind.chosen;
-    if (chosen.empty()) chosen = kind.usual;
-    kind.at(chosen);
   }
   for (const auto& [name, value] : usual.own) config.own.emplace(name, value);
   if (usual.labels || config.classes > 0) config.labels = true;
-  check_labels(config);
+  check_labels(config, row);
+  check_prior(config);
   check_pixels(config);
   if (!config.architecture.empty())
     if (const auto& complete = architectures().at(config.architecture).complete) complete(config);
@@ -171,34 +199,28 @@ ModelConfig filled(ModelConfig config) {
 
 std::vector<PartKind> part_kinds() {
   std::vector<PartKind> out;
-  for (const Kind& kind : kinds()) out.push_back({kind.name, kind.chosen, kind.usual, kind.all()});
+  for (const Kind& kind : kinds()) out.push_back({kind.name, kind.chosen, kind.usual, kind.all(), kind.fields});
   return out;
 }
 
 namespace {
 
-/// The parts that a config names, or leaves to its model's preset; null for a kind that the model does not have.
-std::vector<const Entry*> chosen_parts(const ModelConfig& config, const ModelRow& row) {
-  const ModelConfig usual = preset(config.model);
+/// The parts of a config that names them all; null for a kind that the model does not have.
+std::vector<const Entry*> parts_of(const ModelConfig& config, const ModelRow& row) {
   std::vector<const Entry*> out;
-  for (const Kind& kind : kinds()) {
-    std::string chosen = config.*kind.chosen;
-    if (chosen.empty()) chosen = usual.*kind.chosen;
-    out.push_back(contains(row.parts, kind.name) ? &kind.at(chosen.empty() ? kind.usual : chosen) : nullptr);
-  }
+  for (const Kind& kind : kinds())
+    out.push_back(contains(row.parts, kind.name) ? &kind.at(config.*kind.chosen) : nullptr);
   return out;
 }
 
-/// The part beside which a part's fields have no effect, as on the command line; empty where there is none.
-std::string made_idle_by(const Entry& part, const std::vector<const Entry*>& all) {
-  for (std::size_t i = 0; i < all.size(); ++i)
-    if (all[i] && contains(part.idle_with, all[i]->name))
-      return std::string("--") + kinds()[i].name + " " + all[i]->name;
-  return "";
+/// Beside what a field of that part has no effect; empty for one that has.
+std::string idle_with(const Entry& part, const ModelConfig& config, const std::string& field) {
+  return part.idle_with ? part.idle_with(config, field) : "";
 }
 
 /// "--architecture conv": which parts of that kind have the field.
 std::string users_among(const Kind& kind, const std::string& field) {
+  if (contains(kind.fields, field)) return std::string("any --") + kind.name;
   std::string out;
   for (const Entry* part : kind.all())
     if (contains(part->fields, field)) out += (out.empty() ? std::string("--") + kind.name + " " : ", ") + part->name;
@@ -243,11 +265,14 @@ std::vector<std::string> used_fields(const ModelConfig& config) {
   std::set<std::string> used(common.begin(), common.end());
   if (const ModelRow* row = models().find(config.model)) {
     used.insert(row->fields.begin(), row->fields.end());
-    const std::vector<const Entry*> parts = chosen_parts(config, *row);
+    const ModelConfig whole = with_parts(config, *row);
+    const std::vector<const Entry*> parts = parts_of(whole, *row);
     for (std::size_t i = 0; i < parts.size(); ++i) {
       if (!parts[i]) continue;
       used.insert(kinds()[i].name);
-      if (made_idle_by(*parts[i], parts).empty()) used.insert(parts[i]->fields.begin(), parts[i]->fields.end());
+      used.insert(kinds()[i].fields.begin(), kinds()[i].fields.end());
+      for (const std::string& field : parts[i]->fields)
+        if (idle_with(*parts[i], whole, field).empty()) used.insert(field);
     }
   }
   std::vector<std::string> out;
@@ -258,18 +283,22 @@ std::vector<std::string> used_fields(const ModelConfig& config) {
 }
 
 std::string why_unused(const ModelConfig& config, const std::string& field) {
-  if (contains(used_fields(config), field) || config.own.contains(field)) return "";
   const ModelRow& row = models().at(config.model);
-  const std::vector<const Entry*> parts = chosen_parts(config, row);
+  const ModelConfig whole = with_parts(config, row);
+  if (field == "labels" && !row.takes_labels) return "the model " + config.model + " takes none";
+  if (field == "prior" && contains(row.parts, field) && !has_use_for_prior(whole))
+    return "has no effect with --posterior point and --objective " + whole.objective;
+  if (contains(used_fields(config), field) || config.own.contains(field)) return "";
+  const std::vector<const Entry*> parts = parts_of(whole, row);
   std::vector<std::string> users;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const Kind& kind = kinds()[i];
     if (kind.name == field) return "the model " + config.model + " has its own";
     if (!parts[i]) continue;
     users.push_back(users_among(kind, field));
-    if (contains(parts[i]->fields, field)) return "has no effect with " + made_idle_by(*parts[i], parts);
+    if (contains(parts[i]->fields, field)) return "has no effect with " + idle_with(*parts[i], whole, field);
   }
-  const std::string by_parts = joined(users), text = by_parts.empty() ? models_with(field) : by_parts;
+  const std::string by_parts = joined(users), text = by_parts.empty() ? users_of(field) : by_parts;
   return "has no effect on this model" + (text.empty() ? "" : "; it is for " + text);
 }
 

@@ -30,6 +30,8 @@ struct ModelRow : Entry {
   std::function<void(ModelConfig&)> complete = {};
   /// Makes it; empty for a LatentModel of the config's parts.
   std::function<std::unique_ptr<Model>(const ModelConfig&)> make = {};
+  /// Whether its networks take labels, so that a config may ask for them (ModelConfig::labels).
+  bool takes_labels = false;
   /// The kinds of part that it is made of; for others it has what it has.
   std::vector<std::string> parts = {"architecture", "posterior", "prior", "likelihood", "objective"};
   std::vector<OwnField> own = {};
@@ -54,11 +56,12 @@ struct PartKind {
   std::string ModelConfig::*chosen = nullptr;  ///< that field
   std::string usual = {};                      ///< the part where neither config nor preset names one
   std::vector<const Entry*> parts = {};        ///< that there are, until one is added
+  std::vector<std::string> fields = {};        ///< that a model made of such a part uses, whichever it is
 };
 /// All kinds, in the order of ModelConfig::fields.
 std::vector<PartKind> part_kinds();
-/// What a field belongs to, as on the command line: `--architecture conv`, `--posterior planar, iaf`. Empty for what
-/// all models have, and what nothing has.
+/// What a field belongs to, as on the command line: `--architecture conv`, `--posterior planar, iaf`, `any
+/// --posterior`. Empty for what all models have, and what nothing has.
 std::string users_of(const std::string& field);
 /// Whether every model has a field, or some part or model does.
 bool is_used_at_all(const std::string& field);
@@ -70,10 +73,11 @@ ModelConfig preset(const std::string& model);
 /// The config with what it leaves open filled in: parts by its model's preset, a conv architecture's channels. Throws
 /// ValueError where that makes no sense: an unknown name, parts that do not go together, sizes that do not fit.
 ModelConfig filled(ModelConfig config);
-/// The names of the fields that have an effect on that model, in the order of ModelConfig::fields.
+/// The names of the fields that have an effect on that model, and of the kinds of part that it is made of, in the order
+/// of ModelConfig::fields.
 std::vector<std::string> used_fields(const ModelConfig& config);
-/// Why a field has no effect on that model, and what it belongs to: "the architecture mlp has no use for it, conv
-/// does". Empty for one that has an effect.
+/// Why a field has no effect on that model, and what it belongs to: "has no effect on this model; it is for
+/// --architecture conv". Empty for one that has an effect.
 std::string why_unused(const ModelConfig& config, const std::string& field);
 
 }  // namespace models

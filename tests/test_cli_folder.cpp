@@ -237,9 +237,9 @@ TEST_CASE("a run keeps the rule that its folder was split by", "[cli][folder]") 
   const int hashed = test_count();
   place.add("data/000.png", grey(1, 8, 8));
   CHECK(std::abs(test_count() - hashed) <= 1);
-  edit(place.run() / "config.json", "\"split_rule\": \"hash\",", "");
+  edit(place.run() / "config.json", "\"hash\"", "\"tenth\"");
   CHECK(test_count() == 4);
-  edit(place.run() / "config.json", "\"count\": 0,", "\"count\": 0, \"split_rule\": \"fifth\",");
+  edit(place.run() / "config.json", "\"tenth\"", "\"fifth\"");
   check_refused(run_elbo({"eval", run}), {"config.json", "split_rule", "hash or tenth", "'fifth'"});
 }
 

@@ -136,7 +136,7 @@ struct Linear {
   static Tensor picture() { return Tensor(Array::from(std::vector<double>{0.75, -1}, {1, 1, 1, 2})); }
 };
 
-Settings importance(const std::string& name, std::int64_t samples, std::int64_t groups = 1, bool dreg = false) {
+Settings importance(const std::string& name, std::int64_t samples, std::int64_t groups = 8, bool dreg = false) {
   return objective(name, [=](ModelConfig& c) { c.samples = samples, c.groups = groups, c.dreg = dreg; });
 }
 

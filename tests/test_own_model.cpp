@@ -47,6 +47,7 @@ void register_mine() {
   ModelRow row;
   row.what = "mine";
   row.parts = {"posterior", "prior", "likelihood", "objective"};
+  row.takes_labels = true;
   row.own = {{.name = "gain", .what = "Of the codes", .value = 2}};
   register_model(
       "mine", [](const ModelConfig& c) { return std::make_unique<Mine>(c); }, row);
@@ -103,6 +104,11 @@ TEST_CASE("(in a process of its own) a model of one's own", "[.own_model]") {
   const Tensor label(Array::from(std::vector<std::int64_t>{1}, {1}));
   REQUIRE(make({.model = "mine", .picture = {1, 8, 8}, .latent = 3, .classes = 2})->sample(1, label).shape() ==
           Shape{1, 1, 8, 8});
+
+  ModelRow plain;
+  plain.parts = {"posterior", "prior", "likelihood", "objective"};
+  register_model("plain", models::models().at("mine").make, plain);
+  REQUIRE_THROWS_WITH(filled({.model = "plain", .labels = true, .classes = 2}), "labels: the model plain takes none");
 
   // What its networks give is what its parts ask for, or is refused by name.
   ModelConfig two_numbers{.model = "mine", .picture = {1, 8, 8}, .latent = 3, .likelihood = "gaussian-pixel"};

@@ -103,8 +103,8 @@ TEST_CASE("without validation its columns are missing", "[progress]") {
 }
 
 TEST_CASE("the table has a column for each term of the loss, as many as there is room for", "[progress]") {
-  const std::vector<std::string> terms = {"reconstruction",    "mutual_information", "total_correlation",
-                                          "dimension_wise_kl", "commitment",         "kl_2"};
+  const std::vector<std::string> terms = {"reconstruction", "mutual_information", "total_correlation",
+                                          "dimension_kl",   "commitment",         "kl_2"};
   const auto table = [&](std::size_t count, int columns, bool has_validation = true) {
     Terminal t;
     t.columns = columns;
@@ -128,9 +128,9 @@ TEST_CASE("the table has a column for each term of the loss, as many as there is
         "  epoch     loss  reconstr.       MI       TC        loss  seconds\n"
         "    1/5   123.46       1.00     2.00     3.00      123.46      1.9  best\n");
   CHECK(table(6, 80, false) ==
-        "                                        training, nats per sample\n"
-        "  epoch     loss  reconstr.       MI       TC  dim. KL  commitme.  seconds\n"
-        "    1/5   123.46       1.00     2.00     3.00     4.00       5.00      1.9  best\n");
+        "                                      training, nats per sample\n"
+        "  epoch     loss  reconstr.       MI       TC  dim. KL  commit.  seconds\n"
+        "    1/5   123.46       1.00     2.00     3.00     4.00     5.00      1.9  best\n");
   CHECK(table(1, 80) ==
         "                   training          validation\n"
         "  epoch     loss  reconstr.     loss  reconstr.  seconds\n"
@@ -140,6 +140,28 @@ TEST_CASE("the table has a column for each term of the loss, as many as there is
       std::istringstream lines(table(count, columns));
       for (std::string line; std::getline(lines, line);) CHECK(line.size() <= static_cast<std::size_t>(columns));
     }
+}
+
+TEST_CASE("a term's name over its column is short or whole, never cut", "[progress]") {
+  const std::vector<std::pair<const char*, const char*>> titles = {{"decoder_norm", "weights"},
+                                                                   {"adversarial", "advers."},
+                                                                   {"dip_off_diagonal", "off-diag."},
+                                                                   {"free_bits", "free bits"},
+                                                                   {"commitment", "commit."},
+                                                                   {"dimension_kl", "dim. KL"},
+                                                                   {"kl_1", "KL 1"},
+                                                                   {"of_ones_own", "of ones own"},
+                                                                   {"discriminator", "discrim."}};
+  for (const auto& [term, title] : titles) CHECK(short_title(term) == title);
+}
+
+TEST_CASE("what is no nats is not called so", "[progress]") {
+  using elbo::models::term_unit;
+  for (const char* term : {"kl", "reconstruction", "iwae", "total_correlation", "free_bits", "of_ones_own"})
+    CHECK(std::string(term_unit(term)) == "nats");
+  for (const char* term : {"mmd", "dip_diagonal", "dip_off_diagonal", "decoder_norm", "commitment"})
+    CHECK(std::string(term_unit(term)).empty());
+  CHECK(std::string(term_unit("perplexity")) == "entries");
 }
 
 TEST_CASE("on a terminal, a bar is redrawn in place", "[progress]") {

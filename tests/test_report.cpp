@@ -6,6 +6,7 @@
 #include <elbo/models/training/trained.h>
 #include <elbo/models/training/trainer.h>
 #include <elbo/viz/embedding.h>
+#include <elbo/viz/figures.h>
 #include <elbo/viz/report.h>
 #include <elbo/viz/report_facts.h>
 
@@ -228,6 +229,27 @@ TEST_CASE("a report is UTF-8 where names are not", "[report]") {
     CHECK(nlohmann::json::accept(block));
 }
 
+TEST_CASE("where codes lie about no N(0, 1), a traversal goes over three deviations of theirs", "[report]") {
+  const Trained vae("vae", 2), ae("ae", 2);
+  CHECK_FALSE(spreads(*vae.trained));
+  CHECK(spreads(*ae.trained));
+  const auto pixels = [](const Trained& of, const std::vector<double>& values, bool in_deviations) {
+    return traversal_figure(*of.trained, of.data, 1, {.dims = {1}, .values = values, .in_deviations = in_deviations})
+        .pixels;
+  };
+  const std::vector<double> usual = models::evenly_spaced(-3, 3, 10);
+  CHECK(pixels(vae, {}, false) == pixels(vae, usual, false));
+  CHECK(pixels(ae, {}, false) == pixels(ae, usual, true));
+  CHECK(pixels(ae, {}, false) != pixels(ae, usual, false));
+  // The same pictures as of the codes that these are, below other numbers.
+  const models::CodeDistribution codes = models::fit_codes(*ae.trained, ae.data);
+  const auto a = pixels(ae, {-3, 3}, true),
+             b = pixels(ae, {codes.mean[1] - 3.0 * codes.std[1], codes.mean[1] + 3.0 * codes.std[1]}, false);
+  REQUIRE(a.size() == b.size());
+  CHECK(std::equal(a.end() - static_cast<std::ptrdiff_t>(a.size() / 3), a.end(),
+                   b.end() - static_cast<std::ptrdiff_t>(a.size() / 3)));
+}
+
 TEST_CASE("several runs share a report", "[report]") {
   const Trained vae("vae", 2), ae("ae", 4), other("vae", 1);
   const ReportRun runs[] = {vae.shown("run"), ae.shown("run"), other.shown("third")};
@@ -243,6 +265,10 @@ TEST_CASE("several runs share a report", "[report]") {
   CHECK(nlohmann::json::parse(blocks[0])[3].at("name") == "run (2), validation");
   CHECK_THAT(html, Contains("an autoencoder has no prior"));
   CHECK_THAT(html, Contains("A single latent dimension"));
+  CHECK_THAT(html, Contains("do not minimise the same sum of terms") && Contains(">The loss is</th>") &&
+                       Contains("<td>reconstruction + KL</td>"));
+  const ReportRun alike[] = {vae.shown("run"), other.shown("third")};
+  CHECK_THAT(report(alike, quick()), !Contains("do not minimise") && !Contains("The loss is"));
   CHECK_THAT(html, Contains("<tr class=\"differs\"><th scope=\"row\">Layers</th>"));
   CHECK_THAT(html, Contains("<tr><th scope=\"row\">Seed</th>"));
   CHECK(std::find(stages.begin(), stages.end(), "t-SNE of run (2)") != stages.end());
@@ -309,6 +335,14 @@ TEST_CASE("a run in words", "[report]") {
   CHECK(value("Layers") == "convolutions 1-32-64, 20 latent dimensions, transposed convolutions 64-32-1");
   config.model.model = "ae";
   CHECK(value("Objective") == "reconstruction alone");
+  CHECK(value("Model") == "autoencoder (ae)");
+  config.model.posterior = "full";
+  config.model.architecture = "conv";
+  CHECK(value("Model") == "autoencoder (ae), with the architecture conv, the posterior full");
+  config.model = {.model = "vae", .posterior = "point"};
+  CHECK(value("Model") == "variational autoencoder (vae), with the posterior point");
+  config.model = {.model = "vae", .cycles = 4, .cycle_epochs = 8};
+  CHECK(value("Objective") == "reconstruction + KL, the weight of the KL growing from 0 4 times in 8 epochs");
 
   CHECK(thousands(0) == "0");
   CHECK(thousands(999) == "999");

@@ -123,6 +123,10 @@ TEST_CASE("every model of the zoo is described without memory as it is made", "[
       CHECK(state[i].second.shape() == expected.parameters[i].shape);
     }
     CHECK(model->config().model == name);
+    std::int64_t numbers = 0;
+    for (const ArrayInfo& one : expected.parameters)
+      if (std::count(expected.buffers.begin(), expected.buffers.end(), one.name) == 0) numbers += one.shape.numel();
+    CHECK(numbers == expected.count);
   }
 }
 
@@ -274,6 +278,9 @@ TEST_CASE("every model of the zoo is trained, opened, measured, shown and report
     const std::string page = viz::report({&run, 1}, {.tsne = false});
     for (const auto& [term, nats] : history.back().train.terms)
       if (nats != 0) CHECK(page.find(viz::curve_title(term)) != std::string::npos);
+    for (const char* section : {"samples", "traversals", "embedding"})
+      CHECK((page.find("<section id=\"" + std::string(section)) != std::string::npos) ==
+            (trained.model->code_size() > 0));
   }
 }
 

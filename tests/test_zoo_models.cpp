@@ -438,7 +438,7 @@ TEST_CASE("what a VQ-VAE has, and has not", "[vq]") {
                     "channels: 2 convolutions halve the picture as often, found 6 x 6 pixels, which cannot be");
   CHECK(filled({.model = "vq-vae"}).channels == std::vector<std::int64_t>{64, 128});
   CHECK(why_unused(c, "codebook").empty());
-  CHECK_THAT(why_unused(c, "latent"), Catch::Contains("has no effect on this model; it is for --model ae"));
+  CHECK_THAT(why_unused(c, "latent"), Catch::Contains("has no effect on this model; it is for any --posterior"));
   CHECK_THAT(why_unused(preset("vae"), "codebook"), Catch::Contains("--model vq-vae"));
 }
 

@@ -139,8 +139,29 @@ Image prior_interpolation_figure(const std::vector<Row>& rows, std::int64_t pair
 namespace {
 
 /// Rows labelled z[i], columns by the value.
+/// The mean and standard deviation of a dataset's codes, from 2000 pictures at most.
+models::CodeDistribution spread_of(models::Model& model, const datasets::Dataset& dataset) {
+  return models::fit_codes(model, dataset.subset(models::evenly_spaced(dataset.size(), 2000)));
+}
+
+/// With `spread` the values are standard deviations from a dimension's mean.
+Tensor traversed(const Tensor& z, const std::vector<std::int64_t>& dims, const std::vector<double>& values,
+                 const models::CodeDistribution* spread) {
+  if (!spread) return models::traverse_codes(z, dims, values);
+  std::vector<Tensor> out;
+  for (const std::int64_t dim : dims) {
+    const auto d = static_cast<std::size_t>(dim);
+    ELBO_CHECK(dim >= 0 && d < spread->mean.size(), IndexError, "[traverse] expected a dimension from 0 to ",
+               spread->mean.size() - 1, ", found ", dim);
+    std::vector<double> own;
+    for (const double value : values) own.push_back(spread->mean[d] + value * spread->std[d]);
+    out.push_back(models::traverse_codes(z, std::array{dim}, own));
+  }
+  return concatenate(out, 0);
+}
+
 Sheet traversal_sheet(models::Model& model, const Tensor& z, std::optional<std::int64_t> label,
-                      const TraversalOptions& options) {
+                      const TraversalOptions& options, const models::CodeDistribution* spread = nullptr) {
   std::vector<std::int64_t> dims = options.dims;
   std::vector<double> values = options.values;
   if (dims.empty()) dims = models::evenly_spaced(model.code_size(), 10);
@@ -149,7 +170,7 @@ Sheet traversal_sheet(models::Model& model, const Tensor& z, std::optional<std::
   Sheet sheet{.title = options.title,
               .scale = detail::checked_scale(options.scale, rows, columns, model.config().picture)};
   std::vector<Image> images =
-      decoded(model, models::traverse_codes(z, dims, values), detail::one_label(model, label, rows * columns));
+      decoded(model, traversed(z, dims, values, spread), detail::one_label(model, label, rows * columns));
   SheetBlock block;
   block.headers = value_labels(values);
   for (std::size_t i = 0; i < dims.size(); ++i)
@@ -159,6 +180,11 @@ Sheet traversal_sheet(models::Model& model, const Tensor& z, std::optional<std::
 }
 
 }  // namespace
+
+bool spreads(const models::Model& model) {
+  const std::string& prior = model.config().prior;
+  return !model.has_prior() || !(prior.empty() || prior == "normal");
+}
 
 Image traversal_figure(models::Model& model, const Tensor& z, const TraversalOptions& options) {
   return draw(traversal_sheet(model, z, options.label, options));
@@ -172,7 +198,9 @@ Image traversal_figure(models::Model& model, const datasets::Dataset& dataset, s
   if (!label && model.is_conditional()) label = dataset.labels[static_cast<std::size_t>(index)];
   TraversalOptions whole = options;
   if (whole.dims.empty()) whole.dims = models::telling_dimensions(model, dataset, 10);
-  Sheet sheet = traversal_sheet(model, pair.codes, label, whole);
+  std::optional<models::CodeDistribution> spread;
+  if (options.in_deviations || (options.values.empty() && spreads(model))) spread = spread_of(model, dataset);
+  Sheet sheet = traversal_sheet(model, pair.codes, label, whole, spread ? &*spread : nullptr);
   sheet.side = {{detail::images_of(pair.originals)[0], "original"},
                 {detail::images_of(pair.reconstructions)[0], "reconstruction"}};
   return draw(sheet);

@@ -116,10 +116,14 @@ struct TraversalOptions {
   std::string title = {};
   /// Empty for at most 10: of a picture the models::telling_dimensions of its dataset, of a code evenly spaced ones.
   std::vector<std::int64_t> dims = {};
-  std::vector<double> values = {};         ///< empty for 10 from -3 to 3
+  std::vector<double> values = {};  ///< empty for 10 from -3 to 3, around a picture in_deviations where spreads(model)
+  /// Around a picture: the values are standard deviations of the dataset's codes in each dimension from their mean.
+  bool in_deviations = false;
   std::optional<std::int64_t> label = {};  ///< for conditional models; of a picture, otherwise its own
   int scale = 0;                           ///< 0: chosen
 };
+/// Whether the model's codes lie where they will, and not about N(0, 1): its prior is learned, or it has none.
+bool spreads(const models::Model& model);
 /// A row for each dimension, in which it takes the values while the others stay as in z [1, latent];
 /// `zeros({1, latent})` is the origin, on any device. Throws IndexError for a dimension that does not exist, ValueError
 /// for a conditional model without a label.

@@ -5,6 +5,7 @@
 
 #include "../core/errors.h"
 #include "../core/file.h"
+#include "../models/analysis/terms.h"
 #include "axis.h"
 #include "report_facts.h"
 #include "report_html.h"
@@ -23,10 +24,11 @@ std::vector<Reported> measured(std::vector<ReportRun>& named, const ReportOption
     if (const int time = ++times[run.name]; time > 1) run.name += " (" + std::to_string(time) + ")";
   std::vector<Reported> out;
   for (const ReportRun& run : named) {
-    Reported one{&run, run.run.history(), {}, {}};
+    Reported one{&run, run.run.history(), {}, {}, {}};
     if (options.on_stage) options.on_stage("losses of " + run.name);
     if (const datasets::Dataset* pictures = one.pictures()) {
       one.evaluation = models::evaluate(run.model, *pictures, {.seed = options.seed});
+      one.minimised = models::loss_formula(models::terms_of(run.model));
       if (!one.has_prior() && run.model.code_size() > 0) one.fitted = models::fit_codes(run.model, *pictures);
     }
     out.push_back(std::move(one));

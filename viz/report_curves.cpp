@@ -26,10 +26,16 @@ std::string json_of(const std::vector<Series>& series) {
   return out;
 }
 
+/// "nats per picture"; empty for a term that has no unit.
+std::string unit_of(const std::string& name) {
+  const std::string unit = models::term_unit(name);
+  return unit == "nats" ? unit + " per picture" : unit;
+}
+
 std::string chart_of(const std::string& name, const std::vector<Series>& series) {
   const std::string title = curve_title(name);
   const auto draw = [&](bool log) {
-    Panel panel{.x_label = "epoch", .y_label = name == "perplexity" ? "entries" : "nats per picture", .series = series};
+    Panel panel{.x_label = "epoch", .y_label = unit_of(name), .series = series};
     panel.log_y = log;
     panel.integer_x = true;
     const std::string label = title + " by epoch" + (log ? ", logarithmic scale" : "");
@@ -55,6 +61,17 @@ std::string value_of(const models::Losses* losses, const std::string& name, int 
   const double* nats = losses->find(name);
   return nats ? loss_text(*nats, decimals) : "-";
 }
+
+/// Whether the losses are sums of the same terms, as far as that is known.
+bool minimise_the_same(const std::vector<Reported>& runs) {
+  const auto known = [](const Reported& run) { return !run.minimised.empty(); };
+  const auto first = std::find_if(runs.begin(), runs.end(), known);
+  return std::all_of(first, runs.end(),
+                     [&](const Reported& run) { return !known(run) || run.minimised == first->minimised; });
+}
+
+constexpr const char* losses_differ =
+    "The runs do not minimise the same sum of terms: their losses do not compare, only terms of the same name do.";
 
 std::string value_table(const Reported& run) {
   const std::vector<std::string> names = terms_of(run);
@@ -87,6 +104,7 @@ std::string curves_section(const std::vector<Reported>& runs) {
   keys.reserve(named.size());
   for (const Series& series : named) keys.push_back({series.name, series.color, series.dashed, /*line=*/true});
   std::string html = "<input type=\"checkbox\" id=\"log-scale\"><label for=\"log-scale\">Logarithmic scale</label>\n";
+  if (!minimise_the_same(runs)) html += paragraph(losses_differ);
   html += "<div class=\"legend-row\"></div>\n" + legend(keys) + "<div class=\"charts\">\n";
   for (const std::string& name : curve_names(curves)) html += chart_of(name, curve_series(curves, name));
   html += "</div>\n";
@@ -117,9 +135,7 @@ std::string result_tiles(const Reported& run) {
     const models::Evaluation& e = *run.evaluation;
     const std::string half = run.run->split == "test" ? "Test" : "Training";
     out.push_back({half + " loss", loss_text(e.losses.loss), "nats per picture"});
-    for (const auto& [name, nats] : e.losses.terms)
-      out.push_back({curve_title(name), loss_text(nats),
-                     models::term_unit(name) + std::string(name == "perplexity" ? "" : " per picture")});
+    for (const auto& [name, nats] : e.losses.terms) out.push_back({curve_title(name), loss_text(nats), unit_of(name)});
     out.push_back({"Squared error", mse_text(e.mse), "per pixel"});
     if (size > 0)
       out.push_back({"Active units", std::to_string(e.active_units),
@@ -135,10 +151,12 @@ std::string result_tiles(const Reported& run) {
 }
 
 std::string result_table(const std::vector<Reported>& runs) {
+  const bool same = minimise_the_same(runs);
   Table out{
       .caption = "Losses in nats per picture, squared error per pixel",
       .rows = {{"Run", "Epochs", "Epoch kept", "Training loss", "Validation loss", "Test loss", "Test reconstruction",
                 "Test KL", "Test squared error", "Active units", "Measured on", "Parameters"}}};
+  if (!same) out.rows[0].insert(out.rows[0].begin() + 1, "The loss is");
   for (const Reported& run : runs) {
     const models::EpochRecord* best = models::best_epoch(run.history, run.since());
     std::vector<std::string> row = {run.name(), epochs_text(run), best ? std::to_string(best->epoch) : "-",
@@ -155,6 +173,7 @@ std::string result_table(const std::vector<Reported>& runs) {
       row.insert(row.end(), 6, "-");
     }
     row.push_back(thousands(run.run->model.num_parameters()));
+    if (!same) row.insert(row.begin() + 1, run.minimised.empty() ? "-" : run.minimised);
     out.rows.push_back(row);
   }
   return table(out);
@@ -172,15 +191,16 @@ std::string results_section(const std::vector<Reported>& runs) {
               escape_xml(run.name() + ": its pictures were not at hand, so nothing is measured on them here.") +
               "</p>\n";
   }
+  if (!minimise_the_same(runs)) html += paragraph(losses_differ);
   if (groups.size() > 1)
     html +=
         paragraph("The runs are not all measured on the same pictures: losses of different pictures do not compare.");
   if (!groups.empty())
-    html +=
-        paragraph("Measured on all " +
-                  (runs.size() == 1 ? runs[0].half(runs[0].evaluation->count) : "the pictures that the table names") +
-                  ", with one draw of the code for each. A latent dimension is active where its posterior mean "
-                  "varies by more than 0.01 over the pictures.");
+    html += paragraph(
+        "Measured on all " +
+        (runs.size() == 1 ? runs[0].half(runs[0].evaluation->count) : "the pictures that the table names") +
+        ", with one draw of the code for each where it is drawn. A latent dimension is active where its posterior "
+        "mean varies by more than 0.01 over the pictures.");
   return section("results", "Results", html);
 }
 

@@ -43,6 +43,18 @@ std::string in_turn(const models::RunConfig& config, const Text& text) {
 
 std::string epochs_text(std::int64_t count) { return counted(count, "epoch", "epochs"); }
 
+/// ", with the posterior full, the prior mixture": the parts that are not those of the model's preset.
+std::string other_parts(const ModelConfig& m) {
+  const ModelConfig usual = models::preset(m.model);
+  std::string out;
+  for (const models::PartKind& kind : models::part_kinds()) {
+    const std::string &own = m.*kind.chosen, &preset = usual.*kind.chosen;
+    if (own.empty() || own == (preset.empty() ? kind.usual : preset)) continue;
+    out += (out.empty() ? ", with the " : ", the ") + kind.name + " " + own;
+  }
+  return out;
+}
+
 std::string kind_of(const ModelConfig& m) {
   const models::ModelRow* row = models::models().find(m.model);
   std::string out = m.model == "ae"         ? "autoencoder (ae)"
@@ -51,6 +63,7 @@ std::string kind_of(const ModelConfig& m) {
                     : m.model == "conv-vae" ? "convolutional VAE (conv-vae)"
                     : row                   ? m.model + ": " + row->what
                                             : m.model + ", which this program does not know";
+  if (row) out += other_parts(m);
   return m.classes > 0 ? out + ", labels of " + counted(m.classes, "class", "classes") : out;
 }
 
@@ -105,6 +118,9 @@ std::string objective_of(const ModelConfig& m) {
           (m.capacity_epochs > 0 ? " after growing over " + general(m.capacity_epochs) + " epochs" : "");
   if (m.warmup > 0)
     out += ", the weight of the KL growing from 0 over " + general(m.warmup) + (m.warmup == 1 ? " epoch" : " epochs");
+  if (m.cycles > 0)
+    out += ", the weight of the KL growing from 0 " + counted(m.cycles, "time", "times") + " in " +
+           general(m.cycle_epochs) + (m.cycle_epochs == 1 ? " epoch" : " epochs");
   return out;
 }
 

@@ -16,6 +16,7 @@ struct Reported {
   const ReportRun* run = nullptr;
   std::vector<models::EpochRecord> history;
   std::optional<models::Evaluation> evaluation;    ///< of the run's pictures, where there are any
+  std::string minimised;                           ///< "reconstruction + 4 KL"; empty where there are no pictures
   std::optional<models::CodeDistribution> fitted;  ///< to their codes, for an autoencoder: it has no prior
 
   const std::string& name() const { return run->name; }
@@ -38,11 +39,12 @@ std::string curves_section(const std::vector<Reported>& runs);
 std::string results_section(const std::vector<Reported>& runs);
 std::string config_section(const std::vector<Reported>& runs);
 
+/// These three are empty where no run has a code for each picture.
 std::string samples_section(const std::vector<Reported>& runs, const ReportOptions& options);
-std::string reconstructions_section(const std::vector<Reported>& runs);
 std::string traversals_section(const std::vector<Reported>& runs);
+std::string embedding_section(const std::vector<Reported>& runs, const ReportOptions& options);
+std::string reconstructions_section(const std::vector<Reported>& runs);
 /// Empty where no run has two latent dimensions.
 std::string manifold_section(const std::vector<Reported>& runs);
-std::string embedding_section(const std::vector<Reported>& runs, const ReportOptions& options);
 
 }  // namespace elbo::viz::detail

@@ -23,6 +23,11 @@ std::string name_heading(const std::vector<Reported>& runs, const Reported& run)
   return runs.size() > 1 ? heading3(run.name()) : "";
 }
 
+/// Whether some run has a code for each picture.
+bool any_codes(const std::vector<Reported>& runs) {
+  return std::any_of(runs.begin(), runs.end(), [](const Reported& run) { return model_of(run).code_size() > 0; });
+}
+
 /// How far from 0 the codes are that are worth a look: three standard deviations.
 double reach_of(const models::CodeDistribution& codes) {
   const double widest = *std::max_element(codes.std.begin(), codes.std.end());
@@ -65,6 +70,7 @@ std::vector<std::vector<const Reported*>> by_pictures(const std::vector<Reported
 }
 
 std::string samples_section(const std::vector<Reported>& runs, const ReportOptions& options) {
+  if (!any_codes(runs)) return "";
   std::string html;
   for (const Reported& run : runs) {
     html += name_heading(runs, run);
@@ -116,6 +122,7 @@ std::string reconstructions_section(const std::vector<Reported>& runs) {
 }
 
 std::string traversals_section(const std::vector<Reported>& runs) {
+  if (!any_codes(runs)) return "";
   std::string html;
   for (const Reported& run : runs) {
     html += name_heading(runs, run);
@@ -126,11 +133,8 @@ std::string traversals_section(const std::vector<Reported>& runs) {
     TraversalOptions options;
     std::string caption = "Each row changes one latent dimension";
     const datasets::Dataset* pictures = run.pictures();
-    if (run.fitted) {
-      const double reach = reach_of(*run.fitted);
-      options.values = models::evenly_spaced(-reach, reach, 10);
-      caption += " over three times the widest spread of the codes";
-    }
+    if (pictures && spreads(model_of(run)))
+      caption += " over three standard deviations of its codes to both sides of their mean";
     if (!pictures && model_of(run).is_conditional()) options.label = 0;
     const Image image = pictures ? traversal_figure(model_of(run), *pictures, 0, options)
                                  : traversal_figure(model_of(run), zeros({1, model_of(run).code_size()}), options);
@@ -218,6 +222,7 @@ std::string class_legend(const Reported& run) {
 }  // namespace
 
 std::string embedding_section(const std::vector<Reported>& runs, const ReportOptions& options) {
+  if (!any_codes(runs)) return "";
   std::string html, last_legend;
   for (const Reported& run : runs) {
     html += name_heading(runs, run);

@@ -11,8 +11,6 @@ class Adversarial : public WithDiscriminator {
  public:
   explicit Adversarial(const ModelConfig& c) : WithDiscriminator(c), weight_(kl_weight(c)) {}
 
-  bool matches_prior() const override { return true; }
-
  private:
   Terms model_loss(LatentModel& model, const StepInput& in) override {
     const Prediction p = model.forward(in);
@@ -45,6 +43,7 @@ ObjectiveRow adversarial_objective() {
   row.name = "adversarial";
   row.what = "codes that a discriminator takes for the prior's, which itself stays as it is (Makhzani et al. 2016)";
   row.fields = {"beta", "warmup", "discriminator"};
+  row.matches_prior = true;
   row.make = [](const ModelConfig& c) { return std::make_unique<Adversarial>(c); };
   return row;
 }

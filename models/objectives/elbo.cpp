@@ -71,7 +71,10 @@ ObjectiveRow elbo_objective() {
   row.what = "the evidence lower bound (Kingma and Welling 2014; with --beta, Higgins et al. 2017)";
   row.fields = kl_fields({"free_bits", "capacity", "capacity_epochs"});
   row.check = check;
-  row.idle_with = {"point"};  // whose KL is 0
+  // The KL of a point is 0, and with it all that is made of it.
+  row.idle_with = [](const ModelConfig& c, const std::string&) {
+    return std::string(c.posterior == "point" ? "--posterior point" : "");
+  };
   row.make = [](const ModelConfig& c) { return std::make_unique<Elbo>(c); };
   return row;
 }

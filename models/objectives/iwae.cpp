@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "../../core/autograd.h"
@@ -122,8 +123,11 @@ ObjectiveRow row_of(const char* name, const char* what, std::vector<std::string>
   ObjectiveRow row;
   row.name = name;
   row.what = what;
+  const bool grouped = std::find(fields.begin(), fields.end(), "groups") != fields.end();
   row.fields = std::move(fields);
-  row.check = [objective = row.name](const ModelConfig& c) {
+  row.check = [objective = row.name, grouped](const ModelConfig& c) {
+    ELBO_CHECK(!grouped || c.groups >= 2, ValueError, "groups: expected at least 2 for the objective ", objective,
+               ", which with one is iwae, found ", c.groups);
     ELBO_CHECK(c.posterior != "point", ValueError, "posterior: expected a distribution for the objective ", objective,
                ", found 'point'");
     ELBO_CHECK(c.likelihood != "gaussian-optimal", ValueError, "likelihood: the objective ", objective,

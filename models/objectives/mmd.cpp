@@ -33,7 +33,6 @@ class Mmd : public Objective {
     model.remember(p, out);
     return out;
   }
-  bool matches_prior() const override { return true; }
 
  private:
   /// The estimate without bias: a code is not compared with itself.
@@ -63,6 +62,8 @@ ObjectiveRow mmd_objective() {
   row.what = "the distance of codes from the prior by a kernel (Tolstikhin et al. 2018; Zhao et al. 2019)";
   row.fields = kl_fields({"mmd_weight", "mmd_kernel"});
   row.check = check_kl_weight;
+  row.idle_with = idle_kl;
+  row.matches_prior = true;
   row.make = [](const ModelConfig& c) { return std::make_unique<Mmd>(c); };
   return row;
 }

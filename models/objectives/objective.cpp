@@ -27,6 +27,12 @@ std::vector<std::string> kl_fields(std::vector<std::string> others) {
   return others;
 }
 
+std::string idle_kl(const ModelConfig& c, const std::string& field) {
+  const std::vector<std::string> fields = kl_fields();
+  const bool is_kl = std::find(fields.begin(), fields.end(), field) != fields.end();
+  return is_kl && c.posterior == "point" ? "--posterior point" : "";
+}
+
 void check_kl_weight(const ModelConfig& c) {
   ELBO_CHECK(c.cycles == 0 || c.cycle_epochs > 0, ValueError, "cycle_epochs: expected more than 0 for ", c.cycles,
              " cycles, found ", c.cycle_epochs);

@@ -19,15 +19,15 @@ class Objective : public nn::Module {
   virtual std::vector<Player> players(const LatentModel& model);
   /// See Model::advance.
   virtual void advance(const Progress&) {}
-  /// Whether it makes the codes follow the prior even where the posterior draws nothing, so that there is something to
-  /// sample from.
-  virtual bool matches_prior() const { return false; }
 
  protected:
   Objective() = default;
 };
 
 struct ObjectiveRow : Entry {
+  /// It makes the codes follow the prior even where the posterior draws nothing, so that there is something to sample
+  /// from. Beside other objectives such a posterior has no use for a prior.
+  bool matches_prior = false;
   std::function<std::unique_ptr<Objective>(const ModelConfig&)> make = {};
 };
 

@@ -156,7 +156,6 @@ ModelRow internal::hvae() {
     c.hidden = {300, 300};
     c.activation = "gated";
   };
-  row.check = check_no_labels;
   row.make = [](const ModelConfig& c) { return std::make_unique<HVAE>(c); };
   return row;
 }

@@ -10,7 +10,7 @@ ModelRow latent(const char* name, const char* what, Preset preset) {
   ModelRow row;
   row.name = name;
   row.what = what;
-  row.fields = {"latent"};
+  row.takes_labels = true;
   row.preset = std::move(preset);
   return row;
 }
@@ -25,10 +25,6 @@ void vamp_vae(ModelConfig& c) {
 }
 
 }  // namespace
-
-void check_no_labels(const ModelConfig& c) {
-  ELBO_CHECK(!c.labels, ValueError, "labels: the model ", c.model, " takes none");
-}
 
 std::vector<ModelRow> presets() {
   return {
@@ -45,9 +41,9 @@ std::vector<ModelRow> presets() {
       latent("dip-vae", "codes without covariance (Kumar et al. 2018)", [](ModelConfig& c) { c.objective = "dip"; }),
       latent("iwae", "the importance-weighted bound (Burda et al. 2016)", [](ModelConfig& c) { c.objective = "iwae"; }),
       latent("miwae", "the mean of several importance-weighted bounds (Rainforth et al. 2018)",
-             [](ModelConfig& c) { c.objective = "miwae", c.samples = 8, c.groups = 8; }),
+             [](ModelConfig& c) { c.objective = "miwae", c.samples = 8; }),
       latent("piwae", "miwae for the encoder, iwae for the decoder (Rainforth et al. 2018)",
-             [](ModelConfig& c) { c.objective = "piwae", c.samples = 8, c.groups = 8; }),
+             [](ModelConfig& c) { c.objective = "piwae", c.samples = 8; }),
       latent("ciwae", "the importance-weighted bound mixed with the ELBO (Rainforth et al. 2018)",
              [](ModelConfig& c) { c.objective = "ciwae"; }),
       latent("info-vae", "the codes' distance from the prior in place of the KL (Zhao et al. 2019)",

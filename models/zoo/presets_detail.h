@@ -13,7 +13,4 @@ std::unique_ptr<Model> made(const ModelConfig& config);
 ModelRow hvae();
 ModelRow vq_vae();
 
-/// Throws ValueError for a config with labels: for models that take none.
-void check_no_labels(const ModelConfig& c);
-
 }  // namespace elbo::models::internal

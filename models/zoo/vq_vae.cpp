@@ -160,7 +160,6 @@ Tensor VQVAE::sample(std::int64_t, const Tensor&, Generator*) {
 namespace {
 
 void check(const ModelConfig& c) {
-  internal::check_no_labels(c);
   const std::size_t steps = c.channels.size();
   const std::int64_t height = c.picture[1], width = c.picture[2];
   ELBO_CHECK(steps < 31 && height % (1 << steps) == 0 && width % (1 << steps) == 0, ValueError, "channels: ", steps,
