@@ -75,23 +75,23 @@ std::string padded(const std::string& text, std::size_t width) {
 
 /// A row for each model, and below it what it is.
 void print_zoo() {
+  const auto width = static_cast<std::size_t>(help_width());
   std::vector<std::vector<std::string>> rows = {{""}};
   for (const models::PartKind& kind : models::part_kinds()) rows.front().push_back(kind.name);
-  for (const models::ModelRow& row : models::models().rows()) {
-    rows.push_back({row.name});
-    for (const auto& [kind, part] : parts_of(config_of(row))) rows.back().push_back(part.empty() ? "its own" : part);
+  for (const models::ModelRow& model : models::models().rows()) {
+    rows.push_back({model.name});
+    for (const auto& [kind, part] : parts_of(config_of(model))) rows.back().push_back(part.empty() ? "its own" : part);
   }
   std::vector<std::size_t> widths(rows.front().size());
-  for (const std::vector<std::string>& row : rows)
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  for (const std::vector<std::string>& line : rows)
+    for (std::size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], line[i].size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
     std::string line;
     for (std::size_t k = 0; k < rows[i].size(); ++k) line += padded(rows[i][k], widths[k] + 2);
     std::printf("%s\n", line.substr(0, line.find_last_not_of(' ') + 1).c_str());
-    if (i > 0)
-      std::printf("%s%s\n", std::string(widths[0] + 2, ' ').c_str(), models::models().rows()[i - 1].what.c_str());
+    if (i > 0) std::printf("%s", row("", models::models().rows()[i - 1].what, widths[0] + 2, width).c_str());
   }
-  std::printf("\n'elbo models NAME' says which settings one has, 'elbo models --parts' which parts there are.\n");
+  std::printf("\n'elbo models NAME' says which settings one has,\n'elbo models --parts' which parts there are.\n");
 }
 
 void print_model(const ModelsArgs& args, const models::ModelRow& row) {

@@ -203,15 +203,15 @@ models::Losses auroc_of(const std::vector<Scored>& all) {
   return out;
 }
 
-int width_of(const std::string& term) { return std::max(10, static_cast<int>(models::term_title(term).size())); }
+int width_of(const std::string& term) { return std::max(9, static_cast<int>(models::term_title(term).size())); }
 
 /// Columns of what the rows are called: as many as the longest takes, or the terminal leaves beside the numbers.
 int name_width(const std::vector<std::string>& names, const models::Losses& of) {
-  std::size_t longest = 12;
+  std::size_t longest = 14;
   for (const std::string& name : names) longest = std::max(longest, name.size());
   int numbers = 2 + 11;
   for (const auto& [term, nats] : of.terms) numbers += 2 + width_of(term);
-  return std::min(static_cast<int>(longest), std::max(help_width() - numbers, 24));
+  return std::min(static_cast<int>(longest), std::max(help_width() - numbers, 14));
 }
 
 void print_titles(const std::string& name, const models::Losses& of, int width) {
@@ -254,8 +254,8 @@ void print_pictures(const ScoreArgs& args, const std::vector<Scored>& all) {
   }
   const int width = name_width(names, all.front().losses);
   std::printf("\n");
-  print_titles(args.input.empty() ? "highest scores" : "picture", all.front().losses, std::max(width, 14));
-  for (std::size_t i = 0; i < shown.size(); ++i) print_row(names[i], shown[i]->losses, std::max(width, 14), 2);
+  print_titles(args.input.empty() ? "highest scores" : "picture", all.front().losses, width);
+  for (std::size_t i = 0; i < shown.size(); ++i) print_row(names[i], shown[i]->losses, width, 2);
 }
 
 /// What the score is: the negative ELBO of a model that draws codes, which others do not have.

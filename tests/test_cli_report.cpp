@@ -78,8 +78,8 @@ TEST_CASE("info tells every learning rate that a run was trained with", "[cli][r
   resume(dir / "run", {"--epochs", "3", "--lr", "0.01", "--checkpoint-every", "0"});
   CHECK_THAT(done({"info", (dir / "run").string()}).out,
              Contains("Adam, learning rate 0.001, then 0.01\n") && Contains("Epochs asked for   2, then 3\n") &&
-                 Contains("From epoch 3 on    learning rate 0.01, 3 epochs asked for, checkpoints only after epochs "
-                          "(a checkpoint every 60 s before)\n"));
+                 Contains("From epoch 3 on    learning rate 0.01, 3 epochs asked for, checkpoints only\n"
+                          "                   after epochs (a checkpoint every 60 s before)\n"));
   const auto config = nlohmann::json::parse(done({"info", (dir / "run").string(), "--json"}).out).at("config");
   REQUIRE(config.at("stretches").size() == 2);
   CHECK(config.at("stretches")[0].at("lr") == 0.001);

@@ -335,6 +335,7 @@ TEST_CASE("a run in words", "[report]") {
   CHECK(value("Layers") == "convolutions 1-32-64, 20 latent dimensions, transposed convolutions 64-32-1");
   config.model.model = "ae";
   CHECK(value("Objective") == "reconstruction alone");
+  config.model = {.model = "ae"};
   CHECK(value("Model") == "autoencoder (ae)");
   config.model.posterior = "full";
   config.model.architecture = "conv";
