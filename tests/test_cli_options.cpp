@@ -456,8 +456,7 @@ TEST_CASE("what commands say of any model fits a terminal of 80 columns, and is 
     const bool draws = model != std::string("ae") && model != std::string("vq-vae");
     CHECK((scored.out.find("negative ELBO") != std::string::npos) == draws);
     CHECK((scored.out.find("reconstruction") != std::string::npos));
-    if (!draws)
-      check_refused(run_elbo({"score", run, "--samples", "3"}), {"--samples: not for"});
+    if (!draws) check_refused(run_elbo({"score", run, "--samples", "3"}), {"--samples: not for"});
     if (model != std::string("vq-vae")) check_lines(run_elbo({"sample", run}));
   }
   const auto json = [&](const char* model, std::vector<std::string> more) {
