@@ -367,6 +367,9 @@ bool says_all(const JsonFields& model) {
          });
 }
 
+/// What some models use by now and did not when runs of theirs were written: their defaults are as good as without.
+bool may_be_missing(const std::string& field) { return field == "cycles" || field == "cycle_epochs"; }
+
 void check_labels(const JsonFields& fields, const ModelConfig& model) {
   if (fields.has("labels") && !model.labels && (preset(model.model).labels || model.classes > 0))
     fields.refuse(
@@ -402,7 +405,8 @@ void read_model(const JsonFields& fields, ModelConfig& model) {
   std::vector<std::string> required{"picture"};
   const std::vector<std::string> used = used_fields(model);
   for (const std::string& field : used)
-    if (says_all(fields) ? !is_among_training(field) : field == "latent" || field == "likelihood")
+    if (says_all(fields) ? !is_among_training(field) && !may_be_missing(field)
+                         : field == "latent" || field == "likelihood")
       required.push_back(field);
   JsonReader reader(fields, required);
   model.fields(reader);

@@ -72,6 +72,7 @@ TEST_CASE("a config that lacks a field, or has another, says which", "[config]")
   for (const auto& [section, fields] : sound.items()) {
     if (section == "elbo") continue;
     for (const auto& [field, good] : fields.items()) {
+      if (field.starts_with("cycle")) continue;  // some models took it later
       ordered_json without = sound;
       without[section].erase(field);
       const std::string found = complaint(without.dump());

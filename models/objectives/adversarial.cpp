@@ -42,7 +42,8 @@ ObjectiveRow adversarial_objective() {
   ObjectiveRow row;
   row.name = "adversarial";
   row.what = "codes that a discriminator takes for the prior's, which itself stays as it is (Makhzani et al. 2016)";
-  row.fields = {"beta", "warmup", "discriminator"};
+  row.fields = kl_fields({"discriminator"});
+  row.check = check_kl_weight;
   row.matches_prior = true;
   row.make = [](const ModelConfig& c) { return std::make_unique<Adversarial>(c); };
   return row;

@@ -149,7 +149,8 @@ ModelRow internal::hvae() {
   ModelRow row;
   row.name = "hvae";
   row.what = "two layers of codes (Tomczak and Welling 2018)";
-  row.fields = {"latent", "hidden", "activation", "latent2", "beta", "warmup"};
+  row.fields = kl_fields({"latent", "hidden", "activation", "latent2"});
+  row.check = check_kl_weight;
   row.parts = {"prior", "likelihood"};
   row.preset = [](ModelConfig& c) {
     c.latent = c.latent2 = 40;
