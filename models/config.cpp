@@ -232,6 +232,8 @@ bool is_among_training(const std::string& name) { return name == "beta" || name 
 
 ordered_json model_json(ModelConfig model) {
   if (!model.unread.empty()) return ordered_json::parse(model.unread);
+  // As `filled` has it: whoever names a model that takes labels, or classes, has said so.
+  model.labels = model.labels || model.classes > 0 || preset(model.model).labels;
   const std::vector<std::string> used = used_fields(model);
   JsonWriter writer(&used);
   model.fields(writer);

@@ -113,6 +113,9 @@ TEST_CASE("a config of before models were made of parts may lack what came later
 }
 
 TEST_CASE("a config says of labels what its model takes", "[config]") {
+  for (const ModelConfig& given :
+       {ModelConfig{.model = "cvae", .classes = 2}, {.model = "vae", .classes = 2}, {.model = "cvae"}})
+    CHECK(ordered_json::parse(RunConfig{.model = given}.to_json())["model"]["labels"] == true);
   RunConfig config{.model = preset("cvae")};
   config.model.classes = 3;
   ordered_json wrong = ordered_json::parse(config.to_json());
