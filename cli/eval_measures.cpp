@@ -35,13 +35,13 @@ models::FeatureNet classifier(const datasets::Dataset& train, Status& status) {
   return models::train_feature_net(train, options);
 }
 
-/// Mean pictures of codes, each with the label of one of the pictures they stand beside where a model takes labels.
+/// Pictures of codes, each with the label of one of the pictures they stand beside where a model takes labels.
 Array samples_of(models::Model& model, const models::CodeDistribution& codes, const datasets::Dataset& beside,
                  std::uint64_t seed) {
   Generator generator(seed, Stream::pictures, model.device());
   const Tensor z = models::draw_codes(codes, beside.size(), generator);
   const Tensor labels = model.is_conditional() ? Tensor(beside.labels_array(model.device())) : Tensor();
-  return models::decode_pictures(model, z, labels).to(cpu);
+  return models::draw_pictures(model, z, labels, generator).to(cpu);
 }
 
 SampleQuality quality_of(const EvalArgs& args, const std::vector<Trained>& runs, const datasets::Dataset& data,

@@ -67,6 +67,7 @@ class LatentModel : public Model {
   Tensor reconstruct(const Tensor& x, const Tensor& labels = {}) override;
   Tensor sample(std::int64_t n, const Tensor& labels = {}, Generator* generator = nullptr) override;
   bool has_prior() const override;
+  bool has_normal_prior() const override { return has_prior() && prior_->is_standard_normal(); }
   std::int64_t code_size() const override { return config().latent; }
   bool draws_codes() const override { return posterior_->is_random(); }
   Tensor code(const Tensor& x, const Tensor& labels = {}, Codes codes = Codes::mean,

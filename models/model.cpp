@@ -34,6 +34,7 @@ namespace {
 
 Tensor Model::code(const Tensor&, const Tensor&, Codes, Generator*) { no_codes(*this, "code"); }
 Tensor Model::picture(const Tensor&, const Tensor&) { no_codes(*this, "picture"); }
+Tensor Model::drawn_picture(const Tensor& z, const Tensor& labels, Generator&) { return picture(z, labels); }
 Tensor Model::draw_codes(std::int64_t, const Tensor&, Generator*) { no_codes(*this, "draw_codes"); }
 Tensor Model::log_weights(const StepInput&, std::int64_t) { return {}; }
 

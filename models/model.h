@@ -123,6 +123,8 @@ class Model : public nn::Module {
   virtual Tensor sample(std::int64_t n, const Tensor& labels = {}, Generator* generator = nullptr) = 0;
   /// Whether `sample` has a distribution to draw from. An autoencoder has none.
   virtual bool has_prior() const { return true; }
+  /// Whether that is N(0, 1).
+  virtual bool has_normal_prior() const { return false; }
 
   /// Numbers of a code, [latent], of which there is one a picture. 0 for a model without such codes: `embed`,
   /// `traverse` and the like then say so.
@@ -135,6 +137,8 @@ class Model : public nn::Module {
                       Generator* generator = nullptr);
   /// The mean pictures of codes [B, latent]. Records no gradient.
   virtual Tensor picture(const Tensor& z, const Tensor& labels = {});
+  /// The same for samples: where codes lie between z and the picture, they are drawn, not their means taken.
+  virtual Tensor drawn_picture(const Tensor& z, const Tensor& labels, Generator& generator);
   /// n codes from the prior, [n, latent].
   virtual Tensor draw_codes(std::int64_t n, const Tensor& labels = {}, Generator* generator = nullptr);
 

@@ -1,6 +1,7 @@
 // The models of the zoo that are no LatentModel: HVAE and VQ-VAE.
 #include <elbo/core/gradcheck.h>
 #include <elbo/core/parallel_for.h>
+#include <elbo/models/analysis/codes.h>
 #include <elbo/models/outline.h>
 #include <elbo/models/registry.h>
 #include <elbo/models/training/trainer.h>
@@ -204,6 +205,24 @@ TEST_CASE("an HVAE's terms are what its densities say", "[hvae]") {
     CHECK(at_mean.find("kl")->nats.item() ==
           Approx(at_mean.find("kl_1")->nats.item() + at_mean.find("kl_2")->nats.item()));
   }
+}
+
+TEST_CASE("samples of an HVAE draw both layers of codes", "[hvae]") {
+  HVAE model(small_hvae());
+  set(model, "lower_prior.fc_mu.bias", {0.5, 1, -1});
+  const auto from = [](std::uint64_t seed) { return Generator(seed); };
+  Generator one = from(1), again = from(1), two = from(2);
+  const Tensor z2 = zeros({3, model.config().latent});
+  const auto values = [](const Array& pictures) { return pictures.to_vector<float>(); };
+  const std::vector<float> drawn = values(draw_pictures(model, z2, {}, one));
+  CHECK(drawn == values(draw_pictures(model, z2, {}, again, 2)));
+  CHECK(drawn != values(draw_pictures(model, z2, {}, two)));
+  CHECK(values(decode_pictures(model, z2)) == values(decode_pictures(model, z2)));
+  CHECK(drawn != values(decode_pictures(model, z2)));
+
+  Generator whole = from(3), parts = from(3);
+  const Tensor z = draw_codes(prior_codes(model), 3, parts);
+  CHECK(values(shown_pictures(model, model.sample(3, {}, &whole))) == values(draw_pictures(model, z, {}, parts)));
 }
 
 TEST_CASE("the gradient of an HVAE is that of its loss", "[hvae]") {

@@ -53,6 +53,11 @@ std::vector<Image> decoded(models::Model& model, const Tensor& z, const Tensor& 
   return images_of(models::decode_pictures(model, z.array().to(model.device()), labels));
 }
 
+std::vector<Image> drawn(models::Model& model, const Tensor& z, const Tensor& labels, Generator& generator) {
+  const nn::EvalGuard eval;
+  return images_of(models::draw_pictures(model, z.array().to(model.device()), labels, generator));
+}
+
 std::vector<Image> part(const std::vector<Image>& images, std::size_t begin, std::size_t count) {
   std::size_t end = std::min(begin + count, images.size());
   return {images.begin() + static_cast<std::ptrdiff_t>(begin), images.begin() + static_cast<std::ptrdiff_t>(end)};

@@ -21,6 +21,8 @@ int checked_scale(int scale, std::int64_t rows, std::int64_t columns, const Shap
 std::vector<Image> images_of(const Array& pictures);
 /// The mean pictures of codes, which may lie on any device.
 std::vector<Image> decoded(models::Model& model, const Tensor& z, const Tensor& labels = {});
+/// The same of samples: models::draw_pictures.
+std::vector<Image> drawn(models::Model& model, const Tensor& z, const Tensor& labels, Generator& generator);
 /// images[begin] to images[begin + count - 1], as far as there are that many.
 std::vector<Image> part(const std::vector<Image>& images, std::size_t begin, std::size_t count);
 

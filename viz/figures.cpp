@@ -217,7 +217,7 @@ SheetBlock sample_block(const Row& row, const models::CodeDistribution& codes, c
   Generator generator(options.seed, Stream::pictures, row.model.device());
   Tensor z = models::draw_codes(codes, plan.rows * plan.columns, generator, options.temperature);
   std::vector<std::int64_t> labels = sample_labels(row.model, plan, options.label);
-  std::vector<Image> images = detail::decoded(row.model, z, detail::labels_tensor(row.model, labels));
+  std::vector<Image> images = detail::drawn(row.model, z, detail::labels_tensor(row.model, labels), generator);
   SheetBlock block;
   auto columns = static_cast<std::size_t>(plan.columns);
   for (std::size_t begin = 0; begin < images.size(); begin += columns) {

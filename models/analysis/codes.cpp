@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "../latent_model.h"
 #include "batches_detail.h"
@@ -13,6 +14,21 @@ namespace {
 void check_labels_there(const Model& model, const datasets::Dataset& dataset) {
   ELBO_CHECK(!model.is_conditional() || !dataset.labels.empty(), ValueError, "the model ", model.config().model,
              " takes labels, found none in ", dataset.name);
+}
+
+/// In batches, as shown_pictures() of what `decode` gives for some codes and their labels.
+Array pictures_of(Model& model, const Tensor& z, const Tensor& labels, std::int64_t batch_size,
+                  const std::function<Tensor(const Tensor&, const Tensor&)>& decode) {
+  ELBO_CHECK(batch_size >= 1, ValueError, "batch size: expected at least 1, found ", batch_size);
+  NoGradGuard no_grad;
+  std::vector<Array> parts;
+  for (std::int64_t begin = 0; begin < z.shape()[0]; begin += batch_size) {
+    Tensor some_labels = labels.defined() ? slice(labels, 0, begin, begin + batch_size) : Tensor();
+    Tensor some = slice(z, 0, begin, begin + batch_size);
+    parts.push_back(shown_pictures(model, decode(some, some_labels)));
+  }
+  if (parts.empty()) return Array::zeros(model.config().picture.insert(0, 0), {.device = z.device()});
+  return kernels::concatenate(parts, 0);
 }
 
 }  // namespace
@@ -60,16 +76,14 @@ Array shown_pictures(const Model& model, const Tensor& x) {
 }
 
 Array decode_pictures(Model& model, const Tensor& z, const Tensor& labels, std::int64_t batch_size) {
-  ELBO_CHECK(batch_size >= 1, ValueError, "batch size: expected at least 1, found ", batch_size);
-  NoGradGuard no_grad;
-  std::vector<Array> parts;
-  for (std::int64_t begin = 0; begin < z.shape()[0]; begin += batch_size) {
-    Tensor some_labels = labels.defined() ? slice(labels, 0, begin, begin + batch_size) : Tensor();
-    Tensor some = slice(z, 0, begin, begin + batch_size);
-    parts.push_back(shown_pictures(model, model.picture(some, some_labels)));
-  }
-  if (parts.empty()) return Array::zeros(model.config().picture.insert(0, 0), {.device = z.device()});
-  return kernels::concatenate(parts, 0);
+  return pictures_of(model, z, labels, batch_size,
+                     [&](const Tensor& some, const Tensor& of) { return model.picture(some, of); });
+}
+
+Array draw_pictures(Model& model, const Tensor& z, const Tensor& labels, Generator& generator,
+                    std::int64_t batch_size) {
+  return pictures_of(model, z, labels, batch_size,
+                     [&](const Tensor& some, const Tensor& of) { return model.drawn_picture(some, of, generator); });
 }
 
 CodeDistribution standard_normal(const Model& model) {
@@ -80,8 +94,7 @@ CodeDistribution standard_normal(const Model& model) {
 CodeDistribution prior_codes(Model& model) {
   ELBO_CHECK(model.has_prior(), ValueError, "[prior_codes] the model ", model.config().model,
              " has no distribution of codes");
-  const auto* latent = dynamic_cast<const LatentModel*>(&model);
-  if (latent && latent->prior().is_standard_normal()) return standard_normal(model);
+  if (model.has_normal_prior()) return standard_normal(model);
   return {.draw = [&model](std::int64_t n, Generator& generator) { return model.draw_codes(n, {}, &generator); }};
 }
 

@@ -27,6 +27,9 @@ Array encode_means(Model& model, const datasets::Dataset& dataset, std::int64_t 
 /// The mean pictures of codes z [n, latent], for the eye: float32 [n, channels, height, width], the config's pixels
 /// mapped to [0, 1] and clamped. In batches, so that n may be large.
 Array decode_pictures(Model& model, const Tensor& z, const Tensor& labels = {}, std::int64_t batch_size = 500);
+/// The same of samples: Model::drawn_picture.
+Array draw_pictures(Model& model, const Tensor& z, const Tensor& labels, Generator& generator,
+                    std::int64_t batch_size = 500);
 /// Pictures as the model takes them, mapped in the same way.
 Array shown_pictures(const Model& model, const Tensor& x);
 

@@ -109,9 +109,8 @@ Tensor HVAE::reconstruct(const Tensor& x, const Tensor& labels) {
 }
 
 Tensor HVAE::sample(std::int64_t n, const Tensor& labels, Generator* generator) {
-  const NoGradGuard no_grad;
   const Tensor z2 = draw_codes(n, labels, generator);
-  return mean(decode(chosen(lower_prior(z2), Codes::sampled, generator), z2));
+  return drawn_picture(z2, labels, generator ? *generator : default_generator(device()));
 }
 
 Tensor HVAE::code(const Tensor& x, const Tensor& labels, Codes codes, Generator* generator) {
@@ -125,6 +124,13 @@ Tensor HVAE::picture(const Tensor& z, const Tensor& labels) {
   check_codes(z, "picture");
   check_labels(labels, z.shape()[0], "picture");
   return mean(decode(lower_prior(z).mu, z));
+}
+
+Tensor HVAE::drawn_picture(const Tensor& z, const Tensor& labels, Generator& generator) {
+  const NoGradGuard no_grad;
+  check_codes(z, "drawn_picture");
+  check_labels(labels, z.shape()[0], "drawn_picture");
+  return mean(decode(chosen(lower_prior(z), Codes::sampled, &generator), z));
 }
 
 Tensor HVAE::draw_codes(std::int64_t n, const Tensor& labels, Generator* generator) {

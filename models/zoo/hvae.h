@@ -53,11 +53,14 @@ class HVAE : public Model {
   Tensor reconstruct(const Tensor& x, const Tensor& labels = {}) override;
   /// z2 and z1 are drawn.
   Tensor sample(std::int64_t n, const Tensor& labels = {}, Generator* generator = nullptr) override;
+  bool has_normal_prior() const override { return prior_->is_standard_normal(); }
   std::int64_t code_size() const override { return config().latent; }
   Tensor code(const Tensor& x, const Tensor& labels = {}, Codes codes = Codes::mean,
               Generator* generator = nullptr) override;
   /// Of codes z2, by the mean of p(z1|z2).
   Tensor picture(const Tensor& z, const Tensor& labels = {}) override;
+  /// z1 is drawn from p(z1|z2).
+  Tensor drawn_picture(const Tensor& z, const Tensor& labels, Generator& generator) override;
   Tensor draw_codes(std::int64_t n, const Tensor& labels = {}, Generator* generator = nullptr) override;
   Tensor log_weights(const StepInput& in, std::int64_t samples) override;
   double constant() const override { return likelihood_->constant(); }
