@@ -25,11 +25,18 @@ std::string joined(std::int64_t first, const std::vector<std::int64_t>& sizes) {
   return out;
 }
 
+/// ", fully connected 256-128" of convolutions that have such layers behind them.
+std::string dense(const models::ModelConfig& m) {
+  if (m.fc.empty()) return "";
+  return ", fully connected " + joined(m.fc.front(), {m.fc.begin() + 1, m.fc.end()});
+}
+
 /// "784-400-20", "convolutions 3-16-32-128, z 128"; empty for networks that the config does not tell.
 std::string sizes_of(const models::ModelConfig& m) {
   const std::string z = std::to_string(m.latent);
   std::string labels = m.classes > 0 ? " with " + counted(m.classes, "class", "classes") : "";
-  if (m.architecture == "conv") return " convolutions " + joined(m.picture[0], m.channels) + ", z " + z + labels;
+  if (m.architecture == "conv")
+    return " convolutions " + joined(m.picture[0], m.channels) + dense(m) + ", z " + z + labels;
   if (m.architecture == "mlp") return " " + joined(m.picture.numel(), m.hidden) + "-" + z + labels;
   return labels;
 }

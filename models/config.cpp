@@ -51,6 +51,10 @@ void ModelConfig::network_fields(FieldVisitor& v) {
     decoder_channels);
   v({.name = "kernel", .what = "Of the encoder's convolutions, 3 or 4", .least = 3, .most = 4}, kernel);
   v({.name = "decoder_relu", .what = "An activation after the decoder's linear layer"}, decoder_relu);
+  v({.name = "fc",
+     .what = "Fully connected layers between the convolutions and the code, mirrored in the decoder",
+     .least = 1},
+    fc);
   v({.name = "norm", .what = "After each convolution", .choices = {"none", "batch", "group"}}, norm);
   v({.name = "blocks", .what = "Residual blocks after each convolution", .least = 0}, blocks);
   v({.name = "down", .what = "What halves a picture", .choices = {"stride", "max", "average"}}, down);
@@ -370,7 +374,7 @@ bool says_all(const JsonFields& model) {
 }
 
 /// What some models use by now and did not when runs of theirs were written: their defaults are as good as without.
-bool may_be_missing(const std::string& field) { return field == "cycles" || field == "cycle_epochs"; }
+bool may_be_missing(const std::string& field) { return field == "cycles" || field == "cycle_epochs" || field == "fc"; }
 
 void check_labels(const JsonFields& fields, const ModelConfig& model) {
   if (fields.has("labels") && !model.labels && (preset(model.model).labels || model.classes > 0))

@@ -35,11 +35,12 @@ struct ModelConfig {
   /// conv: channels before each of the decoder's transposed convolutions. Empty for the last of `channels`, halved at
   /// each step: {128, 64, 32}, {64, 32}.
   std::vector<std::int64_t> decoder_channels = {};
-  std::int64_t kernel = 4;      ///< conv: of the encoder's convolutions, 3 or 4; the decoder's is 4
-  bool decoder_relu = true;     ///< conv: an activation between the decoder's linear layer and its first convolution
-  std::string norm = "none";    ///< conv: after each convolution: none, batch or group
-  std::int64_t blocks = 0;      ///< conv: residual blocks after each convolution; vq-vae: after the last
-  std::string down = "stride";  ///< conv: what halves a picture: stride, max (pooling) or average
+  std::int64_t kernel = 4;   ///< conv: of the encoder's convolutions, 3 or 4; the decoder's is 4
+  bool decoder_relu = true;  ///< conv: an activation between the decoder's linear layer and its first convolution
+  std::vector<std::int64_t> fc = {};  ///< conv: fully connected layers behind the encoder's; the decoder mirrors them
+  std::string norm = "none";          ///< conv: after each convolution: none, batch or group
+  std::int64_t blocks = 0;            ///< conv: residual blocks after each convolution; vq-vae: after the last
+  std::string down = "stride";        ///< conv: what halves a picture: stride, max (pooling) or average
 
   // Codes.
   std::int64_t latent = 20;

@@ -64,5 +64,8 @@ Tensor pairwise_log_prob(const Tensor& z, const Tensor& mu, const Tensor& logvar
 
 /// The layer of ModelConfig::activation; for `gated` none, since it belongs to the layer before.
 void add_activation(nn::Sequential& layers, const std::string& activation);
+/// Fully connected layers of these sizes, each with its activation; how many numbers the last gives.
+std::int64_t add_hidden(nn::Sequential& layers, std::int64_t inputs, const std::vector<std::int64_t>& sizes,
+                        const std::string& activation);
 
 }  // namespace elbo::models::internal

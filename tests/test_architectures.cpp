@@ -89,6 +89,12 @@ std::vector<std::pair<std::string, ModelConfig>> all_options() {
           out.emplace_back(std::string("conv ") + activation + " " + norm + " " + down + " " + std::to_string(classes),
                            config);
         }
+  for (const char* activation : {"silu", "gated"}) {
+    ModelConfig config = conv(3);
+    config.activation = activation;
+    config.fc = {5, 4};
+    out.emplace_back(std::string("conv with layers behind ") + activation, config);
+  }
   return out;
 }
 
@@ -241,6 +247,17 @@ TEST_CASE("conv: the order of layers, and what each option adds", "[architecture
   config.down = "max";
   config.blocks = 1;
   CHECK(layers_of(*made(config), "encoder") == Names{"encoder.0", "encoder.3.conv1", "encoder.3.conv2"});
+}
+
+TEST_CASE("conv: fully connected layers behind it, and before the decoder's in the other order", "[architectures]") {
+  ModelConfig config = conv();
+  config.fc = {5, 4};
+  CHECK(layers_of(*made(config), "encoder") == Names{"encoder.0", "encoder.2", "encoder.5", "encoder.7"});
+  CHECK(layers_of(*made(config), "decoder") == Names{"decoder.0", "decoder.2", "decoder.4", "decoder.7", "decoder.9"});
+  const Names names = names_of(*made(config));
+  for (const char* name : {"encoder.5.weight[5, 12]", "encoder.7.weight[4, 5]", "fc_mu.weight[2, 4]",
+                           "decoder.0.weight[4, 2]", "decoder.2.weight[5, 4]", "decoder.4.weight[12, 5]"})
+    CHECK(std::find(names.begin(), names.end(), name) != names.end());
 }
 
 TEST_CASE("conv: as many parameters as its options say", "[architectures]") {

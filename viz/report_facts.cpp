@@ -227,7 +227,9 @@ std::string layer_sizes(const ModelConfig& m) {
   std::vector<std::int64_t> down = {m.picture[0]}, up = m.decoder_channels;
   down.insert(down.end(), m.channels.begin(), m.channels.end());
   up.push_back(m.picture[0]);
-  return "convolutions " + joined(down) + ", " + z + (m.latent == 1 ? " latent dimension" : " latent dimensions") +
+  std::string fc = joined(m.fc);
+  if (!fc.empty()) fc = ", fully connected " + fc;
+  return "convolutions " + joined(down) + fc + ", " + z + (m.latent == 1 ? " latent dimension" : " latent dimensions") +
          ", transposed convolutions " + joined(up);
 }
 

@@ -51,6 +51,7 @@ nn::Sequential conv_encoder(const ModelConfig& c, std::int64_t inputs) {
     in = channels;
   }
   out.add(nn::Flatten());
+  add_hidden(out, smallest(c, in).numel(), c.fc, c.activation);
   return out;
 }
 
@@ -58,7 +59,8 @@ nn::Sequential conv_decoder(const ModelConfig& c, std::int64_t inputs, const Sha
   nn::Sequential out;
   const std::string activation = c.activation == "gated" ? "elu" : c.activation;
   const Shape start = smallest(c, c.decoder_channels.front());
-  out.add(nn::Linear(inputs, start.numel()));
+  const std::int64_t last_fc = add_hidden(out, inputs, {c.fc.rbegin(), c.fc.rend()}, c.activation);
+  out.add(nn::Linear(last_fc, start.numel()));
   if (c.decoder_relu) add_activation(out, activation);
   out.add(nn::Unflatten(1, start));
   for (std::size_t i = 0; i < c.decoder_channels.size(); ++i) {
@@ -92,17 +94,20 @@ void complete_conv(ModelConfig& c) {
 
 }  // namespace
 
-/// Each of the encoder's convolutions halves height and width. The decoder goes from z by a linear layer to the same
-/// smallest size and doubles it by transposed convolutions (kernel 4, stride 2, padding 1). Gated convolutions are the
-/// encoder's alone; beside them the decoder has ELU.
+/// Each of the encoder's convolutions halves height and width; what is left goes through the layers `fc`. The decoder
+/// goes from z through their mirror image and a linear layer to the same smallest size, and doubles it by transposed
+/// convolutions (kernel 4, stride 2, padding 1). Gated convolutions are the encoder's alone; beside them the decoder
+/// has ELU.
 Architecture conv() {
   Architecture row;
   row.name = "conv";
   row.what = "convolutions that halve the picture, and transposed ones back";
-  row.fields = {"channels", "decoder_channels", "kernel", "decoder_relu", "activation", "norm", "blocks", "down"};
+  row.fields = {"channels", "decoder_channels", "kernel", "decoder_relu", "fc", "activation", "norm", "blocks", "down"};
   row.planes = true;
   row.complete = complete_conv;
-  row.features = [](const ModelConfig& c) { return smallest(c, c.channels.back()).numel(); };
+  row.features = [](const ModelConfig& c) {
+    return c.fc.empty() ? smallest(c, c.channels.back()).numel() : c.fc.back();
+  };
   row.encoder = conv_encoder;
   row.decoder = conv_decoder;
   return row;

@@ -6,32 +6,16 @@
 namespace elbo::models::internal {
 namespace {
 
-/// From size to size, each step with its activation: 784, 512, 256 is two of each.
-void add_layers(nn::Sequential& layers, const std::vector<std::int64_t>& sizes, const std::string& activation) {
-  for (std::size_t i = 0; i + 1 < sizes.size(); ++i) {
-    if (activation == "gated") {
-      layers.add(nn::GatedLinear(sizes[i], sizes[i + 1]));
-      continue;
-    }
-    layers.add(nn::Linear(sizes[i], sizes[i + 1]));
-    add_activation(layers, activation);
-  }
-}
-
 nn::Sequential mlp_encoder(const ModelConfig& c, std::int64_t inputs) {
-  std::vector<std::int64_t> sizes{inputs};
-  sizes.insert(sizes.end(), c.hidden.begin(), c.hidden.end());
   nn::Sequential out;
-  add_layers(out, sizes, c.activation);
+  add_hidden(out, inputs, c.hidden, c.activation);
   return out;
 }
 
 nn::Sequential mlp_decoder(const ModelConfig& c, std::int64_t inputs, const Shape& picture) {
-  std::vector<std::int64_t> sizes{inputs};
-  sizes.insert(sizes.end(), c.hidden.rbegin(), c.hidden.rend());
   nn::Sequential out;
-  add_layers(out, sizes, c.activation);
-  out.add(nn::Linear(sizes.back(), picture.numel()));
+  const std::int64_t last = add_hidden(out, inputs, {c.hidden.rbegin(), c.hidden.rend()}, c.activation);
+  out.add(nn::Linear(last, picture.numel()));
   return out;
 }
 
@@ -43,6 +27,20 @@ void add_activation(nn::Sequential& layers, const std::string& activation) {
   if (activation == "elu") layers.add(nn::ELU());
   if (activation == "silu") layers.add(nn::SiLU());
   if (activation == "gelu") layers.add(nn::GELU());
+}
+
+std::int64_t add_hidden(nn::Sequential& layers, std::int64_t inputs, const std::vector<std::int64_t>& sizes,
+                        const std::string& activation) {
+  for (const std::int64_t size : sizes) {
+    if (activation == "gated") {
+      layers.add(nn::GatedLinear(inputs, size));
+    } else {
+      layers.add(nn::Linear(inputs, size));
+      add_activation(layers, activation);
+    }
+    inputs = size;
+  }
+  return inputs;
 }
 
 /// d - hidden - features, and the mirror image back: linear layers with an activation between.
