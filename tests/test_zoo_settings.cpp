@@ -24,6 +24,7 @@ ModelConfig small(const std::string& name) {
   c.latent = 3;
   c.latent2 = 2;
   c.channels = {2, 4};
+  c.fc = {4};
   c.components = 3;
   c.flow_hidden = c.prior_hidden = 5;
   c.flows = c.prior_flows = 2;
