@@ -138,7 +138,6 @@ Image prior_interpolation_figure(const std::vector<Row>& rows, std::int64_t pair
 
 namespace {
 
-/// Rows labelled z[i], columns by the value.
 /// The mean and standard deviation of a dataset's codes, from 2000 pictures at most.
 models::CodeDistribution spread_of(models::Model& model, const datasets::Dataset& dataset) {
   return models::fit_codes(model, dataset.subset(models::evenly_spaced(dataset.size(), 2000)));
@@ -160,6 +159,7 @@ Tensor traversed(const Tensor& z, const std::vector<std::int64_t>& dims, const s
   return concatenate(out, 0);
 }
 
+/// Rows labelled z[i], columns by the value.
 Sheet traversal_sheet(models::Model& model, const Tensor& z, std::optional<std::int64_t> label,
                       const TraversalOptions& options, const models::CodeDistribution* spread = nullptr) {
   std::vector<std::int64_t> dims = options.dims;
@@ -181,10 +181,7 @@ Sheet traversal_sheet(models::Model& model, const Tensor& z, std::optional<std::
 
 }  // namespace
 
-bool spreads(const models::Model& model) {
-  const std::string& prior = model.config().prior;
-  return !model.has_prior() || !(prior.empty() || prior == "normal");
-}
+bool spreads(const models::Model& model) { return !model.has_normal_prior(); }
 
 Image traversal_figure(models::Model& model, const Tensor& z, const TraversalOptions& options) {
   return draw(traversal_sheet(model, z, options.label, options));
