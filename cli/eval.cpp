@@ -101,7 +101,7 @@ int eval(const EvalArgs& args) {
     if (bits) lines.add("bits", *bits, 4, "per dimension");
     add_measures(lines, measures);
     lines.print();
-    print_notes(args, runs, dataset, measures);
+    print_notes(args, runs, measures);
     return 0;
   }
   nlohmann::ordered_json out;

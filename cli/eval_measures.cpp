@@ -92,15 +92,22 @@ void print_dimensions(const models::CodeInformation& codes) {
                 i % 5 == 4 || i + 1 == codes.kl.size() ? "\n" : "");
 }
 
-std::string factors_text(const datasets::Dataset& data) {
+/// "shape 0.0312, scale 0.7841": a factor of a single value has no gap.
+std::string gaps_text(const models::Disentanglement& d) {
   std::string out;
-  for (const std::string& name : data.factor_names) out += (out.empty() ? "" : ", ") + printable(name);
+  for (std::size_t i = 0; i < d.factors.size(); ++i)
+    out += (out.empty() ? "" : ", ") + printable(d.factors[i]) + " " +
+           (std::isnan(d.mig.gaps[i]) ? "-" : models::loss_text(d.mig.gaps[i], 6, 4));
   return out;
 }
 
 nlohmann::ordered_json json_of(const models::Disentanglement& d) {
+  nlohmann::ordered_json gaps = nlohmann::ordered_json::object();
+  for (std::size_t i = 0; i < d.factors.size(); ++i)
+    if (!std::isnan(d.mig.gaps[i])) gaps[d.factors[i]] = d.mig.gaps[i];
   return {{"pictures", d.pictures},
           {"mig", d.mig.score},
+          {"mig_of_factors", gaps},
           {"factor_vae", d.factor_vae.score},
           {"sap", d.sap.score},
           {"dci_disentanglement", d.dci.disentanglement},
@@ -203,12 +210,13 @@ void add_measures(Lines& lines, const Measures& measures) {
   if (measures.quality) add_quality(lines, measures.quality->found);
 }
 
-void print_notes(const EvalArgs& args, const std::vector<Trained>& runs, const datasets::Dataset& data,
-                 const Measures& measures) {
+void print_notes(const EvalArgs& args, const std::vector<Trained>& runs, const Measures& measures) {
   if (measures.disentanglement)
-    std::printf("\n  Disentanglement: of the codes (%s) of %s, by their factors (%s); 1 is best.\n",
-                draws_codes(runs.front()) ? "posterior means" : "the encoder's own",
-                counted(measures.disentanglement->pictures, "picture", "pictures").c_str(), factors_text(data).c_str());
+    std::printf(
+        "\n  Disentanglement: of the codes (%s) of %s, by their factors; 1 is best.\n  MIG of each factor: %s.\n",
+        draws_codes(runs.front()) ? "posterior means" : "the encoder's own",
+        counted(measures.disentanglement->pictures, "picture", "pictures").c_str(),
+        gaps_text(*measures.disentanglement).c_str());
   if (const std::optional<SampleQuality>& q = measures.quality) {
     const std::string n = viz::thousands(q->count);
     std::printf(

@@ -60,8 +60,7 @@ Measures measure(const EvalArgs& args, const std::vector<Trained>& runs, const d
 /// The lines of the table.
 void add_measures(Lines& lines, const Measures& measures);
 /// What comes below the table: of which samples, in what space.
-void print_notes(const EvalArgs& args, const std::vector<Trained>& runs, const datasets::Dataset& data,
-                 const Measures& measures);
+void print_notes(const EvalArgs& args, const std::vector<Trained>& runs, const Measures& measures);
 void add_measures(nlohmann::ordered_json& out, const EvalArgs& args, const Measures& measures);
 
 }  // namespace elbo::cli

@@ -71,7 +71,11 @@ TEST_CASE("elbo eval --disentanglement measures the codes by the known factors",
   CHECK(found["pictures"] == 60);
   const std::vector<const char*> scores{
       "mig", "factor_vae", "sap", "dci_disentanglement", "dci_completeness", "dci_informativeness"};
-  CHECK(found.size() == scores.size() + 1);
+  CHECK(found.size() == scores.size() + 2);
+  double gaps = 0;
+  for (const char* factor : {"shape", "scale", "orientation", "x", "y"})
+    gaps += found["mig_of_factors"][factor].get<double>();
+  CHECK(gaps / 5 == Approx(found["mig"].get<double>()));
   for (const char* name : scores) {
     CHECK(found[name].get<double>() >= 0);
     CHECK(found[name].get<double>() <= 1);
@@ -86,7 +90,7 @@ TEST_CASE("elbo eval --disentanglement measures the codes by the known factors",
   CHECK(eval(dir, "vae", {"--disentanglement", "--split", "train"})["disentanglement"]["mig"] != found["mig"]);
   const Ended text = run_elbo({"eval", (dir / "vae").string(), "--disentanglement"});
   for (const char* words : {"MIG ", "FactorVAE ", "SAP ", "DCI D ", "DCI C ", "DCI I ",
-                            "of the codes (posterior means) of 60 pictures", "(shape, scale, orientation, x, y)"})
+                            "of the codes (posterior means) of 60 pictures", "MIG of each factor: shape 0."})
     CHECK_THAT(text.out, Catch::Contains(words));
 }
 

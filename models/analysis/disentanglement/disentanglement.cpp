@@ -25,7 +25,7 @@ Disentanglement disentanglement(Model& model, const datasets::Dataset& dataset, 
   const auto say = [&](const char* measure) {
     if (options.before_measure) options.before_measure(measure);
   };
-  Disentanglement out{.pictures = n};
+  Disentanglement out{.pictures = n, .factors = dataset.factor_names};
   say("MIG");
   out.mig = mig(codes, factors);
   say("FactorVAE");

@@ -24,6 +24,7 @@ struct DisentanglementOptions {
 /// All measures of one model's codes, each with its default options.
 struct Disentanglement {
   std::int64_t pictures = 0;
+  std::vector<std::string> factors = {};  ///< their names
   Mig mig = {};
   FactorVaeScore factor_vae = {};
   Sap sap = {};
