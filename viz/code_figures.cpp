@@ -153,6 +153,7 @@ Tensor traversed(const Tensor& z, const std::vector<std::int64_t>& dims, const s
     ELBO_CHECK(dim >= 0 && d < spread->mean.size(), IndexError, "[traverse] expected a dimension from 0 to ",
                spread->mean.size() - 1, ", found ", dim);
     std::vector<double> own;
+    own.reserve(values.size());
     for (const double value : values) own.push_back(spread->mean[d] + value * spread->std[d]);
     out.push_back(models::traverse_codes(z, std::array{dim}, own));
   }
