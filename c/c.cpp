@@ -327,7 +327,8 @@ elbo_status elbo_sample(const elbo_model* model, uint64_t seed, const int64_t* l
     const Tensor codes = call.model().draw_codes(call.rows(), {}, &generator);
     call.for_batches([&](std::int64_t begin, std::int64_t size) {
       const Tensor z = slice(codes, 0, begin, begin + size);
-      put(call.shown(call.model().picture(z, call.labels(begin, size))), pictures, call.pixels(), begin);
+      const Tensor mean = call.model().drawn_picture(z, call.labels(begin, size), generator);
+      put(call.shown(mean), pictures, call.pixels(), begin);
     });
   });
 }

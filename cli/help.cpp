@@ -38,7 +38,7 @@ void append_wrapped(std::string& out, const std::string& text, std::size_t colum
 
 /// An option or a command and what it means.
 void append_row(std::string& out, const std::string& name, const std::string& text, std::size_t width) {
-  out += row("  " + name, text, width < 60 ? 6 : 26, width);
+  out += row("  " + name, text, width < 60 ? 6 : 26, static_cast<int>(width));
 }
 
 std::string sentence(const OptionFacts& option) {
@@ -54,19 +54,19 @@ std::string title_of(const OptionFacts& option) {
 
 }  // namespace
 
-std::string wrapped(const std::string& text, std::size_t indent, std::size_t width) {
+std::string wrapped(const std::string& text, std::size_t indent, int width) {
   std::string out;
-  append_wrapped(out, text, 0, indent, width);
+  append_wrapped(out, text, 0, indent, static_cast<std::size_t>(width));
   return out;
 }
 
-std::string row(const std::string& name, const std::string& text, std::size_t column, std::size_t width) {
+std::string row(const std::string& name, const std::string& text, std::size_t column, int width) {
   std::string out = name;
   if (name.size() + 1 <= column)
     out += std::string(column - name.size(), ' ');
   else
     out += "\n" + std::string(column, ' ');
-  append_wrapped(out, text, column, column, width);
+  append_wrapped(out, text, column, column, static_cast<std::size_t>(width));
   return out;
 }
 

@@ -22,9 +22,9 @@ std::string option_title(const std::string& name, const std::string& type);
 std::string notes_of(const OptionFacts& option);
 
 /// A line of at most `width` columns or, broken between words, several, those after the first indented.
-std::string wrapped(const std::string& text, std::size_t indent, std::size_t width);
+std::string wrapped(const std::string& text, std::size_t indent, int width);
 /// A name and, from `column` on, what is said of it, in such lines; where the name leaves no room for that, below it.
-std::string row(const std::string& name, const std::string& text, std::size_t column, std::size_t width);
+std::string row(const std::string& name, const std::string& text, std::size_t column, int width);
 
 /// The headings that its options come under, in order.
 std::vector<std::string> headings_of(const std::vector<OptionFacts>& options);

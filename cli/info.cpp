@@ -54,7 +54,7 @@ void print_losses(const char* name, const models::Losses& l) {
   std::string terms;
   for (const auto& [term, nats] : l.terms) terms += ", " + models::term_title(term) + " " + text(nats);
   const std::string line = "loss " + text(l.loss) + terms + " nats per picture";
-  std::printf("%s", row("  " + std::string(name), line, 15, static_cast<std::size_t>(help_width())).c_str());
+  std::printf("%s", row("  " + std::string(name), line, 15, help_width()).c_str());
 }
 
 void print_training(const std::vector<models::EpochRecord>& history, const models::Run& run) {
@@ -98,8 +98,7 @@ void print_text(const models::Run& run, const models::Outline& model, const std:
   std::size_t longest = 18;
   for (const viz::Fact& fact : facts) longest = std::max(longest, fact.name.size());
   for (const viz::Fact& fact : facts)
-    std::printf("%s",
-                row(fact.name, printable(fact.value), longest + 1, static_cast<std::size_t>(help_width())).c_str());
+    std::printf("%s", row(fact.name, printable(fact.value), longest + 1, help_width()).c_str());
   print_training(history, run);
   std::printf("\nParameters%s\n", model.buffers.empty() ? "" : ", and buffers, which are not trained");
   std::size_t widest = 7;

@@ -68,7 +68,7 @@ void print_text(const InterpolateArgs& args, const std::vector<Trained>& runs, c
   if (args.from == "prior") {
     const std::string line = "  " + counted(drawn.pairs, "pair", "pairs") + " of codes from " +
                              describe(runs, drawn.codes) + ", seed " + std::to_string(args.seed);
-    std::printf("  %s", wrapped(line, 4, static_cast<std::size_t>(help_width()) - 2).c_str());
+    std::printf("  %s", wrapped(line, 4, help_width() - 2).c_str());
     return;
   }
   const char* of = args.from == "codes" ? "codes drawn from q(z|x) of" : "the posterior means of";

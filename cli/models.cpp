@@ -75,7 +75,7 @@ std::string padded(const std::string& text, std::size_t width) {
 
 /// A row for each model, and below it what it is.
 void print_zoo() {
-  const auto width = static_cast<std::size_t>(help_width());
+  const auto width = help_width();
   std::vector<std::vector<std::string>> rows = {{""}};
   for (const models::PartKind& kind : models::part_kinds()) rows.front().push_back(kind.name);
   for (const models::ModelRow& model : models::models().rows()) {
@@ -96,7 +96,7 @@ void print_zoo() {
 
 void print_model(const ModelsArgs& args, const models::ModelRow& row) {
   const models::ModelConfig config = config_of(row);
-  const auto width = static_cast<std::size_t>(help_width());
+  const auto width = help_width();
   const auto line = [&](const std::string& title, const std::string& what) {
     std::printf("%s", cli::row("  " + title, what, 33, width).c_str());
   };
@@ -108,7 +108,7 @@ void print_model(const ModelsArgs& args, const models::ModelRow& row) {
 }
 
 void print_parts() {
-  const auto width = static_cast<std::size_t>(help_width());
+  const auto width = help_width();
   for (const models::PartKind& kind : models::part_kinds()) {
     std::printf("%s\n", option_of(kind.name).c_str());
     for (const models::Entry* part : kind.parts) {

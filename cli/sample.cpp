@@ -37,7 +37,7 @@ void print_text(const SampleArgs& args, const std::vector<Trained>& runs, const 
   } else if (labels) {
     codes += runs.size() == 1 ? "; a row for each class" : "; where a model takes labels, a column for each";
   }
-  std::printf("%s", wrapped(codes, 2, static_cast<std::size_t>(help_width())).c_str());
+  std::printf("%s", wrapped(codes, 2, help_width()).c_str());
   print_device(runs.front());
 }
 

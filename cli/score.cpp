@@ -270,9 +270,7 @@ std::string score_text(const ScoreArgs& args, const Trained& trained) {
 }
 
 void print_text(const ScoreArgs& args, const Trained& trained, const std::vector<Scored>& all, const fs::path& file) {
-  std::printf("%s", wrapped(printable(trained.name) + ": " + score_text(args, trained), 2,
-                            static_cast<std::size_t>(help_width()))
-                        .c_str());
+  std::printf("%s", wrapped(printable(trained.name) + ": " + score_text(args, trained), 2, help_width()).c_str());
   if (args.input.empty()) {
     const Group normal = mean_of(all, 0), odd = mean_of(all, 1);
     const std::string first = row_name(args.has_odd() ? "normal" : args.split.c_str(), normal.count),

@@ -146,6 +146,14 @@ TEST_CASE("c: pixels of another range go in and come out as 0 to 1") {
   CHECK(pictures == models::decode_pictures(*both.cpp, randn({1, latent}, {}, &generator)).to_vector<float>());
 }
 
+TEST_CASE("c: samples of an hvae draw both layers of codes") {
+  const Both both(small("hvae"));
+  std::vector<float> pictures(3 * pixels);
+  REQUIRE(elbo_sample(both.c, 1, nullptr, 0, pictures.data(), pictures.size()) == ELBO_OK);
+  Generator generator(1, Stream::pictures);
+  CHECK(pictures == models::shown_pictures(*both.cpp, both.cpp->sample(3, {}, &generator)).to_vector<float>());
+}
+
 TEST_CASE("c: pixels outside 0 to 1 are refused, and nothing is written") {
   const Both both;
   std::vector<float> room(both.rows() * pixels, -7);

@@ -3,10 +3,13 @@
 // stopped after three of the six steps of its second epoch. The numbers below are what that program found.
 #include <elbo/core/backend.h>
 #include <elbo/models/analysis/evaluate.h>
+#include <elbo/models/registry.h>
 #include <elbo/models/training/trained.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "catch.h"
 #include "small_data.h"
@@ -148,4 +151,26 @@ TEST_CASE("the same settings and seed make the model of before there were parts"
     config.train.epochs = old.epochs;
     CHECK(hash_of(train(dir / "new", config, data()).model->state_dict()) == old.model);
   }
+}
+
+TEST_CASE("runs from when models were first made of parts open with the settings that they had", "[runs]") {
+  // One config a line, of each model. A setting that came later belongs into may_be_missing() of models/config.cpp.
+  std::ifstream file(std::string(ELBO_SOURCE_DIR) + "/tests/configs_since_parts.jsonl");
+  int lines = 0;
+  for (std::string line; std::getline(file, line); ++lines) {
+    const nlohmann::json then = nlohmann::json::parse(line);
+    INFO(then["model"]["name"]);
+    const RunConfig config = RunConfig::from_json(line, "config.json");
+    const nlohmann::json now = nlohmann::json::parse(config.to_json());
+    for (const char* part : {"model", "data", "train"})
+      for (const auto& [name, value] : then[part].items()) {
+        INFO(part << "." << name);
+        // What has no effect is no longer said.
+        if (now[part].contains(name))
+          CHECK(now[part][name] == value);
+        else
+          CHECK(why_unused(config.model, name) != "");
+      }
+  }
+  CHECK(lines == 24);
 }

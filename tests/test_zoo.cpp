@@ -16,21 +16,13 @@
 
 #include "catch.h"
 #include "small_data.h"
+#include "stock_zoo.h"
 #include "temp_dir.h"
 
 using namespace elbo;
 using namespace elbo::models;
 
 namespace {
-
-/// The rows that there are from the beginning: other tests add some.
-const std::vector<std::string> stock = known_models();
-const std::set<std::string> stock_parts = [] {
-  std::set<std::string> out;
-  for (const PartKind& kind : part_kinds())
-    for (const Entry* part : kind.parts) out.insert(part->name);
-  return out;
-}();
 
 /// A model of the zoo with its own parts and settings, but small.
 ModelConfig small(const std::string& name, std::int64_t size = 8) {
@@ -295,7 +287,7 @@ TEST_CASE("docs/zoo.md has the line of every model and every part", "[zoo]") {
   for (const std::string& name : stock) check(models::models().at(name));
   for (const PartKind& kind : part_kinds())
     for (const Entry* part : kind.parts)
-      if (stock_parts.contains(part->name)) check(*part);
+      if (stock_parts.contains(kind.name + " " + part->name)) check(*part);
   for (const Architecture& row : architectures().rows())
     for (const std::string& field : row.fields) {
       std::string option = "-" + field + "`";

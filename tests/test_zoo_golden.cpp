@@ -9,20 +9,12 @@
 
 #include "catch.h"
 #include "golden_file.h"
+#include "stock_zoo.h"
 
 using namespace elbo;
 using namespace elbo::models;
 
 namespace {
-
-/// The rows that there are from the beginning: other tests add some.
-const std::vector<std::string> stock = known_models();
-const std::set<std::string> stock_parts = [] {
-  std::set<std::string> out;
-  for (const PartKind& kind : part_kinds())
-    for (const Entry* part : kind.parts) out.insert(kind.name + " " + part->name);
-  return out;
-}();
 
 struct Case {
   const char* name;

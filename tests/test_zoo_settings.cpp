@@ -8,13 +8,12 @@
 #include <sstream>
 
 #include "catch.h"
+#include "stock_zoo.h"
 
 using namespace elbo;
 using namespace elbo::models;
 
 namespace {
-
-const std::vector<std::string> stock = known_models();
 
 ModelConfig small(const std::string& name) {
   ModelConfig c = preset(name);
