@@ -11,7 +11,6 @@ Needs torch and pythae:
 """
 import argparse
 import contextlib
-import gzip
 import json
 import pathlib
 import statistics
@@ -21,9 +20,12 @@ import sys
 import tempfile
 import time
 
-import numpy
-import torch
-from pythae.models import VAE, VAEConfig
+try:
+    import numpy
+    import torch
+    from pythae.models import VAE, VAEConfig
+except ImportError as error:
+    sys.exit(f"compare_nll.py: expected numpy, torch and pythae: {error}")
 
 from compare import DEFAULT_DATA, read_pictures
 
@@ -67,7 +69,9 @@ def in_pythae(weights):
 
 def elbo(args, *command):
     ended = subprocess.run([str(args.program), *map(str, command), "--threads", str(args.threads), "--json"],
-                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
+                           stdout=subprocess.PIPE, text=True)
+    if ended.returncode != 0:
+        sys.exit(f"compare_nll.py: 'elbo {command[0]}' ended with status {ended.returncode}")
     return json.loads(ended.stdout)
 
 
