@@ -124,15 +124,14 @@ std::vector<std::string> known_datasets();
 ///   cannot be read are left out and listed in `skipped`; other extensions, and names that begin with a dot, are passed
 ///   over. With SplitRule::tenth all is as it was before there was a choice: halves are `train` and `test` in just
 ///   these letters where both are there, and the extensions are `.png`, `.jpg` and `.jpeg`.
-/// - `npz`: pictures and the factors that they were drawn from, as dSprites has them: the file that `data_dir` names,
-/// or
-///   the one there whose name ends in `.npz`, a ZIP archive (stored or deflated, below 4 GiB) of NumPy arrays, `imgs`,
-///   uint8 [n, height, width], and `latents_classes`, int64 [n, factors] from 0 to 65535. Other arrays are passed over.
-///   Of the pictures in an order drawn at random, always the same, the last tenth is there to test on; a larger `count`
-///   begins with the pictures of a smaller one. Memory is taken for those pictures alone that are kept, of at most
-///   2^24. Bytes that are 0 and 1 in all of the file become 0 and 255. Six factors, of which the first never varies and
-///   the second has 3 values, are dSprites' own: they have its names, and labels are the shapes. Other files have no
-///   labels.
+/// - `npz`: pictures and the factors that they were drawn from, as dSprites has them: the file that `data_dir`
+///   names, or the one there whose name ends in `.npz`, a ZIP archive (stored or deflated, below 4 GiB) of NumPy
+///   arrays, `imgs`, uint8 [n, height, width], and `latents_classes`, int64 [n, factors] from 0 to 65535. Other
+///   arrays are passed over. Of the pictures in an order drawn at random, always the same, the last tenth is
+///   there to test on; a larger `count` begins with the pictures of a smaller one. Memory is taken for those
+///   pictures alone that are kept, of at most 2^24. Bytes that are 0 and 1 in all of the file become 0 and 255.
+///   Six factors, of which the first never varies and the second has 3 values, are dSprites' own: they have its
+///   names, and labels are the shapes. Other files have no labels.
 /// - `shapes`: squares, ellipses and hearts, 64 x 64, drawn by draw_shape() from factors that are drawn at random, none
 ///   twice and none in both halves; a larger `count` begins with the pictures of a smaller one. Labels are the shapes.
 ///   There is no folder.
