@@ -51,8 +51,8 @@ def drawn(row, grad):
             yield torch.empty(x["shape"]).uniform_(x["lo"], x["hi"]).requires_grad_(grad)
 
 
-def torch_time(row, passes, seconds):
-    """Microseconds of a call, over about so many seconds."""
+def torch_call(row, passes):
+    """A function that calls the row's op once, on operands that are drawn here."""
     names = "xyz"[:len(row["inputs"])]
     fn = eval(f"lambda {', '.join(names)}: {row['torch']}", {"torch": torch, "F": F})
     operands = list(drawn(row, passes == 2))
@@ -66,6 +66,11 @@ def torch_time(row, passes, seconds):
             x.grad = None
         return fn(*operands).backward(g)
 
+    return call
+
+
+def time_of(call, seconds):
+    """Microseconds of a call, of which there are as many as take about so many seconds."""
     call()
     calls, at_once, start = 0, 1, time.perf_counter()
     while (spent := time.perf_counter() - start) < seconds:
@@ -84,15 +89,11 @@ def compare(args):
     ours = Ours(args.program, args.threads)
     wanted = [(i, row, passes) for i, row in enumerate(ours.rows) for passes in PASSES
               if (passes == 1 or row["backward"]) and re.search(args.only, f"{row['torch']} {shapes(row)}")]
-    times = {(i, passes): ([], []) for i, _, passes in wanted}
-    for _ in range(args.turns):
-        for i, row, passes in wanted:
-            mine, theirs = times[i, passes]
-            mine.append(ours.time(i, passes, args.seconds))
-            theirs.append(torch_time(row, passes, args.seconds))
     table = []
     for i, row, passes in wanted:
-        mine, theirs = (statistics.median(each) for each in times[i, passes])
+        call = torch_call(row, passes)
+        turns = [(ours.time(i, passes, args.seconds), time_of(call, args.seconds)) for _ in range(args.turns)]
+        mine, theirs = (statistics.median(each) for each in zip(*turns))
         table.append({"op": row["torch"], "shapes": shapes(row), "passes": PASSES[passes], "threads": args.threads,
                       "elbo_us": mine, "torch_us": theirs, "ratio": mine / theirs})
     return sorted(table, key=lambda line: -line["ratio"])

@@ -39,25 +39,25 @@ std::vector<Tensor> drawn(const bench::OpRow& row, bool grad) {
   return tensors;
 }
 
-/// Microseconds of a call of fn, which is called for about so many seconds.
-template <class Fn>
-double time_of(double seconds, const Fn& fn) {
-  fn();
+/// One call of the row's op, with backward or without, on operands that are drawn here.
+std::function<void()> call_of(const bench::OpRow& row, bool backward) {
+  std::vector<Tensor> inputs = drawn(row, backward);
+  if (!backward) return [&row, inputs] { row.fn(inputs); };
+  const Array g = rand(row.fn(inputs).shape()).array();
+  return [&row, inputs, g]() mutable {
+    for (Tensor& x : inputs) x.zero_grad();
+    row.fn(inputs).backward(g);
+  };
+}
+
+/// Microseconds of a call, of which there are as many as take about so many seconds.
+double time_of(const std::function<void()>& call, double seconds) {
+  call();
   long calls = 0;
   const bench::Stopwatch watch;
   for (long at_once = 1; watch.seconds() < seconds; at_once *= watch.seconds() < seconds / 10 ? 2 : 1)
-    for (long i = 0; i < at_once; ++i, ++calls) fn();
+    for (long i = 0; i < at_once; ++i, ++calls) call();
   return 1e6 * watch.seconds() / static_cast<double>(calls);
-}
-
-double microseconds(const bench::OpRow& row, bool backward, double seconds) {
-  std::vector<Tensor> inputs = drawn(row, backward);
-  if (!backward) return time_of(seconds, [&] { row.fn(inputs); });
-  const Array g = rand(row.fn(inputs).shape()).array();
-  return time_of(seconds, [&] {
-    for (Tensor& x : inputs) x.zero_grad();
-    row.fn(inputs).backward(g);
-  });
 }
 
 }  // namespace
@@ -66,11 +66,15 @@ int main(int argc, char** argv) try {
   if (argc > 1) set_num_threads(std::atoi(argv[1]));
   const std::vector<bench::OpRow> rows = bench::op_rows();
   std::cout << described(rows) << std::endl;
-  std::size_t row = 0;
-  int passes = 0;
+  std::size_t row = 0, last_row = rows.size();
+  int passes = 0, last_passes = 0;
   double seconds = 0;
-  while (std::cin >> row >> passes >> seconds)
-    std::cout << microseconds(rows.at(row), passes == 2, seconds) << std::endl;
+  std::function<void()> call;
+  while (std::cin >> row >> passes >> seconds) {
+    if (row != last_row || passes != last_passes) call = call_of(rows.at(row), passes == 2);
+    last_row = row, last_passes = passes;
+    std::cout << time_of(call, seconds) << std::endl;
+  }
   return 0;
 } catch (const std::exception& error) {
   std::cerr << "elbo_op_times: " << error.what() << "\n";
