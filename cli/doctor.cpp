@@ -131,11 +131,13 @@ void print_cuda(const CudaReport& report) {
 
 int doctor(bool json) {
   const CudaReport& cuda = cuda_report();
-  num_threads();  // what the environment has wrong is said before anything else
+  num_threads(), threading();  // what the environment has wrong is said before anything else
   if (json) {
     print_json({{"elbo", ELBO_VERSION},
                 {"cpu_kernels", backend(cpu).description()},
                 {"threads", num_threads()},
+                {"threading", threading() == Threading::own ? "own" : "openmp"},
+                {"openmp", has_openmp()},
                 {"processors", std::thread::hardware_concurrency()},
                 {"cuda", json_of(cuda)}});
     return 0;
@@ -144,6 +146,8 @@ int doctor(bool json) {
   print_line("CPU kernels", std::string(backend(cpu).description()) + " (ELBO_ISA=baseline|v3|v4 forces one)");
   print_line("threads", std::to_string(num_threads()) + " of " + std::to_string(std::thread::hardware_concurrency()) +
                             " processors");
+  print_line("threading", std::string(threading() == Threading::own ? "the library's own" : "OpenMP") +
+                              (has_openmp() ? " (ELBO_THREADING=own|openmp)" : ", built without OpenMP"));
   print_cuda(cuda);
   return 0;
 }

@@ -1,27 +1,21 @@
-#include "parallel_for.h"
+#include <unistd.h>
 
 #include <atomic>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <thread>
+#include <vector>
 
 #include "errors.h"
+#include "parallel_for_detail.h"
 
 #if defined(__linux__)
 #include <sched.h>
-#endif
-#if defined(ELBO_USE_OPENMP)
-#include <omp.h>
-#else
-#include <unistd.h>
-
-#include <system_error>
-#include <vector>
 #endif
 
 namespace elbo {
@@ -30,8 +24,9 @@ namespace {
 using std::int64_t;
 
 constexpr int max_threads = 1024;
-std::atomic<int> chosen_threads{0};  // 0: not chosen yet
-thread_local bool inside = false;    // this thread is running a range of some parallel_for
+std::atomic<int> chosen_threads{0};     // 0: not chosen yet
+std::atomic<int> chosen_threading{-1};  // the same
+thread_local bool inside = false;       // this thread is running a range of some parallel_for
 
 // The thread count in an environment variable, 0 if it isn't set. OpenMP's may be a list, one number per nesting level;
 // it is meant for other programs too, so that nonsense there is said, once, and left out.
@@ -66,88 +61,103 @@ int default_threads() {
   return n < 1 ? 1 : n > max_threads ? max_threads : n;
 }
 
-// ---- one call's work -----------------------------------------------------------------------------------------------
+void check_built(const char* what) {
+  ELBO_CHECK(has_openmp(), ValueError, what, " expected own, found openmp: this elbo was built without OpenMP");
+}
 
-// The pieces [begin, end) that a thread has left, in one word, so that taking some is one compare-and-swap.
-struct alignas(64) Share {
-  std::atomic<std::uint64_t> left;
-};
+Threading default_threading() {
+  const char* value = std::getenv("ELBO_THREADING");
+  const std::string_view text = value ? value : "";
+  if (text.empty() || text == "own") return Threading::own;
+  ELBO_CHECK(text == "openmp", ValueError, "ELBO_THREADING: expected own or openmp, found \"", text.substr(0, 80),
+             "\"");
+  check_built("ELBO_THREADING:");
+  return Threading::openmp;
+}
 
-// Each of `threads` threads starts with an equal share, the same from call to call, so that what one kernel left in a
-// core's cache the next finds there. A thread that is done takes over from those that are not: another process may
-// hold one up, and not all cores are equally fast.
-class Work {
- public:
-  Work(int64_t n, int64_t grain, detail::RangeFn fn, void* context, int threads) : n_(n), fn_(fn), context_(context) {
-    pieces_ = (n - 1) / grain + 1;
-    const int64_t together = (pieces_ - 1) / most_pieces + 1;
-    step_ = grain * together;
-    pieces_ = (pieces_ - 1) / together + 1;
-    threads_ = static_cast<int>(pieces_ < threads ? pieces_ : threads);
-    share_count_ = threads_ < most_shares ? threads_ : most_shares;
-    for (int64_t i = 0; i < share_count_; ++i)
-      shares_[i].left.store(pack(pieces_ * i / share_count_, pieces_ * (i + 1) / share_count_),
-                            std::memory_order_relaxed);
+}  // namespace
+
+int num_threads() {
+  int n = chosen_threads.load(std::memory_order_relaxed);
+  if (n == 0) {
+    n = default_threads();
+    int unset = 0;  // set_num_threads on another thread wins
+    if (!chosen_threads.compare_exchange_strong(unset, n)) n = unset;
   }
+  return n;
+}
 
-  int threads() const { return threads_; }
+void set_num_threads(int n) {
+  ELBO_CHECK(n >= 1 && n <= max_threads, ValueError, "[set_num_threads] expected a number of threads from 1 to ",
+             max_threads, ", found ", n);
+  chosen_threads.store(n);
+}
 
-  void run(int thread) noexcept {
-    inside = true;
-    for (int i = 0; i < share_count_; ++i) {
-      const int owner = (thread + i) % share_count_;
-      while (take(shares_[owner], i == 0)) {
-      }
+Threading threading() {
+  int chosen = chosen_threading.load(std::memory_order_relaxed);
+  if (chosen < 0) {
+    const int found = static_cast<int>(default_threading());
+    // set_threading on another thread wins
+    if (chosen_threading.compare_exchange_strong(chosen, found)) chosen = found;
+  }
+  return static_cast<Threading>(chosen);
+}
+
+void set_threading(Threading threading) {
+  if (threading == Threading::openmp) check_built("[set_threading]");
+  chosen_threading.store(static_cast<int>(threading));
+}
+
+namespace detail {
+namespace {
+
+constexpr int64_t most_pieces = int64_t{1} << 31;
+
+std::uint64_t pack(int64_t begin, int64_t end) {
+  return static_cast<std::uint64_t>(begin) << 32 | static_cast<std::uint64_t>(end);
+}
+
+}  // namespace
+
+Work::Work(int64_t n, int64_t grain, RangeFn fn, void* context, int threads) : n_(n), fn_(fn), context_(context) {
+  pieces_ = (n - 1) / grain + 1;
+  const int64_t together = (pieces_ - 1) / most_pieces + 1;
+  step_ = grain * together;
+  pieces_ = (pieces_ - 1) / together + 1;
+  threads_ = static_cast<int>(pieces_ < threads ? pieces_ : threads);
+  share_count_ = threads_ < most_shares ? threads_ : most_shares;
+  for (int64_t i = 0; i < share_count_; ++i)
+    shares_[i].left.store(pack(pieces_ * i / share_count_, pieces_ * (i + 1) / share_count_),
+                          std::memory_order_relaxed);
+}
+
+void Work::run(int thread) noexcept {
+  inside = true;
+  for (int i = 0; i < share_count_; ++i) {
+    const int owner = (thread + i) % share_count_;
+    while (take(shares_[owner], i == 0)) {
     }
-    inside = false;
   }
+  inside = false;
+}
 
- private:
-  static constexpr int64_t most_pieces = int64_t{1} << 31;
-  static constexpr int most_shares = 64;  // more threads than that have shares in common
-
-  static std::uint64_t pack(int64_t begin, int64_t end) {
-    return static_cast<std::uint64_t>(begin) << 32 | static_cast<std::uint64_t>(end);
-  }
-
-  // Runs some pieces of a share: its owner from the front, a quarter of what is left, others from the back.
-  bool take(Share& share, bool own) noexcept {
-    std::uint64_t seen = share.left.load(std::memory_order_relaxed);
-    for (;;) {
-      const int64_t begin = static_cast<int64_t>(seen >> 32), end = static_cast<int64_t>(seen & 0xffffffffu);
-      if (begin >= end) return false;
-      const int64_t some = (end - begin + 3) / 4;
-      const std::uint64_t rest = own ? pack(begin + some, end) : pack(begin, end - some);
-      if (share.left.compare_exchange_weak(seen, rest, std::memory_order_relaxed)) {
-        const int64_t from = own ? begin : end - some, to = from + some;
-        fn_(context_, from * step_, to == pieces_ ? n_ : to * step_);
-        return true;
-      }
+// Runs some pieces of a share: its owner from the front, a quarter of what is left, others from the back.
+bool Work::take(Share& share, bool own) noexcept {
+  std::uint64_t seen = share.left.load(std::memory_order_relaxed);
+  for (;;) {
+    const int64_t begin = static_cast<int64_t>(seen >> 32), end = static_cast<int64_t>(seen & 0xffffffffu);
+    if (begin >= end) return false;
+    const int64_t some = (end - begin + 3) / 4;
+    const std::uint64_t rest = own ? pack(begin + some, end) : pack(begin, end - some);
+    if (share.left.compare_exchange_weak(seen, rest, std::memory_order_relaxed)) {
+      const int64_t from = own ? begin : end - some, to = from + some;
+      fn_(context_, from * step_, to == pieces_ ? n_ : to * step_);
+      return true;
     }
-  }
-
-  int64_t n_, step_, pieces_;
-  detail::RangeFn fn_;
-  void* context_;
-  int threads_, share_count_;
-  Share shares_[most_shares];
-};
-
-// ---- threads -------------------------------------------------------------------------------------------------------
-
-#if defined(ELBO_USE_OPENMP)
-
-void run_on_threads(Work& work) {
-#pragma omp parallel num_threads(work.threads())
-  {
-    // OpenMP may give fewer threads than asked for; whoever comes takes over the shares of the others.
-    work.run(omp_get_thread_num());
   }
 }
 
-bool in_parallel() { return inside || omp_in_parallel(); }
-
-#else
+namespace {
 
 void pause() {
 #if defined(__x86_64__)
@@ -218,46 +228,29 @@ class Workers {
   alignas(64) std::atomic<int> active_{0};
 };
 
-void run_on_threads(Work& work) {
+void run_on_own_threads(Work& work) {
   static Workers workers;
   workers.run(work);
 }
 
-bool in_parallel() { return inside; }
-
-#endif
-
 }  // namespace
-
-int num_threads() {
-  int n = chosen_threads.load(std::memory_order_relaxed);
-  if (n == 0) {
-    n = default_threads();
-    int unset = 0;  // set_num_threads on another thread wins
-    if (!chosen_threads.compare_exchange_strong(unset, n)) n = unset;
-  }
-  return n;
-}
-
-void set_num_threads(int n) {
-  ELBO_CHECK(n >= 1 && n <= max_threads, ValueError, "[set_num_threads] expected a number of threads from 1 to ",
-             max_threads, ", found ", n);
-  chosen_threads.store(n);
-}
-
-namespace detail {
 
 void parallel_for(int64_t n, int64_t grain, RangeFn fn, void* context) {
   if (n <= 0) return;
   if (grain < 1) grain = 1;
-  const int threads = n <= grain || in_parallel() ? 1 : num_threads();
+  int threads = 1;
+  bool openmp = false;
+  if (n > grain && !inside) {
+    openmp = threading() == Threading::openmp;
+    if (!openmp || !in_openmp()) threads = num_threads();
+  }
   if (threads == 1) {
     // noexcept, as on several threads: what is an error must not depend on their number.
     [&]() noexcept { fn(context, 0, n); }();
     return;
   }
   Work work(n, grain, fn, context, threads);
-  run_on_threads(work);
+  openmp ? run_on_openmp(work) : run_on_own_threads(work);
 }
 
 }  // namespace detail

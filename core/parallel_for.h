@@ -11,6 +11,18 @@ int num_threads();
 /// Throws ValueError unless 1 <= n <= 1024. No result depends on it, in any bit.
 void set_num_threads(int n);
 
+/// Whose threads these are. The work is cut the same way for both, and no bit of a result differs.
+enum class Threading : int {
+  own,    ///< the library's: a call waits for those alone that have begun
+  openmp  ///< OpenMP's, which a program may share with other libraries: a call waits for all of them
+};
+/// By default $ELBO_THREADING, `own` or `openmp`, else the library's own.
+Threading threading();
+/// Holds for the calls that begin later, on any thread. Throws ValueError for OpenMP where has_openmp() is false.
+void set_threading(Threading threading);
+/// Whether the library was built with OpenMP.
+bool has_openmp();
+
 namespace detail {
 using RangeFn = void (*)(void* context, std::int64_t begin, std::int64_t end);
 void parallel_for(std::int64_t n, std::int64_t grain, RangeFn fn, void* context);

@@ -209,8 +209,10 @@ TEST_CASE("help shows an example and doctor names the CPU variant") {
   }
   Ended doctor = run_elbo({"doctor"});
   CHECK(doctor.status == 0);
-  CHECK_THAT(doctor.out, Catch::Contains("CPU kernels"));
-  CHECK(nlohmann::json::parse(run_elbo({"doctor", "--json"}).out).at("cpu_kernels").is_string());
+  CHECK_THAT(doctor.out, Catch::Contains("CPU kernels") && Catch::Contains("threading"));
+  const auto json = nlohmann::json::parse(run_elbo({"doctor", "--json"}).out);
+  CHECK(json.at("cpu_kernels").is_string());
+  CHECK(json.at("threading") == (threading() == Threading::own ? "own" : "openmp"));
   CHECK(run_elbo({"--version"}).out.starts_with("elbo 0."));
 }
 

@@ -225,16 +225,19 @@ TEST_CASE("options without effect are refused by name", "[cli][options]") {
 TEST_CASE("variables of the environment that hold nonsense are errors, OpenMP's a note", "[cli][options]") {
   const Ended noted = run_elbo({"doctor"}, "OMP_NUM_THREADS=abc");
   CHECK(noted.status == 0);
-  CHECK(noted.err ==
-        "elbo: note: OMP_NUM_THREADS is left out: expected a number of threads from 1 to 1024, found \"abc\"\n");
+  // OpenMP's runtime, where it is, has said in its own way what it thinks of it before the program began.
+  CHECK_THAT(noted.err,
+             Catch::EndsWith("elbo: note: OMP_NUM_THREADS is left out: expected a number of threads from 1 to "
+                             "1024, found \"abc\"\n"));
   CHECK(run_elbo({"doctor"}, "OMP_NUM_THREADS=2").err.empty());
-  CHECK(run_elbo({"doctor", "--threads", "1"}, "OMP_NUM_THREADS=abc").err.empty());
+  CHECK_THAT(run_elbo({"doctor", "--threads", "1"}, "OMP_NUM_THREADS=abc").err, !Contains("elbo:"));
   check_refused(run_elbo({"doctor"}, "ELBO_NUM_THREADS=abc"), {"ELBO_NUM_THREADS", "\"abc\""});
+  check_refused(run_elbo({"doctor"}, "ELBO_THREADING=abc"), {"ELBO_THREADING: expected own or openmp", "\"abc\""});
   const Ended isa = run_elbo({"doctor"}, "ELBO_ISA=v9");  // which has begun to print
   CHECK(isa.status == 2);
   CHECK_THAT(isa.err, Contains(": ELBO_ISA: expected") && Contains("v9"));
   TempDir dir;
-  for (const char* nonsense : {"ELBO_ISA=v9", "ELBO_NUM_THREADS=0"})
+  for (const char* nonsense : {"ELBO_ISA=v9", "ELBO_NUM_THREADS=0", "ELBO_THREADING=tbb"})
     check_refused(
         run_elbo({"train", "--dataset", "shapes", "--count", "20", "--out", (dir / "run").string()}, nonsense),
         {"elbo train: ELBO_"});

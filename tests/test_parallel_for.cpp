@@ -18,14 +18,25 @@ using namespace elbo;
 using std::int64_t;
 
 struct Threads {
-  explicit Threads(int n) : before(num_threads()) { set_num_threads(n); }
-  ~Threads() { set_num_threads(before); }
+  explicit Threads(int n, Threading threading = Threading::own)
+      : before(num_threads()), whose_before(elbo::threading()) {
+    set_num_threads(n), set_threading(threading);
+  }
+  ~Threads() { set_num_threads(before), set_threading(whose_before); }
   int before;
+  Threading whose_before;
 };
 
+/// Each of a build's in turn: the test case runs once for each.
+Threading each_threading() {
+  return GENERATE(filter([](Threading t) { return t == Threading::own || has_openmp(); },
+                         values({Threading::own, Threading::openmp})));
+}
+
 TEST_CASE("parallel_for: every index once, in ranges of whole grains", "[parallel_for]") {
+  const Threading threading = each_threading();
   for (int threads : {1, 2, 3, 4, 70, 130}) {
-    const Threads with(threads);
+    const Threads with(threads, threading);
     for (int64_t n : {0, 1, 2, 7, 64, 1000, 100001})
       for (int64_t grain : {-1, 0, 1, 3, 64, 5000, 200000}) {
         std::vector<std::atomic<int>> seen(n);
@@ -43,7 +54,7 @@ TEST_CASE("parallel_for: every index once, in ranges of whole grains", "[paralle
 }
 
 TEST_CASE("parallel_for: a range too long for 32-bit pieces", "[parallel_for]") {
-  const Threads with(3);
+  const Threads with(3, each_threading());
   const int64_t n = (int64_t{1} << 34) + 5;
   std::atomic<int64_t> total{0}, wrong{0};
   parallel_for(n, 2, [&](int64_t begin, int64_t end) {
@@ -55,7 +66,7 @@ TEST_CASE("parallel_for: a range too long for 32-bit pieces", "[parallel_for]") 
 }
 
 TEST_CASE("parallel_for: a short range runs on the calling thread, in one piece", "[parallel_for]") {
-  const Threads with(4);
+  const Threads with(4, each_threading());
   int calls = 0;
   std::thread::id thread;
   parallel_for(100, 100, [&](int64_t begin, int64_t end) {
@@ -69,7 +80,7 @@ TEST_CASE("parallel_for: a short range runs on the calling thread, in one piece"
 }
 
 TEST_CASE("parallel_for: several threads take part", "[parallel_for]") {
-  const Threads with(2);
+  const Threads with(2, each_threading());
   // The first range waits for a second one, which another thread has to run. Repeated, as a thread may come too late.
   bool met = false;
   for (int attempt = 0; attempt < 200 && !met; ++attempt) {
@@ -87,7 +98,7 @@ TEST_CASE("parallel_for: several threads take part", "[parallel_for]") {
 }
 
 TEST_CASE("parallel_for: a call inside another runs on its own thread alone", "[parallel_for]") {
-  const Threads with(4);
+  const Threads with(4, each_threading());
   std::atomic<int> strangers{0}, sum{0};
   parallel_for(8, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
@@ -103,7 +114,7 @@ TEST_CASE("parallel_for: a call inside another runs on its own thread alone", "[
 }
 
 TEST_CASE("parallel_for: callers on several threads do not disturb each other", "[parallel_for]") {
-  const Threads with(3);
+  const Threads with(3, each_threading());
   std::atomic<int> wrong{0};
   std::vector<std::thread> callers;
   for (int c = 0; c < 4; ++c)
@@ -118,6 +129,75 @@ TEST_CASE("parallel_for: callers on several threads do not disturb each other", 
     });
   for (std::thread& caller : callers) caller.join();
   REQUIRE(wrong == 0);
+}
+
+TEST_CASE("parallel_for: whose threads it runs on may change between calls, and while others compute",
+          "[parallel_for]") {
+  if (!has_openmp()) return;
+  const Threads with(3);
+  std::atomic<bool> done{false};
+  std::thread changes([&] {
+    for (int i = 0; !done; ++i) set_threading(i % 2 == 0 ? Threading::openmp : Threading::own);
+  });
+  int wrong = 0;
+  for (int round = 0; round < 300; ++round) {
+    std::atomic<int64_t> sum{0};
+    parallel_for(100, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) sum += i;
+    });
+    if (sum != 4950) ++wrong;
+  }
+  done = true;
+  changes.join();
+  REQUIRE(wrong == 0);
+}
+
+TEST_CASE("set_threading: OpenMP where it is, one line where it is not", "[parallel_for]") {
+  const Threads restored(num_threads(), threading());
+  set_threading(Threading::own);
+  REQUIRE(threading() == Threading::own);
+  if (has_openmp()) {
+    set_threading(Threading::openmp);
+    REQUIRE(threading() == Threading::openmp);
+  } else {
+    REQUIRE_THROWS_WITH(set_threading(Threading::openmp),
+                        "[set_threading] expected own, found openmp: this elbo was built without OpenMP");
+    REQUIRE(threading() == Threading::own);
+  }
+}
+
+TEST_CASE("print threading", "[.print-threading]") {
+  try {
+    print_result(threading() == Threading::own ? "own" : "openmp");
+  } catch (const ValueError& error) {
+    print_result(std::string("ValueError ") + error.what());
+  }
+}
+
+// A loop of several threads is what reads the variable in a program that never asks.
+TEST_CASE("compute as ELBO_THREADING says", "[.compute-threading]") {
+  set_num_threads(2);
+  try {
+    parallel_for(100, 1, [](int64_t, int64_t) {});
+    print_result("computed");
+  } catch (const ValueError& error) {
+    print_result(error.what());
+  }
+}
+
+TEST_CASE("threading: by default from the environment, else the library's own", "[parallel_for]") {
+  const auto found = [](const std::string& value) { return run_self("ELBO_THREADING=" + value, "[.print-threading]"); };
+  REQUIRE(found("") == "own");
+  REQUIRE(found("own") == "own");
+  REQUIRE(found("openmp") ==
+          (has_openmp() ? "openmp"
+                        : "ValueError ELBO_THREADING: expected own, found openmp: this elbo was built without OpenMP"));
+  for (const char* nonsense : {"OPENMP", "1", "own,openmp"})
+    REQUIRE(found(nonsense) ==
+            std::string("ValueError ELBO_THREADING: expected own or openmp, found \"") + nonsense + "\"");
+  REQUIRE(run_self("ELBO_THREADING=own", "[.compute-threading]") == "computed");
+  REQUIRE(run_self("ELBO_THREADING=tbb", "[.compute-threading]") ==
+          "ELBO_THREADING: expected own or openmp, found \"tbb\"");
 }
 
 TEST_CASE("set_num_threads rejects what makes no sense", "[parallel_for]") {

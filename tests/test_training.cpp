@@ -80,9 +80,11 @@ struct Outcome {
   std::string state;
 };
 
-Outcome train(int threads, std::int64_t epochs) {
-  int before = num_threads();
+Outcome train(int threads, std::int64_t epochs, Threading whose = threading()) {
+  const int before = num_threads();
+  const Threading whose_before = threading();
   set_num_threads(threads);
+  set_threading(whose);
   auto model = fresh_model();
   datasets::Dataset data = bars(500);
   Trainer trainer(*model, data, options_of(epochs));
@@ -90,6 +92,7 @@ Outcome train(int threads, std::int64_t epochs) {
   for (std::int64_t i = 0; i < epochs; ++i) out.history.push_back(trainer.run_epoch());
   out.state = bits(trainer.state());
   set_num_threads(before);
+  set_threading(whose_before);
   return out;
 }
 
@@ -97,16 +100,18 @@ bool same(const Losses& a, const Losses& b) { return a.loss == b.loss && a.terms
 
 }  // namespace
 
-TEST_CASE("training ends in the same bits with 1, 2 and 4 threads", "[bits]") {
+TEST_CASE("training ends in the same bits with 1, 2 and 4 threads, the library's own or OpenMP's", "[bits]") {
   Outcome one = train(1, 2);
-  for (int threads : {2, 4}) {
-    Outcome other = train(threads, 2);
-    CHECK((one.state == other.state));
-    for (std::size_t i = 0; i < one.history.size(); ++i) {
-      CHECK(same(one.history[i].train, other.history[i].train));
-      CHECK(same(*one.history[i].val, *other.history[i].val));
+  for (Threading whose : {Threading::own, Threading::openmp})
+    for (int threads : {2, 4}) {
+      if (whose == Threading::openmp && !has_openmp()) continue;
+      Outcome other = train(threads, 2, whose);
+      CHECK((one.state == other.state));
+      for (std::size_t i = 0; i < one.history.size(); ++i) {
+        CHECK(same(one.history[i].train, other.history[i].train));
+        CHECK(same(*one.history[i].val, *other.history[i].val));
+      }
     }
-  }
 }
 
 TEST_CASE("training learns") {
