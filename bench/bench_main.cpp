@@ -9,9 +9,9 @@
 #include <cstdio>
 #include <iostream>
 
+#include "../core/cpu/roofline.h"
 #include "bench.h"
 #include "device_peaks.h"
-#include "roofline.h"
 
 namespace bench = elbo::bench;
 
@@ -25,7 +25,7 @@ bench::Peaks measured_peaks(elbo::Device device) {
     return peaks;
   }
   const int threads = elbo::num_threads();
-  const bench::Peaks peaks{bench::fma_peak(threads), bench::memory_bandwidth(threads)};
+  const bench::Peaks peaks{elbo::cpu_kernels::fma_peak(threads), elbo::cpu_kernels::memory_bandwidth(threads)};
   std::fprintf(stderr, "peaks of %d threads in this run: %.0f GFLOP/s (float32 FMA), %.1f GB/s (memory)\n", threads,
                peaks.flops * 1e-9, peaks.bytes * 1e-9);
   return peaks;

@@ -7,7 +7,7 @@
 #include <cstdio>
 #include <iostream>
 
-#include "roofline.h"
+#include "../core/cpu/roofline.h"
 #include "vae_training.h"
 
 namespace bench = elbo::bench;
@@ -36,10 +36,10 @@ double measure(const Options& options) {
 
   trainer.run_epoch();  // warms up
   std::vector<double> speeds, peaks, shares;
-  double before = bench::fma_peak(options.threads) * 1e-9;
+  double before = elbo::cpu_kernels::fma_peak(options.threads) * 1e-9;
   for (int round = 1; round <= options.rounds; ++round) {
     const elbo::models::EpochRecord record = trainer.run_epoch();
-    const double after = bench::fma_peak(options.threads) * 1e-9;
+    const double after = elbo::cpu_kernels::fma_peak(options.threads) * 1e-9;
     const double peak = (before + after) / 2, speed = gflop / record.seconds;
     speeds.push_back(speed);
     peaks.push_back(peak);

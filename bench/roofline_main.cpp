@@ -4,8 +4,8 @@
 #include <exception>
 
 #include "../core/cpu/isa.h"
+#include "../core/cpu/roofline.h"
 #include "../core/parallel_for.h"
-#include "roofline.h"
 
 int main(int argc, char** argv) {
   try {
@@ -13,8 +13,8 @@ int main(int argc, char** argv) {
     const int threads = elbo::num_threads();
     std::printf("threads           %d\n", threads);
     std::printf("variant in use    %s\n", elbo::cpu_kernels::name(elbo::cpu_kernels::active_isa()));
-    std::printf("FMA peak          %.0f GFLOP/s\n", elbo::bench::fma_peak(threads) / 1e9);
-    std::printf("memory bandwidth  %.1f GB/s\n", elbo::bench::memory_bandwidth(threads) / 1e9);
+    std::printf("FMA peak          %.0f GFLOP/s\n", elbo::cpu_kernels::fma_peak(threads) / 1e9);
+    std::printf("memory bandwidth  %.1f GB/s\n", elbo::cpu_kernels::memory_bandwidth(threads) / 1e9);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 2;

@@ -26,7 +26,7 @@ namespace {
 constexpr const char* free_options[] = {
     "--epochs",    "--lr",      "--patience", "--checkpoint-every",    "--device",   "--graph",
     "--precision", "--threads", "--data",     "--accept-changed-data", "--val-size", "--out",
-    "--resume",    "--json"};
+    "--resume",    "--json",    "--profile"};
 
 /// The settings that say which others have an effect.
 std::vector<std::string> deciding_options() {

@@ -34,7 +34,8 @@ void refuse_val_size(const TrainArgs& args, const datasets::Dataset& data) {
              " has pictures to validate on (of ", data.halves, "), found ", args.val_size(), " beside them");
 }
 
-void print_result(const models::Run& run, const models::Model& model, const DataNotes& notes) {
+void print_result(const models::Run& run, const models::Model& model, const DataNotes& notes,
+                  const nlohmann::ordered_json& profile = {}) {
   nlohmann::ordered_json out;
   models::EpochRecord last = run.history().back();
   out["run"] = run.folder().string();
@@ -44,6 +45,7 @@ void print_result(const models::Run& run, const models::Model& model, const Data
   out["epochs"] = last.epoch;
   out["train"] = losses_json(last.train);
   out["val"] = last.val ? losses_json(*last.val) : nlohmann::ordered_json();
+  if (!profile.empty()) out["profile"] = profile;
   print_json(out);
 }
 
@@ -87,8 +89,8 @@ void draw_pictures(const models::Run& run, Device device, const datasets::Datase
 
 void print_files(const models::Run& run) {
   std::printf("Run folder: %s\n ", printable(run.folder().native()).c_str());
-  for (const char* name :
-       {"config.json", "history.jsonl", "model.safetensors", "samples.png", "reconstructions.png", "loss.svg"})
+  for (const char* name : {"config.json", "history.jsonl", "model.safetensors", "samples.png", "reconstructions.png",
+                           "loss.svg", "trace.json"})
     if (std::error_code error; std::filesystem::is_regular_file(run / name, error)) std::printf(" %s", name);
   std::printf("\n");
 }
@@ -100,12 +102,15 @@ int train(const TrainArgs& args, const models::RunConfig& config, const models::
   if (!run.lock()->note().empty()) std::cerr << "elbo train: note: " << printable(run.lock()->note()) << "\n";
   if (!args.json) print_head(config, model, trainer);
   warn_of_other_kernels(run);
+  Profile profile;
+  if (args.profile) trainer.set_profile(&profile);
   const models::FitResult result = fit_with_progress(args, run, trainer, model, signals);
+  if (signals.caught() == 0 && !args.json) print_end(trainer, result);
+  if (args.profile) show_profile(args, run, trainer, profile);
   if (signals.caught() != 0) return stopped(args, trainer, result, signals.caught());
-  if (!args.json) print_end(trainer, result);
   draw_pictures(run, config.train.device, to_show);
   if (args.json) {
-    print_result(run, model, notes);
+    print_result(run, model, notes, args.profile ? profile_json(trainer, profile) : nlohmann::ordered_json());
     return 0;
   }
   print_files(run);
@@ -217,6 +222,10 @@ void add_train(CLI::App& app, Command& run) {
       ->add_flag("--accept-changed-data", args->accept_changed_data,
                  "With --resume: go on although the pictures or their classes are others than before")
       ->needs(resume);
+  command->add_flag(
+      "--profile", args->profile,
+      "Say where the time of the steps went, per op and layer, and write it as a Chrome trace, trace.json, "
+      "into the run folder; on a GPU each op is then waited for, without CUDA graphs");
   add_settings(*command, *args);
   add_json(*command, args->json);
   add_threads(*command);

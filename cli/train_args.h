@@ -14,7 +14,7 @@ struct TrainArgs {
   models::DataOptions data;
   std::filesystem::path out;
   std::string model = "vae", device = "auto";
-  bool grey = false, json = false, resume = false, accept_changed_data = false;
+  bool grey = false, json = false, resume = false, accept_changed_data = false, profile = false;
   const CLI::App* command = nullptr;  ///< which knows what was given
 
   /// Whether the option, such as `--epochs`, was given.

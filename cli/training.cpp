@@ -1,5 +1,6 @@
 #include "training.h"
 
+#include <elbo/core/text.h>
 #include <elbo/models/analysis/terms.h>
 #include <elbo/models/registry.h>
 #include <elbo/models/training/health.h>
@@ -7,6 +8,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 
@@ -152,6 +154,43 @@ int stopped(const TrainArgs& args, const models::Trainer& trainer, const models:
                                       : "there is no model yet")
             << "; this goes on from there:\n  " << resume_command(args) << std::endl;
   return 128 + signal;
+}
+
+void show_profile(const TrainArgs& args, const models::Run& run, const models::Trainer& trainer,
+                  const Profile& profile) {
+  try {
+    profile.write_trace(run / "trace.json");
+  } catch (const std::exception& error) {  // the training is over, and its model kept
+    std::cerr << "elbo train: note: the trace is not kept: " << printable(error.what()) << "\n";
+  }
+  if (args.json) return;
+  const datasets::Waits waits = trainer.waits();
+  const double steps = static_cast<double>(std::max<std::int64_t>(profile.spans(), 1));
+  std::printf("\nProfile of %s, %.3f ms each, of which each waited %.3f for its batch\n%s",
+              counted(profile.spans(), "step", "steps").c_str(), 1e3 * profile.seconds() / steps,
+              1e3 * waits.seconds / steps, profile.table().c_str());
+  std::printf("%s not ready when a step came for it.\n", counted(waits.batches, "batch was", "batches were").c_str());
+}
+
+nlohmann::ordered_json profile_json(const models::Trainer& trainer, const Profile& profile) {
+  const datasets::Waits waits = trainer.waits();
+  const Peaks peaks = profile.peaks();
+  nlohmann::ordered_json out = {{"steps", profile.spans()},
+                                {"seconds", profile.seconds()},
+                                {"outside_seconds", profile.outside_seconds()},
+                                {"waits", {{"batches", waits.batches}, {"seconds", waits.seconds}}},
+                                {"peak_flops", peaks.flops},
+                                {"peak_bandwidth", peaks.bandwidth},
+                                {"rows", nlohmann::ordered_json::array()}};
+  for (const ProfileRow& row : profile.rows())
+    out["rows"].push_back({{"op", row.op},
+                           {"backward", row.backward},
+                           {"layer", to_utf8(row.layer)},
+                           {"calls", row.calls},
+                           {"seconds", row.seconds},
+                           {"flop", row.flop},
+                           {"bytes", row.bytes}});
+  return out;
 }
 
 void print_end(const models::Trainer& trainer, const models::FitResult& result) {

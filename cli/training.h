@@ -1,5 +1,8 @@
 #pragma once
+#include <elbo/core/profile.h>
 #include <elbo/models/training/trainer.h>
+
+#include <nlohmann/json.hpp>
 
 #include "stop.h"
 #include "train_args.h"
@@ -16,6 +19,11 @@ models::FitResult fit_with_progress(const TrainArgs& args, const models::Run& ru
                                     models::Model& model, const StopSignals& signals);
 /// Says where the signal stopped the training, and how it goes on; the program's exit status.
 int stopped(const TrainArgs& args, const models::Trainer& trainer, const models::FitResult& result, int signal);
+/// Keeps the profile's trace in the run folder and, without `--json`, prints its table.
+void show_profile(const TrainArgs& args, const models::Run& run, const models::Trainer& trainer,
+                  const Profile& profile);
+/// The same in numbers.
+nlohmann::ordered_json profile_json(const models::Trainer& trainer, const Profile& profile);
 /// The line below the table.
 void print_end(const models::Trainer& trainer, const models::FitResult& result);
 

@@ -57,7 +57,7 @@ std::vector<Node*> reachable(const Pending& roots) {
 }
 
 Grads apply_rule(const Node& node, const Array& g) {
-  const detail::CalledOp called(node.name);
+  const detail::CalledOp called(node.name, node.layer);
   Grads grads;
   try {
     grads = node.rule(g, Needs(node));
@@ -126,6 +126,7 @@ void check_not_freed(const std::vector<Node*>& order, const Pending* wanted) {
 /// where there are any, and nothing else.
 void run_backward(Pending pending, bool retain_graph, Pending* wanted = nullptr) {
   NoGradGuard no_grad;
+  const detail::ProfiledOp engine("backward");
   std::vector<Node*> order = reachable(pending);
   check_not_freed(order, wanted);
   Leading leading;
@@ -193,7 +194,7 @@ Array one_for(const Tensor& tensor) {
 namespace detail {
 
 Node::Node(const char* name_, Shape shape_, DType dtype_)
-    : name(name_), shape(shape_), dtype(dtype_), sequence(next_sequence++) {}
+    : name(name_), layer(listening.layer), shape(shape_), dtype(dtype_), sequence(next_sequence++) {}
 
 // A long chain must not be torn down by recursion: nodes that die with this one are taken apart in a loop.
 Node::~Node() {

@@ -97,7 +97,8 @@ struct Node {
   Node& operator=(const Node&) = delete;
 
   const char* name;
-  Shape shape;  ///< of the output
+  const void* layer;  ///< that called the op, where a profile asks
+  Shape shape;        ///< of the output
   DType dtype;
   std::uint64_t sequence;                     ///< inputs come before outputs
   std::vector<std::shared_ptr<Node>> inputs;  ///< null where no gradient is needed

@@ -7,6 +7,7 @@
 #include "cpu/cpu_backend.h"
 #include "cuda_loader_detail.h"
 #include "errors.h"
+#include "profile_detail.h"
 
 namespace elbo {
 namespace {
@@ -52,13 +53,18 @@ Backend& cuda_backend(int index) {
   return *made;
 }
 
-}  // namespace
-
-Backend& backend(Device device) {
+Backend& own_backend(Device device) {
   if (device.type == DeviceType::cuda) return cuda_backend(device.index);
   ELBO_CHECK(device.index == 0, DeviceError, "device ", device, ":", device.index, " cannot be used: there is one ",
              device.type == DeviceType::cpu ? "CPU" : "meta", ", index 0");
   return device.type == DeviceType::meta ? meta_backend() : cpu_backend();
+}
+
+}  // namespace
+
+Backend& backend(Device device) {
+  Backend& own = own_backend(device);
+  return detail::listening.profiler ? detail::profiled(own, device) : own;
 }
 
 MemoryStats memory_stats(Device device) { return backend(device).memory(); }
@@ -91,7 +97,7 @@ void check(Status status, const char* op, Device device) {
 
 }  // namespace detail
 
-Storage::Storage(Device device, std::size_t bytes) : device_(device), backend_(&backend(device)), bytes_(bytes) {
+Storage::Storage(Device device, std::size_t bytes) : device_(device), backend_(&own_backend(device)), bytes_(bytes) {
   if (bytes > 0) detail::check(backend_->allocate(bytes, &data_), "allocate", device);
 }
 

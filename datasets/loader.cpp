@@ -1,6 +1,7 @@
 #include "loader.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <condition_variable>
 #include <cstddef>
@@ -116,6 +117,7 @@ class Batches::State {
   std::int64_t batches() const { return batches_; }
   std::int64_t samples() const { return std::min(batches_ * options_.batch_size, count()); }
   const BatchOptions& options() const { return options_; }
+  const Waits& waits() const { return waits_; }
 
  private:
   void check() const;
@@ -150,6 +152,7 @@ class Batches::State {
   std::optional<Generator> draws_;            // of the caller's own gathering
   std::optional<Generator> transform_draws_;  // the thread's, where there is one
   std::int64_t taken_ = 0;                    // the next batch to hand out; batches_ between epochs
+  Waits waits_;
 
   // Shared with the thread, under the mutex. It prepares batch `prepared_` while that is below `limit_`: the slots of
   // those between are the thread's, the others and all else the caller's.
@@ -281,7 +284,11 @@ void Batches::State::await_batch() {
     to_thread_.notify_one();
   }
   std::unique_lock lock(mutex_);
+  if (prepared_ > taken_) return;
+  const auto start = std::chrono::steady_clock::now();
   to_caller_.wait(lock, [this] { return prepared_ > taken_; });
+  ++waits_.batches;
+  waits_.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 /// On the arrays' device, whichever that is.
@@ -391,6 +398,7 @@ Batches& Batches::operator=(Batches&&) noexcept = default;
 std::int64_t Batches::batches() const { return state_->batches(); }
 std::int64_t Batches::samples() const { return state_->samples(); }
 const BatchOptions& Batches::options() const { return state_->options(); }
+Waits Batches::waits() const { return state_->waits(); }
 void Batches::begin_epoch(std::int64_t epoch, std::int64_t first_batch) { state_->begin_epoch(epoch, first_batch); }
 std::optional<Batch> Batches::next() { return state_->next(); }
 std::optional<Array> Batches::next_indices() { return state_->next_indices(); }

@@ -45,6 +45,13 @@ struct Batch {
   std::int64_t size() const { return indices.numel(); }
 };
 
+/// How often next() found its batch not ready yet, and the seconds that it waited in all; next_indices() too. Where
+/// there is no thread, never.
+struct Waits {
+  std::int64_t batches = 0;
+  double seconds = 0;
+};
+
 /// The batches of one epoch after the other, from arrays of any shape and dtype that share dimension 0 and stay on the
 /// device that trains:
 ///
@@ -85,6 +92,8 @@ class Batches {
   std::int64_t batches() const;
   std::int64_t samples() const;
   const BatchOptions& options() const;
+  /// Since this was made.
+  Waits waits() const;
 
   /// Starts an epoch, and ends the one before wherever it stands. `first_batch`, at most batches(), skips those before
   /// it, to go on after an interruption. Throws IndexError for another, or for an epoch below 0.

@@ -10,6 +10,7 @@
 
 #include "../core/autograd.h"
 #include "../core/kernels.h"
+#include "../core/profile_detail.h"
 #include "strict_load.h"
 
 namespace elbo::nn {
@@ -330,6 +331,7 @@ void Module::add_module(const std::string& name, ModuleAccess access, Extent ext
 }
 
 Tensor Layer::operator()(const Tensor& x) {
+  const elbo::detail::ProfiledLayer running(this);
   Tensor y = forward(x);
   for (const ForwardHook* hook = innermost_hook; hook; hook = hook->outer_) hook->hook_(*this, y);
   return y;

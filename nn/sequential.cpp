@@ -3,6 +3,7 @@
 #include <typeinfo>
 
 #include "../core/ops.h"
+#include "../core/profile_detail.h"
 #include "layers.h"
 
 namespace elbo::nn {
@@ -40,6 +41,7 @@ Tensor Sequential::forward(const Tensor& x) {
     if (next == Activation::none) {
       y = layers_[i](y);
     } else {
+      const elbo::detail::ProfiledLayer running(linear);
       y = linear->forward(y, next);
       ++i;
     }

@@ -9,6 +9,7 @@
 #include "../../core/kernels.h"
 #include "../../core/text.h"
 #include "../../datasets/split.h"
+#include "../../nn/profile.h"
 #include "../../nn/strict_load.h"
 #include "../analysis/batches_detail.h"
 #include "../analysis/evaluate.h"
@@ -163,6 +164,14 @@ Trainer::Trainer(Model& model, const datasets::Dataset& dataset, const TrainOpti
   schedule_ = schedule_of(options, batches_->batches());
   ELBO_CHECK(options.schedule != LrSchedule::plateau || !val_.empty(), ValueError,
              "schedule plateau: expected pictures to validate on, found none");
+}
+
+void Trainer::set_profile(Profile* profile) {
+  profile_ = profile;
+  if (!profile) return;
+  nn::name_layers(*profile, model_);
+  replays_ = false;
+  recorded_.clear();
 }
 
 EpochRecord Trainer::run_epoch(const OnStep& on_step) { return *run_epoch_while({}, on_step); }
@@ -323,6 +332,8 @@ std::vector<Trainer::Running>& Trainer::running_for(std::size_t player, const Te
 }
 
 std::int64_t Trainer::next_step(std::int64_t number) {
+  std::optional<ProfileGuard> watching;
+  if (profile_) watching.emplace(*profile_);
   if (options_.device == cpu) {
     datasets::Batch batch = *batches_->next();
     prepare_step(number, batch.size());

@@ -9,6 +9,7 @@
 
 #include "../../core/api.h"
 #include "../../core/graph.h"
+#include "../../core/profile.h"
 #include "../../datasets/dataset.h"
 #include "../../datasets/loader.h"
 #include "../../nn/ema.h"
@@ -41,6 +42,12 @@ class Trainer {
   std::int64_t samples_per_epoch() const { return batches_->samples(); }
   /// Epochs trained so far.
   std::int64_t epoch() const { return epoch_; }
+
+  /// From here on each step is a span of the profile, which must outlive the trainer; null for none. On a GPU steps are
+  /// then not recorded as graphs: each op runs by itself, and is waited for.
+  void set_profile(Profile* profile);
+  /// Steps that waited for their batch, all in all.
+  datasets::Waits waits() const { return batches_->waits(); }
 
   /// Steps of the epoch after those, where training stopped in its midst, and the samples that they took.
   std::int64_t batch() const { return batch_; }
@@ -156,6 +163,7 @@ class Trainer {
   std::int64_t epoch_ = 0, batch_ = 0;
   Evaluation evaluation_;
 
+  Profile* profile_ = nullptr;
   Generator draws_;  // of black-or-white pictures
   bool replays_;
   std::string graph_note_, class_note_;

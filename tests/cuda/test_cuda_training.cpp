@@ -4,6 +4,7 @@
 #include <elbo/models/training/trained.h>
 #include <elbo/models/training/trainer.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "../../core/cuda_loader_detail.h"
@@ -80,6 +81,25 @@ void check_same(const Outcome& found, const Outcome& expected) {
 long long (*launch_counter())() { return backend_calls::emulator_function<long long()>("elbo_emulator_launches"); }
 
 }  // namespace
+
+TEST_CASE("a profiled training runs each op by itself, to the same bits", "[cuda][profile]") {
+  const RunConfig config = config_of("vae");
+  const datasets::Dataset pictures = data();
+  Generator init(config.train.seed, Stream::init);
+  auto model = make(completed(config, pictures).model, &init);
+  Trainer trainer(*model, pictures, config.train);
+  Profile profile;
+  trainer.set_profile(&profile);
+  const EpochRecord record = trainer.run_epoch();
+  CHECK(record.train.loss == train_here(config).losses.front().loss);
+  CHECK_FALSE(trainer.replays());
+  CHECK(trainer.graph_nodes() == 0);
+  CHECK(profile.spans() == 7);
+  CHECK(profile.peaks().flops == 0);
+  const auto rows = profile.rows();
+  CHECK(
+      std::any_of(rows.begin(), rows.end(), [](const ProfileRow& row) { return row.op == "adam" && row.calls == 7; }));
+}
 
 TEST_CASE("training on the GPU: graphs give the bits of steps without, for the whole zoo", "[cuda][training]") {
   for (const std::string& kind : known_models()) {

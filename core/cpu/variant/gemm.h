@@ -32,7 +32,7 @@ struct GemmTable {
                      int activation);
   void (*finish_f64)(double* c, std::int64_t ld, std::int64_t rows, std::int64_t cols, const double* bias,
                      int activation);
-  /// Runs n rounds of independent multiply-adds in registers, fma_flops operations each; for bench/roofline.
+  /// Runs n rounds of independent multiply-adds in registers, fma_flops operations each; for roofline.h.
   float (*fma_rounds)(std::int64_t n);
   int fma_flops;
 };

@@ -9,9 +9,9 @@
 #include <thread>
 #include <vector>
 
-#include "../core/cpu/gemm.h"
+#include "gemm.h"
 
-namespace elbo::bench {
+namespace elbo::cpu_kernels {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -49,8 +49,8 @@ double best_time(int threads, int rounds, Fn fn) {
 double fma_peak(int threads) {
   constexpr std::int64_t rounds = 300'000;
   double best = 0;
-  for (cpu_kernels::Isa isa : cpu_kernels::available_isas()) {
-    const cpu_kernels::GemmTable& table = cpu_kernels::gemm_table(isa);
+  for (Isa isa : available_isas()) {
+    const GemmTable& table = gemm_table(isa);
     std::atomic<float> sink{0};  // so that no compiler drops the work
     const double seconds = best_time(threads, 8, [&](int) { sink = table.fma_rounds(rounds); });
     best = std::max(best, static_cast<double>(rounds) * table.fma_flops * threads / seconds);
@@ -75,4 +75,4 @@ double memory_bandwidth(int threads) {
   return 3.0 * sizeof(float) * static_cast<double>(n) / seconds;
 }
 
-}  // namespace elbo::bench
+}  // namespace elbo::cpu_kernels
