@@ -221,13 +221,22 @@ Conv2dArgs conv(DType dtype, int64_t n, int64_t c_in, int64_t h, int64_t w, int6
 }
 std::vector<Conv2dArgs> convolutions(DType t) {
   constexpr int64_t far = int64_t{1} << 40;  // a stride's memory must not grow with it
-  return {conv(t, 2, 2, 6, 3, 3, 2, 4, 7, 6, 6, 10, 1, 1),  conv(t, 1, 2, 8, 8, 2, 3, 3, far, far, 1, 1, 1, 1),
-          conv(t, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1),   conv(t, 2, 3, 5, 6, 4, 1, 1, 1, 1, 0, 0, 1, 1),
-          conv(t, 3, 2, 8, 7, 5, 3, 3, 1, 1, 1, 1, 1, 1),   conv(t, 2, 3, 9, 11, 4, 3, 2, 2, 3, 1, 0, 1, 1),
+  return {conv(t, 2, 2, 6, 3, 3, 2, 4, 7, 6, 6, 10, 1, 1), conv(t, 1, 2, 8, 8, 2, 3, 3, far, far, 1, 1, 1, 1),
+          conv(t, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1), conv(t, 2, 3, 5, 6, 4, 1, 1, 1, 1, 0, 0, 1, 1),
+          conv(t, 3, 2, 8, 7, 5, 3, 3, 1, 1, 1, 1, 1, 1), conv(t, 2, 3, 9, 11, 4, 3, 2, 2, 3, 1, 0, 1, 1),
           conv(t, 4, 1, 28, 28, 8, 4, 4, 2, 2, 1, 1, 1, 1), conv(t, 2, 2, 10, 9, 3, 3, 2, 1, 2, 2, 1, 2, 3),
-          conv(t, 2, 2, 3, 3, 2, 3, 3, 1, 1, 4, 4, 1, 1),   conv(t, 20, 2, 6, 6, 3, 3, 3, 2, 2, 0, 0, 1, 1),
-          conv(t, 2, 2, 5, 5, 3, 2, 2, 3, 3, 0, 0, 1, 1),   conv(t, 70, 3, 4, 4, 5, 2, 3, 1, 1, 1, 1, 1, 1),
-          conv(t, 33, 4, 3, 5, 2, 1, 1, 1, 1, 0, 0, 1, 1),  conv(t, 0, 2, 5, 5, 3, 2, 2, 1, 1, 0, 0, 1, 1)};
+          conv(t, 2, 2, 3, 3, 2, 3, 3, 1, 1, 4, 4, 1, 1), conv(t, 20, 2, 6, 6, 3, 3, 3, 2, 2, 0, 0, 1, 1),
+          conv(t, 2, 2, 5, 5, 3, 2, 2, 3, 3, 0, 0, 1, 1), conv(t, 70, 3, 4, 4, 5, 2, 3, 1, 1, 1, 1, 1, 1),
+          conv(t, 33, 4, 3, 5, 2, 1, 1, 1, 1, 0, 0, 1, 1), conv(t, 0, 2, 5, 5, 3, 2, 2, 1, 1, 0, 0, 1, 1),
+          // Several panels of columns and blocks of the sum, groups of pictures of which the last is not full.
+          conv(t, 19, 21, 9, 7, 18, 3, 3, 2, 2, 1, 1, 1, 1), conv(t, 3, 40, 5, 5, 35, 3, 3, 1, 1, 1, 1, 1, 1),
+          conv(t, 2, 4, 24, 25, 5, 3, 3, 1, 1, 1, 1, 1, 1),
+          // Results of one, two and three channels, one way and the other.
+          conv(t, 17, 5, 6, 7, 3, 3, 3, 1, 1, 1, 1, 1, 1), conv(t, 2, 6, 9, 8, 2, 3, 2, 1, 1, 2, 0, 1, 2),
+          conv(t, 17, 1, 8, 10, 6, 4, 4, 2, 2, 1, 1, 1, 1), conv(t, 2, 3, 13, 11, 5, 3, 4, 3, 2, 1, 1, 1, 1),
+          // Strides and dilations with common divisors; taps that meet nothing but padding.
+          conv(t, 2, 4, 11, 12, 5, 3, 4, 4, 2, 1, 2, 2, 3), conv(t, 2, 5, 12, 15, 4, 3, 3, 4, 6, 3, 2, 6, 4),
+          conv(t, 2, 4, 2, 2, 4, 5, 5, 1, 1, 4, 4, 1, 1), conv(t, 9, 3, 4, 5, 6, 4, 5, 1, 1, 0, 0, 1, 1)};
 }
 
 /// Calls fn(offset in y, in x, in weight) for every product of the convolution.

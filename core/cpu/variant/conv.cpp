@@ -1,0 +1,210 @@
+#include "conv.h"
+
+#if defined(ELBO_VARIANT_V3) || defined(ELBO_VARIANT_V4)
+#include <immintrin.h>
+#define ELBO_CONV_AVX 1
+#endif
+#if defined(__clang__)
+#define ELBO_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define ELBO_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+namespace elbo::cpu_kernels {
+namespace {
+
+using std::int64_t;
+
+// ---- vectors -------------------------------------------------------------------------------------------------------
+
+#if defined(ELBO_VARIANT_V4)
+constexpr int vector_bytes = 64, tile_rows = 8;
+inline __m512 all(float x) { return _mm512_set1_ps(x); }
+inline __m512d all(double x) { return _mm512_set1_pd(x); }
+inline __m512 fma(__m512 a, __m512 b, __m512 c) { return _mm512_fmadd_ps(a, b, c); }
+inline __m512d fma(__m512d a, __m512d b, __m512d c) { return _mm512_fmadd_pd(a, b, c); }
+#elif defined(ELBO_VARIANT_V3)
+constexpr int vector_bytes = 32, tile_rows = 6;
+inline __m256 all(float x) { return _mm256_set1_ps(x); }
+inline __m256d all(double x) { return _mm256_set1_pd(x); }
+inline __m256 fma(__m256 a, __m256 b, __m256 c) { return _mm256_fmadd_ps(a, b, c); }
+inline __m256d fma(__m256d a, __m256d b, __m256d c) { return _mm256_fmadd_pd(a, b, c); }
+#else
+constexpr int vector_bytes = 16, tile_rows = 4;
+typedef float Floats __attribute__((vector_size(16)));
+typedef double Doubles __attribute__((vector_size(16)));
+inline Floats all(float x) { return Floats{x, x, x, x}; }
+inline Doubles all(double x) { return Doubles{x, x}; }
+template <class V>
+inline V fma(V a, V b, V c) {
+  return a * b + c;
+}
+#endif
+template <class T>
+using Vec = decltype(all(T{}));
+template <class T>
+constexpr int lanes = vector_bytes / static_cast<int>(sizeof(T));
+constexpr int tile_vecs = 2;
+
+template <class T>
+inline Vec<T> load(const T* p) {
+  Vec<T> x;
+  __builtin_memcpy(&x, p, sizeof x);
+  return x;
+}
+template <class T>
+inline void store(T* p, Vec<T> x) {
+  __builtin_memcpy(p, &x, sizeof x);
+}
+
+// ---- the product ---------------------------------------------------------------------------------------------------
+
+// Where the rows are fewer than the vectors, their values are the ones that stay in registers.
+template <class T, int rows, int vecs>
+inline void add_products(Vec<T> (&sum)[rows][vecs], const T* const (&from)[rows], int64_t at, const T* y) {
+  constexpr bool few = rows < vecs;
+  Vec<T> kept[few ? rows : vecs];
+  ELBO_UNROLL
+  for (int i = 0; i < (few ? rows : vecs); ++i) kept[i] = few ? all(from[i][at]) : load(y + i * lanes<T>);
+  ELBO_UNROLL
+  for (int i = 0; i < (few ? vecs : rows); ++i) {
+    const Vec<T> next = few ? load(y + i * lanes<T>) : all(from[i][at]);
+    ELBO_UNROLL
+    for (int j = 0; j < (few ? rows : vecs); ++j) {
+      Vec<T>& total = few ? sum[j][i] : sum[i][j];
+      total = fma(next, kept[j], total);
+    }
+  }
+}
+
+template <class T, int rows, int vecs>
+void tile(const ConvRow* row, const ConvRun* runs, int64_t n, const T* a, int64_t a_step, const T* b, int64_t b_step,
+          T* out, bool add) {
+  Vec<T> sum[rows][vecs];
+  const T* from[rows];
+  ELBO_UNROLL
+  for (int i = 0; i < rows; ++i) {
+    from[i] = a + row[i].from;
+    ELBO_UNROLL
+    for (int v = 0; v < vecs; ++v) sum[i][v] = all(T(0));
+  }
+  for (const ConvRun* run = runs; run != runs + n; ++run) {
+    const T* y = b + run->b;
+    int64_t at = run->a;
+    for (int64_t left = run->length; left > 0; --left, at += a_step, y += b_step)
+      add_products<T, rows, vecs>(sum, from, at, y);
+  }
+  ELBO_UNROLL
+  for (int i = 0; i < rows; ++i) {
+    ELBO_UNROLL
+    for (int v = 0; v < vecs; ++v) {
+      T* to = out + row[i].to + v * lanes<T>;
+      store<T>(to, add ? load(to) + sum[i][v] : sum[i][v]);
+    }
+  }
+}
+
+template <class T>
+using Tile = void (*)(const ConvRow*, const ConvRun*, int64_t, const T*, int64_t, const T*, int64_t, T*, bool);
+template <class T>
+constexpr Tile<T> tiles[][tile_vecs] = {
+    {tile<T, 1, 1>, tile<T, 1, 2>}, {tile<T, 2, 1>, tile<T, 2, 2>},
+    {tile<T, 3, 1>, tile<T, 3, 2>}, {tile<T, 4, 1>, tile<T, 4, 2>},
+#ifdef ELBO_CONV_AVX
+    {tile<T, 5, 1>, tile<T, 5, 2>}, {tile<T, 6, 1>, tile<T, 6, 2>},
+#endif
+#ifdef ELBO_VARIANT_V4
+    {tile<T, 7, 1>, tile<T, 7, 2>}, {tile<T, 8, 1>, tile<T, 8, 2>},
+#endif
+};
+static_assert(sizeof(tiles<float>) / sizeof(tiles<float>[0]) == tile_rows);
+
+// Tiles of nearly equal height: 16 rows in tiles of 6 are 6, 5 and 5, not 6, 6 and a slow one of 4.
+template <class T>
+void multiply(const ConvRow* rows, int64_t count, const ConvRun* runs, int64_t n, const T* a, int64_t a_step,
+              const T* b, int64_t b_step, T* out, int64_t cols, bool add) {
+  const int64_t parts = (count + tile_rows - 1) / tile_rows, vecs = cols > lanes<T> ? 2 : 1;
+  for (int64_t i = 0; i < parts; ++i) {
+    const int64_t height = count / parts + (i < count % parts);
+    tiles<T>[height - 1][vecs - 1](rows, runs, n, a, a_step, b, b_step, out, add);
+    rows += height;
+  }
+}
+
+constexpr int few_vecs[] = {8, 4, 4};
+template <class T>
+constexpr Tile<T> few_tiles[] = {tile<T, 1, 8>, tile<T, 2, 4>, tile<T, 3, 4>};
+
+template <class T>
+void multiply_few(const ConvRow* rows, int64_t count, const ConvRun* runs, int64_t n, const T* a, int64_t a_step,
+                  const T* b, int64_t b_step, T* out) {
+  few_tiles<T>[count - 1](rows, runs, n, a, a_step, b, b_step, out, false);
+}
+
+// ---- transposition -------------------------------------------------------------------------------------------------
+
+template <class T>
+void transpose_plainly(T* to, int64_t ld_to, const T* from, int64_t ld_from, int64_t rows, int64_t cols,
+                       const T* bias) {
+  for (int64_t j = 0; j < cols; ++j)
+    for (int64_t i = 0; i < rows; ++i)
+      to[j * ld_to + i] = bias ? from[i * ld_from + j] + bias[j] : from[i * ld_from + j];
+}
+
+#ifdef ELBO_CONV_AVX
+// Two rows' four values from each of two places.
+inline __m256 halves(const float* low, const float* high) {
+  return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1);
+}
+
+// Eight rows, four columns.
+inline void transpose_eight(float* to, int64_t ld_to, const float* from, int64_t ld, const float* bias) {
+  const __m256 ae = halves(from, from + 4 * ld), bf = halves(from + ld, from + 5 * ld);
+  const __m256 cg = halves(from + 2 * ld, from + 6 * ld), dh = halves(from + 3 * ld, from + 7 * ld);
+  const __m256 ab_lo = _mm256_unpacklo_ps(ae, bf), ab_hi = _mm256_unpackhi_ps(ae, bf);
+  const __m256 cd_lo = _mm256_unpacklo_ps(cg, dh), cd_hi = _mm256_unpackhi_ps(cg, dh);
+  __m256 column[4] = {_mm256_shuffle_ps(ab_lo, cd_lo, 0x44), _mm256_shuffle_ps(ab_lo, cd_lo, 0xee),
+                      _mm256_shuffle_ps(ab_hi, cd_hi, 0x44), _mm256_shuffle_ps(ab_hi, cd_hi, 0xee)};
+  for (int j = 0; j < 4; ++j) {
+    if (bias) column[j] = _mm256_add_ps(column[j], _mm256_set1_ps(bias[j]));
+    _mm256_storeu_ps(to + j * ld_to, column[j]);
+  }
+}
+
+// The last rows and columns, where they are no eight or four, are transposed together with some of those before them.
+void transpose(float* to, int64_t ld_to, const float* from, int64_t ld_from, int64_t rows, int64_t cols,
+               const float* bias) {
+  if (rows < 8 || cols < 4) return transpose_plainly(to, ld_to, from, ld_from, rows, cols, bias);
+  for (int64_t next = 0; next < cols; next += 4) {
+    const int64_t j = next + 4 <= cols ? next : cols - 4;
+    for (int64_t after = 0; after < rows; after += 8) {
+      const int64_t i = after + 8 <= rows ? after : rows - 8;
+      transpose_eight(to + j * ld_to + i, ld_to, from + i * ld_from + j, ld_from, bias ? bias + j : nullptr);
+    }
+  }
+}
+#else
+constexpr auto transpose = transpose_plainly<float>;
+#endif
+
+template <class T>
+constexpr int few_cols(int rows) {
+  return few_vecs[rows - 1] * lanes<T>;
+}
+
+}  // namespace
+
+const ConvTable ELBO_VARIANT_NAME(elbo_conv_table_) = {{tile_rows,
+                                                        tile_vecs* lanes<float>,
+                                                        multiply<float>,
+                                                        {few_cols<float>(1), few_cols<float>(2), few_cols<float>(3)},
+                                                        multiply_few<float>,
+                                                        transpose},
+                                                       {tile_rows,
+                                                        tile_vecs* lanes<double>,
+                                                        multiply<double>,
+                                                        {few_cols<double>(1), few_cols<double>(2), few_cols<double>(3)},
+                                                        multiply_few<double>,
+                                                        transpose_plainly<double>}};
+
+}  // namespace elbo::cpu_kernels
