@@ -67,28 +67,23 @@ class Product {
       block_rows_ /= 2;
     const Cut rows = row_blocks(m), cols = col_blocks(n);
     const int64_t depth = all_ks_.largest(), ks = k_parts_.largest();
-    a_block_ = round_up(table.panel_a * divide_up(rows.largest(), table.tile_rows) * depth);
-    b_block_ = round_up(table.panel_b * divide_up(cols.largest(), table.tile_cols) * depth);
-    a_floats_ = args.transpose_a ? a_block_ * rows.count * ks : 0;
+    b_block_ = table.tile_cols * divide_up(cols.largest(), table.tile_cols) * depth;
     b_floats_ = b_block_ * cols.count * ks;
     apart_ = rows.count * cols.count < 8 && ks >= 4;
     if (apart_) sums_floats_ = round_up(m * n) * ks;
   }
 
-  int64_t workspace_floats() const { return a_floats_ + b_floats_ + sums_floats_; }
+  int64_t workspace_floats() const { return b_floats_ + sums_floats_; }
 
   void run(int64_t index, float* workspace) const {
     Run run{static_cast<const float*>(args_.a) + index * args_.stride_a,
             static_cast<const float*>(args_.b) + index * args_.stride_b,
-            static_cast<float*>(args_.out) + index * args_.stride_out,
-            workspace,
-            workspace + a_floats_,
-            workspace + a_floats_ + b_floats_};
+            static_cast<float*>(args_.out) + index * args_.stride_out, workspace, workspace + b_floats_};
     for (int64_t n = 0; n < n_parts_.count; ++n)
       for (int64_t k = 0; k < k_parts_.count; ++k)
         for (int64_t m = 0; m < m_parts_.count; ++m) {
           const Part each = part(m, n, k);
-          pack(run, each, m == 0);
+          if (m == 0 && !pack_late(each)) pack(run, each);
           apart_ ? multiply_apart(run, each) : multiply(run, each);
         }
   }
@@ -96,7 +91,7 @@ class Product {
  private:
   struct Run {
     const float *a, *b;
-    float *out, *packed_a, *packed_b, *sums;
+    float *out, *packed_b, *sums;
   };
 
   static int64_t round_up(int64_t floats) { return divide_up(floats, 16) * 16; }
@@ -112,36 +107,18 @@ class Product {
     return part;
   }
 
-  float* a_at(const Run& run, const Part& part, int64_t i, int64_t k) const {
-    return run.packed_a + (i * part.ks.count + k) * a_block_;
-  }
   float* b_at(const Run& run, const Part& part, int64_t j, int64_t k) const {
     return run.packed_b + (j * part.ks.count + k) * b_block_;
   }
 
-  // What only one block of the output needs is packed by whoever computes that one. a is not packed at all if its k lie
-  // side by side: a tile then reads a few rows of it, which is as fast.
-  bool pack_a_late(const Part& part) const { return args_.transpose_a && part.cols.count == 1; }
-  bool pack_b_late(const Part& part) const { return part.rows.count == 1; }
+  // What only one block of the output needs is packed by whoever computes that one.
+  bool pack_late(const Part& part) const { return part.rows.count == 1; }
 
-  // The two operands side by side, so that a thread packs what lies at the same place in both.
-  void pack(const Run& run, const Part& part, bool also_b) const {
-    const int64_t ks = part.ks.count;
-    const int64_t as = args_.transpose_a && !pack_a_late(part) ? part.rows.count * ks : 0;
-    const int64_t bs = also_b && !pack_b_late(part) ? part.cols.count * ks : 0;
-    const int64_t n = std::max(as, bs);
-    if (n == 0) return;
-    const int64_t work = 4 * (as * part.rows.largest() + bs * part.cols.largest()) * all_ks_.largest() / n;
-    parallel_for(n, divide_up(worth_a_thread, work), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin * as / n; i < end * as / n; ++i) pack_a(run, part, i / ks, i % ks);
-      for (int64_t i = begin * bs / n; i < end * bs / n; ++i) pack_b(run, part, i / ks, i % ks);
+  void pack(const Run& run, const Part& part) const {
+    const int64_t ks = part.ks.count, work = 4 * part.cols.largest() * all_ks_.largest();
+    parallel_for(part.cols.count * ks, divide_up(worth_a_thread, work), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) pack_b(run, part, i / ks, i % ks);
     });
-  }
-
-  void pack_a(const Run& run, const Part& part, int64_t i, int64_t k) const {
-    const int64_t row = part.m0 + part.rows.begin(i), p = all_ks_.begin(part.k0 + k);
-    table_.pack_a(a_at(run, part, i, k), run.a + p * args_.m + row, args_.m, part.rows.size(i),
-                  all_ks_.size(part.k0 + k));
   }
 
   void pack_b(const Run& run, const Part& part, int64_t j, int64_t k) const {
@@ -155,12 +132,11 @@ class Product {
   // Block (i, j) of the sum over block k.
   void multiply_block(const Run& run, const Part& part, int64_t i, int64_t j, int64_t k, float* out, int64_t ld,
                       bool add) const {
-    if (pack_a_late(part)) pack_a(run, part, i, k);
-    if (pack_b_late(part)) pack_b(run, part, j, k);
-    const float* a = args_.transpose_a ? a_at(run, part, i, k)
-                                       : run.a + (part.m0 + part.rows.begin(i)) * args_.k + all_ks_.begin(part.k0 + k);
-    table_.block(a, args_.transpose_a ? 0 : args_.k, b_at(run, part, j, k), out, ld, part.rows.size(i),
-                 part.cols.size(j), all_ks_.size(part.k0 + k), add);
+    if (pack_late(part)) pack_b(run, part, j, k);
+    const int64_t row = part.m0 + part.rows.begin(i), p = all_ks_.begin(part.k0 + k);
+    const float* a = run.a + (args_.transpose_a ? p * args_.m + row : row * args_.k + p);
+    table_.block(a, args_.transpose_a ? args_.m : args_.k, !args_.transpose_a, b_at(run, part, j, k), out, ld,
+                 part.rows.size(i), part.cols.size(j), all_ks_.size(part.k0 + k), add);
   }
 
   // Each block of the output over all of k. A thread keeps to its share of the larger operand, which it has packed.
@@ -213,7 +189,7 @@ class Product {
   Cut k_parts_;  // parts along k, counted in such blocks
   int64_t block_rows_ = 128;
   bool apart_ = false;  // multiply_apart instead of multiply
-  int64_t a_block_ = 0, b_block_ = 0, a_floats_ = 0, b_floats_ = 0, sums_floats_ = 0;
+  int64_t b_block_ = 0, b_floats_ = 0, sums_floats_ = 0;
 };
 
 // A product of one row or one column: a matrix is read once, so packing it would be most of the work.

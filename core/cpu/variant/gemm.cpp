@@ -21,7 +21,7 @@ using std::int64_t;
 
 #if defined(ELBO_VARIANT_V4)
 using Vec = __m512;
-constexpr int lanes = 16, tile_rows = 12, tile_vecs = 2, panel_a = 16;
+constexpr int lanes = 16, tile_rows = 12, tile_vecs = 2;
 inline Vec zero() { return _mm512_setzero_ps(); }
 inline Vec all(float x) { return _mm512_set1_ps(x); }
 inline Vec load(const float* p) { return _mm512_loadu_ps(p); }
@@ -33,7 +33,7 @@ inline Vec load_part(const float* p, int64_t n) { return _mm512_maskz_loadu_ps(f
 inline void store_part(float* p, Vec x, int64_t n) { _mm512_mask_storeu_ps(p, first(n), x); }
 #elif defined(ELBO_VARIANT_V3)
 using Vec = __m256;
-constexpr int lanes = 8, tile_rows = 6, tile_vecs = 2, panel_a = 8;
+constexpr int lanes = 8, tile_rows = 6, tile_vecs = 2;
 inline Vec zero() { return _mm256_setzero_ps(); }
 inline Vec all(float x) { return _mm256_set1_ps(x); }
 inline Vec load(const float* p) { return _mm256_loadu_ps(p); }
@@ -131,17 +131,6 @@ inline Panels row_panels(int64_t rows) {
   return {count, rows / count, rows % count};
 }
 
-void pack_a(float* to, const float* from, int64_t ld, int64_t rows, int64_t k) {
-  const Panels panels = row_panels(rows);
-  for (int64_t p = 0; p < k; p += lines) {
-    fetch_lines(from + (p + 2 * lines) * ld, ld, rows);
-    int64_t row = 0;
-    for (int64_t i = 0; i < panels.count; row += panels.height_of(i++))
-      pack_lines(to + (i * k + p) * panel_a, panel_a, from + p * ld + row, ld, panels.height_of(i), rows - row,
-                 smaller(k - p, lines));
-  }
-}
-
 void pack_b(float* to, const float* from, int64_t ld, bool k_contiguous, int64_t cols, int64_t k) {
   if (k_contiguous) {
     for (int64_t j = 0; j < cols; j += tile_cols)
@@ -156,30 +145,52 @@ void pack_b(float* to, const float* from, int64_t ld, bool k_contiguous, int64_t
   }
 }
 
+// to[j * ld_to + i] = from[i * ld + j].
+void turn(float* to, int64_t ld_to, const float* from, int64_t ld, int64_t rows, int64_t cols) {
+  int64_t i = 0;
+  for (; i + 8 <= rows; i += 8) {
+    const float* row[8];
+    eight_rows(row, from, ld, i, rows);
+    int64_t j = 0;
+    for (; j + 4 <= cols; j += 4) {
+      __m256 column[4];
+      transpose(column, row, j);
+      ELBO_UNROLL
+      for (int q = 0; q < 4; ++q) _mm256_storeu_ps(to + (j + q) * ld_to + i, column[q]);
+    }
+    for (; j < cols; ++j)
+      for (int q = 0; q < 8; ++q) to[j * ld_to + i + q] = row[q][j];
+  }
+  for (; i < rows; ++i)
+    for (int64_t j = 0; j < cols; ++j) to[j * ld_to + i] = from[i * ld + j];
+}
+
 // ---- the micro-kernel ----------------------------------------------------------------------------------------------
 
 // c [rows, vecs * lanes] (of the last vector only `tail` columns) = or += a b, summed in registers in the order of k.
-// a is a packed panel, or else rows that are ld_a apart.
-template <bool packed, int rows, int vecs>
+// Element (i, p) of a is a[i * ld_a + p] with `k_contiguous`, otherwise a[p * ld_a + i].
+template <bool k_contiguous, int rows, int vecs>
 void tile(int64_t k, const float* a, int64_t ld_a, const float* b, float* c, int64_t ld, int64_t tail,
           bool accumulate) {
   Vec sum[rows][vecs];
   ELBO_UNROLL
   for (int i = 0; i < rows; ++i) {
-    __builtin_prefetch(c + i * ld, 1);
     ELBO_UNROLL
-    for (int v = 0; v < vecs; ++v) sum[i][v] = zero();
+    for (int v = 0; v < vecs; ++v) {
+      __builtin_prefetch(c + i * ld + v * lanes, 1);
+      sum[i][v] = zero();
+    }
   }
   const float* threes[(rows + 2) / 3];  // every third row: from there x86 addresses three
   ELBO_UNROLL
   for (int i = 0; i < (rows + 2) / 3; ++i) threes[i] = a + 3 * i * ld_a;
-  for (int64_t p = 0; p < k; ++p, b += tile_cols) {
+  for (int64_t p = 0; p < k; ++p, a += ld_a, b += tile_cols) {
     Vec y[vecs];
     ELBO_UNROLL
     for (int v = 0; v < vecs; ++v) y[v] = load(b + v * lanes);
     ELBO_UNROLL
     for (int i = 0; i < rows; ++i) {
-      const Vec x = all(packed ? a[p * panel_a + i] : threes[i / 3][i % 3 * ld_a + p]);
+      const Vec x = all(k_contiguous ? threes[i / 3][i % 3 * ld_a + p] : a[i]);
       ELBO_UNROLL
       for (int v = 0; v < vecs; ++v) sum[i][v] = fma(x, y[v], sum[i][v]);
     }
@@ -198,22 +209,22 @@ void tile(int64_t k, const float* a, int64_t ld_a, const float* b, float* c, int
 }
 
 using Tile = void (*)(int64_t, const float*, int64_t, const float*, float*, int64_t, int64_t, bool);
-template <bool packed>
+template <bool k_contiguous>
 constexpr Tile tiles[][tile_vecs] = {
-    {tile<packed, 1, 1>, tile<packed, 1, 2>},   {tile<packed, 2, 1>, tile<packed, 2, 2>},
-    {tile<packed, 3, 1>, tile<packed, 3, 2>},   {tile<packed, 4, 1>, tile<packed, 4, 2>},
-    {tile<packed, 5, 1>, tile<packed, 5, 2>},   {tile<packed, 6, 1>, tile<packed, 6, 2>},
+    {tile<k_contiguous, 1, 1>, tile<k_contiguous, 1, 2>},   {tile<k_contiguous, 2, 1>, tile<k_contiguous, 2, 2>},
+    {tile<k_contiguous, 3, 1>, tile<k_contiguous, 3, 2>},   {tile<k_contiguous, 4, 1>, tile<k_contiguous, 4, 2>},
+    {tile<k_contiguous, 5, 1>, tile<k_contiguous, 5, 2>},   {tile<k_contiguous, 6, 1>, tile<k_contiguous, 6, 2>},
 #if defined(ELBO_VARIANT_V4)
-    {tile<packed, 7, 1>, tile<packed, 7, 2>},   {tile<packed, 8, 1>, tile<packed, 8, 2>},
-    {tile<packed, 9, 1>, tile<packed, 9, 2>},   {tile<packed, 10, 1>, tile<packed, 10, 2>},
-    {tile<packed, 11, 1>, tile<packed, 11, 2>}, {tile<packed, 12, 1>, tile<packed, 12, 2>},
+    {tile<k_contiguous, 7, 1>, tile<k_contiguous, 7, 2>},   {tile<k_contiguous, 8, 1>, tile<k_contiguous, 8, 2>},
+    {tile<k_contiguous, 9, 1>, tile<k_contiguous, 9, 2>},   {tile<k_contiguous, 10, 1>, tile<k_contiguous, 10, 2>},
+    {tile<k_contiguous, 11, 1>, tile<k_contiguous, 11, 2>}, {tile<k_contiguous, 12, 1>, tile<k_contiguous, 12, 2>},
 #endif
 };
 static_assert(sizeof(tiles<true>) / sizeof(tiles<true>[0]) == tile_rows);
 
-// A panel of b stays in the first-level cache while all rows of a pass by from the second.
-void block(const float* a, int64_t ld_a, const float* b, float* c, int64_t ld, int64_t m, int64_t n, int64_t k,
-           bool accumulate) {
+// A panel of b stays in the first-level cache while all rows of a pass by.
+void block(const float* a, int64_t ld_a, bool k_contiguous, const float* b, float* c, int64_t ld, int64_t m, int64_t n,
+           int64_t k, bool accumulate) {
   const Panels panels = row_panels(m);
   const int64_t fetch = (tile_cols * k / panels.count + 15) / 16 * 16;
   for (int64_t j = 0; j < n; j += tile_cols, b += tile_cols * k) {
@@ -225,9 +236,9 @@ void block(const float* a, int64_t ld_a, const float* b, float* c, int64_t ld, i
       const int64_t height = panels.height_of(i);
       for (int64_t line = 0; line < fetch; line += 16) __builtin_prefetch(next + line, 0, 2);
       next += fetch;
-      const Tile compute = ld_a ? tiles<false>[height - 1][vecs - 1] : tiles<true>[height - 1][vecs - 1];
+      const Tile compute = k_contiguous ? tiles<true>[height - 1][vecs - 1] : tiles<false>[height - 1][vecs - 1];
       compute(k, panel, ld_a, b, to, ld, width - (vecs - 1) * lanes, accumulate);
-      panel += ld_a ? height * ld_a : panel_a * k;
+      panel += k_contiguous ? height * ld_a : height;
       to += height * ld;
     }
   }
@@ -346,9 +357,10 @@ float fma_rounds(int64_t n) {
 
 const GemmTable ELBO_VARIANT_NAME(elbo_gemm_table_) = {
 #ifdef ELBO_OWN_PRODUCT
-    tile_rows,     tile_cols,      panel_a,    tile_cols,        pack_a, pack_b, block, row,
+    tile_rows,     tile_cols,      pack_b,     block,
+    row,           turn,
 #else
-    0,             0,              0,          0,                 nullptr, nullptr, nullptr, nullptr,
+    0,             0,              nullptr,    nullptr,          nullptr, nullptr,
 #endif
     finish<float>, finish<double>, fma_rounds, 2 * chains* lanes};
 

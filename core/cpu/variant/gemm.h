@@ -4,29 +4,26 @@
 namespace elbo::cpu_kernels {
 
 /// A variant's part of the float32 matrix product, and what fuses into it. The driver (../gemm.h) cuts the product into
-/// blocks; a block of an operand is packed into panels, one per register tile, in which the values of one k lie side by
-/// side; `block` multiplies two packed blocks. Every output element is the same chain of operations wherever it lies in
-/// a block, so no cut changes a bit.
+/// blocks; a block of b is packed into panels, one per register tile, in which the values of one k lie side by side;
+/// `block` multiplies a, as it lies, by packed panels. Every output element is the same chain of operations wherever it
+/// lies in a block, so no cut changes a bit.
 struct GemmTable {
   /// Rows and columns of the register tile; 0 where the variant has no product of its own and Eigen does it. The
-  /// functions down to `row` are null then.
+  /// functions down to `turn` are null then.
   int tile_rows, tile_cols;
-  /// Floats per k in a packed panel of a, and of b.
-  int panel_a, panel_b;
-  /// Packs a block of a transposed a, element (i, p) being from[p * ld + i], into ceil(rows / tile_rows) panels of
-  /// nearly equal height, each panel_a * k long.
-  void (*pack_a)(float* to, const float* from, std::int64_t ld, std::int64_t rows, std::int64_t k);
-  /// Packs a block of op(b) [k, cols] into panels of tile_cols columns, each panel_b * k long. With `k_contiguous`,
+  /// Packs a block of b [k, cols] into panels of tile_cols columns, each tile_cols * k long. With `k_contiguous`,
   /// element (p, j) is from[j * ld + p]; otherwise it is from[p * ld + j].
   void (*pack_b)(float* to, const float* from, std::int64_t ld, bool k_contiguous, std::int64_t cols, std::int64_t k);
-  /// c [m, n] (row step ld) = a b, or += a b with `add`; k > 0. b is packed; a is packed if ld_a is 0, and otherwise
-  /// has element (i, p) at a[i * ld_a + p].
-  void (*block)(const float* a, std::int64_t ld_a, const float* b, float* c, std::int64_t ld, std::int64_t m,
-                std::int64_t n, std::int64_t k, bool add);
+  /// c [m, n] (row step ld) = a b, or += a b with `add`; k > 0. b is packed; element (i, p) of a is a[i * ld_a + p]
+  /// with `k_contiguous`, otherwise a[p * ld_a + i].
+  void (*block)(const float* a, std::int64_t ld_a, bool k_contiguous, const float* b, float* c, std::int64_t ld,
+                std::int64_t m, std::int64_t n, std::int64_t k, bool add);
   /// y [n] = the sum over p of x[p] m(p, j), where m(p, j) is m[j * ld + p] with `k_contiguous`, otherwise
   /// m[p * ld + j]: a product of one row or column, without packing.
   void (*row)(float* y, const float* x, const float* m, std::int64_t ld, bool k_contiguous, std::int64_t n,
               std::int64_t k);
+  /// to[j * ld_to + i] = from[i * ld + j] for i < rows, j < cols.
+  void (*turn)(float* to, std::int64_t ld_to, const float* from, std::int64_t ld, std::int64_t rows, std::int64_t cols);
   /// c [rows, cols] = act(c + bias), bias [cols] or null; activation as in enum class Activation.
   void (*finish_f32)(float* c, std::int64_t ld, std::int64_t rows, std::int64_t cols, const float* bias,
                      int activation);
