@@ -16,11 +16,12 @@ using std::int64_t;
 static_assert(static_cast<int>(Activation::none) == 0 && static_cast<int>(Activation::relu) == 1 &&
               static_cast<int>(Activation::sigmoid) == 2 && static_cast<int>(Activation::tanh) == 3);
 
-constexpr int64_t k_block = 256;             // a panel of b, this long, fits the first-level cache
-constexpr int64_t block_cols = 32;           // of a block, the unit of work that is handed out
-constexpr int64_t part_size = 1024;          // rows and columns that are packed at once
-constexpr int64_t packed_floats = 2 << 20;   // about how much is packed at once
-constexpr int64_t worth_a_thread = 1 << 16;  // multiply-adds, or elements times 4 to pack, that take a microsecond
+constexpr int64_t k_block = 256;              // a panel of b, this long, fits the first-level cache
+constexpr int64_t block_cols = 32;            // of a block, the unit of work that is handed out
+constexpr int64_t part_size = 1024;           // rows and columns that are packed at once
+constexpr int64_t packed_floats = 2 << 20;    // about how much is packed at once
+constexpr int64_t narrow_floats = 128 << 10;  // of an operand that stays in the second-level cache
+constexpr int64_t worth_a_thread = 1 << 16;   // multiply-adds, or elements times 4 to pack, that take a microsecond
 
 // [0, n) in `count` pieces of nearly equal size, at most `most` long, which start at multiples of `unit`.
 struct Cut {
@@ -46,6 +47,22 @@ void finish(const GemmTable& table, const MatmulArgs& args, T* out, int64_t col,
 }
 
 // ---- our own product -----------------------------------------------------------------------------------------------
+
+// Where an operand lies: with k_contiguous, element (i, p) is data[i * ld + p], otherwise data[p * ld + i].
+struct Lies {
+  const float* data;
+  int64_t ld;
+  bool k_contiguous;
+  const float* at(int64_t i, int64_t p) const { return data + (k_contiguous ? i * ld + p : p * ld + i); }
+};
+Lies rows_of_a(const MatmulArgs& args, int64_t index) {
+  return {static_cast<const float*>(args.a) + index * args.stride_a, args.transpose_a ? args.m : args.k,
+          !args.transpose_a};
+}
+Lies columns_of_b(const MatmulArgs& args, int64_t index) {
+  return {static_cast<const float*>(args.b) + index * args.stride_b, args.transpose_b ? args.k : args.n,
+          args.transpose_b};
+}
 
 // A part [m0, m1) x [n0, n1) of the output over a part [k0, k1) of the sum: what is packed at once.
 struct Part {
@@ -74,10 +91,10 @@ class Product {
   }
 
   int64_t workspace_floats() const { return b_floats_ + sums_floats_; }
+  bool apart() const { return apart_; }
 
   void run(int64_t index, float* workspace) const {
-    Run run{static_cast<const float*>(args_.a) + index * args_.stride_a,
-            static_cast<const float*>(args_.b) + index * args_.stride_b,
+    Run run{rows_of_a(args_, index), columns_of_b(args_, index),
             static_cast<float*>(args_.out) + index * args_.stride_out, workspace, workspace + b_floats_};
     for (int64_t n = 0; n < n_parts_.count; ++n)
       for (int64_t k = 0; k < k_parts_.count; ++k)
@@ -90,7 +107,7 @@ class Product {
 
  private:
   struct Run {
-    const float *a, *b;
+    Lies a, b;
     float *out, *packed_b, *sums;
   };
 
@@ -122,21 +139,18 @@ class Product {
   }
 
   void pack_b(const Run& run, const Part& part, int64_t j, int64_t k) const {
-    const int64_t col = part.n0 + part.cols.begin(j), p = all_ks_.begin(part.k0 + k);
-    const bool k_contiguous = args_.transpose_b;
-    const int64_t ld = k_contiguous ? args_.k : args_.n;
-    table_.pack_b(b_at(run, part, j, k), run.b + (k_contiguous ? col * ld + p : p * ld + col), ld, k_contiguous,
-                  part.cols.size(j), all_ks_.size(part.k0 + k));
+    const float* from = run.b.at(part.n0 + part.cols.begin(j), all_ks_.begin(part.k0 + k));
+    table_.pack_b(b_at(run, part, j, k), from, run.b.ld, run.b.k_contiguous, part.cols.size(j),
+                  all_ks_.size(part.k0 + k));
   }
 
   // Block (i, j) of the sum over block k.
   void multiply_block(const Run& run, const Part& part, int64_t i, int64_t j, int64_t k, float* out, int64_t ld,
                       bool add) const {
     if (pack_late(part)) pack_b(run, part, j, k);
-    const int64_t row = part.m0 + part.rows.begin(i), p = all_ks_.begin(part.k0 + k);
-    const float* a = run.a + (args_.transpose_a ? p * args_.m + row : row * args_.k + p);
-    table_.block(a, args_.transpose_a ? args_.m : args_.k, !args_.transpose_a, b_at(run, part, j, k), out, ld,
-                 part.rows.size(i), part.cols.size(j), all_ks_.size(part.k0 + k), add);
+    const float* a = run.a.at(part.m0 + part.rows.begin(i), all_ks_.begin(part.k0 + k));
+    table_.block(a, run.a.ld, run.a.k_contiguous, b_at(run, part, j, k), out, ld, part.rows.size(i), part.cols.size(j),
+                 all_ks_.size(part.k0 + k), add);
   }
 
   // Each block of the output over all of k. A thread keeps to its share of the larger operand, which it has packed.
@@ -191,6 +205,131 @@ class Product {
   bool apart_ = false;  // multiply_apart instead of multiply
   int64_t b_block_ = 0, b_floats_ = 0, sums_floats_ = 0;
 };
+
+// A product with an operand so small that, packed, it stays in the second-level cache: the other is then read once,
+// where it lies, however large it is. Where the small one is a, a batch of pictures against a layer's weights, that is
+// the product out^T = op(b)^T op(a)^T, whose blocks are turned on their way out.
+class NarrowProduct {
+ public:
+  NarrowProduct(const MatmulArgs& args, const GemmTable& table) : args_(args), table_(table), ks_(args.k, k_block, 1) {
+    turned_ = packed_floats(args.n) > narrow_floats;
+    rows_ = turned_ ? args.n : args.m, cols_ = turned_ ? args.m : args.n;
+    // A block of a few register tiles, less high where that leaves too few for the threads.
+    const int64_t high = divide_up(rows_, 4 * num_threads());
+    row_blocks_ = Cut(rows_, std::clamp<int64_t>(high, 8, block_rows), 8);
+    const int64_t beside = std::max<int64_t>(1, 4 * num_threads() / row_blocks_.count);
+    const int64_t wide = std::max<int64_t>(table.tile_cols, cols_ / beside);
+    col_blocks_ = Cut(cols_, turned_ ? std::min(wide, turned_cols) : wide, table.tile_cols);
+  }
+
+  static bool fits(const MatmulArgs& args, const GemmTable& table) {
+    return divide_up(std::min(args.m, args.n), table.tile_cols) * table.tile_cols * args.k <= narrow_floats;
+  }
+
+  int64_t workspace_floats() const { return packed_floats(cols_); }
+
+  void run(int64_t index, float* workspace) const {
+    const Lies a = rows_of_a(args_, index), b = columns_of_b(args_, index);
+    float* out = static_cast<float*>(args_.out) + index * args_.stride_out;
+    pack(turned_ ? a : b, workspace);
+    const int64_t blocks = row_blocks_.count * col_blocks_.count;
+    const int64_t work = row_blocks_.largest() * col_blocks_.largest() * args_.k;
+    parallel_for(blocks, divide_up(worth_a_thread, work), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const Block block = block_of(i);
+        turned_ ? multiply_turned(block, b, workspace, out) : multiply(block, a, workspace, out);
+      }
+    });
+  }
+
+ private:
+  static constexpr int64_t block_rows = 24, turned_cols = 256;
+  struct Block {
+    int64_t row, rows, col, cols;
+  };
+
+  Block block_of(int64_t i) const {
+    const int64_t r = i / col_blocks_.count, c = i % col_blocks_.count;
+    return {row_blocks_.begin(r), row_blocks_.size(r), col_blocks_.begin(c), col_blocks_.size(c)};
+  }
+
+  int64_t packed_floats(int64_t cols) const { return divide_up(cols, table_.tile_cols) * table_.tile_cols * args_.k; }
+  // Panel after panel of one block of k, then of the next.
+  float* packed_at(float* packed, int64_t col, int64_t k) const {
+    return packed + ks_.begin(k) * packed_floats(cols_) / args_.k + col * ks_.size(k);
+  }
+
+  void pack(const Lies& from, float* packed) const {
+    const Cut panels(cols_, table_.tile_cols, table_.tile_cols);
+    const int64_t work = 4 * panels.largest() * ks_.largest();
+    parallel_for(panels.count * ks_.count, divide_up(worth_a_thread, work), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t panel = i / ks_.count, k = i % ks_.count, col = panels.begin(panel);
+        table_.pack_b(packed_at(packed, col, k), from.at(col, ks_.begin(k)), from.ld, from.k_contiguous,
+                      panels.size(panel), ks_.size(k));
+      }
+    });
+  }
+
+  void sum(const Block& block, const Lies& from, float* packed, float* to, int64_t ld) const {
+    // Columns in calls of a few thousand cycles, between which what comes next is fetched.
+    const int64_t depth = ks_.largest(),
+                  once = table_.tile_cols * std::max<int64_t>(1, (1 << 16) / (block.rows * table_.tile_cols * depth));
+    const int64_t calls = divide_up(block.cols, once);
+    for (int64_t k = 0; k < ks_.count; ++k)
+      for (int64_t call = 0; call < calls; ++call) {
+        const int64_t col = call * once;
+        fetch_next(block, from, k, call, calls);
+        table_.block(from.at(block.row, ks_.begin(k)), from.ld, from.k_contiguous,
+                     packed_at(packed, block.col + col, k), to + col, ld, block.rows, std::min(block.cols - col, once),
+                     ks_.size(k), k > 0);
+      }
+  }
+
+  // Part `part` of `parts` of what the next block of k, or of rows, reads: rows that far apart come from main memory,
+  // and the processor does not see them coming.
+  void fetch_next(const Block& block, const Lies& from, int64_t k, int64_t part, int64_t parts) const {
+    const bool same_rows = k + 1 < ks_.count;
+    const int64_t row = same_rows ? block.row : block.row + block.rows, next = same_rows ? k + 1 : 0;
+    const int64_t rows = std::min(block.rows, rows_ - row), p = ks_.begin(next), depth = ks_.size(next);
+    const int64_t lines = from.k_contiguous ? rows : depth, along = from.k_contiguous ? depth : rows;
+    for (int64_t i = lines * part / parts; i < lines * (part + 1) / parts; ++i) {
+      const float* line = from.k_contiguous ? from.at(row + i, p) : from.at(row, p + i);
+      for (int64_t j = 0; j < along; j += 16) __builtin_prefetch(line + j, 0, 2);
+    }
+  }
+
+  void multiply(const Block& block, const Lies& a, float* packed, float* out) const {
+    float* to = out + block.row * args_.n + block.col;
+    sum(block, a, packed, to, args_.n);
+    finish(table_, args_, to, block.col, block.rows, block.cols);
+  }
+
+  void multiply_turned(const Block& block, const Lies& b, float* packed, float* out) const {
+    alignas(64) float block_of_out[block_rows * turned_cols];
+    sum(block, b, packed, block_of_out, turned_cols);
+    const float* bias = args_.bias ? static_cast<const float*>(args_.bias) + block.row : nullptr;
+    for (int64_t i = 0; bias && i < block.rows; ++i)
+      for (int64_t j = 0; j < block.cols; ++j) block_of_out[i * turned_cols + j] += bias[i];
+    if (args_.activation != Activation::none)
+      table_.finish_f32(block_of_out, turned_cols, block.rows, block.cols, nullptr, static_cast<int>(args_.activation));
+    table_.turn(out + block.col * args_.n + block.row, args_.n, block_of_out, turned_cols, block.rows, block.cols);
+  }
+
+  const MatmulArgs& args_;
+  const GemmTable& table_;
+  Cut ks_, row_blocks_, col_blocks_;
+  int64_t rows_ = 0, cols_ = 0;  // of the product that is computed
+  bool turned_ = false;
+};
+
+// fn(product) with the product that suits the shape.
+template <class Fn>
+void with_product(const MatmulArgs& args, const GemmTable& table, const Fn& fn) {
+  const Product product(args, table);
+  if (!product.apart() && NarrowProduct::fits(args, table)) return fn(NarrowProduct(args, table));
+  fn(product);
+}
 
 // A product of one row or one column: a matrix is read once, so packing it would be most of the work.
 void multiply_vector(const MatmulArgs& args, const GemmTable& table) {
@@ -291,17 +430,18 @@ void gemm(const MatmulArgs& given, Pool& pool, Isa isa) {
   const GemmTable& table = gemm_table(isa);
   const MatmulArgs args = flattened(given);
   if (done_without_packing(args, table)) return;
-  const Product product(args, table);
-  const int64_t floats = product.workspace_floats();
-  const int64_t blocks = divide_up(args.m, 64) * divide_up(args.n, 64);
-  // Many small products: one thread each, with a workspace of its own. Otherwise all threads on each in turn.
-  const int64_t at_once = blocks < args.batch ? std::min<int64_t>(args.batch, num_threads()) : 1;
-  const Workspace workspace(pool, static_cast<std::size_t>(at_once * floats) * sizeof(float));
-  std::atomic<int64_t> next{0};
-  parallel_for(at_once, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i)
-      for (int64_t index = next++; index < args.batch; index = next++)
-        product.run(index, workspace.as<float>() + i * floats);
+  with_product(args, table, [&](const auto& product) {
+    const int64_t floats = product.workspace_floats();
+    const int64_t blocks = divide_up(args.m, 64) * divide_up(args.n, 64);
+    // Many small products: one thread each, with a workspace of its own. Otherwise all threads on each in turn.
+    const int64_t at_once = blocks < args.batch ? std::min<int64_t>(args.batch, num_threads()) : 1;
+    const Workspace workspace(pool, static_cast<std::size_t>(at_once * floats) * sizeof(float));
+    std::atomic<int64_t> next{0};
+    parallel_for(at_once, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i)
+        for (int64_t index = next++; index < args.batch; index = next++)
+          product.run(index, workspace.as<float>() + i * floats);
+    });
   });
 }
 
@@ -309,15 +449,18 @@ void gemm(const MatmulArgs& given, void* workspace, Isa isa) noexcept {
   const GemmTable& table = gemm_table(isa);
   const MatmulArgs args = flattened(given);
   if (done_without_packing(args, table)) return;
-  const Product product(args, table);
-  for (int64_t index = 0; index < args.batch; ++index) product.run(index, static_cast<float*>(workspace));
+  with_product(args, table, [&](const auto& product) {
+    for (int64_t index = 0; index < args.batch; ++index) product.run(index, static_cast<float*>(workspace));
+  });
 }
 
 std::size_t gemm_workspace(const MatmulArgs& given, Isa isa) {
   const GemmTable& table = gemm_table(isa);
   const MatmulArgs args = flattened(given);
   const bool packs = args.dtype == DType::float32 && table.tile_rows != 0 && args.m > 1 && args.n > 1 && args.k > 0;
-  return packs ? static_cast<std::size_t>(Product(args, table).workspace_floats()) * sizeof(float) : 0;
+  int64_t floats = 0;
+  if (packs) with_product(args, table, [&](const auto& product) { floats = product.workspace_floats(); });
+  return static_cast<std::size_t>(floats) * sizeof(float);
 }
 
 }  // namespace elbo::cpu_kernels

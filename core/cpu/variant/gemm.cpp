@@ -234,7 +234,7 @@ void block(const float* a, int64_t ld_a, bool k_contiguous, const float* b, floa
     float* to = c + j;
     for (int64_t i = 0; i < panels.count; ++i) {
       const int64_t height = panels.height_of(i);
-      for (int64_t line = 0; line < fetch; line += 16) __builtin_prefetch(next + line, 0, 2);
+      if (panels.count > 4) for (int64_t line = 0; line < fetch; line += 16) __builtin_prefetch(next + line, 0, 2);
       next += fetch;
       const Tile compute = k_contiguous ? tiles<true>[height - 1][vecs - 1] : tiles<false>[height - 1][vecs - 1];
       compute(k, panel, ld_a, b, to, ld, width - (vecs - 1) * lanes, accumulate);
