@@ -32,23 +32,10 @@ bool runs_v4() {
          __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 
-// AMD family 0x19 is Zen 3 (no AVX-512) and Zen 4; the models are those of Zen 4.
-bool is_zen4() {
-  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-  if (!__get_cpuid(0, &eax, &ebx, &ecx, &edx)) return false;
-  const bool amd = ebx == signature_AMD_ebx && edx == signature_AMD_edx && ecx == signature_AMD_ecx;
-  if (!amd || !__get_cpuid(1, &eax, &ebx, &ecx, &edx)) return false;
-  const unsigned family = ((eax >> 8) & 0xf) + ((eax >> 20) & 0xff);
-  const unsigned model = ((eax >> 4) & 0xf) | ((eax >> 12) & 0xf0);
-  return family == 0x19 &&
-         ((model >= 0x10 && model <= 0x1f) || (model >= 0x60 && model <= 0x7f) || (model >= 0xa0 && model <= 0xaf));
-}
-
 #else
 
 bool runs_v3() { return false; }
 bool runs_v4() { return false; }
-bool is_zen4() { return false; }
 
 #endif
 
@@ -58,15 +45,9 @@ bool is_available(Isa isa) {
   return false;
 }
 
-Isa best_isa() {
-  const std::vector<Isa> isas = available_isas();
-  if (isas.back() == Isa::v4 && is_zen4() && is_available(Isa::v3)) return Isa::v3;
-  return isas.back();
-}
-
 Isa choose_isa() {
   const char* forced = std::getenv("ELBO_ISA");
-  if (!forced || !*forced) return best_isa();
+  if (!forced || !*forced) return available_isas().back();
   for (Isa isa : {Isa::baseline, Isa::v3, Isa::v4}) {
     if (std::string_view(forced) != name(isa)) continue;
     ELBO_CHECK(is_available(isa), ValueError, "ELBO_ISA: expected a variant that this processor can run, at most ",

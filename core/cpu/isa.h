@@ -10,9 +10,8 @@ enum class Isa { baseline, v3, v4 };
 const char* name(Isa isa);
 /// The variants that this processor can run and this build holds, slowest first.
 std::vector<Isa> available_isas();
-/// The variant in use: $ELBO_ISA if set, else the best, which is v4 where present except on Zen 4 (it splits 512-bit
-/// operations in two; v3 is faster). Chosen once, at first use. Throws DeviceError if $ELBO_ISA names an unknown
-/// variant or one that cannot run here.
+/// The variant in use: $ELBO_ISA if set, else the last of available_isas(). Chosen once, at first use. Throws
+/// ValueError if $ELBO_ISA names an unknown variant or one that cannot run here.
 Isa active_isa();
 
 }  // namespace elbo::cpu_kernels
