@@ -222,11 +222,12 @@ constexpr Tile tiles[][tile_vecs] = {
 };
 static_assert(sizeof(tiles<true>) / sizeof(tiles<true>[0]) == tile_rows);
 
-// A panel of b stays in the first-level cache while all rows of a pass by.
+// A panel of b stays in the first-level cache while all rows of a pass by. The next panel is fetched meanwhile, unless
+// the rows are few: then it is close already, or there is no time.
 void block(const float* a, int64_t ld_a, bool k_contiguous, const float* b, float* c, int64_t ld, int64_t m, int64_t n,
            int64_t k, bool accumulate) {
   const Panels panels = row_panels(m);
-  const int64_t fetch = (tile_cols * k / panels.count + 15) / 16 * 16;
+  const int64_t fetch = panels.count > 4 ? (tile_cols * k / panels.count + 15) / 16 * 16 : 0;
   for (int64_t j = 0; j < n; j += tile_cols, b += tile_cols * k) {
     const float* next = b + tile_cols * k;
     const int64_t width = smaller(n - j, tile_cols), vecs = (width + lanes - 1) / lanes;
@@ -234,7 +235,7 @@ void block(const float* a, int64_t ld_a, bool k_contiguous, const float* b, floa
     float* to = c + j;
     for (int64_t i = 0; i < panels.count; ++i) {
       const int64_t height = panels.height_of(i);
-      if (panels.count > 4) for (int64_t line = 0; line < fetch; line += 16) __builtin_prefetch(next + line, 0, 2);
+      for (int64_t line = 0; line < fetch; line += 16) __builtin_prefetch(next + line, 0, 2);
       next += fetch;
       const Tile compute = k_contiguous ? tiles<true>[height - 1][vecs - 1] : tiles<false>[height - 1][vecs - 1];
       compute(k, panel, ld_a, b, to, ld, width - (vecs - 1) * lanes, accumulate);
