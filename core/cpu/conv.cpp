@@ -34,6 +34,7 @@ const ConvKernels<T>& kernels_of(const Context& context) {
 
 constexpr int64_t enough_work = 1 << 16;  // multiply-adds
 constexpr int64_t enough_points = 256;    // of a group of pictures, for its tiles to be full
+constexpr int64_t most_sums = 1 << 20;    // elements of the chunks' sums of a gradient
 
 int64_t round_up(int64_t n, int64_t unit) { return divide_up(n, unit) * unit; }
 
@@ -123,17 +124,18 @@ struct Ends {
   }
 };
 
-/// Panels [kh kw, channels, tile_cols] of the weights, a panel for so many columns.
+/// Panels [kh kw, pitch, tile_cols] of the weights, of which the first channels are there, a panel for so many columns.
 template <class T>
-void pack_weights(const ConvKernels<T>& kernels, const Ends& ends, int64_t taps, T* to, const T* weight) {
+void pack_weights(const ConvKernels<T>& kernels, const Ends& ends, int64_t taps, int64_t pitch, T* to,
+                  const T* weight) {
   const int64_t width = kernels.tile_cols, channels = ends.channels;
   parallel_for(divide_up(ends.columns, width) * channels, grain_of(taps * width), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t col = i / channels * width, channel = i % channels, cols = std::min(width, ends.columns - col);
-      T* panel = to + (i / channels * taps * channels + channel) * width;
+      T* panel = to + (i / channels * taps * pitch + channel) * width;
       if (cols < width)
-        for (int64_t tap = 0; tap < taps; ++tap) std::fill_n(panel + tap * channels * width, width, T(0));
-      kernels.transpose(panel, channels * width, weight + col * ends.column_step + channel * ends.channel_step,
+        for (int64_t tap = 0; tap < taps; ++tap) std::fill_n(panel + tap * pitch * width, width, T(0));
+      kernels.transpose(panel, pitch * width, weight + col * ends.column_step + channel * ends.channel_step,
                         ends.column_step, cols, taps, nullptr);
     }
   });
@@ -146,6 +148,8 @@ void convolve_to_many(const Context& context, const Conv2dArgs& a, Way way, T* o
   const Ends ends(a, way);
   const int64_t width = kernels.tile_cols, panels = divide_up(ends.columns, width), columns = panels * width;
   const int64_t group = group_of(a.n, a.out_h * a.out_w, 8);
+  // Of a power of two, all taps' weights would compete for the same places in the cache.
+  const int64_t pitch = ends.channels % 16 == 0 ? ends.channels + 1 : ends.channels;
   const auto axis = way == Way::forward ? ConvAxis::forward : ConvAxis::gradient;
   const ConvPlan plan({.group = group,
                        .channels = ends.channels,
@@ -155,12 +159,13 @@ void convolve_to_many(const Context& context, const Conv2dArgs& a, Way way, T* o
                        .to_h = ends.to_h,
                        .to_w = ends.to_w,
                        .tile_cols = width,
-                       .kw = a.kw},
+                       .kw = a.kw,
+                       .pitch = pitch},
                       axis(a.h, a.out_h, a.kh, a.stride_h, a.pad_h, a.dilation_h),
                       axis(a.w, a.out_w, a.kw, a.stride_w, a.pad_w, a.dilation_w));
-  const int64_t from = ends.from_h * ends.from_w, to = ends.to_h * ends.to_w, depth = a.kh * a.kw * ends.channels;
+  const int64_t from = ends.from_h * ends.from_w, to = ends.to_h * ends.to_w, depth = a.kh * a.kw * pitch;
   const Workspace packed(context.pool, static_cast<std::size_t>(depth * columns) * sizeof(T));
-  pack_weights(kernels, ends, a.kh * a.kw, packed.as<T>(), weight);
+  pack_weights(kernels, ends, a.kh * a.kw, pitch, packed.as<T>(), weight);
   const bool as_it_is = ends.channels == 1 || from == 1;
   const int64_t operand = as_it_is ? 0 : round_up(group * from * ends.channels, 16);
   const int64_t units = static_cast<int64_t>(plan.units.size());
@@ -333,7 +338,7 @@ struct WeightRows {
 struct WeightPlan {
   int64_t channels, columns, group, h, w;  // h and w with the padding
   bool padded;
-  int64_t blocks = 1;
+  int64_t chunks = 16, blocks = 1;
   std::vector<ConvRow> rows;
   std::vector<ConvRun> runs;
   std::vector<WeightRows> parts;
@@ -341,9 +346,10 @@ struct WeightPlan {
   WeightPlan(const Conv2dArgs& a, int64_t columns_, int64_t tile_cols)
       : channels(a.c_in),
         columns(columns_),
-        group(group_of(a.n, a.out_h * a.out_w, 16)),
         padded(a.c_in < 4 && (a.h + 2 * a.pad_h) * (a.w + 2 * a.pad_w) <= 3 * a.h * a.w) {
     h = a.h + (padded ? 2 * a.pad_h : 0), w = a.w + (padded ? 2 * a.pad_w : 0);
+    while (chunks > 1 && chunks * a.kh * a.kw * channels * columns > most_sums) chunks /= 2;
+    group = group_of(a.n, a.out_h * a.out_w, chunks);
     if (group == 1) blocks = std::max<int64_t>(1, a.out_h * a.out_w / enough_points);
     for (int64_t i = 0; i < a.kh; ++i)
       for (int64_t j = 0; j < a.kw; ++j) {
@@ -403,13 +409,17 @@ void add_chunks(const ConvKernels<T>& kernels, const Conv2dArgs& a, T* gw, T* su
     for (int64_t c = 1; c < chunks; ++c)
       for (int64_t j = begin; j < end; ++j) sums[j] += sums[c * size + j];
   });
-  parallel_for(a.c_in, grain_of(taps * a.c_out), [&](int64_t begin, int64_t end) {
-    for (int64_t c = begin; c < end; ++c)
-      kernels.transpose(gw + c * taps, a.c_in * taps, sums + c * columns, a.c_in * columns, taps, a.c_out, nullptr);
+  const int64_t width = kernels.tile_cols;
+  parallel_for(columns / width * a.c_in, grain_of(taps * width), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t col = i / a.c_in * width, c = i % a.c_in;
+      kernels.transpose(gw + (col * a.c_in + c) * taps, a.c_in * taps, sums + c * columns + col, a.c_in * columns, taps,
+                        std::min(width, a.c_out - col), nullptr);
+    }
   });
 }
 
-/// The sum over pictures: in chunks whose number depends on the batch alone, each group by group, and then the chunks
+/// The sum over pictures: in chunks whose number depends on the shape alone, each group by group, and then the chunks
 /// in order.
 template <class T>
 void sum_over_pictures(const Context& context, const Conv2dArgs& a, T* gw, const T* gy, const T* x) {
@@ -417,7 +427,7 @@ void sum_over_pictures(const Context& context, const Conv2dArgs& a, T* gw, const
   const int64_t width = kernels.tile_cols, panels = divide_up(a.c_out, width), columns = panels * width;
   const int64_t points = a.out_h * a.out_w;
   const WeightPlan plan(a, columns, width);
-  const int64_t groups = divide_up(a.n, plan.group), chunks = std::min<int64_t>(groups, 16);
+  const int64_t groups = divide_up(a.n, plan.group), chunks = std::min(groups, plan.chunks);
   const bool as_it_is = !plan.padded && a.h * a.w == 1;
   const int64_t pictures = as_it_is ? 0 : round_up(plan.group * plan.h * plan.w * a.c_in, 16);
   const int64_t panel = plan.group * points * width, weights = a.kh * a.kw * a.c_in * columns;

@@ -115,7 +115,7 @@ struct ConvPlan {
     std::int64_t group = 1;                             // pictures
     std::int64_t channels = 0, from_h = 0, from_w = 0;  // of the operand
     std::int64_t columns = 0, to_h = 0, to_w = 0;       // of the result
-    std::int64_t tile_cols = 0, kw = 0;
+    std::int64_t tile_cols = 0, kw = 0, pitch = 0;
   };
   ConvPlan(const Sizes& s, const ConvAxis& down, const ConvAxis& across) {
     for (const ConvAxis::Class& y : down.classes)
@@ -163,7 +163,7 @@ struct ConvPlan {
             in_block = 0;
           }
           const std::int64_t length = std::min(s.channels - done, most - in_block);
-          const ConvRun run{from + done, (tap * s.channels + done) * s.tile_cols, length};
+          const ConvRun run{from + done, (tap * s.pitch + done) * s.tile_cols, length};
           if (in_block > 0 && runs.back().a + runs.back().length == run.a &&
               runs.back().b + runs.back().length * s.tile_cols == run.b)
             runs.back().length += length;

@@ -171,17 +171,19 @@ inline void transpose_eight(float* to, int64_t ld_to, const float* from, int64_t
   }
 }
 
-// The last rows and columns, where they are no eight or four, are transposed together with some of those before them.
+// By so many columns that each line of the cache is read once, however many rows compete for its place. The last rows
+// and columns, where they are no eight or four, are transposed together with some of those before them.
 void transpose(float* to, int64_t ld_to, const float* from, int64_t ld_from, int64_t rows, int64_t cols,
                const float* bias) {
   if (rows < 8 || cols < 4) return transpose_plainly(to, ld_to, from, ld_from, rows, cols, bias);
-  for (int64_t next = 0; next < cols; next += 4) {
-    const int64_t j = next + 4 <= cols ? next : cols - 4;
+  for (int64_t begin = 0; begin < cols; begin += 16)
     for (int64_t after = 0; after < rows; after += 8) {
       const int64_t i = after + 8 <= rows ? after : rows - 8;
-      transpose_eight(to + j * ld_to + i, ld_to, from + i * ld_from + j, ld_from, bias ? bias + j : nullptr);
+      for (int64_t next = begin; next < cols && next < begin + 16; next += 4) {
+        const int64_t j = next + 4 <= cols ? next : cols - 4;
+        transpose_eight(to + j * ld_to + i, ld_to, from + i * ld_from + j, ld_from, bias ? bias + j : nullptr);
+      }
     }
-  }
 }
 #else
 constexpr auto transpose = transpose_plainly<float>;
