@@ -12,7 +12,15 @@ constexpr double inf = std::numeric_limits<double>::infinity();
 const std::vector<Shape> shapes = {{1, 1, 1},     {0, 5, 3},     {3, 0, 4},     {3, 4, 0},     {4, 0, 1},
                                    {1, 7, 1},     {5, 20, 1},    {3, 16, 1},    {2, 33, 3},    {7, 1, 5},
                                    {128, 784, 1}, {1, 128, 784}, {1, 40000, 1}, {3, 50001, 1}, {1, 20011, 3},
-                                   {2, 300, 300}, {40, 9, 70}};
+                                   {2, 300, 300}, {40, 9, 70},   {2, 129, 1},   {9, 31, 5},    {13, 40, 1}};
+
+/// Rows that are computed eight at once: fewer and more than eight, of fewer and more elements than a block of four.
+std::vector<Shape> with_short_rows() {
+  std::vector<Shape> all = shapes;
+  for (int64_t n : {1, 2, 3, 4, 5, 7, 8, 9, 10, 16, 31, 32, 33})
+    for (int64_t rows : {3, 8, 19}) all.push_back({rows, n, 1});
+  return all;
+}
 
 Shape without_n(const Shape& shape) { return {shape[0], shape[2]}; }
 
@@ -74,7 +82,7 @@ std::vector<T> reduced(Backend& backend, ReduceOp op, const std::vector<T>& x, c
 TEMPLATE_TEST_CASE("sum, max and min along an axis", "", float, double) {
   using T = TestType;
   for (const auto& backend : backends()) {
-    for (const Shape& shape : shapes) {
+    for (const Shape& shape : with_short_rows()) {
       INFO(backend->description() << " " << shape.to_string());
       const auto x = values<T>(shape.numel(), -1, 1.5);
       auto run = [&](ReduceOp op) { return same_for_threads([&] { return reduced(*backend, op, x, shape); }); };
@@ -98,6 +106,32 @@ TEST_CASE("a float32 sum of a million elements is as good as a double one") {
       for (std::size_t i = 0; i < found.size(); ++i) REQUIRE(found[i] == static_cast<float>(expected[i]));
     }
   }
+}
+
+TEST_CASE("a float32 sum of a short row is a double one, rounded") {
+  for (const auto& backend : backends())
+    for (int64_t n : {3, 10, 32, 33, 63, 100}) {
+      const Shape shape{21, n, 1};
+      const auto x = values<float>(shape.numel(), -1, 1.5);
+      const auto found = reduced(*backend, ReduceOp::sum, x, shape);
+      const auto expected = along(x, shape, sum_of);
+      for (std::size_t i = 0; i < found.size(); ++i) REQUIRE(found[i] == static_cast<float>(expected[i]));
+    }
+}
+
+TEMPLATE_TEST_CASE("NaN wins a maximum in a row beside others", "", float, double) {
+  using T = TestType;
+  for (const auto& backend : backends())
+    for (int64_t n : {1, 3, 10, 33, 150})
+      for (int64_t bad = 0; bad < n; ++bad) {
+        const Shape shape{11, n, 1};
+        auto x = values<T>(shape.numel());
+        x[static_cast<std::size_t>(9 * n + bad)] = static_cast<T>(NAN);
+        for (ReduceOp op : {ReduceOp::max, ReduceOp::min}) {
+          const auto found = reduced(*backend, op, x, shape);
+          for (std::size_t i = 0; i < found.size(); ++i) REQUIRE(std::isnan(found[i]) == (i == 9));
+        }
+      }
 }
 
 TEMPLATE_TEST_CASE("NaN wins a maximum and a minimum wherever it is, infinity otherwise", "", float, double) {
@@ -125,32 +159,49 @@ TEMPLATE_TEST_CASE("NaN wins a maximum and a minimum wherever it is, infinity ot
 
 TEMPLATE_TEST_CASE("argmax is the first maximum, NaN counting as the largest", "", float, double) {
   using T = TestType;
-  Backend& backend = *backends().back();
-  auto run = [&](const std::vector<T>& x, const Shape& shape) {
+  auto run_on = [](Backend& backend, const std::vector<T>& x, const Shape& shape) {
     auto out = poison<int64_t>(without_n(shape).numel());
     ok(backend.argmax(view(out, without_n(shape)), view(x, shape)));
     return out;
   };
-  const T nan = static_cast<T>(NAN);
-  REQUIRE(run({1, 3, 2, 3}, {1, 4, 1}) == std::vector<int64_t>{1});
-  REQUIRE(run({1, nan, 5, nan}, {1, 4, 1}) == std::vector<int64_t>{1});
-  REQUIRE(run({nan, 9}, {1, 2, 1}) == std::vector<int64_t>{0});
-  REQUIRE(run({1, 6, 2, 5, 3, 6}, {1, 3, 2}) == std::vector<int64_t>{2, 0});
-  const Shape shape{30, 50, 7};
-  auto x = values<T>(shape.numel());
-  const auto expected = along(x, shape, [](const std::vector<double>& line) {
-    return static_cast<double>(std::max_element(line.begin(), line.end()) - line.begin());
-  });
-  const auto found = same_for_threads([&] { return run(x, shape); });
-  for (std::size_t i = 0; i < found.size(); ++i) REQUIRE(found[i] == static_cast<int64_t>(expected[i]));
+  // As the reference of a table has it: the first of the largest, of which NaN is one.
+  auto first_max = [](const std::vector<double>& line) {
+    std::size_t best = 0;
+    for (std::size_t k = 1; k < line.size(); ++k)
+      if (line[k] > line[best] || (std::isnan(line[k]) && !std::isnan(line[best]))) best = k;
+    return static_cast<double>(best);
+  };
+  const T nan = static_cast<T>(NAN), low = static_cast<T>(-inf);
+  for (const auto& backend : backends()) {
+    auto run = [&](const std::vector<T>& x, const Shape& shape) { return run_on(*backend, x, shape); };
+    REQUIRE(run({1, 3, 2, 3}, {1, 4, 1}) == std::vector<int64_t>{1});
+    REQUIRE(run({1, nan, 5, nan}, {1, 4, 1}) == std::vector<int64_t>{1});
+    REQUIRE(run({nan, 9}, {1, 2, 1}) == std::vector<int64_t>{0});
+    REQUIRE(run({low, low, low}, {1, 3, 1}) == std::vector<int64_t>{0});
+    REQUIRE(run({1, 6, 2, 5, 3, 6}, {1, 3, 2}) == std::vector<int64_t>{2, 0});
+    std::vector<Shape> tried = with_short_rows();
+    tried.push_back({30, 50, 7});
+    for (const Shape& shape : tried) {
+      if (shape.numel() == 0) continue;
+      INFO(backend->description() << " " << shape.to_string());
+      auto x = values<T>(shape.numel());
+      for (std::size_t i = 0; i < x.size(); i += 7) x[i] = x[i / 2];  // ties
+      for (std::size_t i = 5; i < x.size(); i += 61) x[i] = nan;
+      const auto expected = along(x, shape, first_max);
+      const auto found = same_for_threads([&] { return run(x, shape); });
+      for (std::size_t i = 0; i < found.size(); ++i) REQUIRE(found[i] == static_cast<int64_t>(expected[i]));
+    }
+  }
 }
 
 TEMPLATE_TEST_CASE("softmax, log_softmax, logsumexp and their gradients", "", float, double) {
   using T = TestType;
   for (const auto& backend : backends()) {
-    for (const Shape& shape : shapes) {
+    for (const Shape& shape : with_short_rows()) {
       INFO(backend->description() << " " << shape.to_string());
-      const auto x = values<T>(shape.numel(), -5, 90), g = values<T>(shape.numel(), -1, 2, 7);
+      // Far apart, so that no sum without a shift would survive; but few of them, of which one then has all of the
+      // share, would leave gradients of rounding alone.
+      const auto x = values<T>(shape.numel(), -5, shape[1] < 12 ? 3 : 90), g = values<T>(shape.numel(), -1, 2, 7);
       close(same_for_threads([&] {
               auto out = poison<T>(without_n(shape).numel());
               ok(backend->logsumexp(view(out, without_n(shape)), view(x, shape)));

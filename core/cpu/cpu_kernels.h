@@ -100,8 +100,8 @@ void conv2d_grad_data(const Context&, const Conv2dArgs& args, void* gx, const vo
                       const void* bias);
 void conv2d_grad_weight(const Context&, const Conv2dArgs& args, void* gw, const void* gy, const void* x);
 
-/// Sums are cut into pieces of about this many elements, and columns into strips of this many.
-inline constexpr std::int64_t chunk_elements = 16384, strip_columns = 256;
+/// Sums are cut into pieces of about this many elements, and columns into strips (variant/reduce.h).
+inline constexpr std::int64_t chunk_elements = 16384;
 
 /// Elements of plain work that are worth a thread's while.
 inline constexpr std::int64_t element_grain = 8192;

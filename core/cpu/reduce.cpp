@@ -18,6 +18,7 @@ struct Axis {
 /// One kind of reduction: its loops, and how two results are combined.
 struct Kind {
   double (*row)(int64_t n, const void* x);
+  ReduceTable::Rows rows;
   ReduceTable::Columns columns;
   double start;
   ReduceOp op;
@@ -27,13 +28,13 @@ struct Kind {
     constexpr double infinity = std::numeric_limits<double>::infinity();
     switch (op) {
       case ReduceOp::sum:
-        row = table.sum[t], columns = table.sum_columns[t], start = 0;
+        row = table.sum[t], rows = table.sum_rows[t], columns = table.sum_columns[t], start = 0;
         break;
       case ReduceOp::max:
-        row = table.max[t], columns = table.max_columns[t], start = -infinity;
+        row = table.max[t], rows = table.max_rows[t], columns = table.max_columns[t], start = -infinity;
         break;
       case ReduceOp::min:
-        row = table.min[t], columns = table.min_columns[t], start = infinity;
+        row = table.min[t], rows = table.min_rows[t], columns = table.min_columns[t], start = infinity;
         break;
     }
   }
@@ -52,7 +53,7 @@ void reduce_rows(const Context& context, const Kind& kind, View out, ConstView x
   };
   if (chunks == 1) {
     parallel_for(axis.outer, grain_of(axis.n), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) store(out, i, chunk(i));
+      kind.rows(end - begin, axis.n, at(out.data, begin, out.dtype), at(x.data, begin * axis.n, x.dtype));
     });
     return;
   }
@@ -147,13 +148,29 @@ void argmax_of(const Axis& axis, int64_t* out, const T* x) {
   });
 }
 
-/// fn(row) for each row, or fn(offset, how many columns) for each strip of columns.
-template <class RowFn, class StripFn>
-void rows_or_strips(const Axis& axis, const RowFn& row, const StripFn& strip) {
-  if (axis.inner == 1) {
-    parallel_for(axis.outer, grain_of(2 * axis.n), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) row(i);
+void argmax_floating(const Context& context, const Axis& axis, int64_t* out, ConstView x) {
+  const ReduceTable& table = context.tables.reduce;
+  const int t = floating(x.dtype);
+  if (axis.inner == 1)
+    return parallel_for(axis.outer, grain_of(axis.n), [&](int64_t begin, int64_t end) {
+      table.argmax_rows[t](end - begin, axis.n, out + begin, at(x.data, begin * axis.n, x.dtype));
     });
+  const int64_t strips = divide_up(axis.inner, strip_columns);
+  parallel_for(
+      axis.outer * strips, grain_of(axis.n * std::min(axis.inner, strip_columns)), [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+          const int64_t o = i / strips, first = i % strips * strip_columns;
+          table.argmax_columns[t](axis.n, std::min(strip_columns, axis.inner - first), axis.inner,
+                                  out + o * axis.inner + first, at(x.data, o * axis.n * axis.inner + first, x.dtype));
+        }
+      });
+}
+
+/// fn(first row, how many) for rows side by side, or fn(outer, offset, how many columns) for each strip of columns.
+template <class RowsFn, class StripFn>
+void rows_or_strips(const Axis& axis, const RowsFn& rows, const StripFn& strip) {
+  if (axis.inner == 1) {
+    parallel_for(axis.outer, grain_of(2 * axis.n), [&](int64_t begin, int64_t end) { rows(begin, end - begin); });
     return;
   }
   const int64_t strips = divide_up(axis.inner, softmax_columns);
@@ -208,20 +225,15 @@ void sum_groups(const Context& context, View out, ConstView x) {
   reduce(context, ReduceOp::sum, out, {partial.as<void>(), {1, a, groups}, x.dtype});
 }
 
-void argmax(const Context&, View out, ConstView x) {
+void argmax(const Context& context, View out, ConstView x) {
   const Axis axis(x.shape);
   int64_t* to = static_cast<int64_t*>(out.data);
   if (axis.outer * axis.n * axis.inner == 0) return;
-  switch (x.dtype) {
-    case DType::float32:
-      return argmax_of(axis, to, static_cast<const float*>(x.data));
-    case DType::float64:
-      return argmax_of(axis, to, static_cast<const double*>(x.data));
-    case DType::uint8:
-      return argmax_of(axis, to, static_cast<const std::uint8_t*>(x.data));
-    case DType::int64:
-      return argmax_of(axis, to, static_cast<const int64_t*>(x.data));
-  }
+  if (x.dtype == DType::uint8) return argmax_of(axis, to, static_cast<const std::uint8_t*>(x.data));
+  if (x.dtype == DType::int64) return argmax_of(axis, to, static_cast<const int64_t*>(x.data));
+  if (axis.n <= std::numeric_limits<int>::max()) return argmax_floating(context, axis, to, x);
+  if (x.dtype == DType::float32) return argmax_of(axis, to, static_cast<const float*>(x.data));
+  argmax_of(axis, to, static_cast<const double*>(x.data));
 }
 
 void softmax(const Context& context, SoftmaxKind kind, View out, ConstView x) {
@@ -231,8 +243,8 @@ void softmax(const Context& context, SoftmaxKind kind, View out, ConstView x) {
   const int k = static_cast<int>(kind), t = floating(x.dtype);
   rows_or_strips(
       axis,
-      [&](int64_t row) {
-        table.rows[k][t](axis.n, at(out.data, row * axis.n, out.dtype), at(x.data, row * axis.n, x.dtype));
+      [&](int64_t row, int64_t count) {
+        table.rows[k][t](count, axis.n, at(out.data, row * axis.n, out.dtype), at(x.data, row * axis.n, x.dtype));
       },
       [&](int64_t o, int64_t first, int64_t m) {
         const int64_t offset = o * axis.n * axis.inner + first;
@@ -247,9 +259,9 @@ void softmax_grad(const Context& context, SoftmaxKind kind, View gx, ConstView y
   const int k = static_cast<int>(kind), t = floating(y.dtype);
   rows_or_strips(
       axis,
-      [&](int64_t row) {
+      [&](int64_t row, int64_t count) {
         const int64_t offset = row * axis.n;
-        table.grad_rows[k][t](axis.n, at(gx.data, offset, gx.dtype), at(y.data, offset, y.dtype),
+        table.grad_rows[k][t](count, axis.n, at(gx.data, offset, gx.dtype), at(y.data, offset, y.dtype),
                               at(g.data, offset, g.dtype));
       },
       [&](int64_t o, int64_t first, int64_t m) {
@@ -266,8 +278,8 @@ void logsumexp(const Context& context, View out, ConstView x) {
   const int t = floating(x.dtype);
   rows_or_strips(
       axis,
-      [&](int64_t row) {
-        table.logsumexp_rows[t](axis.n, at(out.data, row, out.dtype), at(x.data, row * axis.n, x.dtype));
+      [&](int64_t row, int64_t count) {
+        table.logsumexp_rows[t](count, axis.n, at(out.data, row, out.dtype), at(x.data, row * axis.n, x.dtype));
       },
       [&](int64_t o, int64_t first, int64_t m) {
         table.logsumexp_columns[t](axis.n, m, axis.inner, at(out.data, o * axis.inner + first, out.dtype),

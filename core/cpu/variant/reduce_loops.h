@@ -2,6 +2,9 @@
 // Sums and extrema over rows and columns, for the files of this folder that reduce. Sums of float32 are taken in
 // float64: that costs little beside reading memory, and leaves no rounding to speak of. The order of every sum depends
 // on the numbers of rows and columns alone, and is the same in all variants.
+#if defined(ELBO_VARIANT_V3) || defined(ELBO_VARIANT_V4)
+#include <immintrin.h>
+#endif
 #include <stdint.h>
 
 #include "../../scalar_math.h"
@@ -18,38 +21,75 @@ constexpr int vector_bytes = 32;
 constexpr int vector_bytes = 16;
 #endif
 constexpr int doubles = vector_bytes / 8;  // in a vector
-constexpr int lanes = 16;                  // independent sums of a row
+constexpr int lanes = 32;                  // independent sums of a row
 constexpr int vectors = lanes / doubles;
 
 typedef double Doubles __attribute__((vector_size(vector_bytes)));
 
-template <class T>
-struct Few {  // as many T as there are doubles in a vector
-  typedef T type __attribute__((vector_size(doubles * sizeof(T))));
-};
-
-template <class T>
-__attribute__((always_inline)) inline Doubles load_doubles(const T* p) {
-  typename Few<T>::type x;
+__attribute__((always_inline)) inline Doubles load_doubles(const double* p) {
+  Doubles x;
   __builtin_memcpy(&x, p, sizeof x);
-  return __builtin_convertvector(x, Doubles);
+  return x;
+}
+/// Widened by the instruction for it: of __builtin_convertvector GCC 12 makes three.
+__attribute__((always_inline)) inline Doubles load_doubles(const float* p) {
+#if defined(ELBO_VARIANT_V4)
+  return _mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(p));  // unmasked, GCC 12 warns of its own header
+#elif defined(ELBO_VARIANT_V3)
+  return _mm256_cvtps_pd(_mm_loadu_ps(p));
+#else
+  return Doubles{p[0], p[1]};
+#endif
 }
 template <class T>
 __attribute__((always_inline)) inline double load_one(const T* p) {
   return static_cast<double>(*p);
 }
 
+/// The lanes of a vector of doubles, numbered.
+__attribute__((always_inline)) inline Doubles numbered() {
+  Doubles out;
+  for (int j = 0; j < doubles; ++j) out[j] = j;
+  return out;
+}
+
+/// acc + x, to the bits. Zen has other units for fused operations than for sums and conversions, which these share.
+__attribute__((always_inline)) inline Doubles plus(Doubles acc, Doubles x) {
+#if defined(ELBO_VARIANT_V4)
+  return _mm512_fmadd_pd(x, _mm512_set1_pd(1.0), acc);
+#elif defined(ELBO_VARIANT_V3)
+  return _mm256_fmadd_pd(x, _mm256_set1_pd(1.0), acc);
+#else
+  return acc + x;
+#endif
+}
+
 /// The sum of n terms. term.many(i) gives those from i on in a vector, term.one(i) one.
 template <class Term>
 __attribute__((always_inline)) inline double sum_terms(int64_t n, const Term& term) {
+  if (n < lanes) {
+    double lane[lanes] = {};
+    for (int64_t i = 0; i < n; ++i) lane[i] = term.one(i);
+    for (int width = n > lanes / 2 ? lanes / 2 : lanes / 4; width > 0; width /= 2)
+      for (int j = 0; j < width; ++j) lane[j] += lane[j + width];
+    return lane[0];
+  }
   Doubles acc[vectors] = {};
   int64_t i = 0;
   for (; i + lanes <= n; i += lanes)
-    for (int v = 0; v < vectors; ++v) acc[v] += term.many(i + v * doubles);
-  double lane[lanes];
+    for (int v = 0; v < vectors; ++v) acc[v] = plus(acc[v], term.many(i + v * doubles));
+  if (i < n) {  // the last `lanes` terms, without those that have been added
+    const double added = static_cast<double>(lanes - (n - i));
+    for (int v = 0; v < vectors; ++v) {
+      const Doubles last = term.many(n - lanes + v * doubles);
+      acc[v] += numbered() + v * doubles >= added ? last : Doubles{};
+    }
+  }
+  for (int width = vectors / 2; width > 0; width /= 2)
+    for (int v = 0; v < width; ++v) acc[v] += acc[v + width];
+  double lane[doubles];
   __builtin_memcpy(lane, acc, sizeof lane);
-  for (int j = 0; i < n; ++i, ++j) lane[j] += term.one(i);
-  for (int width = lanes / 2; width > 0; width /= 2)
+  for (int width = doubles / 2; width > 0; width /= 2)
     for (int j = 0; j < width; ++j) lane[j] += lane[j + width];
   return lane[0];
 }
@@ -87,26 +127,46 @@ __attribute__((always_inline)) inline T extreme(T acc, T x) {
   return better || x != x ? x : acc;
 }
 
+/// As `extreme`, but NaN loses.
+template <int sign, class Vec>
+__attribute__((always_inline)) inline void take_extreme(Vec& acc, const Vec& x) {
+  acc = (sign > 0 ? x > acc : x < acc) ? x : acc;
+}
+
 template <int sign, class T>
 T row_extreme(int64_t n, const T* x) {
-  T acc = static_cast<T>(sign > 0 ? -math::infinity : math::infinity);
-  int64_t i = 0;
   typedef T Vec __attribute__((vector_size(vector_bytes)));
-  constexpr int per = vector_bytes / static_cast<int>(sizeof(T));
-  if (n >= 2 * per) {
-    Vec a, b;
-    __builtin_memcpy(&a, x, sizeof a);
-    __builtin_memcpy(&b, x + per, sizeof b);
-    for (i = 2 * per; i + 2 * per <= n; i += 2 * per) {
-      Vec u, v;
-      __builtin_memcpy(&u, x + i, sizeof u);
-      __builtin_memcpy(&v, x + i + per, sizeof v);
-      a = ((sign > 0 ? u > a : u < a) | (u != u)) ? u : a;
-      b = ((sign > 0 ? v > b : v < b) | (v != v)) ? v : b;
-    }
-    for (int j = 0; j < per; ++j) acc = extreme<sign>(acc, extreme<sign>(a[j], b[j]));
+  constexpr int per = vector_bytes / static_cast<int>(sizeof(T)), step = 4 * per;
+  T acc = static_cast<T>(sign > 0 ? -math::infinity : math::infinity);
+  if (n < step) {
+    for (int64_t i = 0; i < n; ++i) acc = extreme<sign>(acc, x[i]);
+    return acc;
   }
-  for (; i < n; ++i) acc = extreme<sign>(acc, x[i]);
+  const auto load = [](const T* p) {
+    Vec v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return v;
+  };
+  Vec a = load(x), b = load(x + per), c = load(x + 2 * per), d = load(x + 3 * per);
+  auto nan = (a != a) | (b != b) | (c != c) | (d != d);
+  for (int64_t i = step; i < n; i += step) {
+    const T* p = x + (i + step <= n ? i : n - step);  // the last may be looked at twice
+    const Vec u = load(p), v = load(p + per), w = load(p + 2 * per), z = load(p + 3 * per);
+    nan |= (u != u) | (v != v) | (w != w) | (z != z);
+    take_extreme<sign>(a, u);
+    take_extreme<sign>(b, v);
+    take_extreme<sign>(c, w);
+    take_extreme<sign>(d, z);
+  }
+  take_extreme<sign>(a, b);
+  take_extreme<sign>(c, d);
+  take_extreme<sign>(a, c);
+  int64_t any[vector_bytes / 8];
+  __builtin_memcpy(any, &nan, sizeof any);
+  for (int j = 1; j < vector_bytes / 8; ++j) any[0] |= any[j];
+  for (int64_t i = 0; any[0] != 0; ++i)
+    if (x[i] != x[i]) return x[i];
+  for (int j = 0; j < per; ++j) acc = (sign > 0 ? a[j] > acc : a[j] < acc) ? a[j] : acc;
   return acc;
 }
 
@@ -127,13 +187,43 @@ __attribute__((always_inline)) inline void sum_columns(int64_t k, int64_t m, int
   }
 }
 
-/// The extrema of columns, in the element type (A = T) or double.
-template <int sign, class A, class T>
-__attribute__((always_inline)) inline void extreme_columns(int64_t k, int64_t m, int64_t step, A* acc, const T* x) {
-  for (int64_t r = 0; r < k; ++r) {
+/// The same of plain float32 elements.
+__attribute__((always_inline)) inline void sum_float_columns(int64_t k, int64_t m, int64_t step, double* acc,
+                                                             const float* x) {
+  constexpr int64_t at_once = 8;
+  const int64_t whole = m - m % doubles;
+  int64_t r = 0;
+  for (; r + at_once <= k; r += at_once) {
+    const float* row = x + r * step;
+    for (int64_t j = 0; j < whole; j += doubles) {
+      Doubles sum = load_doubles(acc + j);
+      for (int64_t i = 0; i < at_once; ++i) sum = plus(sum, load_doubles(row + i * step + j));
+      __builtin_memcpy(acc + j, &sum, sizeof sum);
+    }
+    for (int64_t j = whole; j < m; ++j)
+      for (int64_t i = 0; i < at_once; ++i) acc[j] += load_one(row + i * step + j);
+  }
+  for (; r < k; ++r) {
+    const float* row = x + r * step;
+    ELBO_INDEPENDENT
+    for (int64_t j = 0; j < m; ++j) acc[j] += load_one(row + j);
+  }
+}
+
+/// The extrema of columns.
+template <int sign, class T>
+__attribute__((always_inline)) inline void extreme_columns(int64_t k, int64_t m, int64_t step, T* acc, const T* x) {
+  int64_t r = 0;
+  for (; r + 4 <= k; r += 4) {
+    const T *a = x + r * step, *b = a + step, *c = b + step, *d = c + step;
+    ELBO_INDEPENDENT
+    for (int64_t j = 0; j < m; ++j)
+      acc[j] = extreme<sign>(extreme<sign>(extreme<sign>(extreme<sign>(acc[j], a[j]), b[j]), c[j]), d[j]);
+  }
+  for (; r < k; ++r) {
     const T* row = x + r * step;
     ELBO_INDEPENDENT
-    for (int64_t j = 0; j < m; ++j) acc[j] = extreme<sign>(acc[j], static_cast<A>(row[j]));
+    for (int64_t j = 0; j < m; ++j) acc[j] = extreme<sign>(acc[j], row[j]);
   }
 }
 
