@@ -200,14 +200,29 @@ struct DivScalar {
   ELBO_FN T grad(T, T, T g) const { return g / c; }
 };
 
-/// x to a constant power.
+/// x to a constant power, as C's pow has it at zeros, infinities and NaN. Exponents that need no logarithm take
+/// products, a quotient or a root: of 2, -1 and 0.5 the power is rounded once, as the exact one would be, of 3 and -0.5
+/// twice. The CPU's loops have a copy for each of them (cpu/variant/elementwise.cpp).
 template <class T>
 struct Pow {
   double exponent;  // in full, so that one less is rounded once
-  ELBO_FN T operator()(T x) const { return math::pow(x, static_cast<T>(exponent)); }
+  ELBO_FN T operator()(T x) const {
+    if (exponent == 2) return x * x;
+    if (exponent == 3) return x * x * x;
+    if (exponent == -1) return T(1) / x;
+    if (exponent == 0.5) return root(x);
+    if (exponent == -0.5) return T(1) / root(x);
+    return math::pow(x, static_cast<T>(exponent));
+  }
   ELBO_FN T grad(T x, T, T g) const {
+    if (exponent == 2) return g * (T(2) * x);
+    if (exponent == 3) return g * (T(3) * (x * x));
+    if (exponent == -1) return g * -((T(1) / x) / x);  // x * x would be out of range before the quotient is
+    if (exponent == 0.5) return g * (T(0.5) / root(x));
     return exponent == 0 ? T(0) : g * (static_cast<T>(exponent) * math::pow(x, static_cast<T>(exponent - 1)));
   }
+  /// The square root, but 0 of -0 and infinity of -infinity.
+  ELBO_FN T root(T x) const { return x == -T(math::infinity) ? T(math::infinity) : math::sqrt(x) + T(0); }
 };
 
 template <class T>

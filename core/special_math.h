@@ -12,12 +12,11 @@ namespace elbo {
 namespace {  // NOLINT(google-build-namespaces): see scalar_math.h
 namespace math {
 
-/// log(x) for x > 0 in the range of float, with a relative error of 2^-41: x = f (1 + d), f = 2^k (1 + m) a float.
-ELBO_HD inline double wide_log(double x) {
-  const float f = static_cast<float>(x);
+/// log(f (1 + d)) for a float f = 2^k (1 + m) > 0 and |d| < 2^-24, with a relative error of 2^-41.
+ELBO_HD inline double wide_log(float f, double d) {
   const bool tiny = f < 1.17549435e-38f;
   const LogParts p = log_parts(tiny ? f * 8388608.0f : f);
-  const double m = p.m, s = m / (2.0 + m), v = s * s, d = x / static_cast<double>(f) - 1.0;
+  const double m = p.m, s = m / (2.0 + m), v = s * s;
   double a = 0.17096513962753662 * v + 0.18103110642957382;
   a = a * v + 0.22223871161458705;
   a = a * v + 0.28571413031087195;
@@ -25,6 +24,11 @@ ELBO_HD inline double wide_log(double x) {
   a = a * v + 0.66666666666636976;
   // log(1 + m) = 2 artanh(s).
   return static_cast<double>(tiny ? p.k - 23.0f : p.k) * 0.69314718055994531 + (2.0 * s + s * (v * a) + d);
+}
+/// log(x) for x > 0 in the range of float.
+ELBO_HD inline double wide_log(double x) {
+  const float f = static_cast<float>(x);
+  return wide_log(f, x / static_cast<double>(f) - 1.0);
 }
 
 /// exp(t) for -110 <= t <= 90 with a relative error of 2^-36.
@@ -41,16 +45,24 @@ ELBO_HD inline double wider_exp(double t) {
   return (1.0 + (r + p * (r * r))) * (static_cast<double>(exp2_int(half)) * static_cast<double>(exp2_int(k - half)));
 }
 
-/// x to the power y as C has it, NaN only where it must be.
+/// x to the power y as C has it, NaN only where it must be. One select a line, and no && or ||: GCC would make branches
+/// of them, and leave the loop without vectors.
 ELBO_HD inline float pow(float x, float y) {
   const float a = abs(x), half = 0.5f * y;
-  const double l = a == 0.0f ? -static_cast<double>(infinity) : (a < infinity ? wide_log(a) : static_cast<double>(a));
-  double t = a == 1.0f ? 0.0 : static_cast<double>(y) * l;
-  t = t < -110.0 ? -110.0 : (t > 90.0 ? 90.0 : t);  // beyond, floats are 0 and infinite
-  const float power = static_cast<float>(wider_exp(t));
-  const bool whole = round(y) == y, odd = whole && round(half) != half;
-  const float y_or_nan = x < 0.0f && a < infinity && !whole ? not_a_number : (odd ? copysign(power, x) : power);
-  return y == 0.0f || x == 1.0f ? 1.0f : (x == x && y == y ? y_or_nan : not_a_number);
+  const double inside = wide_log(a, 0.0), log_or_large = a < infinity ? inside : static_cast<double>(a);
+  const double l = a == 0.0f ? -static_cast<double>(infinity) : log_or_large;
+  double t = static_cast<double>(y) * l;
+  t = a == 1.0f ? 0.0 : t;
+  t = t < -110.0 ? -110.0 : t;  // beyond, floats are 0 and infinite
+  t = t > 90.0 ? 90.0 : t;
+  const float power = static_cast<float>(wider_exp(t)), signed_power = copysign(power, x);
+  const bool whole = round(y) == y, odd = whole & (round(half) != half);
+  const bool no_root = (x < 0.0f) & (a < infinity) & !whole, numbers = (x == x) & (y == y);
+  const bool one = (y == 0.0f) | (x == 1.0f);
+  const float result = odd ? signed_power : power;
+  const float result_or_nan = no_root ? not_a_number : result;
+  const float unless_nan = numbers ? result_or_nan : not_a_number;
+  return one ? 1.0f : unless_nan;
 }
 
 /// sin(pi r) / pi and cos(pi r) for |r| <= 1/2.

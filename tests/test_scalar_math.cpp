@@ -162,6 +162,58 @@ TEST_CASE("powers and the gamma function are within 2 ulp in every variant") {
     }
 }
 
+TEST_CASE("powers that take no logarithm: what is rounded once is the nearest number, the others are within 2 ulp") {
+  const auto exact = [](double v, double e) {
+    return e == 0.5 ? std::sqrt(v) : e == -1 ? 1 / v : e == 2 ? v * v : std::pow(v, e);
+  };
+  for (const auto& backend : backends())
+    for (double e : {2.0, 3.0, -1.0, 0.5, -0.5}) {
+      INFO(backend->description() << ", to the power " << e);
+      // The slope of x^-0.5 is half of a power that is out of range first.
+      const std::vector<float> x = sweep(e == -0.5 ? 1e-25f : 0.0f, inf, 100001), one(x.size(), 1.0f);
+      std::vector<float> y = poison<float>(static_cast<int64_t>(x.size())), slope = y, nearest;
+      ok(backend->unary(UnaryOp::pow, flat(y), flat(x), e, 0));
+      check("power", x, y, [&](double v) { return exact(v, e); });
+      for (float each : x) nearest.push_back(static_cast<float>(exact(static_cast<double>(each), e)));
+      if (e == 2 || e == -1 || e == 0.5) REQUIRE(same_bits(y, nearest));
+      ok(backend->unary_grad(UnaryOp::pow, flat(slope), flat(x), flat(y), flat(one), e, 0));
+      check(
+          "slope", x, slope, [&](double v) { return e * std::pow(v, e - 1); }, 2.5);
+    }
+}
+
+TEMPLATE_TEST_CASE("constant powers at zeros, infinities, NaN and negative numbers are C's, as are their slopes", "",
+                   float, double) {
+  using T = TestType;
+  const T least = std::numeric_limits<T>::denorm_min(), most = std::numeric_limits<T>::max(),
+          none = static_cast<T>(std::nan(""));
+  const T infinite = std::numeric_limits<T>::infinity();
+  const std::vector<T> x = {0,       -T(0), 1,      -1,   2,     -2,   3,        -3,        T(0.5),
+                            -T(0.5), least, -least, most, -most, none, infinite, -infinite, T(1.5)};
+  const std::vector<T> one(x.size(), T(1));
+  const auto same = [](T found, T expected) {
+    return std::isnan(expected)
+               ? std::isnan(found)
+               : std::abs(found - expected) <= 3 * std::numeric_limits<T>::epsilon() * std::abs(expected) ||
+                     found == expected;
+  };
+  for (const auto& backend : backends())
+    for (double e : {0.0, 1.0, 2.0, 3.0, -1.0, 0.5, -0.5, -2.0, 2.5}) {
+      std::vector<T> y(x.size()), slope(x.size());
+      ok(backend->unary(UnaryOp::pow, flat(y), flat(x), e, 0));
+      ok(backend->unary_grad(UnaryOp::pow, flat(slope), flat(x), flat(y), flat(one), e, 0));
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        const T power = std::pow(x[i], static_cast<T>(e));
+        const T expected = e == 0 ? T(0) : static_cast<T>(e) * std::pow(x[i], static_cast<T>(e - 1));
+        INFO(backend->description() << ": " << x[i] << " to the power " << e << " is " << y[i] << ", expected " << power
+                                    << "; its slope " << slope[i] << ", expected " << expected);
+        REQUIRE(same(y[i], power));
+        REQUIRE((std::isnan(power) || std::signbit(y[i]) == std::signbit(power)));
+        REQUIRE(same(slope[i], expected));
+      }
+    }
+}
+
 TEST_CASE("rounding is exact, signs of zeros included") {
   const auto same = [](auto a, auto b) { return (a == b && std::signbit(a) == std::signbit(b)) || (a != a && b != b); };
   const auto check = [&](auto x) {

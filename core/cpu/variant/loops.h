@@ -8,3 +8,5 @@
 #else
 #define ELBO_INDEPENDENT _Pragma("GCC ivdep")
 #endif
+/// After a lambda's parameters: it is part of whoever calls it, with the constants that it is called with.
+#define ELBO_INLINE __attribute__((always_inline))
