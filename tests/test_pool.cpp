@@ -50,6 +50,16 @@ TEST_CASE("pool: blocks are aligned, apart, and large enough to write") {
   REQUIRE(pool.stats().active == 0);
 }
 
+TEST_CASE("pool: large blocks begin at a large page, so that they can lie in such pages") {
+  Pool pool;
+  for (std::size_t mib : {4, 5, 33}) {
+    char* block = static_cast<char*>(pool.take(mib << 20));
+    REQUIRE(reinterpret_cast<std::uintptr_t>(block) % (2 << 20) == 0);
+    block[0] = block[(mib << 20) - 1] = 1;
+    pool.give(block, mib << 20);
+  }
+}
+
 TEST_CASE("pool: a block given back is handed out again, and nothing new is taken") {
   Pool pool;
   void* first = pool.take(1000);

@@ -3,6 +3,10 @@
 #include <bit>
 #include <new>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 namespace elbo::cpu_kernels {
 namespace {
 
@@ -21,11 +25,27 @@ SizeClass size_class(std::size_t bytes) {
   return {4 * (step - 4) + (quarters - 4), quarters << step};
 }
 
+/// Large blocks begin at a page of this size, and ask for such pages: with those of 4 KiB a kernel that goes through
+/// memory spends up to a third of its time on looking up where they are.
+constexpr std::size_t large_page = std::size_t{2} << 20;
+bool in_large_pages(std::size_t bytes) { return bytes >= 2 * large_page; }
+
+std::align_val_t alignment_of(std::size_t bytes) {
+  return std::align_val_t(in_large_pages(bytes) ? large_page : alignment);
+}
+
+void* take_from_system(std::size_t bytes) {
+  void* block = ::operator new(bytes, alignment_of(bytes), std::nothrow);
+#if defined(__linux__)
+  if (block && in_large_pages(bytes)) madvise(block, bytes, MADV_HUGEPAGE);  // a wish: it may fail
+#endif
+  return block;
+}
+
 }  // namespace
 
 Backing system_backing() {
-  return {[](std::size_t bytes) { return ::operator new(bytes, std::align_val_t(alignment), std::nothrow); },
-          [](void* block, std::size_t) { ::operator delete(block, std::align_val_t(alignment)); }};
+  return {take_from_system, [](void* block, std::size_t bytes) { ::operator delete(block, alignment_of(bytes)); }};
 }
 
 void* Pool::take(std::size_t bytes) {
