@@ -21,6 +21,7 @@ const std::vector<BoxCase> boxes = {
     {"copy", {4, 5}, {5, 1}, {5, 1}, 20, 20},
     {"long copy", {100000}, {1}, {1}, 100000, 100000},
     {"transpose", {70, 130}, {130, 1}, {1, 70}, 9100, 9100},
+    {"transpose of several tiles", {270, 300}, {300, 1}, {1, 271}, 81000, 81300},
     {"transpose of planes", {3, 33, 40}, {1320, 40, 1}, {1320, 1, 33}, 3960, 3960},
     {"nchw to nhwc", {2, 5, 7, 3}, {105, 21, 3, 1}, {105, 7, 1, 35}, 210, 210},
     {"outermost to the end", {6, 4, 50}, {200, 50, 1}, {4, 1, 24}, 1200, 1200},
@@ -30,6 +31,10 @@ const std::vector<BoxCase> boxes = {
     {"scatter every third", {3, 4}, {12, 3}, {4, 1}, 36, 12},
     {"repeat rows", {6, 50}, {50, 1}, {0, 1}, 300, 50},
     {"repeat columns", {6, 50}, {50, 1}, {1, 0}, 300, 6},
+    {"short lines of planes", {3, 5, 6}, {36, 7, 1}, {60, 11, 1}, 108, 180},
+    {"repeat in short rows", {40, 3, 5}, {15, 5, 1}, {3, 1, 0}, 600, 120},
+    {"three channels to the end", {2, 700, 3}, {2100, 3, 1}, {2100, 1, 700}, 4200, 4200},
+    {"three channels to the front", {2, 3, 700}, {2100, 700, 1}, {2100, 1, 3}, 4200, 4200},
     {"eight dimensions", {2, 1, 2, 3, 1, 2, 2, 2}, {48, 48, 24, 8, 8, 4, 2, 1}, {1, 1, 2, 4, 1, 12, 24, 48}, 96, 96},
 };
 
@@ -37,57 +42,143 @@ const std::vector<BoxCase> boxes = {
 
 TEMPLATE_TEST_CASE("copy_strided", "", float, double, std::uint8_t, int64_t) {
   using T = TestType;
-  Backend& backend = *backends().back();
-  for (const BoxCase& each : boxes) {
-    INFO(each.name);
-    const auto from = values<T>(each.from_size, 0, 250);
-    std::vector<T> expected(static_cast<std::size_t>(each.to_size), T(99));
-    for (int64_t i = 0; i < each.box.numel(); ++i) {
-      const auto to = index::box_offset(i, each.box.begin(), each.to.data(), each.box.rank());
-      const auto at = index::box_offset(i, each.box.begin(), each.from.data(), each.box.rank());
-      expected[static_cast<std::size_t>(to)] = from[static_cast<std::size_t>(at)];
+  for (const auto& backend : backends())
+    for (const BoxCase& each : boxes) {
+      INFO(each.name << " " << backend->description());
+      const auto from = values<T>(each.from_size, 0, 250);
+      std::vector<T> expected(static_cast<std::size_t>(each.to_size), T(99));
+      for (int64_t i = 0; i < each.box.numel(); ++i) {
+        const auto to = index::box_offset(i, each.box.begin(), each.to.data(), each.box.rank());
+        const auto at = index::box_offset(i, each.box.begin(), each.from.data(), each.box.rank());
+        expected[static_cast<std::size_t>(to)] = from[static_cast<std::size_t>(at)];
+      }
+      const auto found = same_for_threads([&] {
+        std::vector<T> to(static_cast<std::size_t>(each.to_size), T(99));
+        Strided out{to.data(), {}};
+        ConstStrided in{from.data(), {}};
+        std::copy(each.to.begin(), each.to.end(), out.steps);
+        std::copy(each.from.begin(), each.from.end(), in.steps);
+        ok(backend->copy_strided(dtype_of<T>, each.box, out, in));
+        return to;
+      });
+      REQUIRE(same_bits(found, expected));
     }
-    const auto found = same_for_threads([&] {
-      std::vector<T> to(static_cast<std::size_t>(each.to_size), T(99));
-      Strided out{to.data(), {}};
-      ConstStrided in{from.data(), {}};
-      std::copy(each.to.begin(), each.to.end(), out.steps);
-      std::copy(each.from.begin(), each.from.end(), in.steps);
-      ok(backend.copy_strided(dtype_of<T>, each.box, out, in));
-      return to;
-    });
-    REQUIRE(same_bits(found, expected));
-  }
 }
 
 TEMPLATE_TEST_CASE("gather and scatter_add", "", float, double, std::uint8_t, int64_t) {
   using T = TestType;
-  Backend& backend = *backends().back();
-  for (auto [outer, n, k, inner] :
-       {std::tuple{1, 5, 3, 4}, {3, 7, 10, 1}, {2, 4, 0, 3}, {0, 4, 2, 3}, {1, 300, 500, 70}}) {
-    std::vector<int64_t> indices;
-    for (int64_t i = 0; i < k; ++i) indices.push_back(i * i * 7 % n);
-    const Shape x_shape{outer, n, inner}, out_shape{outer, k, inner};
-    const auto x = values<T>(x_shape.numel(), 0, 50);
-    const auto out = same_for_threads([&] {
-      auto y = poison<T>(out_shape.numel());
-      ok(backend.gather(view(y, out_shape), view(x, x_shape), flat(indices)));
-      return y;
-    });
-    std::vector<T> summed(x.size(), T(0));
-    for (int64_t o = 0; o < outer; ++o)
-      for (int64_t j = 0; j < k; ++j)
-        for (int64_t i = 0; i < inner; ++i) {
-          const auto at = static_cast<std::size_t>((o * k + j) * inner + i);
-          const auto from = static_cast<std::size_t>((o * n + indices[static_cast<std::size_t>(j)]) * inner + i);
-          REQUIRE(out[at] == x[from]);
-          summed[from] = static_cast<T>(summed[from] + out[at]);
+  for (const auto& backend : backends())
+    for (auto [outer, n, k, inner] : {std::tuple{1, 5, 3, 4},
+                                      {3, 7, 10, 1},
+                                      {2, 4, 0, 3},
+                                      {0, 4, 2, 3},
+                                      {1, 300, 500, 70},
+                                      {40, 9, 700, 1},
+                                      {2, 5, 9, 65}}) {
+      std::vector<int64_t> indices;
+      for (int64_t i = 0; i < k; ++i) indices.push_back(i * i * 7 % n);
+      const Shape x_shape{outer, n, inner}, out_shape{outer, k, inner};
+      const auto x = values<T>(x_shape.numel(), 0, 50);
+      const auto out = same_for_threads([&] {
+        auto y = poison<T>(out_shape.numel());
+        ok(backend->gather(view(y, out_shape), view(x, x_shape), flat(indices)));
+        return y;
+      });
+      std::vector<T> summed(x.size(), T(0));
+      for (int64_t o = 0; o < outer; ++o)
+        for (int64_t j = 0; j < k; ++j)
+          for (int64_t i = 0; i < inner; ++i) {
+            const auto at = static_cast<std::size_t>((o * k + j) * inner + i);
+            const auto from = static_cast<std::size_t>((o * n + indices[static_cast<std::size_t>(j)]) * inner + i);
+            REQUIRE(out[at] == x[from]);
+            summed[from] = static_cast<T>(summed[from] + out[at]);
+          }
+      REQUIRE(same_bits(summed, same_for_threads([&] {
+                          auto gx = poison<T>(x_shape.numel());
+                          ok(backend->scatter_add(view(gx, x_shape), view(out, out_shape), flat(indices)));
+                          return gx;
+                        })));
+    }
+}
+
+namespace {
+
+/// Sizes around those of vectors and of what is unrolled.
+const std::vector<int64_t> sizes = {0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65};
+
+template <class T>
+constexpr int size_at = cpu_kernels::size_index(sizeof(T));
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("short lines and squares, in every variant, against plain loops", "", std::uint8_t, float, double) {
+  using T = TestType;
+  constexpr int64_t step = 70;
+  const auto from = values<T>(step * step, 0, 250);
+  const auto at = [](int64_t i) { return static_cast<std::size_t>(i); };
+  for (cpu_kernels::Isa isa : cpu_kernels::available_isas()) {
+    const cpu_kernels::MoveTable& table = cpu_kernels::tables(isa).move;
+    for (int64_t rows : sizes)
+      for (int64_t columns : sizes) {
+        INFO(cpu_kernels::name(isa) << " " << rows << " x " << columns);
+        const std::vector<T> blank(at(step * step), T(99));
+        for (int64_t to_step : {columns, step}) {
+          std::vector<T> copied = blank, repeated = blank, transposed = blank, found = blank;
+          for (int64_t i = 0; i < rows; ++i)
+            for (int64_t j = 0; j < columns; ++j) {
+              copied[at(i * to_step + j)] = from[at(i * step + j)];
+              repeated[at(i * to_step + j)] = from[at(i * step)];
+              transposed[at(i * to_step + j)] = from[at(i + j * step)];
+            }
+          table.lines[size_at<T>](found.data(), to_step, from.data(), step, rows, columns, false);
+          REQUIRE(same_bits(found, copied));
+          found = blank;
+          table.lines[size_at<T>](found.data(), to_step, from.data(), step, rows, columns, true);
+          REQUIRE(same_bits(found, repeated));
+          found = blank;
+          table.transpose[size_at<T>](found.data(), to_step, from.data(), step, rows, columns);
+          REQUIRE(same_bits(found, transposed));
         }
-    REQUIRE(same_bits(summed, same_for_threads([&] {
-                        auto gx = poison<T>(x_shape.numel());
-                        ok(backend.scatter_add(view(gx, x_shape), view(out, out_shape), flat(indices)));
-                        return gx;
-                      })));
+        std::vector<T> found = blank, transposed = blank;  // from rows without a gap
+        for (int64_t i = 0; i < rows; ++i)
+          for (int64_t j = 0; j < columns; ++j) transposed[at(i * step + j)] = from[at(i + j * rows)];
+        table.transpose[size_at<T>](found.data(), step, from.data(), rows, rows, columns);
+        REQUIRE(same_bits(found, transposed));
+      }
+  }
+}
+
+TEST_CASE("a copy past the cache, from and to any place") {
+  const auto from = values<std::uint8_t>(1000, 0, 250);
+  for (cpu_kernels::Isa isa : cpu_kernels::available_isas())
+    for (int64_t begin : {0, 1, 8, 63, 64, 65})
+      for (int64_t bytes : {0, 1, 62, 63, 64, 65, 127, 128, 129, 200, 600}) {
+        INFO(cpu_kernels::name(isa) << " " << bytes << " bytes from " << begin);
+        std::vector<std::uint8_t> found(1000, 99), expected = found;
+        std::copy(from.begin() + 3, from.begin() + 3 + bytes, expected.begin() + begin);
+        cpu_kernels::tables(isa).move.stream(found.data() + begin, from.data() + 3, bytes);
+        REQUIRE(found == expected);
+      }
+}
+
+TEST_CASE("outputs that no cache holds have the bits of small ones") {
+  constexpr int64_t n = cpu_kernels::stream_bytes / 4 + 1001, half = n / 2;
+  std::vector<float> a(static_cast<std::size_t>(n)), b(a.size());
+  for (std::size_t i = 0; i < a.size(); ++i) a[i] = static_cast<float>(i % 1013) * 0.01f, b[i] = 7 - a[i];
+  const auto part = [](const std::vector<float>& x, int64_t from, int64_t to) {
+    return ConstView{x.data() + from, Shape{to - from}, DType::float32};
+  };
+  for (const auto& backend : backends()) {
+    std::vector<float> whole(a.size()), parts(a.size());
+    const auto compare = [&](const auto& compute) {
+      compute(flat(whole), part(a, 0, n), part(b, 0, n));
+      compute({parts.data(), Shape{half}, DType::float32}, part(a, 0, half), part(b, 0, half));
+      compute({parts.data() + half, Shape{n - half}, DType::float32}, part(a, half, n), part(b, half, n));
+      REQUIRE(same_bits(whole, parts));
+    };
+    compare([&](View out, ConstView x, ConstView) { ok(backend->unary(UnaryOp::sigmoid, out, x, 0, 0)); });
+    compare([&](View out, ConstView x, ConstView y) { ok(backend->unary_grad(UnaryOp::tanh, out, x, y, y, 0, 0)); });
+    compare([&](View out, ConstView x, ConstView y) { ok(backend->binary(BinaryOp::mul, out, x, y)); });
   }
 }
 
@@ -121,6 +212,14 @@ TEMPLATE_TEST_CASE("one_hot and gather_pictures", "", float, double) {
     auto hot = poison<T>(12);
     ok(backend->index(IndexOp::one_hot, view(hot, {4, 3}), {{4, 1, 3}, {labels.data()}, {}}));
     REQUIRE(hot == std::vector<T>{0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 1, 0});
+    std::vector<int64_t> many(3000);
+    for (std::size_t i = 0; i < many.size(); ++i) many[i] = static_cast<int64_t>(i * 7 % 9);
+    const auto rows = same_for_threads([&] {
+      auto found = poison<T>(27000);
+      ok(backend->index(IndexOp::one_hot, view(found, {3000, 9}), {{3000, 1, 9}, {many.data()}, {}}));
+      return found;
+    });
+    for (std::size_t i = 0; i < rows.size(); ++i) REQUIRE(rows[i] == T(many[i / 9] == static_cast<int64_t>(i % 9)));
 
     std::vector<std::uint8_t> pictures(3 * 784);
     for (std::size_t i = 0; i < pictures.size(); ++i) pictures[i] = static_cast<std::uint8_t>(i * 37);

@@ -6,6 +6,7 @@
 #include "isa.h"
 #include "pool.h"
 #include "variant/elementwise.h"
+#include "variant/move.h"
 #include "variant/normalize.h"
 #include "variant/optimizers.h"
 #include "variant/random.h"
@@ -28,6 +29,7 @@ struct Tables {
   const NormalizeTable& normalize;
   const OptimizerTable& optimizers;
   const RandomTable& random;
+  const MoveTable& move;
 };
 /// `isa` is one of available_isas().
 const Tables& tables(Isa isa);
@@ -114,6 +116,17 @@ inline std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 
 
 /// The index of float32 and float64 in a table.
 inline int floating(DType dtype) { return static_cast<int>(dtype); }
+/// The index of elements of 1, 4 or 8 bytes in a table.
+constexpr int size_index(std::size_t size) { return size == 1 ? 0 : size == 4 ? 1 : 2; }
+
+/// From this many bytes on, an output is written past the cache (MoveTable::stream), where it would not stay.
+inline constexpr std::int64_t stream_bytes = std::int64_t{32} << 20;
+/// After the last of some calls of stream(), before another thread is told of them.
+inline void end_stream() {
+#if defined(__SSE__)
+  __builtin_ia32_sfence();
+#endif
+}
 
 /// p, `elements` elements of `dtype` further.
 inline void* at(void* p, std::int64_t elements, DType dtype) {

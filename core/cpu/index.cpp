@@ -1,4 +1,5 @@
 // The index kernels of core/index_kernels.h, on the CPU.
+#include <cstring>
 #include <mutex>
 
 #include "../errors.h"
@@ -72,10 +73,27 @@ void places_index(View out, const IndexArgs& args, BadIndex& bad) {
   run_items<int64_t, Kernel>(out, args, bad);
 }
 
+/// index::OneHot, a row at a time: zeros, and a one among them.
+template <class T>
+void one_hot(View out, const IndexArgs& args, BadIndex& bad) {
+  const int64_t classes = args.items[2];
+  const int64_t* labels = index::operand<int64_t>(args, 0);
+  parallel_for(args.items[0], grain_of(classes), [&](int64_t begin, int64_t end) {
+    T* rows = static_cast<T*>(out.data);
+    std::memset(rows + begin * classes, 0, static_cast<std::size_t>((end - begin) * classes) * sizeof(T));
+    for (int64_t i = begin; i < end; ++i)
+      if (const int64_t label = IndexCheck{&bad}(labels[i], i, classes); label >= 0) rows[i * classes + label] = T(1);
+  });
+}
+
 }  // namespace
 
 void index(IndexOp op, View out, const IndexArgs& args) {
   BadIndex bad;
+  if (op == IndexOp::one_hot) {
+    out.dtype == DType::float32 ? one_hot<float>(out, args, bad) : one_hot<double>(out, args, bad);
+    return bad.check();
+  }
   switch (op) {
 #define ELBO_INDEX_CASE(name, Kernel, types)      \
   case IndexOp::name:                             \

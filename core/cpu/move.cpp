@@ -13,12 +13,16 @@ using std::int64_t;
 
 // ---- boxes ---------------------------------------------------------------------------------------------------------
 
+/// Lines of up to this many bytes are copied in loops of our own: a call for each would take longer.
+constexpr int64_t short_line = 256;
+
+/// One line of `n` elements.
 template <class T>
-void copy_line(T* to, const T* from, int64_t n, int64_t to_step, int64_t from_step) {
+void copy_line(const MoveTable& table, T* to, const T* from, int64_t n, int64_t to_step, int64_t from_step) {
   if (to_step == 1 && from_step == 1) {
     std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(T));
   } else if (to_step == 1 && from_step == 0) {
-    std::fill_n(to, n, *from);
+    table.fill[size_index(sizeof(T))](to, from, n);
   } else {
     for (int64_t i = 0; i < n; ++i) to[i * to_step] = from[i * from_step];
   }
@@ -26,76 +30,99 @@ void copy_line(T* to, const T* from, int64_t n, int64_t to_step, int64_t from_st
 
 /// Line after line of the last dimension.
 template <class T>
-void copy_lines(const index::Box& box, T* to, const T* from) {
+void copy_lines(const MoveTable& table, const index::Box& box, T* to, const T* from) {
   const int last = box.rank - 1;
-  const int64_t n = box.sizes[last];
-  int64_t lines = 1;
-  for (int d = 0; d < last; ++d) lines *= box.sizes[d];
-  if (lines == 1) {  // cut the line itself
+  const int64_t n = box.sizes[last], to_next = box.to[last], from_next = box.from[last];
+  if (last == 0) {  // cut the line itself
     parallel_for(n, 4 * element_grain, [&](int64_t begin, int64_t end) {
-      copy_line(to + begin * box.to[last], from + begin * box.from[last], end - begin, box.to[last], box.from[last]);
+      copy_line(table, to + begin * to_next, from + begin * from_next, end - begin, to_next, from_next);
     });
     return;
   }
-  parallel_for(lines, grain_of(n), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i)
-      copy_line(to + index::box_offset(i, box.sizes, box.to, last),
-                from + index::box_offset(i, box.sizes, box.from, last), n, box.to[last], box.from[last]);
-  });
-}
-
-/// The same where the last dimension lies side by side in `to` and the one before it in `from`: square tiles, so that
-/// each line of memory that is fetched is used whole.
-template <class T>
-void copy_transposed(const index::Box& box, T* to, const T* from) {
-  constexpr int64_t tile = 32;
-  const int r = box.rank - 2, c = box.rank - 1;
-  const int64_t rows = divide_up(box.sizes[r], tile), columns = divide_up(box.sizes[c], tile);
-  int64_t planes = 1;
-  for (int d = 0; d < r; ++d) planes *= box.sizes[d];
-  parallel_for(planes * rows * columns, grain_of(tile * tile), [&](int64_t begin, int64_t end) {
-    for (int64_t item = begin; item < end; ++item) {
-      const int64_t plane = item / columns / rows, i0 = item / columns % rows * tile, j0 = item % columns * tile;
-      const int64_t i1 = std::min(i0 + tile, box.sizes[r]), j1 = std::min(j0 + tile, box.sizes[c]);
-      T* t = to + index::box_offset(plane, box.sizes, box.to, r);
-      const T* f = from + index::box_offset(plane, box.sizes, box.from, r);
-      for (int64_t i = i0; i < i1; ++i)
-        for (int64_t j = j0; j < j1; ++j) t[i * box.to[r] + j] = f[i + j * box.from[c]];
+  const bool is_short = to_next == 1 && (from_next == 0 || from_next == 1) && n * int64_t{sizeof(T)} <= short_line;
+  const int64_t group = box.sizes[last - 1], to_step = box.to[last - 1], from_step = box.from[last - 1];
+  parallel_for(box.numel / n, grain_of(n), [&](int64_t begin, int64_t end) {
+    while (begin < end) {  // lines that are one step apart
+      const int64_t first = begin % group, lines = std::min(group - first, end - begin);
+      T* t = to + index::box_offset(begin / group, box.sizes, box.to, last - 1) + first * to_step;
+      const T* f = from + index::box_offset(begin / group, box.sizes, box.from, last - 1) + first * from_step;
+      begin += lines;
+      if (is_short) {
+        table.lines[size_index(sizeof(T))](t, to_step, f, from_step, lines, n, from_next == 0);
+        continue;
+      }
+      for (int64_t i = 0; i < lines; ++i) copy_line(table, t + i * to_step, f + i * from_step, n, to_next, from_next);
     }
   });
 }
 
+/// A side of n elements in tiles of at least `size`, the last of which takes what is left over.
+struct Tiles {
+  int64_t n, size, count;
+  Tiles(int64_t elements, int64_t least) : n(elements), size(least), count(std::max<int64_t>(1, elements / least)) {}
+  int64_t begin(int64_t i) const { return i * size; }
+  int64_t length(int64_t i) const { return i + 1 == count ? n - i * size : size; }
+};
+
+/// The same where the last dimension lies side by side in `to` and the one before it in `from`: tiles, so that each
+/// line of memory that is fetched is used whole.
 template <class T>
-void copy_box(index::Box box, void* to, const void* from) {
+void copy_transposed(const MoveTable& table, const index::Box& box, T* to, const T* from) {
+  constexpr int64_t tile = 128;
+  const int r = box.rank - 2, c = box.rank - 1;
+  const int64_t height = box.sizes[r], width = box.sizes[c];
+  // Where one side is short, the other one is long instead.
+  const Tiles rows(height, std::max(tile, tile * tile / width)), columns(width, std::max(tile, tile * tile / height));
+  const auto run_tile = [&](int64_t item) {
+    const int64_t plane = item / columns.count / rows.count;
+    const int64_t i = item / columns.count % rows.count, j = item % columns.count;
+    T* t = to + index::box_offset(plane, box.sizes, box.to, r) + rows.begin(i) * box.to[r] + columns.begin(j);
+    const T* f =
+        from + index::box_offset(plane, box.sizes, box.from, r) + rows.begin(i) + columns.begin(j) * box.from[c];
+    table.transpose[size_index(sizeof(T))](t, box.to[r], f, box.from[c], rows.length(i), columns.length(j));
+  };
+  parallel_for(box.numel / (height * width) * rows.count * columns.count,
+               grain_of(std::min(height, rows.size) * std::min(width, columns.size)), [&](int64_t begin, int64_t end) {
+                 for (int64_t item = begin; item < end; ++item) run_tile(item);
+               });
+}
+
+template <class T>
+void copy_box(const MoveTable& table, index::Box box, void* to, const void* from) {
   if (box.transpose())
-    copy_transposed(box, static_cast<T*>(to), static_cast<const T*>(from));
+    copy_transposed(table, box, static_cast<T*>(to), static_cast<const T*>(from));
   else
-    copy_lines(box, static_cast<T*>(to), static_cast<const T*>(from));
+    copy_lines(table, box, static_cast<T*>(to), static_cast<const T*>(from));
 }
 
 // ---- rows at indices -----------------------------------------------------------------------------------------------
 
 /// Throws IndexError unless all of `indices` are in [0, n).
 void check_indices(ConstView indices, int64_t n) {
-  const int64_t* at = static_cast<const int64_t*>(indices.data);
-  for (int64_t i = 0; i < indices.shape.numel(); ++i)
-    ELBO_CHECK(at[i] >= 0 && at[i] < n, IndexError, "index ", at[i], " at position ", i, " is outside [0, ", n, ")");
+  const int64_t *at = static_cast<const int64_t*>(indices.data), k = indices.shape.numel();
+  const auto inside = [n](int64_t i) { return static_cast<std::uint64_t>(i) < static_cast<std::uint64_t>(n); };
+  bool all = true;
+  for (int64_t i = 0; i < k; ++i) all &= inside(at[i]);
+  if (all) return;
+  const int64_t i = std::find_if_not(at, at + k, inside) - at;
+  ELBO_CHECK(false, IndexError, "index ", at[i], " at position ", i, " is outside [0, ", n, ")");
 }
 
+/// Rows [begin, end) of out [outer * k, inner].
 template <class T>
-void scatter_add_of(View gx, ConstView g, const int64_t* indices, int64_t k) {
-  const int64_t outer = gx.shape[0], n = gx.shape[1], inner = gx.shape[2];
-  constexpr int64_t strip = 64;
-  const int64_t strips = divide_up(inner, strip);
-  parallel_for(outer * strips, grain_of(std::max(k, n) * std::min(inner, strip)), [&](int64_t begin, int64_t end) {
-    for (int64_t item = begin; item < end; ++item) {
-      const int64_t o = item / strips, first = item % strips * strip, m = std::min(strip, inner - first);
-      T* to = static_cast<T*>(gx.data) + o * n * inner + first;
-      const T* from = static_cast<const T*>(g.data) + o * k * inner + first;
-      for (int64_t i = 0; i < n; ++i) std::fill_n(to + i * inner, m, T(0));
-      for (int64_t j = 0; j < m; ++j) index::scatter_add_column(to, from, indices, k, inner, j);
-    }
-  });
+void gather_rows(T* out, const T* x, const int64_t* indices, int64_t n, int64_t k, int64_t inner, int64_t begin,
+                 int64_t end) {
+  const std::size_t bytes = static_cast<std::size_t>(inner) * sizeof(T);
+  while (begin < end) {  // rows of one outer x
+    const int64_t first = begin % k, last = std::min(k, first + end - begin);
+    const T* from = x + begin / k * n * inner;
+    T* to = out + (begin - first) * inner;
+    begin += last - first;
+    if (inner == 1)
+      for (int64_t j = first; j < last; ++j) to[j] = from[indices[j]];
+    else
+      for (int64_t j = first; j < last; ++j) std::memcpy(to + j * inner, from + indices[j] * inner, bytes);
+  }
 }
 
 /// gather_pictures with draws, which are made where the pictures will be.
@@ -124,16 +151,16 @@ void gather_drawn(const Context& context, View out, ConstView pictures, ConstVie
 
 }  // namespace
 
-void copy_strided(const Context&, DType dtype, const Shape& box, Strided to, ConstStrided from) {
+void copy_strided(const Context& context, DType dtype, const Shape& box, Strided to, ConstStrided from) {
   if (box.numel() == 0) return;
   const index::Box merged(box, to.steps, from.steps);
   switch (size_of(dtype)) {
     case 1:
-      return copy_box<std::uint8_t>(merged, to.data, from.data);
+      return copy_box<std::uint8_t>(context.tables.move, merged, to.data, from.data);
     case 4:
-      return copy_box<std::uint32_t>(merged, to.data, from.data);
+      return copy_box<std::uint32_t>(context.tables.move, merged, to.data, from.data);
     default:
-      return copy_box<std::uint64_t>(merged, to.data, from.data);
+      return copy_box<std::uint64_t>(context.tables.move, merged, to.data, from.data);
   }
 }
 
@@ -141,30 +168,36 @@ void gather(const Context&, View out, ConstView x, ConstView indices) {
   const int64_t n = x.shape[1], inner = x.shape[2], k = indices.shape.numel();
   check_indices(indices, n);
   if (out.shape.numel() == 0) return;
-  const int64_t* at_indices = static_cast<const int64_t*>(indices.data);
-  const std::size_t bytes = static_cast<std::size_t>(inner) * size_of(x.dtype);
-  parallel_for(x.shape[0] * k, grain_of(inner), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row)
-      std::memcpy(at(out.data, row * inner, out.dtype),
-                  at(x.data, index::gather_row(row, at_indices, k, n) * inner, x.dtype), bytes);
-  });
+  const auto rows_of = [&]<class T>(T) {
+    parallel_for(x.shape[0] * k, grain_of(inner), [&](int64_t begin, int64_t end) {
+      gather_rows(static_cast<T*>(out.data), static_cast<const T*>(x.data), static_cast<const int64_t*>(indices.data),
+                  n, k, inner, begin, end);
+    });
+  };
+  if (size_of(x.dtype) == 1) return rows_of(std::uint8_t{});
+  if (size_of(x.dtype) == 4) return rows_of(std::uint32_t{});
+  rows_of(std::uint64_t{});
 }
 
-void scatter_add(const Context&, View gx, ConstView g, ConstView indices) {
-  check_indices(indices, gx.shape[1]);
+void scatter_add(const Context& context, View gx, ConstView g, ConstView indices) {
+  const int64_t outer = gx.shape[0], n = gx.shape[1], inner = gx.shape[2], k = indices.shape.numel();
+  check_indices(indices, n);
   if (gx.shape.numel() == 0) return;
-  const int64_t* at_indices = static_cast<const int64_t*>(indices.data);
-  const int64_t k = indices.shape.numel();
-  switch (gx.dtype) {
-    case DType::float32:
-      return scatter_add_of<float>(gx, g, at_indices, k);
-    case DType::float64:
-      return scatter_add_of<double>(gx, g, at_indices, k);
-    case DType::uint8:
-      return scatter_add_of<std::uint8_t>(gx, g, at_indices, k);
-    case DType::int64:
-      return scatter_add_of<int64_t>(gx, g, at_indices, k);
-  }
+  const auto add_rows = context.tables.move.add_rows[static_cast<int>(gx.dtype)];
+  constexpr int64_t strip = 64;
+  const int64_t strips = divide_up(inner, strip);
+  parallel_for(outer * strips, grain_of(std::max(k, n) * std::min(inner, strip)), [&](int64_t begin, int64_t end) {
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t o = item / strips, first = item % strips * strip, m = std::min(strip, inner - first);
+      void* to = at(gx.data, o * n * inner + first, gx.dtype);
+      const std::size_t bytes = static_cast<std::size_t>(m) * size_of(gx.dtype);
+      if (m == inner)
+        std::memset(to, 0, static_cast<std::size_t>(n) * bytes);
+      else
+        for (int64_t i = 0; i < n; ++i) std::memset(at(to, i * inner, gx.dtype), 0, bytes);
+      add_rows(to, at(g.data, o * k * inner + first, g.dtype), static_cast<const int64_t*>(indices.data), k, inner, m);
+    }
+  });
 }
 
 void gather_pictures(const Context& context, View out, ConstView pictures, ConstView indices, double scale,
