@@ -12,7 +12,7 @@
 #include "../core/text.h"
 #include "files_detail.h"
 #include "hash_detail.h"
-#include "picture.h"
+#include "picture_detail.h"
 #include "readers_detail.h"
 
 namespace elbo::datasets {
@@ -39,12 +39,24 @@ bool leads_nowhere(const fs::path& path) {
   return fs::is_symlink(path, ignored) && !fs::exists(path, ignored);
 }
 
-bool is_picture(const fs::path& path, SplitRule rule) {
+/// An entry of a folder knows its kind without a question to the file system, unless it is a link.
+bool leads_nowhere(const fs::directory_entry& entry) {
   std::error_code ignored;
+  return entry.is_symlink(ignored) && leads_nowhere(entry.path());
+}
+
+bool is_folder(const fs::directory_entry& entry) {
+  std::error_code ignored;
+  return entry.is_directory(ignored);
+}
+
+bool is_picture(const fs::directory_entry& entry, SplitRule rule) {
+  std::error_code ignored;
+  const fs::path& path = entry.path();
   const bool named = rule == SplitRule::hash ? has_extension(path, extensions) : has_extension(path, tenth_extensions);
   if (!named || is_hidden(path)) return false;
   // A link to nothing is a picture that cannot be read. What SplitRule::tenth counts stays as it was.
-  return fs::is_regular_file(path, ignored) || (rule == SplitRule::hash && leads_nowhere(path));
+  return entry.is_regular_file(ignored) || (rule == SplitRule::hash && leads_nowhere(entry));
 }
 
 /// Whether a run lies there: its figures are no pictures to train on.
@@ -75,16 +87,24 @@ void for_pictures(const fs::path& dir, SplitRule rule, std::vector<std::string>&
   fs::recursive_directory_iterator it(dir, fs::directory_options::skip_permission_denied, error);
   for (const fs::recursive_directory_iterator end; !error && it != end; it.increment(error)) {
     const fs::path& path = it->path();
-    const bool folder = is_folder(path);
+    const bool folder = is_folder(*it);
     if (is_hidden(path) || (folder && is_run(path))) {
       it.disable_recursion_pending();
     } else if (folder) {
       const std::string why = why_shut(path);
       if (!why.empty()) shut.push_back("'" + path.lexically_relative(dir).string() + "' (" + why + ")");
     }
-    if (is_picture(path, rule) && !fn(path)) return;
+    if (is_picture(*it, rule) && !fn(path)) return;
   }
   ELBO_CHECK(!error, IoError, dir.string(), ": cannot read the folder: ", error.message());
+}
+
+/// The order of paths, without taking them apart: a folder's own end, `/`, comes before all other characters.
+bool in_order(const fs::path& a, const fs::path& b) {
+  const auto rank = [](char c) { return c == '/' ? 0 : static_cast<int>(static_cast<unsigned char>(c)); };
+  const std::string &x = a.native(), &y = b.native();
+  const auto [i, j] = std::mismatch(x.begin(), x.end(), y.begin(), y.end());
+  return j != y.end() && (i == x.end() || rank(*i) < rank(*j));
 }
 
 std::vector<fs::path> sorted_pictures(const fs::path& dir, SplitRule rule, std::vector<std::string>& notes) {
@@ -94,7 +114,7 @@ std::vector<fs::path> sorted_pictures(const fs::path& dir, SplitRule rule, std::
     out.push_back(path);
     return true;
   });
-  std::sort(out.begin(), out.end());
+  std::sort(out.begin(), out.end(), in_order);
   std::sort(shut.begin(), shut.end());
   if (!shut.empty()) notes.push_back(dir.string() + ": not looked into: " + join(shut));
   return out;
@@ -113,11 +133,11 @@ Content content_of(const fs::path& dir, SplitRule rule = SplitRule::hash) {
   std::error_code error;
   fs::directory_iterator it(dir, error);
   for (const fs::directory_iterator end; !error && it != end; it.increment(error)) {
-    out.pictures = out.pictures || is_picture(it->path(), rule);
+    out.pictures = out.pictures || is_picture(*it, rule);
     if (is_hidden(it->path())) continue;
-    if (is_folder(it->path()))
+    if (is_folder(*it))
       (is_run(it->path()) ? out.runs : out.folders).push_back(it->path());
-    else if (leads_nowhere(it->path()) && !has_extension(it->path(), extensions))
+    else if (leads_nowhere(*it) && !has_extension(it->path(), extensions))
       out.lost.push_back(it->path());
   }
   ELBO_CHECK(!error, IoError, dir.string(), ": cannot read the folder: ", error.message());
@@ -159,10 +179,9 @@ Halves find_tenth_halves(const fs::path& dir) {
   return {dir / "train", {}, dir / "test"};
 }
 
-/// The halves, and a note of what lies beside them.
-Halves find_halves(const fs::path& dir, std::vector<std::string>& notes) {
+/// The halves in a folder with this content, and a note of what lies beside them.
+Halves find_halves(const fs::path& dir, const Content& content, std::vector<std::string>& notes) {
   Halves out;
-  const Content content = content_of(dir);
   std::vector<fs::path> beside, halves;
   for (const fs::path& folder : content.folders) {
     fs::path* half = out.find(folder);
@@ -310,8 +329,8 @@ Found find_in_halves(const fs::path& dir, const Halves& halves, SplitRule rule, 
   return out;
 }
 
-void note_halves_below(const fs::path& dir, std::vector<std::string>& notes) {
-  for (const fs::path& folder : content_of(dir).folders) {
+void note_halves_below(const Content& content, std::vector<std::string>& notes) {
+  for (const fs::path& folder : content.folders) {
     Halves below;
     std::vector<fs::path> found;
     for (const fs::path& one : content_of(folder).folders)
@@ -349,10 +368,11 @@ Found find_by_rule(const fs::path& dir, SplitRule rule, Split split, Found out) 
 /// What only a newer rule reads: said once, with the training half.
 std::vector<std::string> passed_over_by_tenth(const fs::path& dir) {
   std::vector<std::string> out, notes;
+  std::error_code ignored;
   for (const fs::path& path : sorted_pictures(dir, SplitRule::hash, notes))
     if (leads_nowhere(path))
       out.push_back(path.string() + ": expected a picture, found a link to nothing");
-    else if (!is_picture(path, SplitRule::tenth))
+    else if (!is_picture(fs::directory_entry(path, ignored), SplitRule::tenth))
       out.push_back(path.string() + ": expected .png, .jpg or .jpeg, as the run has it, found another extension");
   return out;
 }
@@ -361,9 +381,10 @@ Found find_half(const fs::path& dir, SplitRule rule, Split split) {
   Found out;
   const bool tenth = rule == SplitRule::tenth;
   if (tenth && split == Split::train) out.passed_over = passed_over_by_tenth(dir);
-  const Halves halves = tenth ? find_tenth_halves(dir) : find_halves(dir, out.notes);
+  const Content content = tenth ? Content() : content_of(dir);
+  const Halves halves = tenth ? find_tenth_halves(dir) : find_halves(dir, content, out.notes);
   if (halves.any()) return find_in_halves(dir, halves, rule, split, std::move(out));
-  if (!tenth) note_halves_below(dir, out.notes);
+  if (!tenth) note_halves_below(content, out.notes);
   return find_by_rule(dir, rule, split, std::move(out));
 }
 
@@ -399,12 +420,12 @@ Dataset read_folder(const Reader&, Split split, const fs::path& dir, const LoadO
   std::vector<std::string> faults(count);
   parallel_for(static_cast<std::int64_t>(count), 1, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) try {
-        ELBO_CHECK(!leads_nowhere(found.files[i]), IoError, found.files[i].string(),
-                   ": expected a picture, found a link to nothing");
-        const auto bytes = read_picture(found.files[i], options.channels, options.size, options.size);
-        std::copy(bytes.begin(), bytes.end(), pictures.begin() + static_cast<std::ptrdiff_t>(i * size));
+        read_picture_into(found.files[i], options.channels, options.size, options.size,
+                          pictures.subspan(i * size, size));
       } catch (const std::exception& error) {
-        faults[i] = error.what();
+        faults[i] = leads_nowhere(found.files[i])
+                        ? found.files[i].string() + ": expected a picture, found a link to nothing"
+                        : error.what();
       }
   });
   out.notes = found.notes;

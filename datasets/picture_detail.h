@@ -2,6 +2,7 @@
 #include <array>
 #include <cstdint>
 #include <exception>
+#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
@@ -63,6 +64,10 @@ class PictureInput {
 /// Throw IoError and FormatError, for what the header says too.
 std::unique_ptr<PictureDecoder> open_png(PictureInput& input);
 std::unique_ptr<PictureDecoder> open_jpeg(PictureInput& input);
+
+/// read_picture() into [channels, height, width] bytes that are there. Where it throws, nobody knows what is in them.
+void read_picture_into(const std::filesystem::path& path, std::int64_t channels, std::int64_t height,
+                       std::int64_t width, std::span<std::uint8_t> out);
 
 /// The orientation in EXIF data, which begin with the header of a TIFF file; 0 where they hold none.
 int exif_orientation(std::span<const std::uint8_t> tiff);

@@ -163,6 +163,24 @@ TEST_CASE("batches: the thread gives what the caller would have done, at every b
   }
 }
 
+TEST_CASE("batches: those that were waited for are counted") {
+  const auto waits_for = [](bool background, std::chrono::milliseconds each) {
+    BatchOptions options{.batch_size = 2, .background = background};
+    options.transforms.push_back([each](std::vector<Tensor>&) { std::this_thread::sleep_for(each); });
+    Batches batches({Array::full({10, 3}, 1)}, options);
+    batches.begin_epoch(0);
+    while (batches.next()) {
+    }
+    return batches.waits();
+  };
+  const Waits slow = waits_for(true, std::chrono::milliseconds(5)), own = waits_for(false, {});
+  CHECK(slow.batches >= 1);
+  CHECK(slow.batches <= 5);
+  CHECK(slow.seconds > 0.001);
+  CHECK(own.batches == 0);
+  CHECK(own.seconds == 0);
+}
+
 TEST_CASE("batches: epochs differ, and each is a function of seed and epoch alone") {
   const Array pictures = make_pictures(50);
   const BatchOptions options{.batch_size = 8, .seed = 2};

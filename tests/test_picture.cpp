@@ -85,6 +85,23 @@ TEST_CASE("picture: JPEG", "[picture]") {
   is(12, 20, 40, 180, 90);
 }
 
+TEST_CASE("picture: what is not scaled comes byte for byte, from the middle and turned", "[picture]") {
+  for (const std::uint32_t width : {1u, 15u, 16u, 17u, 33u, 50u})
+    for (const std::uint32_t wanted : {width, (width + 1) / 2}) {
+      std::string samples;
+      for (std::uint32_t i = 0; i < 3 * 3 * width; ++i) samples += static_cast<char>(i * 37 + i / 5);
+      const auto byte = [&](std::uint32_t x, std::uint32_t y, std::uint32_t c) {
+        return static_cast<std::uint8_t>(samples[(y * width + x) * 3 + c]);
+      };
+      const auto found = decode(png(width, 3, 2, samples), 3, 3, wanted);
+      std::vector<std::uint8_t> expected;
+      for (std::uint32_t c = 0; c < 3; ++c)
+        for (std::uint32_t y = 0; y < 3; ++y)
+          for (std::uint32_t x = 0; x < wanted; ++x) expected.push_back(byte(x + (width - wanted) / 2, y, c));
+      CHECK(found == expected);
+    }
+}
+
 TEST_CASE("picture: scaling down averages, scaling up interpolates, the middle is kept", "[picture]") {
   // A triangle over the pixels' centres: for 4 to 2 its weights are 1/8, 3/8, 3/8, 1/8, cut at the border.
   CHECK(decode(png(4, 4, 0, std::string("\0\0\x8c\x8c\0\0\x8c\x8c\0\0\x8c\x8c\0\0\x8c\x8c", 16)), 1, 2, 2) ==
