@@ -124,18 +124,22 @@ struct Ends {
   }
 };
 
-/// Panels [kh kw, pitch, tile_cols] of the weights, of which the first channels are there, a panel for so many columns.
+/// Whether an operand of so many channels stays in planes: with fewer than this a tap's run of channels is too short.
+bool in_planes(int64_t channels) { return channels < 4; }
+
+/// Panels of the weights, one for tile_cols columns each: the row of a tap and a channel is tap tap_step + channel
+/// channel_step.
 template <class T>
-void pack_weights(const ConvKernels<T>& kernels, const Ends& ends, int64_t taps, int64_t pitch, T* to,
-                  const T* weight) {
+void pack_weights(const ConvKernels<T>& kernels, const Ends& ends, const ConvPlan::Sizes& s, int64_t taps,
+                  int64_t depth, T* to, const T* weight) {
   const int64_t width = kernels.tile_cols, channels = ends.channels;
   parallel_for(divide_up(ends.columns, width) * channels, grain_of(taps * width), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t col = i / channels * width, channel = i % channels, cols = std::min(width, ends.columns - col);
-      T* panel = to + (i / channels * taps * pitch + channel) * width;
+      T* panel = to + col * depth + channel * s.channel_step * width;
       if (cols < width)
-        for (int64_t tap = 0; tap < taps; ++tap) std::fill_n(panel + tap * pitch * width, width, T(0));
-      kernels.transpose(panel, pitch * width, weight + col * ends.column_step + channel * ends.channel_step,
+        for (int64_t tap = 0; tap < taps; ++tap) std::fill_n(panel + tap * s.tap_step * width, width, T(0));
+      kernels.transpose(panel, s.tap_step * width, weight + col * ends.column_step + channel * ends.channel_step,
                         ends.column_step, cols, taps, nullptr);
     }
   });
@@ -148,25 +152,28 @@ void convolve_to_many(const Context& context, const Conv2dArgs& a, Way way, T* o
   const Ends ends(a, way);
   const int64_t width = kernels.tile_cols, panels = divide_up(ends.columns, width), columns = panels * width;
   const int64_t group = group_of(a.n, a.out_h * a.out_w, 8);
-  // Of a power of two, all taps' weights would compete for the same places in the cache.
-  const int64_t pitch = ends.channels % 16 == 0 ? ends.channels + 1 : ends.channels;
+  const int64_t taps = a.kh * a.kw, from = ends.from_h * ends.from_w, to = ends.to_h * ends.to_w;
+  const bool planes = in_planes(ends.channels);
+  // Where the channels are a power of two, all taps' weights would compete for the same places in the cache.
+  const int64_t pitch = ends.channels % 16 == 0 ? ends.channels + 1 : ends.channels, depth = taps * pitch;
+  const ConvPlan::Sizes sizes{.group = group,
+                              .channels = ends.channels,
+                              .from_h = ends.from_h,
+                              .from_w = ends.from_w,
+                              .columns = columns,
+                              .to_h = ends.to_h,
+                              .to_w = ends.to_w,
+                              .tile_cols = width,
+                              .kw = a.kw,
+                              .planes = planes,
+                              .tap_step = planes ? 1 : pitch,
+                              .channel_step = planes ? taps : 1};
   const auto axis = way == Way::forward ? ConvAxis::forward : ConvAxis::gradient;
-  const ConvPlan plan({.group = group,
-                       .channels = ends.channels,
-                       .from_h = ends.from_h,
-                       .from_w = ends.from_w,
-                       .columns = columns,
-                       .to_h = ends.to_h,
-                       .to_w = ends.to_w,
-                       .tile_cols = width,
-                       .kw = a.kw,
-                       .pitch = pitch},
-                      axis(a.h, a.out_h, a.kh, a.stride_h, a.pad_h, a.dilation_h),
+  const ConvPlan plan(sizes, axis(a.h, a.out_h, a.kh, a.stride_h, a.pad_h, a.dilation_h),
                       axis(a.w, a.out_w, a.kw, a.stride_w, a.pad_w, a.dilation_w));
-  const int64_t from = ends.from_h * ends.from_w, to = ends.to_h * ends.to_w, depth = a.kh * a.kw * pitch;
   const Workspace packed(context.pool, static_cast<std::size_t>(depth * columns) * sizeof(T));
-  pack_weights(kernels, ends, a.kh * a.kw, pitch, packed.as<T>(), weight);
-  const bool as_it_is = ends.channels == 1 || from == 1;
+  pack_weights(kernels, ends, sizes, taps, depth, packed.as<T>(), weight);
+  const bool as_it_is = planes || from == 1;
   const int64_t operand = as_it_is ? 0 : round_up(group * from * ends.channels, 16);
   const int64_t units = static_cast<int64_t>(plan.units.size());
   const int64_t work = group * a.out_h * a.out_w * depth * width / std::max<int64_t>(1, units);
@@ -333,8 +340,8 @@ struct WeightRows {
 };
 
 /// The products of the gradient: rows are weights, the sum goes over the pictures of a group line by line. With few
-/// channels all taps are rows of one table, and the pictures are padded, for all to meet the same places. Otherwise,
-/// and where padding would be most of the work, each tap has its own runs, over what it meets.
+/// channels the pictures stay in planes and are padded, so that all taps are rows of one table and meet the same
+/// places. Otherwise, and where padding would be most of the work, each tap has its own runs, over what it meets.
 struct WeightPlan {
   int64_t channels, columns, group, h, w;  // h and w with the padding
   bool padded;
@@ -346,7 +353,7 @@ struct WeightPlan {
   WeightPlan(const Conv2dArgs& a, int64_t columns_, int64_t tile_cols)
       : channels(a.c_in),
         columns(columns_),
-        padded(a.c_in < 4 && (a.h + 2 * a.pad_h) * (a.w + 2 * a.pad_w) <= 3 * a.h * a.w) {
+        padded(in_planes(a.c_in) && (a.h + 2 * a.pad_h) * (a.w + 2 * a.pad_w) <= 3 * a.h * a.w) {
     h = a.h + (padded ? 2 * a.pad_h : 0), w = a.w + (padded ? 2 * a.pad_w : 0);
     while (chunks > 1 && chunks * a.kh * a.kw * channels * columns > most_sums) chunks /= 2;
     group = group_of(a.n, a.out_h * a.out_w, chunks);
@@ -355,8 +362,8 @@ struct WeightPlan {
       for (int64_t j = 0; j < a.kw; ++j) {
         const int64_t tap = i * a.kw + j, y = i * a.dilation_h - (padded ? 0 : a.pad_h);
         const int64_t x = j * a.dilation_w - (padded ? 0 : a.pad_w);
-        const int64_t at = padded ? (y * w + x) * channels : 0;
-        for (int64_t c = 0; c < channels; ++c) rows.push_back({at + c, (tap * channels + c) * columns});
+        for (int64_t c = 0; c < channels; ++c)
+          rows.push_back({padded ? (c * group * h + y) * w + x : c, (tap * channels + c) * columns});
         if (!padded) add(a, tap * channels, channels, y, x, tile_cols);
       }
     if (padded) add(a, 0, a.kh * a.kw * channels, 0, 0, tile_cols);
@@ -375,7 +382,7 @@ struct WeightPlan {
       const int64_t begin = std::max(top, a.out_h * b / blocks), end = std::min(bottom, a.out_h * (b + 1) / blocks);
       for (int64_t picture = 0; picture < group && left < right; ++picture)
         for (int64_t line = begin; line < end; ++line)
-          runs.push_back({((picture * h + line * a.stride_h + y) * w + left * a.stride_w + x) * channels,
+          runs.push_back({((picture * h + line * a.stride_h + y) * w + left * a.stride_w + x) * (padded ? 1 : channels),
                           ((picture * a.out_h + line) * a.out_w + left) * tile_cols, right - left});
     }
     part.run.push_back(static_cast<int64_t>(runs.size()));
@@ -389,16 +396,13 @@ int64_t runs_of(const WeightPlan& plan, const WeightRows& part, int64_t block, i
   return (part.run[b + 1] - part.run[b]) / plan.group * count;
 }
 
-/// to [count, h + 2 pad_h, w + 2 pad_w, c_in] = x, between the zeros that are there.
+/// to [c_in, group, h + 2 pad_h, w + 2 pad_w] = x, `count` pictures, between the zeros that are there.
 template <class T>
-void padded_channels_last(const Conv2dArgs& a, T* to, const T* x, int64_t count) {
-  const int64_t h = a.h + 2 * a.pad_h, w = a.w + 2 * a.pad_w;
+void padded_planes(const Conv2dArgs& a, const WeightPlan& plan, T* to, const T* x, int64_t count) {
   for (int64_t picture = 0; picture < count; ++picture)
     for (int64_t c = 0; c < a.c_in; ++c)
-      for (int64_t i = 0; i < a.h; ++i, x += a.w) {
-        T* line = to + ((picture * h + i + a.pad_h) * w + a.pad_w) * a.c_in + c;
-        for (int64_t j = 0; j < a.w; ++j) line[j * a.c_in] = x[j];
-      }
+      for (int64_t i = 0; i < a.h; ++i, x += a.w)
+        std::copy_n(x, a.w, to + ((c * plan.group + picture) * plan.h + i + a.pad_h) * plan.w + a.pad_w);
 }
 
 /// gw [c_out, c_in, kh, kw] = the chunks' sums [kh kw, c_in, columns], in order.
@@ -433,39 +437,39 @@ void sum_over_pictures(const Context& context, const Conv2dArgs& a, T* gw, const
   const int64_t panel = plan.group * points * width, weights = a.kh * a.kw * a.c_in * columns;
   const Workspace sums(context.pool, static_cast<std::size_t>(chunks * weights) * sizeof(T));
   const int64_t parts = static_cast<int64_t>(plan.parts.size());
-  for_items<T>(context.pool, chunks, pictures + panels * panel, pictures + panels * panel,
-               [&](int64_t chunk, T* memory) {
-                 T *gradients = memory + pictures, *sum = sums.as<T>() + chunk * weights;
-                 const int64_t begin = groups * chunk / chunks, end = groups * (chunk + 1) / chunks;
-                 for (int64_t item = begin; item < end; ++item) {
-                   const int64_t first = item * plan.group, count = std::min(plan.group, a.n - first);
-                   const T* from = x + first * a.c_in * a.h * a.w;
-                   if (plan.padded)
-                     padded_channels_last(a, memory, std::exchange(from, memory), count);
-                   else if (!as_it_is)
-                     channels_last(kernels, memory, std::exchange(from, memory), count, a.c_in, a.h, a.w);
-                   parallel_for(count * panels, grain_of(points * width), [&](int64_t i, int64_t i_end) {
-                     for (; i < i_end; ++i) {
-                       const int64_t picture = i / panels, col = i % panels * width;
-                       kernels.transpose(gradients + i % panels * panel + picture * points * width, width,
-                                         gy + ((first + picture) * a.c_out + col) * points, points,
-                                         std::min(width, a.c_out - col), points, nullptr);
-                     }
-                   });
-                   for (int64_t block = 0; block < plan.blocks; ++block)
-                     parallel_for(panels * parts, 1, [&](int64_t i, int64_t i_end) {
-                       for (; i < i_end; ++i) {
-                         const WeightRows& part = plan.parts[static_cast<std::size_t>(i % parts)];
-                         const int64_t of_panel = i / parts;
-                         kernels.multiply(plan.rows.data() + part.row, part.count,
-                                          plan.runs.data() + part.run[static_cast<std::size_t>(block)],
-                                          runs_of(plan, part, block, count), from, a.stride_w * a.c_in,
-                                          gradients + of_panel * panel, width, sum + of_panel * width,
-                                          std::min(width, a.c_out - of_panel * width), item > begin || block > 0);
-                       }
-                     });
-                 }
-               });
+  for_items<T>(
+      context.pool, chunks, pictures + panels * panel, pictures + panels * panel, [&](int64_t chunk, T* memory) {
+        T *gradients = memory + pictures, *sum = sums.as<T>() + chunk * weights;
+        const int64_t begin = groups * chunk / chunks, end = groups * (chunk + 1) / chunks;
+        for (int64_t item = begin; item < end; ++item) {
+          const int64_t first = item * plan.group, count = std::min(plan.group, a.n - first);
+          const T* from = x + first * a.c_in * a.h * a.w;
+          if (plan.padded)
+            padded_planes(a, plan, memory, std::exchange(from, memory), count);
+          else if (!as_it_is)
+            channels_last(kernels, memory, std::exchange(from, memory), count, a.c_in, a.h, a.w);
+          parallel_for(count * panels, grain_of(points * width), [&](int64_t i, int64_t i_end) {
+            for (; i < i_end; ++i) {
+              const int64_t picture = i / panels, col = i % panels * width;
+              kernels.transpose(gradients + i % panels * panel + picture * points * width, width,
+                                gy + ((first + picture) * a.c_out + col) * points, points,
+                                std::min(width, a.c_out - col), points, nullptr);
+            }
+          });
+          for (int64_t block = 0; block < plan.blocks; ++block)
+            parallel_for(panels * parts, 1, [&](int64_t i, int64_t i_end) {
+              for (; i < i_end; ++i) {
+                const WeightRows& part = plan.parts[static_cast<std::size_t>(i % parts)];
+                const int64_t of_panel = i / parts;
+                kernels.multiply(
+                    plan.rows.data() + part.row, part.count,
+                    plan.runs.data() + part.run[static_cast<std::size_t>(block)], runs_of(plan, part, block, count),
+                    from, plan.padded ? a.stride_w : a.stride_w * a.c_in, gradients + of_panel * panel, width,
+                    sum + of_panel * width, std::min(width, a.c_out - of_panel * width), item > begin || block > 0);
+              }
+            });
+        }
+      });
   add_chunks(kernels, a, gw, sums.as<T>(), chunks, columns);
 }
 

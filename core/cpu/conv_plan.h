@@ -90,8 +90,9 @@ struct ConvAxis {
 };
 
 /// A convolution, or its data gradient, of a few pictures as products of gathered rows. The operand lies [picture, h,
-/// w, channels], so that what a tap reads is a run of channels; the packed weights are panels [kh, kw, channels,
-/// columns]; the result lies [picture, h, w, columns].
+/// w, channels], so that what a tap reads is a run of channels; with few channels as it is, in planes [picture,
+/// channel, h, w], so that what a line of the kernel reads is one. The packed weights are panels of rows of tile_cols,
+/// the result lies [picture, h, w, columns].
 struct ConvPlan {
   /// Rows [row, ...) of the table, of each picture in turn; blocks of runs [block, end_block).
   struct Class {
@@ -115,7 +116,9 @@ struct ConvPlan {
     std::int64_t group = 1;                             // pictures
     std::int64_t channels = 0, from_h = 0, from_w = 0;  // of the operand
     std::int64_t columns = 0, to_h = 0, to_w = 0;       // of the result
-    std::int64_t tile_cols = 0, kw = 0, pitch = 0;
+    std::int64_t tile_cols = 0, kw = 0;
+    bool planes = false;
+    std::int64_t tap_step = 0, channel_step = 0;  // of the packed weights, in rows of a panel
   };
   ConvPlan(const Sizes& s, const ConvAxis& down, const ConvAxis& across) {
     for (const ConvAxis::Class& y : down.classes)
@@ -141,8 +144,9 @@ struct ConvPlan {
         for (std::int64_t j = x.begin; j < x.end; ++j) {
           const auto& [at_y, from_y] = down.places[static_cast<std::size_t>(i)];
           const auto& [at_x, from_x] = across.places[static_cast<std::size_t>(j)];
-          rows.push_back({((picture * s.from_h + from_y) * s.from_w + from_x) * s.channels,
-                          ((picture * s.to_h + at_y) * s.to_w + at_x) * s.columns});
+          rows.push_back(
+              {picture * s.from_h * s.from_w * s.channels + (from_y * s.from_w + from_x) * (s.planes ? 1 : s.channels),
+               ((picture * s.to_h + at_y) * s.to_w + at_x) * s.columns});
         }
   }
 
@@ -151,28 +155,36 @@ struct ConvPlan {
     constexpr std::int64_t fits = 320;
     const std::int64_t all = y.count * x.count * s.channels;
     const std::int64_t most = divide_up(all, std::max<std::int64_t>(1, divide_up(all, fits)));
+    const std::int64_t planes = s.planes ? s.channels : 1, length = s.planes ? 1 : s.channels;
+    const std::int64_t pixel = s.planes ? 1 : s.channels, plane = s.from_h * s.from_w;
     std::int64_t in_block = 0;
     blocks.push_back({static_cast<std::int64_t>(runs.size()), static_cast<std::int64_t>(runs.size())});
-    for (std::int64_t i = 0; i < y.count; ++i)
-      for (std::int64_t j = 0; j < x.count; ++j) {
-        const std::int64_t tap = (y.tap + i * down.tap_step) * s.kw + x.tap + j * across.tap_step;
-        const std::int64_t from = (i * down.from_step * s.from_w + j * across.from_step) * s.channels;
-        for (std::int64_t done = 0; done < s.channels;) {
-          if (in_block == most) {
-            blocks.push_back({static_cast<std::int64_t>(runs.size()), 0});
-            in_block = 0;
-          }
-          const std::int64_t length = std::min(s.channels - done, most - in_block);
-          const ConvRun run{from + done, (tap * s.pitch + done) * s.tile_cols, length};
-          if (in_block > 0 && runs.back().a + runs.back().length == run.a &&
-              runs.back().b + runs.back().length * s.tile_cols == run.b)
-            runs.back().length += length;
-          else
-            runs.push_back(run);
-          blocks.back().end = static_cast<std::int64_t>(runs.size());
-          in_block += length, done += length;
+    for (std::int64_t c = 0; c < planes; ++c)
+      for (std::int64_t i = 0; i < y.count; ++i)
+        for (std::int64_t j = 0; j < x.count; ++j) {
+          const std::int64_t tap = (y.tap + i * down.tap_step) * s.kw + x.tap + j * across.tap_step;
+          const std::int64_t from = (i * down.from_step * s.from_w + j * across.from_step) * pixel;
+          add_run(s, {from + c * plane, (tap * s.tap_step + c * s.channel_step) * s.tile_cols, length}, most, in_block);
         }
+  }
+
+  /// Cuts off the run what would be too much for the block, joins it to the one before where it goes on from there.
+  void add_run(const Sizes& s, ConvRun run, std::int64_t most, std::int64_t& in_block) {
+    for (std::int64_t left = run.length; left > 0; left -= run.length) {
+      if (in_block == most) {
+        blocks.push_back({static_cast<std::int64_t>(runs.size()), 0});
+        in_block = 0;
       }
+      run.length = std::min(left, most - in_block);
+      if (in_block > 0 && runs.back().a + runs.back().length == run.a &&
+          runs.back().b + runs.back().length * s.tile_cols == run.b)
+        runs.back().length += run.length;
+      else
+        runs.push_back(run);
+      blocks.back().end = static_cast<std::int64_t>(runs.size());
+      in_block += run.length;
+      run.a += run.length, run.b += run.length * s.tile_cols;
+    }
   }
 };
 

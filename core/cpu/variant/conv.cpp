@@ -59,6 +59,16 @@ inline void store(T* p, Vec<T> x) {
 
 // ---- the product ---------------------------------------------------------------------------------------------------
 
+// Read once, not again by every operation that takes it: lines of pictures lie across the cache's lines.
+template <class V>
+inline void in_register(V& x) {
+#ifdef ELBO_CONV_AVX
+  __asm__("" : "+v"(x));
+#else
+  static_cast<void>(x);
+#endif
+}
+
 // Where the rows are fewer than the vectors, their values are the ones that stay in registers.
 template <class T, int rows, int vecs>
 inline void add_products(Vec<T> (&sum)[rows][vecs], const T* const (&from)[rows], int64_t at, const T* y) {
@@ -68,7 +78,8 @@ inline void add_products(Vec<T> (&sum)[rows][vecs], const T* const (&from)[rows]
   for (int i = 0; i < (few ? rows : vecs); ++i) kept[i] = few ? all(from[i][at]) : load(y + i * lanes<T>);
   ELBO_UNROLL
   for (int i = 0; i < (few ? vecs : rows); ++i) {
-    const Vec<T> next = few ? load(y + i * lanes<T>) : all(from[i][at]);
+    Vec<T> next = few ? load(y + i * lanes<T>) : all(from[i][at]);
+    if (few) in_register(next);
     ELBO_UNROLL
     for (int j = 0; j < (few ? rows : vecs); ++j) {
       Vec<T>& total = few ? sum[j][i] : sum[i][j];
