@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Our single ops beside PyTorch's on the same shapes: forward, and forward with backward, in turns (A B A B ...).
 
-The rows are those of bench/op_rows.cpp, each with its expression in PyTorch. The table has medians of the turns in
-microseconds and the ratio, our time divided by PyTorch's, the worst first. PyTorch's time holds what a call from Python
-costs, about a microsecond. Run this with the Python that has torch.
+The rows are those of bench/op_rows.cpp, each with its expression in PyTorch, and of bench/model_rows.cpp, whose models
+are in torch_models.py. The table has medians of the turns in microseconds and the ratio, our time divided by PyTorch's,
+the worst first. PyTorch's time holds what a call from Python costs, about a microsecond. Run this with the Python that
+has torch.
 
 Examples:
   bench/compare_ops.py --only 'sum|softmax'
@@ -20,6 +21,8 @@ import time
 
 import torch
 import torch.nn.functional as F
+
+import torch_models
 
 PASSES = {1: "forward", 2: "forward+backward"}
 
@@ -54,7 +57,7 @@ def drawn(row, grad):
 def torch_call(row, passes):
     """A function that calls the row's op once, on operands that are drawn here."""
     names = "xyz"[:len(row["inputs"])]
-    fn = eval(f"lambda {', '.join(names)}: {row['torch']}", {"torch": torch, "F": F})
+    fn = eval(f"lambda {', '.join(names)}: {row['torch']}", {"torch": torch, "F": F, **vars(torch_models)})
     operands = list(drawn(row, passes == 2))
     leaves = [x for x in operands if x.requires_grad]
     g = torch.rand_like(fn(*operands).detach()) if passes == 2 else None

@@ -204,6 +204,7 @@ std::vector<OpRow> op_rows() {
   add_losses(rows);
   add_indexing(rows);
   add_contractions(rows);
+  add_model_rows(rows);
   return rows;
 }
 

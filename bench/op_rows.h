@@ -23,6 +23,9 @@ struct OpRow {
   bool backward = true;  ///< timed with its gradients too
 };
 
+/// Trained models: the score of one picture, and 10,000 codes decoded.
+void add_model_rows(std::vector<OpRow>& rows);
+
 /// What compare_ops.py goes through.
 std::vector<OpRow> op_rows();
 

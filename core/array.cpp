@@ -20,7 +20,7 @@ void check_holds_numbers(const char* op, Device device) {
 
 }  // namespace
 
-Array Array::empty(const Shape& shape, TensorOptions options) {
+Array Array::empty(const Shape& shape, const TensorOptions& options) {
   const CalledOp called("empty");
   detail::checked_mul(shape.numel(), static_cast<std::int64_t>(size_of(options.dtype)));
   Array out;

@@ -29,7 +29,7 @@ class Array {
   Array() = default;
 
   /// Uninitialised memory. Throws OutOfMemory, or ShapeError where the bytes cannot even be counted.
-  static Array empty(const Shape& shape, TensorOptions options = {});
+  static Array empty(const Shape& shape, const TensorOptions& options = {});
   static Array zeros(const Shape& shape, TensorOptions options = {}) { return full(shape, 0, options); }
   /// Throws ValueError where an integer type cannot hold `value`.
   static Array full(const Shape& shape, double value, TensorOptions options = {});

@@ -234,14 +234,21 @@ Tensor make_computed(Array array, std::shared_ptr<Node> node) {
   return out;
 }
 
-bool detail::needs_gradient(std::span<const Tensor> inputs) {
+namespace {
+
+/// Of a list of tensors or of RecordInput.
+template <class Inputs>
+bool any_needs_gradient(const Inputs& inputs) {
   if (!recording) return false;
-  return std::any_of(inputs.begin(), inputs.end(), [](const Tensor& x) { return x.defined() && x.requires_grad(); });
+  for (const Tensor& input : inputs)
+    if (input.defined() && input.requires_grad()) return true;
+  return false;
 }
 
-Tensor record(const char* name, std::span<const Tensor> inputs, Array output, Rule rule) {
+template <class Inputs>
+Tensor record_any(const char* name, const Inputs& inputs, Array&& output, Rule&& rule) {
   ELBO_CHECK(rule, AutogradError, "[", name, "] was recorded without a gradient rule: see record_constant");
-  if (!detail::needs_gradient(inputs)) return Tensor(std::move(output));
+  if (!any_needs_gradient(inputs)) return Tensor(std::move(output));
   ELBO_CHECK(is_floating(output.dtype()), AutogradError, "[", name,
              "] expected an output of float32 or float64, found ", output.dtype(), ": see record_constant");
   auto node = std::make_shared<Node>(name, output.shape(), output.dtype());
@@ -252,11 +259,19 @@ Tensor record(const char* name, std::span<const Tensor> inputs, Array output, Ru
   return make_computed(std::move(output), std::move(node));
 }
 
-Tensor record(const char* name, std::initializer_list<Tensor> inputs, Array output, Rule rule) {
-  return record(name, std::span(inputs.begin(), inputs.size()), std::move(output), std::move(rule));
+}  // namespace
+
+bool detail::needs_gradient(std::initializer_list<RecordInput> inputs) { return any_needs_gradient(inputs); }
+
+Tensor record(const char* name, std::span<const Tensor> inputs, Array output, Rule rule) {
+  return record_any(name, inputs, std::move(output), std::move(rule));
 }
 
-Tensor record_constant(const char* name, std::initializer_list<Tensor> inputs, Array output) {
+Tensor record(const char* name, std::initializer_list<RecordInput> inputs, Array output, Rule rule) {
+  return record_any(name, inputs, std::move(output), std::move(rule));
+}
+
+Tensor record_constant(const char* name, std::initializer_list<RecordInput> inputs, Array output) {
   for (const Tensor& input : inputs) {
     ELBO_CHECK(!recording || !is_floating(output.dtype()) || !input.requires_grad(), AutogradError, "[", name,
                "] has no gradient, but an input of shape ", input.shape(), " requires one: detach() it");

@@ -62,9 +62,19 @@ inline SavedArray save(const Array& array) { return SavedArray(array); }
 inline SavedArray save_if(bool needed, const Tensor& tensor) { return needed ? save(tensor) : SavedArray(); }
 inline SavedArray save_if(bool needed, const Array& array) { return needed ? save(array) : SavedArray(); }
 
+/// An input of an op, a tensor, as `record` is told of it. Made where it is passed; it does not outlive the call.
+class RecordInput {
+ public:
+  RecordInput(const Tensor& tensor) : tensor_(&tensor) {}  // NOLINT(google-explicit-constructor)
+  operator const Tensor&() const { return *tensor_; }      // NOLINT(google-explicit-constructor)
+
+ private:
+  const Tensor* tensor_;
+};
+
 namespace detail {
 /// Whether recording is on and any of these requires a gradient.
-bool needs_gradient(std::span<const Tensor> inputs);
+bool needs_gradient(std::initializer_list<RecordInput> inputs);
 }  // namespace detail
 
 /// The output of op `name`, recorded with its rule if any of `inputs` requires a gradient and recording is on;
@@ -72,17 +82,17 @@ bool needs_gradient(std::span<const Tensor> inputs);
 /// undefined, such as a bias that is not there; it needs no gradient. Throws AutogradError for an empty rule, or where
 /// a gradient would be recorded for an output that is not floating.
 Tensor record(const char* name, std::span<const Tensor> inputs, Array output, Rule rule);
-Tensor record(const char* name, std::initializer_list<Tensor> inputs, Array output, Rule rule);
+Tensor record(const char* name, std::initializer_list<RecordInput> inputs, Array output, Rule rule);
 /// The same, of a lambda: nothing is made of it where no gradient is needed.
 template <std::invocable<const Array&, const Needs&> Fn>
-Tensor record(const char* name, std::initializer_list<Tensor> inputs, Array output, Fn&& rule) {
-  if (!detail::needs_gradient({inputs.begin(), inputs.size()})) return Tensor(std::move(output));
+Tensor record(const char* name, std::initializer_list<RecordInput> inputs, Array output, Fn&& rule) {
+  if (!detail::needs_gradient(inputs)) return Tensor(std::move(output));
   return record(name, inputs, std::move(output), Rule(std::forward<Fn>(rule)));
 }
 /// The output of an op that has no gradient. Throws AutogradError if it is floating, an input requires a gradient and
 /// recording is on: a gradient is never dropped silently; `detach()` the input to say that it is a constant. Integers,
 /// such as what a comparison gives, have none in any case.
-Tensor record_constant(const char* name, std::initializer_list<Tensor> inputs, Array output);
+Tensor record_constant(const char* name, std::initializer_list<RecordInput> inputs, Array output);
 
 /// False inside a NoGradGuard.
 bool grad_enabled();

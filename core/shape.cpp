@@ -23,12 +23,13 @@ Shape::Shape(std::span<const std::int64_t> sizes) {
 }
 
 void Shape::check() const {
-  std::int64_t limit = std::int64_t{1} << 62;
+  std::int64_t n = 1;
   for (int i = 0; i < rank_; ++i) {
     const std::int64_t size = (*this)[i];
     ELBO_CHECK(size >= 0, ShapeError, "[", called(), "] negative size ", size, " in dimension ", i);
-    if (size > 0) limit /= size;
-    ELBO_CHECK(limit > 0, ShapeError, "[", called(), "] ", *this, " has more than 2^62 elements");
+    const bool wraps = size > 0 && __builtin_mul_overflow(n, size, &n);
+    ELBO_CHECK(!wraps && n <= std::int64_t{1} << 62, ShapeError, "[", called(), "] ", *this,
+               " has more than 2^62 elements");
   }
 }
 
@@ -65,6 +66,7 @@ Shape Shape::insert(int dim, std::int64_t size) const {
 std::string Shape::to_string() const { return detail::concat(*this); }
 
 Shape broadcast(const Shape& a, const Shape& b, const char* op) {
+  if (a == b) return a;
   const Shape& longer = a.rank() >= b.rank() ? a : b;
   const Shape& shorter = a.rank() >= b.rank() ? b : a;
   Shape out = longer;
@@ -72,7 +74,7 @@ Shape broadcast(const Shape& a, const Shape& b, const char* op) {
     std::int64_t x = longer[-1 - i], y = shorter[-1 - i];
     ELBO_CHECK(x == y || x == 1 || y == 1, ShapeError, "[", detail::CalledOp::name_or(op),
                "] shapes do not broadcast: ", a, " and ", b);
-    out = out.with(longer.rank() - 1 - i, x == 1 ? y : x);
+    if (x == 1) out = out.with(longer.rank() - 1 - i, y);
   }
   return out;
 }

@@ -37,8 +37,9 @@ class Storage {
   Device device() const { return device_; }
   void* data() const { return data_; }
   std::size_t bytes() const { return bytes_; }
-  std::uint64_t version() const { return version_; }
-  void bump_version() { ++version_; }
+  std::uint64_t version() const { return version_.load(std::memory_order_relaxed); }
+  /// No two threads write at once, so that adding one need not be atomic: it would cost as much as a small kernel.
+  void bump_version() { version_.store(version() + 1, std::memory_order_relaxed); }
 
  private:
   Device device_;

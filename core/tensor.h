@@ -221,7 +221,7 @@ class Tensor {
   friend struct detail::InPlace;
   friend Tensor make_computed(Array array, std::shared_ptr<detail::Node> node);
   struct Impl {
-    explicit Impl(Array values) : array(std::move(values)) {}
+    explicit Impl(Array&& values) : array(std::move(values)) {}
     Array array;
     std::shared_ptr<detail::Node> node;
     bool copied_part = false;  ///< of another tensor: what is written here, that one does not see

@@ -392,6 +392,16 @@ TEST_CASE("an op without a rule never drops a gradient silently", "[autograd]") 
         "[empty] was recorded without a gradient rule: see record_constant");
 }
 
+TEST_CASE("record: inputs that have no name, and one that is not there", "[autograd]") {
+  Tensor x = tensor({1, 2}).requires_grad_();
+  Tensor y = record("sum of", {x * 3, Tensor(), x.detach()}, (x * 4).array(), [](const Array& g, const Needs& need) {
+    CHECK((need[0] && !need[1] && !need[2]));
+    return Grads{g, Array(), Array()};
+  });
+  y.sum().backward();
+  CHECK(x.grad().to_vector<float>() == std::vector<float>{3, 3});
+}
+
 TEST_CASE("a rule that returns the wrong number or shape of gradients is named", "[autograd]") {
   Tensor x = leaf({1, 2});
   auto run = [&](const std::function<Grads()>& grads) {

@@ -51,7 +51,7 @@ Backing system_backing() {
 void* Pool::take(std::size_t bytes) {
   if (bytes > largest) throw std::bad_alloc();
   const SizeClass size = size_class(bytes);
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(lock_);
   void* block = free_[size.index];
   if (block) {
     free_[size.index] = free_[size.index]->next;
@@ -73,19 +73,19 @@ void* Pool::take(std::size_t bytes) {
 void Pool::give(void* block, std::size_t bytes) noexcept {
   if (!block) return;
   const SizeClass size = size_class(bytes);
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(lock_);
   free_[size.index] = ::new (block) FreeBlock{free_[size.index]};
   stats_.active -= static_cast<std::int64_t>(size.bytes);
   stats_.cached += static_cast<std::int64_t>(size.bytes);
 }
 
 MemoryStats Pool::stats() const {
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(lock_);
   return stats_;
 }
 
 void Pool::trim() noexcept {
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(lock_);
   trim_locked();
 }
 

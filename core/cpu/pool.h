@@ -1,7 +1,9 @@
 #pragma once
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <mutex>
+#include <thread>
 
 #include "../backend.h"
 
@@ -14,6 +16,18 @@ struct Backing {
 };
 /// The system's allocator.
 Backing system_backing();
+
+/// A lock for a few instructions: it costs half of what a mutex does, which is felt in small ops.
+class SpinLock {
+ public:
+  void lock() {
+    while (held_.exchange(true, std::memory_order_acquire)) std::this_thread::yield();
+  }
+  void unlock() { held_.store(false, std::memory_order_release); }
+
+ private:
+  std::atomic<bool> held_{false};
+};
 
 /// A caching allocator: a block given back waits in the free list of its size for the next taker, so that a loop that
 /// is warm takes nothing from the system. Sizes are rounded up to four steps per power of two. Thread-safe.
@@ -44,7 +58,7 @@ class Pool {
   void trim_locked() noexcept;
 
   Backing backing_;
-  mutable std::mutex mutex_;
+  mutable SpinLock lock_;
   std::array<FreeBlock*, class_count> free_{};
   MemoryStats stats_;
 };

@@ -55,6 +55,7 @@ Tensor unary_op(UnaryOp op, const char* name, Saves saves, const Tensor& x, doub
     if (const auto y = of_integers(op, x, p0, p1)) return *y;
   ops::check_floating(name, x);
   Array y = kernels::unary(op, x.array(), p0, p1);
+  if (!grad_enabled() || !x.requires_grad()) return Tensor(std::move(y));
   return record(
       name, {x}, y,
       [op, p0, p1, X = save_if(saves == Saves::x, x), Y = save_if(saves == Saves::y, y)](const Array& g, const Needs&) {
@@ -64,7 +65,7 @@ Tensor unary_op(UnaryOp op, const char* name, Saves saves, const Tensor& x, doub
 }
 
 /// a + b and a - b: the gradients are g itself and +-g, summed to the operands' shapes.
-Tensor sum_op(BinaryOp op, const char* name, const Tensor& a, const Tensor& b, Array y) {
+Tensor sum_op(BinaryOp op, const char* name, const Tensor& a, const Tensor& b, Array&& y) {
   return record(name, {a, b}, std::move(y),
                 [op, shape_a = a.shape(), shape_b = b.shape()](const Array& g, const Needs& need) {
                   Grads grads(2);
@@ -80,6 +81,8 @@ Tensor binary_op(BinaryOp op, const char* name, const Tensor& a, const Tensor& b
   if (!ops::takes_integers(op)) ops::check_floating(name, a);
   Shape shape = broadcast(a.shape(), b.shape(), name);
   Array y = kernels::binary(op, a.array(), b.array(), shape);
+  // Before a rule is made, and arrays kept for it.
+  if (!grad_enabled() || !(a.requires_grad() || b.requires_grad())) return Tensor(std::move(y));
   if (op == BinaryOp::add || op == BinaryOp::sub) return sum_op(op, name, a, b, std::move(y));
   // a's gradient reads b, and a too unless the op is linear in it; and the other way round.
   bool linear_in_a = op == BinaryOp::mul || op == BinaryOp::div, linear_in_b = op == BinaryOp::mul;
