@@ -114,7 +114,7 @@ constexpr int size_at = cpu_kernels::size_index(sizeof(T));
 TEMPLATE_TEST_CASE("short lines and squares, in every variant, against plain loops", "", std::uint8_t, float, double) {
   using T = TestType;
   constexpr int64_t step = 70;
-  const auto from = values<T>(step * step, 0, 250);
+  const auto from = values<T>(step * (step + 2), 0, 250);
   const auto at = [](int64_t i) { return static_cast<std::size_t>(i); };
   for (cpu_kernels::Isa isa : cpu_kernels::available_isas()) {
     const cpu_kernels::MoveTable& table = cpu_kernels::tables(isa).move;
@@ -130,11 +130,19 @@ TEMPLATE_TEST_CASE("short lines and squares, in every variant, against plain loo
               repeated[at(i * to_step + j)] = from[at(i * step)];
               transposed[at(i * to_step + j)] = from[at(i + j * step)];
             }
-          table.lines[size_at<T>](found.data(), to_step, from.data(), step, rows, columns, false);
+          table.lines[size_at<T>](found.data(), to_step, from.data(), step, 1, rows, columns);
           REQUIRE(same_bits(found, copied));
           found = blank;
-          table.lines[size_at<T>](found.data(), to_step, from.data(), step, rows, columns, true);
+          table.lines[size_at<T>](found.data(), to_step, from.data(), step, 0, rows, columns);
           REQUIRE(same_bits(found, repeated));
+          for (int64_t next : {2, 3}) {
+            std::vector<T> picked = blank;
+            found = blank;
+            for (int64_t i = 0; i < rows; ++i)
+              for (int64_t j = 0; j < columns; ++j) picked[at(i * to_step + j)] = from[at(i * step + j * next)];
+            table.lines[size_at<T>](found.data(), to_step, from.data(), step, next, rows, columns);
+            REQUIRE(same_bits(found, picked));
+          }
           found = blank;
           table.transpose[size_at<T>](found.data(), to_step, from.data(), step, rows, columns);
           REQUIRE(same_bits(found, transposed));

@@ -95,12 +95,12 @@ class Rows {
     const int last = b_.last();
     const DType dtype = in_[i].dtype;
     const auto lines = table_.lines[size_index(size_of(dtype))];
-    const bool repeats = b_.steps[i][last] == 0;
     const int64_t group = last == 0 ? 1 : b_.sizes[last - 1], step = last == 0 ? 0 : b_.steps[i][last - 1];
     for (int64_t done = 0; done < rows;) {  // rows that are one step apart
       const int64_t first = (row + done) % group, some = std::min(group - first, rows - done);
       const int64_t offset = offset_of(i, row + done);
-      lines(at(buffers_[i], done * inner_, dtype), inner_, at(in_[i].data, offset, dtype), step, some, inner_, repeats);
+      lines(at(buffers_[i], done * inner_, dtype), inner_, at(in_[i].data, offset, dtype), step, b_.steps[i][last],
+            some, inner_);
       done += some;
     }
     return buffers_[i];

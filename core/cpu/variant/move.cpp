@@ -51,14 +51,29 @@ void copy_lines(T* to, int64_t to_step, const T* from, int64_t from_step, int64_
         [=](int64_t j) ELBO_INLINE { to[j] = from[j]; });
 }
 
+/// `T` is an integer.
 template <class T>
 void repeat_lines(T* to, int64_t to_step, const T* from, int64_t from_step, int64_t lines, int64_t n) {
+  typedef T Vector __attribute__((vector_size(32)));
   for (int64_t i = 0; i < lines; ++i, to += to_step, from += from_step) {
-    T values[32 / sizeof(T)];
-    for (T& each : values) each = *from;
+    const T value = *from;
+    const Vector values = Vector{} + value;
     put_line<T>(
-        n, [&](int64_t j, auto bytes) ELBO_INLINE { __builtin_memcpy(to + j, values, bytes); },
-        [&](int64_t j) ELBO_INLINE { to[j] = values[0]; });
+        n, [&](int64_t j, auto bytes) ELBO_INLINE { __builtin_memcpy(to + j, &values, bytes); },
+        [&](int64_t j) ELBO_INLINE { to[j] = value; });
+  }
+}
+
+/// Lines of every from_next-th element.
+template <class T>
+void pick_lines(T* to, int64_t to_step, const T* from, int64_t from_step, int64_t from_next, int64_t lines, int64_t n) {
+  for (int64_t i = 0; i < lines; ++i, to += to_step, from += from_step) {
+    if (from_next == 2) {
+      ELBO_INDEPENDENT
+      for (int64_t j = 0; j < n; ++j) to[j] = from[2 * j];
+    } else {
+      for (int64_t j = 0; j < n; ++j) to[j] = from[j * from_next];
+    }
   }
 }
 
@@ -74,11 +89,13 @@ inline void with_length(int64_t n, const Fn& fn) {
 }
 
 template <class T>
-void lines_of(void* to, int64_t to_step, const void* from, int64_t from_step, int64_t lines, int64_t n, bool repeats) {
+void lines_of(void* to, int64_t to_step, const void* from, int64_t from_step, int64_t from_next, int64_t lines,
+              int64_t n) {
   T* t = static_cast<T*>(to);
   const T* f = static_cast<const T*>(from);
+  if (from_next > 1) return pick_lines(t, to_step, f, from_step, from_next, lines, n);
   with_length(n, [=](auto length) ELBO_INLINE {
-    if (repeats)
+    if (from_next == 0)
       repeat_lines(t, to_step, f, from_step, lines, length);
     else
       copy_lines(t, to_step, f, from_step, lines, length);

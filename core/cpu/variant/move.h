@@ -6,10 +6,10 @@ namespace elbo::cpu_kernels {
 /// What moves elements without computing. Where there are three, the index is that of the elements' size: 1, 4, 8 bytes
 /// (size_index in cpu_kernels.h). Operands do not overlap.
 struct MoveTable {
-  /// Short lines: to[i * to_step + j] = from[i * from_step + j], or from[i * from_step] where `repeats`, for i < lines
-  /// and j < n.
-  void (*lines[3])(void* to, std::int64_t to_step, const void* from, std::int64_t from_step, std::int64_t lines,
-                   std::int64_t n, bool repeats);
+  /// Lines: to[i * to_step + j] = from[i * from_step + j * from_next], for i < lines and j < n. Where from_next is 0 or
+  /// 1 they are best short.
+  void (*lines[3])(void* to, std::int64_t to_step, const void* from, std::int64_t from_step, std::int64_t from_next,
+                   std::int64_t lines, std::int64_t n);
   /// to[i * to_step + j] = from[i + j * from_step], for i < rows and j < columns.
   void (*transpose[3])(void* to, std::int64_t to_step, const void* from, std::int64_t from_step, std::int64_t rows,
                        std::int64_t columns);
