@@ -26,9 +26,10 @@ SizeClass size_class(std::size_t bytes) {
 }
 
 /// Large blocks begin at a page of this size, and ask for such pages: with those of 4 KiB a kernel that goes through
-/// memory spends up to a third of its time on looking up where they are.
+/// memory spends up to a third of its time on looking up where they are. The largest do not: a data set of which little
+/// is ever written, here and there, would take all of its memory.
 constexpr std::size_t large_page = std::size_t{2} << 20;
-bool in_large_pages(std::size_t bytes) { return bytes >= 2 * large_page; }
+bool in_large_pages(std::size_t bytes) { return bytes >= 2 * large_page && bytes <= 64 * large_page; }
 
 std::align_val_t alignment_of(std::size_t bytes) {
   return std::align_val_t(in_large_pages(bytes) ? large_page : alignment);
