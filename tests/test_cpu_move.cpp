@@ -13,7 +13,7 @@ struct BoxCase {
   std::string name;
   Shape box;
   std::vector<int64_t> to, from;  // steps
-  int64_t to_size, from_size;
+  int64_t to_size, from_size, from_first = 0;
 };
 const std::vector<BoxCase> boxes = {
     {"scalar", {}, {}, {}, 1, 1},
@@ -35,6 +35,10 @@ const std::vector<BoxCase> boxes = {
     {"repeat in short rows", {40, 3, 5}, {15, 5, 1}, {3, 1, 0}, 600, 120},
     {"three channels to the end", {2, 700, 3}, {2100, 3, 1}, {2100, 1, 700}, 4200, 4200},
     {"three channels to the front", {2, 3, 700}, {2100, 700, 1}, {2100, 1, 3}, 4200, 4200},
+    {"backwards", {6, 5}, {5, 1}, {5, -1}, 30, 30, 4},
+    {"rows backwards", {6, 5}, {5, 1}, {-5, 1}, 30, 30, 25},
+    {"backwards by two", {6, 300}, {300, 1}, {600, -2}, 1800, 3600, 599},
+    {"transpose of columns backwards", {40, 50}, {50, 1}, {1, -40}, 2000, 2000, 1960},
     {"eight dimensions", {2, 1, 2, 3, 1, 2, 2, 2}, {48, 48, 24, 8, 8, 4, 2, 1}, {1, 1, 2, 4, 1, 12, 24, 48}, 96, 96},
 };
 
@@ -49,13 +53,13 @@ TEMPLATE_TEST_CASE("copy_strided", "", float, double, std::uint8_t, int64_t) {
       std::vector<T> expected(static_cast<std::size_t>(each.to_size), T(99));
       for (int64_t i = 0; i < each.box.numel(); ++i) {
         const auto to = index::box_offset(i, each.box.begin(), each.to.data(), each.box.rank());
-        const auto at = index::box_offset(i, each.box.begin(), each.from.data(), each.box.rank());
+        const auto at = each.from_first + index::box_offset(i, each.box.begin(), each.from.data(), each.box.rank());
         expected[static_cast<std::size_t>(to)] = from[static_cast<std::size_t>(at)];
       }
       const auto found = same_for_threads([&] {
         std::vector<T> to(static_cast<std::size_t>(each.to_size), T(99));
         Strided out{to.data(), {}};
-        ConstStrided in{from.data(), {}};
+        ConstStrided in{from.data() + each.from_first, {}};
         std::copy(each.to.begin(), each.to.end(), out.steps);
         std::copy(each.from.begin(), each.from.end(), in.steps);
         ok(backend->copy_strided(dtype_of<T>, each.box, out, in));

@@ -41,7 +41,7 @@ void copy_lines(const MoveTable& table, const index::Box& box, T* to, const T* f
     });
     return;
   }
-  const bool by_table = to_next == 1 && (from_next > 1 || n * int64_t{sizeof(T)} <= short_line);
+  const bool by_table = to_next == 1 && (from_next > 1 || (from_next >= 0 && n * int64_t{sizeof(T)} <= short_line));
   const int64_t group = box.sizes[last - 1], to_step = box.to[last - 1], from_step = box.from[last - 1];
   parallel_for(box.numel / n, grain_of(n), [&](int64_t begin, int64_t end) {
     while (begin < end) {  // lines that are one step apart
