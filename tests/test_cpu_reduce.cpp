@@ -265,8 +265,10 @@ TEMPLATE_TEST_CASE("logsumexp with infinities", "", float, double) {
 TEMPLATE_TEST_CASE("moments, normalize and its gradient", "", float, double) {
   using T = TestType;
   const double eps = 1e-5;
-  const std::vector<Shape> grouped = {{1, 1, 1},     {4, 3, 1},     {1, 5, 17},  {6, 3, 9}, {128, 400, 1}, {1, 60, 33},
-                                      {3, 2, 20000}, {30000, 2, 1}, {50, 40, 7}, {0, 3, 2}, {3, 0, 2}};
+  std::vector<Shape> grouped = {{1, 1, 1},     {4, 3, 1},     {1, 5, 17},  {6, 3, 9}, {128, 400, 1}, {1, 60, 33},
+                                {3, 2, 20000}, {30000, 2, 1}, {50, 40, 7}, {0, 3, 2}, {3, 0, 2}};
+  for (int64_t n : {3, 4, 5, 8, 10, 16, 31, 32, 33, 100})  // groups that are rows
+    for (int64_t groups : {3, 8, 19}) grouped.push_back({1, groups, n});
   for (const auto& backend : backends()) {
     for (const Shape& shape : grouped) {
       INFO(backend->description() << " " << shape.to_string());

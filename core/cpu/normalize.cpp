@@ -14,6 +14,8 @@ struct Grouped {
   int64_t a, groups, b;
   explicit Grouped(const Shape& shape) : a(shape[0]), groups(shape[1]), b(shape[2]) {}
   int64_t per_group() const { return a * b; }
+  /// Whether each group is a row, as in layer_norm, and no row is worth cutting.
+  bool in_rows() const { return a == 1 && b > 1 && b <= chunk_elements; }
 };
 
 /// sums[g] = the sum of a term over the elements of group g. `row(offset, g)` is its sum over the row of b elements at
@@ -68,6 +70,11 @@ void moments(const Context& context, View mean, View var, ConstView x) {
   const ReduceTable& table = context.tables.reduce;
   const int t = floating(x.dtype);
   if (shape.groups == 0) return;
+  if (shape.in_rows())
+    return parallel_for(shape.groups, grain_of(2 * shape.b), [&](int64_t begin, int64_t end) {
+      context.tables.normalize.row_moments[t](end - begin, shape.b, at(mean.data, begin, mean.dtype),
+                                              at(var.data, begin, var.dtype), at(x.data, begin * shape.b, x.dtype));
+    });
   const Workspace means(context.pool, static_cast<std::size_t>(shape.groups) * sizeof(double));
   const Workspace squares(context.pool, static_cast<std::size_t>(shape.groups) * sizeof(double));
   double *m = means.as<double>(), *v = squares.as<double>();
@@ -99,6 +106,12 @@ void normalize(const Context& context, View out, ConstView x, ConstView mean, Co
   const Workspace inverses(context.pool, static_cast<std::size_t>(shape.groups) * size_of(x.dtype));
   const View inverse{inverses.as<void>(), var.shape, x.dtype};
   for (int64_t g = 0; g < shape.groups; ++g) store(inverse, g, inverse_deviation(var, g, eps));
+  if (shape.in_rows())
+    return parallel_for(shape.groups, grain_of(shape.b), [&](int64_t begin, int64_t end) {
+      const int64_t first = begin * shape.b;
+      table.row_normalize[t](end - begin, shape.b, at(out.data, first, out.dtype), at(x.data, first, x.dtype),
+                             at(mean.data, begin, mean.dtype), at(inverse.data, begin, inverse.dtype));
+    });
   for_rows(shape, [&](int64_t first, int64_t n, int64_t g) {
     void* to = at(out.data, first, out.dtype);
     const void* from = at(x.data, first, x.dtype);
@@ -125,6 +138,14 @@ void normalize_grad(const Context& context, View gx, ConstView xhat, ConstView v
   auto grad = [&](int64_t offset) { return at(g.data, offset, g.dtype); };
   auto normal = [&](int64_t offset) { return at(xhat.data, offset, xhat.dtype); };
 
+  if (shape.in_rows()) {
+    for (int64_t i = 0; i < shape.groups; ++i) store(inverse, i, inverse_deviation(var, i, eps));
+    return parallel_for(shape.groups, grain_of(2 * shape.b), [&](int64_t begin, int64_t end) {
+      const int64_t first = begin * shape.b;
+      table.row_grad[t](end - begin, shape.b, at(gx.data, first, gx.dtype), normal(first), grad(first),
+                        at(inverse.data, begin, inverse.dtype));
+    });
+  }
   group_sums(
       context, shape, sums.as<double>(),
       [&](int64_t offset, int64_t) { return reduce_table.sum[t](shape.b, grad(offset)); },

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "../autograd.h"
+#include "../index_kernels.h"
 #include "../kernels.h"
 #include "checks.h"
 
@@ -27,8 +28,9 @@ Shape loss_shape(const char* op, const Tensor& a, const Tensor& b) {
   ops::check_pair(op, a, b);
   const Shape shape = broadcast(a.shape(), b.shape(), op);
   ELBO_CHECK(shape == a.shape() || shape == b.shape(), ShapeError, "[", ops::called(op),
-             "] expected operands of one shape, or one that broadcasts to the other's, found ", a.shape(), " and ",
-             b.shape());
+             "] expected operands of one shape, or one that broadcasts to the "
+             "other's, found ",
+             a.shape(), " and ", b.shape());
   return shape;
 }
 
@@ -105,26 +107,36 @@ Tensor gaussian_kl(const Tensor& mu, const Tensor& logvar, Reduction reduction) 
 
 namespace {
 
+/// x [N, C] plus values [N, 1] at the labels [N, 1].
+Array added_at(const Array& x, const Array& labels, const Array& values) {
+  const std::int64_t n = x.shape()[0], classes = x.shape()[1];
+  return kernels::index(IndexOp::scatter_add_along, x.shape(), x.dtype(), {n, 1, 1}, {labels, values, x}, {classes, 1});
+}
+
 /// [N, C] and labels [N], without options, by the fewest kernels.
 Tensor plain_cross_entropy(const Tensor& logits, const Tensor& labels, Reduction reduction) {
   const char* op = "cross_entropy";
   std::int64_t n = logits.shape()[0], classes = logits.shape()[1];
   Array log_p = kernels::softmax(SoftmaxKind::log_softmax, logits.array(), 1);
-  Array is_label = kernels::cast(kernels::one_hot(labels.array(), classes, logits.dtype()), DType::uint8);
+  Array places = labels.array().reshape({n, 1});
   // Picked, not multiplied: log p of another class may be -infinity.
-  Array zero = Array::zeros({}, log_p.options());
-  Array picked = kernels::where(is_label, log_p, zero, log_p.shape());
-  Array rows = kernels::sum_to(picked, {n, 1}).reshape({n});
+  Array picked = kernels::index(IndexOp::gather_along, {n, 1}, log_p.dtype(), {n, 1, 1}, {places, log_p}, {classes});
+  Array rows = picked.reshape({n});
   Array y =
       reduction == Reduction::none ? kernels::scale(rows, -1) : sum_or_mean(kernels::sum_all(rows), reduction, n, -1);
-  return record(op, {logits}, y, [reduction, n, L = save(log_p), M = save(is_label)](const Array& g, const Needs&) {
-    // p, less 1 at the label: exp(log p) - 1, which is what ELU computes below 0, without the cancelling.
-    const Shape& shape = L().shape();
-    Array p = kernels::where(M(), kernels::unary(UnaryOp::elu, L(), 1), kernels::unary(UnaryOp::exp, L()), shape);
-    Array scaled = element_grad(g, reduction, n);
-    if (reduction == Reduction::none) scaled = scaled.reshape({n, 1});
-    return Grads{kernels::binary(BinaryOp::mul, p, scaled, shape)};
-  });
+  return record(
+      op, {logits}, y,
+      [reduction, n, L = save(log_p), P = save(picked), I = save(places)](const Array& g, const Needs&) {
+        // p, less 1 at the label: exp(log p) - 1, which is what ELU computes below 0, without the cancelling, added to
+        // exp(-infinity).
+        Array scaled = element_grad(g, reduction, n);
+        if (reduction == Reduction::none) scaled = scaled.reshape({n, 1});
+        const Array lowest = Array::full({n, 1}, -std::numeric_limits<double>::infinity(), L().options());
+        Array others = kernels::unary(UnaryOp::exp, added_at(L(), I(), lowest));
+        kernels::binary_(BinaryOp::mul, others, scaled);
+        const Array own = kernels::binary(BinaryOp::mul, kernels::unary(UnaryOp::elu, P(), 1), scaled, {n, 1});
+        return Grads{added_at(others, I(), own)};
+      });
 }
 
 /// [N, C, d1, ...] as rows of classes [N d1 ..., C].

@@ -14,6 +14,14 @@ struct NormalizeTable {
                        double mean_gx);
   void (*grad_columns[2])(std::int64_t n, void* gx, const void* xhat, const void* g, const void* inverse,
                           const void* mean_g, const void* mean_gx);
+
+  /// Rows of n elements, one after the other, each a group of its own: mean and var (biased) [rows] of x; then the two
+  /// above with the numbers of each row. grad finds mean_g and mean_gx itself.
+  void (*row_moments[2])(std::int64_t rows, std::int64_t n, void* mean, void* var, const void* x);
+  void (*row_normalize[2])(std::int64_t rows, std::int64_t n, void* out, const void* x, const void* mean,
+                           const void* inverse);
+  void (*row_grad[2])(std::int64_t rows, std::int64_t n, void* gx, const void* xhat, const void* g,
+                      const void* inverse);
 };
 
 extern const NormalizeTable elbo_normalize_table_baseline, elbo_normalize_table_v3, elbo_normalize_table_v4;
