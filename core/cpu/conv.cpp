@@ -217,14 +217,17 @@ struct FewPlan {
     down = phases(a.h, a.out_h, a.kh, a.stride_h, a.pad_h, a.dilation_h);
     across = phases(a.w, a.out_w, a.kw, a.stride_w, a.pad_w, a.dilation_w);
     picture = down.size * across.size;
-    channel_step = group * picture, result_step = round_up(channel_step, tile);
+    // An odd number of the cache's lines: else the channels of a pixel would compete for the same places.
+    channel_step = (divide_up(group * picture, 16) | 1) * 16;
+    const ConvPhases::Phase &y = down.phases.front(), &x = across.phases.front();  // the largest
+    result_step = round_up((group - 1) * picture + (y.size - 1) * across.size + x.size, tile);
     before = down.before * across.size + across.before;
     for (int64_t c = 0; c < ends.columns; ++c) rows.push_back({c * ends.column_step, c * result_step});
-    for (const ConvPhases::Phase& y : down.phases)
-      for (const ConvPhases::Phase& x : across.phases) {
+    for (const ConvPhases::Phase& lines : down.phases)
+      for (const ConvPhases::Phase& places : across.phases) {
         runs.emplace_back();
-        for (const auto& [i, line] : y.taps)
-          for (const auto& [j, place] : x.taps)
+        for (const auto& [i, line] : lines.taps)
+          for (const auto& [j, place] : places.taps)
             runs.back().push_back({i * a.kw + j, before + line * across.size + place, ends.channels});
       }
   }
