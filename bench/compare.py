@@ -9,15 +9,16 @@ Two comparisons:
 PyTorch runs fused Adam where its build has one. JAX (jit) takes part in the comparison of steps. A rival that is not
 installed is left out: run this with the Python that has them. The ratio is a rival's time divided by elbo's.
 
-With --device cuda all of them run on one GPU, and the ConvVAE takes part (on the CPU too, where --workload names it): see
-compare_device.py and device_rivals.py.
+With --device cuda all of them run on one GPU. There, and on the CPU with --workload, the steps of more models take part,
+ConvVAEs among them: see compare_device.py and device_rivals.py.
 PyTorch comes eager, with fused Adam, and compiled (max-autotune, with CUDA graphs); all in float32, TF32 only where
 --precision asks for it. Measured floors stand beside the times: bytes over bandwidth, operations over their rate.
 
 Examples:
   bench/compare.py --program build/bench/elbo_bench
   bench/compare.py --program build/bench/elbo_bench --what epoch --threads 2 --rounds 3
-  bench/compare.py --workload conv-128 --rivals fused --steps 60
+  bench/compare.py --workload
+  bench/compare.py --workload conv-128 --rivals fused compile-graph --steps 60
   bench/compare.py --device cuda --precision float32 tf32 --out build/compare.json
 """
 import argparse
@@ -313,8 +314,8 @@ def print_table(what, rows):
 
 def add_device_options(parser):
     group = parser.add_argument_group("with --device cuda, or with --workload on the CPU")
-    group.add_argument("--workload", nargs="+", choices=list(compare_device.WORKLOADS),
-                       help="what to time (cuda: all)")
+    group.add_argument("--workload", nargs="*", choices=list(compare_device.WORKLOADS),
+                       help="what to time; alone: all, on the CPU but for conv-2048 and epoch (cuda: all)")
     group.add_argument("--precision", nargs="+", choices=("float32", "tf32"), default=["float32"],
                        help="of products and convolutions, on all sides (float32)")
     group.add_argument("--rivals", nargs="*", choices=list(device_rivals.CONTESTANTS),
@@ -342,7 +343,9 @@ def arguments():
     add_device_options(parser)
     args = parser.parse_args()
     by_workload = args.device != "cpu" or args.workload is not None
-    args.workload = args.workload or list(compare_device.WORKLOADS)
+    if not args.workload:
+        args.workload = [name for name in compare_device.WORKLOADS
+                         if args.device != "cpu" or name not in ("conv-2048", "epoch")]
     if args.data is None and (not by_workload or pathlib.Path(DEFAULT_DATA).is_dir()):
         args.data = DEFAULT_DATA
     args.program = args.program or f"build/bench/elbo_{'step' if by_workload else 'bench'}"

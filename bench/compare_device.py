@@ -20,12 +20,21 @@ import time
 import device_rivals
 
 WORKLOADS = {
-    "fc-128": "FC VAE 784-400-20, batch 128, step",
-    "conv-128": "ConvVAE 3x32x32, z = 128, batch 128, step",
-    "conv-2048": "ConvVAE 3x32x32, z = 128, batch 2048, step",
-    "epoch": "FC VAE, an epoch of 60,000 pictures with data loading, batch 128",
+    "fc-128": "VAE 784-400-20, batch 128, step",
+    "fc2-128": "VAE 784-512-256-20, batch 128, step",
+    "fc3-128": "VAE 784-400-400-400-15, batch 128, step",
+    "fc3072-32": "VAE 3072-400-20, batch 32, step",
+    "conv28-128": "ConvVAE 1x28x28, 32-64, z = 20, batch 128, step",
+    "conv-32": "ConvVAE 3x32x32, 16-32-128, z = 128, batch 32, step",
+    "conv-128": "ConvVAE 3x32x32, 16-32-128, z = 128, batch 128, step",
+    "conv64-64": "ConvVAE 1x64x64, 32-32-64-64, z = 10, batch 64, step",
+    "conv-2048": "ConvVAE 3x32x32, 16-32-128, z = 128, batch 2048, step",
+    "epoch": "VAE 784-400-20, an epoch of 60,000 pictures with data loading, batch 128",
 }
-STEPS = {"fc-128": 1000, "conv-128": 500, "conv-2048": 60, "epoch": 469}
+# The steps of a turn, on a GPU and on the CPU.
+STEPS = {"fc-128": (1000, 200), "fc2-128": (1000, 120), "fc3-128": (1000, 100), "fc3072-32": (1000, 120),
+         "conv28-128": (500, 20), "conv-32": (500, 40), "conv-128": (500, 10), "conv64-64": (500, 8),
+         "conv-2048": (60, 2), "epoch": (469, 469)}
 PICTURES = 60000
 START_LIMIT, TURN_LIMIT = 240, 120  # seconds
 
@@ -141,7 +150,7 @@ def rows_of(workload, precision, facts, turns):
 
 
 def compare(args, found, workload, precision):
-    steps = args.steps or STEPS[workload]
+    steps = args.steps or STEPS[workload][args.device == "cpu"]
     taking_part = [c for c in found if takes_part(c.name, workload)]
     facts, turns = {}, {}
     for contestant in taking_part:
@@ -177,23 +186,26 @@ def launch_text(row, floor):
 
 def table(rows):
     """Markdown: a row for each contestant, those of a workload together."""
-    lines = ["| workload | precision | | ms, median | (range) | against elbo | loss | floor: bytes | arithmetic | launches |",
-             "|---|---|---|---|---|---|---|---|---|---|"]
+    on_cpu = any(row.get("device") in ("baseline", "v3", "v4") for row in rows)
+    ends = ["floor, ms", "share of the FMA peak"] if on_cpu else ["floor: bytes", "arithmetic", "launches"]
+    heads = ["workload", "precision", "", "ms, median", "(range)", "against elbo", "loss", *ends]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for row in rows:
         name = row["name"] if row["name"] == "elbo" else row.get("note", row["name"])
         if row["name"] == "elbo" and not row.get("replays", True):
             name += " (no graph)"
+        cells = [WORKLOADS[row["workload"]], row["precision"], name]
         if "milliseconds" not in row:
-            lines.append(f"| {WORKLOADS[row['workload']]} | {row['precision']} | {name} | failed: {row.get('error')} "
-                         "| | | | | | |")
+            lines.append("| " + " | ".join([*cells, f"failed: {row.get('error')}"]) + " |" * (len(heads) - 3))
             continue
-        floor = row.get("floors", {})
-        spread = f"{row['fastest']:.3f} - {row['slowest']:.3f}"
-        ratio = "" if row["name"] == "elbo" else number(row.get("ratio"), 2)
-        lines.append(f"| {WORKLOADS[row['workload']]} | {row['precision']} | {name} | {row['milliseconds']:.3f} "
-                     f"| {spread} | {ratio} | {number(row.get('loss'), 2)} | {number(floor.get('bytes'), 4)} "
-                     f"| {number(floor.get(row['precision'] + '_arithmetic'), 4)} "
-                     f"| {launch_text(row, floor)} |")
+        floor, arithmetic = row.get("floors", {}), row.get("floors", {}).get(row["precision"] + "_arithmetic")
+        cells += [f"{row['milliseconds']:.3f}", f"{row['fastest']:.3f} - {row['slowest']:.3f}",
+                  "" if row["name"] == "elbo" else number(row.get("ratio"), 2), number(row.get("loss"), 2)]
+        if on_cpu:
+            cells += [number(arithmetic), f"{100 * arithmetic / row['milliseconds']:.0f} %" if arithmetic else ""]
+        else:
+            cells += [number(floor.get("bytes"), 4), number(arithmetic, 4), launch_text(row, floor)]
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -208,6 +220,9 @@ def floor_text(measured):
     for key, what in (("launch_seconds", "launched"), ("replayed_launch_seconds", "replayed in a graph")):
         if key in measured:
             parts.append(f"{1e6 * measured[key]:.2f} us a small kernel {what}")
+    if "launch_seconds" in measured and "replayed_launch_seconds" not in measured:
+        return (f"Measured before each workload, here the last: FMA peak {measured['float32_flops'] * 1e-9:.0f} GFLOP/s, "
+                f"memory {measured['bytes_per_second'] * 1e-9:.0f} GB/s. The floor is a step's arithmetic at that peak.")
     return ("What the device reaches, by elbo's own kernels in this run: " + "; ".join(parts) + ".\nThe floor in bytes "
             "counts a step's memory traffic as if no cache kept anything: what fits the L2 cache may be faster.\n"
             "Launches: how many kernels and copies a step's graph has, and the time that as many small kernels take, replayed.")
@@ -238,6 +253,8 @@ def run(args, found):
               "rows": []}
     for precision in args.precision:
         for workload in args.workload:
+            if args.device == "cpu":  # a processor that others use is not equally fast all the time
+                measured = found[0].ask(args.start_limit, floors=True)
             rows = compare(args, found, workload, precision)
             rows[0]["floors"] = floors(workload, measured, rows[0].get("graph_nodes"))
             result["rows"] += rows

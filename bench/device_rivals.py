@@ -23,30 +23,57 @@ import time
 BATCHES = 20  # that a step goes through in turn
 
 
+# What a workload trains, by the name before its batch: fully connected layers between picture and code, or, with
+# "channels", convolutions of the kernel, stride 2, padding 1, and back by transposed ones of kernel 4.
+MODELS = {
+    "fc": {"picture": (1, 28, 28), "hidden": (400,), "latent": 20},
+    "fc2": {"picture": (1, 28, 28), "hidden": (512, 256), "latent": 20},
+    "fc3": {"picture": (1, 28, 28), "hidden": (400, 400, 400), "latent": 15},
+    "fc3072": {"picture": (3, 32, 32), "hidden": (400,), "latent": 20},
+    "conv": {"picture": (3, 32, 32), "channels": (16, 32, 128), "back": (128, 64, 32), "kernel": 4, "latent": 128},
+    "conv28": {"picture": (1, 28, 28), "channels": (32, 64), "back": (64, 32), "kernel": 3, "latent": 20},
+    "conv64": {"picture": (1, 64, 64), "channels": (32, 32, 64, 64), "back": (64, 64, 32, 32), "kernel": 4, "latent": 10},
+}
+
+
 class Shape:
     """What a workload is: sizes, and the arithmetic that follows from them."""
 
     def __init__(self, name):
         self.name = name
-        self.conv = name.startswith("conv-")
+        model = MODELS["fc" if name == "epoch" else name.split("-")[0]]
         self.batch = int(name.split("-")[1]) if "-" in name else 128
-        self.picture = (3, 32, 32) if self.conv else (1, 28, 28)
-        self.latent = 128 if self.conv else 20
+        self.picture, self.latent = model["picture"], model["latent"]
+        self.pixels = self.picture[0] * self.picture[1] * self.picture[2]
+        self.conv = "channels" in model
+        if self.conv:
+            self.kernel = model["kernel"]
+            self.channels = (self.picture[0], *model["channels"])
+            self.back = (*model["back"], self.picture[0])
+            self.side = self.picture[1] >> len(model["channels"])
+            self.width = self.channels[-1] * self.side ** 2
+            self.start = self.back[0] * self.side ** 2
+        else:
+            self.widths = (self.pixels, *model["hidden"])
+            self.width = self.widths[-1]
 
     def layers(self):
         """(weights, multiply-adds a picture, numbers that come out a picture), first layer first."""
         def linear(fan_in, fan_out):
             return (fan_in + 1) * fan_out, fan_in * fan_out, fan_out
 
-        def conv(c_in, c_out, side, transposed=False):
-            # Kernel 4, stride 2, padding 1; `side` is that of the smaller picture, where each place has 16 products.
-            out = c_out * side * side * (4 if transposed else 1)
-            return 16 * c_in * c_out + c_out, 16 * c_in * c_out * side * side, out
+        def conv(c_in, c_out, taps, side, out_side):
+            # Each place of the smaller picture, of that side, has a product with each tap.
+            return taps * c_in * c_out + c_out, taps * c_in * c_out * side * side, c_out * out_side * out_side
 
+        ends = [linear(self.width, self.latent), linear(self.width, self.latent)]
         if not self.conv:
-            return [linear(784, 400), linear(400, 20), linear(400, 20), linear(20, 400), linear(400, 784)]
-        return [conv(3, 16, 16), conv(16, 32, 8), conv(32, 128, 4), linear(2048, 128), linear(2048, 128),
-                linear(128, 2048), conv(128, 64, 4, True), conv(64, 32, 8, True), conv(32, 3, 16, True)]
+            back = (self.latent, *self.widths[::-1])
+            return [*(linear(*pair) for pair in pairs(self.widths)), *ends, *(linear(*pair) for pair in pairs(back))]
+        down = [conv(*pair, self.kernel ** 2, self.picture[1] >> i + 1, self.picture[1] >> i + 1)
+                for i, pair in enumerate(pairs(self.channels))]
+        up = [conv(*pair, 16, self.side << i, self.side << i + 1) for i, pair in enumerate(pairs(self.back))]
+        return [*down, *ends, linear(self.latent, self.start), *up]
 
     def parameters(self):
         return sum(weights for weights, _, _ in self.layers())
@@ -61,6 +88,11 @@ class Shape:
         three; each layer's output is written, read forward, read backward, and its gradient written and read."""
         out = sum(count for _, _, count in self.layers())
         return 4 * (7 * self.parameters() + 5 * self.batch * out)
+
+
+def pairs(sizes):
+    """The sizes before and after each layer."""
+    return list(zip(sizes, sizes[1:]))
 
 
 def read_pictures(folder):
@@ -81,7 +113,7 @@ def read_pictures(folder):
 def batches(shape, data):
     import numpy
 
-    if not shape.conv:
+    if shape.picture == (1, 28, 28):
         pictures = read_pictures(data)[:BATCHES * shape.batch].reshape(-1, shape.batch, *shape.picture)
     else:
         pictures = numpy.random.default_rng(0).integers(0, 256, (BATCHES, shape.batch, *shape.picture), numpy.uint8)
@@ -101,18 +133,25 @@ def torch_model(shape):
 
         def __init__(self):
             super().__init__()
+            encoder, decoder = [], []
             if shape.conv:
-                self.encoder = nn.Sequential(nn.Conv2d(3, 16, 4, 2, 1), nn.ReLU(), nn.Conv2d(16, 32, 4, 2, 1),
-                                             nn.ReLU(), nn.Conv2d(32, 128, 4, 2, 1), nn.ReLU(), nn.Flatten())
-                self.decoder = nn.Sequential(nn.Linear(128, 2048), nn.ReLU(), nn.Unflatten(1, (128, 4, 4)),
-                                             nn.ConvTranspose2d(128, 64, 4, 2, 1), nn.ReLU(),
-                                             nn.ConvTranspose2d(64, 32, 4, 2, 1), nn.ReLU(),
-                                             nn.ConvTranspose2d(32, 3, 4, 2, 1))
+                for pair in pairs(shape.channels):
+                    encoder += [nn.Conv2d(*pair, shape.kernel, 2, 1), nn.ReLU()]
+                encoder.append(nn.Flatten())
+                decoder += [nn.Linear(shape.latent, shape.start), nn.ReLU(),
+                            nn.Unflatten(1, (shape.back[0], shape.side, shape.side))]
+                for pair in pairs(shape.back):
+                    decoder += [nn.ConvTranspose2d(*pair, 4, 2, 1), nn.ReLU()]
+                decoder.pop()
             else:
-                self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(784, 400), nn.ReLU())
-                self.decoder = nn.Sequential(nn.Linear(20, 400), nn.ReLU(), nn.Linear(400, 784),
-                                             nn.Unflatten(1, (1, 28, 28)))
-            width = 2048 if shape.conv else 400
+                encoder.append(nn.Flatten())
+                for pair in pairs(shape.widths):
+                    encoder += [nn.Linear(*pair), nn.ReLU()]
+                for pair in pairs((shape.latent, *shape.widths[::-1])):
+                    decoder += [nn.Linear(*pair), nn.ReLU()]
+                decoder[-1] = nn.Unflatten(1, shape.picture)
+            self.encoder, self.decoder = nn.Sequential(*encoder), nn.Sequential(*decoder)
+            width = shape.width
             self.mu, self.logvar = nn.Linear(width, shape.latent), nn.Linear(width, shape.latent)
 
         def forward(self, x):
@@ -279,8 +318,9 @@ def jax_loss(shape):
     def linear(fan_in, fan_out):
         return uniform((fan_in, fan_out), fan_in), uniform((fan_out,), fan_in)
 
-    def conv(c_in, c_out):
-        return uniform((c_out, c_in, 4, 4), 16 * c_in), uniform((c_out, 1, 1), 16 * c_in)
+    def conv(c_in, c_out, kernel):
+        taps = kernel * kernel
+        return uniform((c_out, c_in, kernel, kernel), taps * c_in), uniform((c_out, 1, 1), taps * c_in)
 
     def down(x, layer):
         return lax.conv_general_dilated(x, layer[0], (2, 2), [(1, 1)] * 2, dimension_numbers=names) + layer[1]
@@ -293,28 +333,34 @@ def jax_loss(shape):
         return x @ layer[0] + layer[1]
 
     relu = jax.nn.relu
+    ends = [linear(shape.width, shape.latent), linear(shape.width, shape.latent)]
     if shape.conv:
-        params = [conv(3, 16), conv(16, 32), conv(32, 128), linear(2048, 128), linear(2048, 128), linear(128, 2048),
-                  conv(128, 64), conv(64, 32), conv(32, 3)]
+        down_layers = [conv(*pair, shape.kernel) for pair in pairs(shape.channels)]
+        up_layers = [linear(shape.latent, shape.start), *(conv(*pair, 4) for pair in pairs(shape.back))]
     else:
-        params = [linear(784, 400), linear(400, 20), linear(400, 20), linear(20, 400), linear(400, 784)]
+        down_layers = [linear(*pair) for pair in pairs(shape.widths)]
+        up_layers = [linear(*pair) for pair in pairs((shape.latent, *shape.widths[::-1]))]
+    params = [*down_layers, *ends, *up_layers]
 
     def encode(p, x):
-        if not shape.conv:
-            return relu(dense(x.reshape(len(x), -1), p[0])), p[1:]
-        for layer in p[:3]:
-            x = relu(down(x, layer))
-        return x.reshape(len(x), -1), p[3:]
+        x = x if shape.conv else x.reshape(len(x), -1)
+        for layer in p:
+            x = relu((down if shape.conv else dense)(x, layer))
+        return x.reshape(len(x), -1)
 
     def decode(p, z):
-        h = relu(dense(z, p[0]))
         if not shape.conv:
-            return dense(h, p[1]).reshape(-1, *shape.picture)
-        h = h.reshape(-1, 128, 4, 4)
-        return up(relu(up(relu(up(h, p[1])), p[2])), p[3])
+            for layer in p[:-1]:
+                z = relu(dense(z, layer))
+            return dense(z, p[-1]).reshape(-1, *shape.picture)
+        x = relu(dense(z, p[0])).reshape(-1, shape.back[0], shape.side, shape.side)
+        for layer in p[1:-1]:
+            x = relu(up(x, layer))
+        return up(x, p[-1])
 
     def loss(params, x, key):
-        h, rest = encode(params, x)
+        count = len(down_layers)
+        h, rest = encode(params[:count], x), params[count:]
         mu, logvar = dense(h, rest[0]), dense(h, rest[1])
         logits = decode(rest[2:], mu + jnp.exp(0.5 * logvar) * jax.random.normal(key, mu.shape))
         reconstruction = jnp.sum(jnp.maximum(logits, 0) - logits * x + jnp.log1p(jnp.exp(-jnp.abs(logits))))

@@ -1,12 +1,15 @@
 // elbo_step: training steps of the comparison with PyTorch on a GPU, timed. With --serve it is a contestant of
 // bench/compare.py: it answers each line of JSON that it is sent with one.
 #include <elbo/core/backend.h>
+#include <elbo/core/cpu/roofline.h>
 #include <elbo/core/errors.h>
+#include <elbo/core/parallel_for.h>
 #include <elbo/models/training/trainer.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "bench.h"
@@ -14,6 +17,7 @@
 #include "vae_training.h"
 
 namespace bench = elbo::bench;
+namespace cpu_kernels = elbo::cpu_kernels;
 using nlohmann::json;
 
 namespace {
@@ -31,19 +35,36 @@ struct Workload {
   bool whole_epochs = false;  ///< times are of an epoch, its last, smaller batch included, and not of a step
 };
 
-const std::vector<std::string>& workload_names() {
-  static const std::vector<std::string> names{"fc-128", "conv-128", "conv-2048", "epoch"};
-  return names;
+/// By name, with the batch at the end of it; compare_device.py says the names in words.
+const std::map<std::string, Workload>& workloads() {
+  using Config = elbo::models::ModelConfig;
+  const auto conv = [](std::int64_t batch) {
+    return Workload{.model = {.model = "conv-vae", .picture = {3, 32, 32}, .latent = 128}, .batch = batch};
+  };
+  static const std::map<std::string, Workload> all{
+      {"fc-128", {.model = bench::vae_config()}},
+      {"fc2-128", {.model = Config{.hidden = {512, 256}, .latent = 20}}},
+      {"fc3-128", {.model = Config{.hidden = {400, 400, 400}, .latent = 15}}},
+      {"fc3072-32", {.model = Config{.picture = {3, 32, 32}, .hidden = {400}, .latent = 20}, .batch = 32}},
+      {"conv28-128", {.model = Config{.model = "conv-vae", .channels = {32, 64}, .kernel = 3, .latent = 20}}},
+      {"conv-32", conv(32)},
+      {"conv-128", conv(128)},
+      {"conv-2048", conv(2048)},
+      {"conv64-64",
+       {.model = Config{.model = "conv-vae",
+                        .picture = {1, 64, 64},
+                        .channels = {32, 32, 64, 64},
+                        .decoder_channels = {64, 64, 32, 32},
+                        .latent = 10},
+        .batch = 64}},
+      {"epoch", {.model = bench::vae_config(), .whole_epochs = true}}};
+  return all;
 }
 
-Workload workload(const std::string& name) {
-  Workload out{.model = bench::vae_config()};
-  out.whole_epochs = name == "epoch";
-  if (name.starts_with("conv-")) {
-    out.model = {.model = "conv-vae", .picture = {3, 32, 32}, .latent = 128};
-    out.batch = std::stoll(name.substr(5));
-  }
-  return out;
+const Workload& workload(const std::string& name) {
+  const auto found = workloads().find(name);
+  ELBO_CHECK(found != workloads().end(), ValueError, "workload: expected one that --help names, found ", name);
+  return found->second;
 }
 
 /// As many pictures as the steps pass, up to 60,000 of 28 x 28 and 150 MB of larger ones.
@@ -121,7 +142,9 @@ json floors(elbo::Device device, bool small) {
       out["graph_seconds"][std::to_string(nodes)] = bench::graph_seconds(device, nodes, small);
     out["replayed_launch_seconds"] = bench::graph_seconds(device, small ? 50 : 500, small) / (small ? 50 : 500);
   }
-  const bench::Peaks exact = bench::device_peaks(device, elbo::Precision::float32, small);
+  const bench::Peaks exact = device == elbo::cpu ? bench::Peaks{cpu_kernels::fma_peak(elbo::num_threads()),
+                                                                cpu_kernels::memory_bandwidth(elbo::num_threads())}
+                                                 : bench::device_peaks(device, elbo::Precision::float32, small);
   out["launch_seconds"] = bench::launch_seconds(device);
   out["bytes_per_second"] = exact.bytes;
   out["float32_flops"] = exact.flops;
@@ -178,8 +201,8 @@ void serve(Options options, elbo::Device device) {
 
 void add_options(CLI::App& app, Options& options) {
   app.add_option("--device", options.device, "cpu, cuda, cuda:N or auto")->capture_default_str();
-  app.add_option("--workload", options.workload, "A step of fc-128, conv-128 or conv-2048, or an epoch of fc-128")
-      ->check(CLI::IsMember(workload_names()))
+  app.add_option("--workload", options.workload, "A step of a model, with the batch in the name, or an epoch of fc-128")
+      ->check(CLI::IsMember(workloads()))
       ->capture_default_str();
   app.add_option("--precision", options.precision, "float32, tf32 or bf16")->capture_default_str();
   app.add_option("--steps", options.steps, "Steps to time")->check(CLI::Range(1, 1000000))->capture_default_str();
