@@ -1,5 +1,6 @@
 // The program as a user meets it: what it writes, and what it says of bad input. Bad input ends in one line on standard
 // error, exit status 2, and nothing left behind.
+#include <elbo/core/parallel_for.h>
 #include <elbo/datasets/idx.h>
 #include <elbo/models/training/run.h>
 
