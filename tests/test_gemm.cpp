@@ -275,28 +275,6 @@ TEST_CASE("gemm: the number of threads changes no bit", "[gemm]") {
     }
 }
 
-TEST_CASE("gemm: inside a parallel_for, with a workspace of the caller's, the bits are the same", "[gemm]") {
-  cpu_kernels::Pool pool;
-  const Threads with(4);
-  for (Case c : {Case{.m = 65, .n = 130, .k = 700, .transpose_b = true, .bias = true}, Case{.m = 6, .n = 16, .k = 6000},
-                 Case{.m = 3, .n = 4, .k = 5, .batch = 3}, Case{.m = 1, .n = 9, .k = 5}})
-    for (Isa isa : cpu_kernels::available_isas()) {
-      const Operands<float> operands(c);
-      const std::vector<float> expected = operands.run(c, isa, pool);
-      constexpr int64_t copies = 8;
-      std::vector<std::vector<float>> outs(copies, std::vector<float>(expected.size()));
-      std::vector<void*> workspaces(copies);
-      const std::size_t bytes = cpu_kernels::gemm_workspace(operands.args(c, outs[0]), isa);
-      for (void*& each : workspaces) each = pool.take(bytes);
-      parallel_for(copies, 1, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) cpu_kernels::gemm(operands.args(c, outs[i]), workspaces[i], isa);
-      });
-      for (void* each : workspaces) pool.give(each, bytes);
-      INFO(describe(c) << " " << cpu_kernels::name(isa));
-      for (const std::vector<float>& out : outs) REQUIRE(same_bits(out, expected));
-    }
-}
-
 TEST_CASE("gemm: in our own product some rows, or a matrix of a batch, have the bits they have alone", "[gemm]") {
   cpu_kernels::Pool pool;
   const Case whole{.m = 150, .n = 77, .k = 1300, .batch = 2, .share_b = true, .transpose_b = true};

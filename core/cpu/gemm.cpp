@@ -445,22 +445,4 @@ void gemm(const MatmulArgs& given, Pool& pool, Isa isa) {
   });
 }
 
-void gemm(const MatmulArgs& given, void* workspace, Isa isa) noexcept {
-  const GemmTable& table = gemm_table(isa);
-  const MatmulArgs args = flattened(given);
-  if (done_without_packing(args, table)) return;
-  with_product(args, table, [&](const auto& product) {
-    for (int64_t index = 0; index < args.batch; ++index) product.run(index, static_cast<float*>(workspace));
-  });
-}
-
-std::size_t gemm_workspace(const MatmulArgs& given, Isa isa) {
-  const GemmTable& table = gemm_table(isa);
-  const MatmulArgs args = flattened(given);
-  const bool packs = args.dtype == DType::float32 && table.tile_rows != 0 && args.m > 1 && args.n > 1 && args.k > 0;
-  int64_t floats = 0;
-  if (packs) with_product(args, table, [&](const auto& product) { floats = product.workspace_floats(); });
-  return static_cast<std::size_t>(floats) * sizeof(float);
-}
-
 }  // namespace elbo::cpu_kernels

@@ -1,12 +1,14 @@
 #pragma once
-#include <cstddef>
-
 #include "../backend.h"
 #include "isa.h"
 #include "variant/gemm.h"
 
 /// Matrix products on the CPU: float32 by a packed, tiled product of our own where the variant has one (v3, v4), by
 /// Eigen in the baseline variant and in float64.
+///
+/// The tiles read one operand where it lies, and the other from panels, into which it is packed. A small operand, such
+/// as a batch of pictures beside a layer's weights, is packed whole and once: it stays in the second-level cache while
+/// the other is read. Where that is a, the transpose is computed, and turned on its way out.
 ///
 /// No cut changes a bit of our own product: each output element is the sum, in order, of its sums over blocks of k,
 /// whose size depends on k alone, each summed in order by fused multiply-adds. So a product on any number of threads, a
@@ -22,11 +24,6 @@ const GemmTable& gemm_table(Isa isa);
 /// out = act(op(a) op(b) + bias), all as MatmulArgs says; k = 0 makes out = act(bias). Throws std::bad_alloc if the
 /// pool has no room for the packed operands, and then has written nothing.
 void gemm(const MatmulArgs& args, Pool& pool, Isa isa = active_isa());
-
-/// The same with memory of the caller's: gemm_workspace(args, isa) bytes, aligned to 64. For calls from inside a
-/// parallel_for, each range with a workspace of its own; the matrices of a batch are done one after the other.
-void gemm(const MatmulArgs& args, void* workspace, Isa isa = active_isa()) noexcept;
-std::size_t gemm_workspace(const MatmulArgs& args, Isa isa = active_isa());
 
 /// Rows [row, row + rows) and columns [col, col + cols) of matrix `index` of a batch by Eigen, without the epilogue.
 struct EigenTile {
