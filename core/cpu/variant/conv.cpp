@@ -72,18 +72,26 @@ inline void in_register(V& x) {
 // Where the rows are fewer than the vectors, their values are the ones that stay in registers.
 template <class T, int rows, int vecs>
 inline void add_products(Vec<T> (&sum)[rows][vecs], const T* const (&from)[rows], int64_t at, const T* y) {
-  constexpr bool few = rows < vecs;
-  Vec<T> kept[few ? rows : vecs];
-  ELBO_UNROLL
-  for (int i = 0; i < (few ? rows : vecs); ++i) kept[i] = few ? all(from[i][at]) : load(y + i * lanes<T>);
-  ELBO_UNROLL
-  for (int i = 0; i < (few ? vecs : rows); ++i) {
-    Vec<T> next = few ? load(y + i * lanes<T>) : all(from[i][at]);
-    if (few) in_register(next);
+  if constexpr (rows < vecs) {
+    Vec<T> value[rows];
     ELBO_UNROLL
-    for (int j = 0; j < (few ? rows : vecs); ++j) {
-      Vec<T>& total = few ? sum[j][i] : sum[i][j];
-      total = fma(next, kept[j], total);
+    for (int i = 0; i < rows; ++i) value[i] = all(from[i][at]);
+    ELBO_UNROLL
+    for (int v = 0; v < vecs; ++v) {
+      Vec<T> line = load(y + v * lanes<T>);
+      in_register(line);
+      ELBO_UNROLL
+      for (int i = 0; i < rows; ++i) sum[i][v] = fma(line, value[i], sum[i][v]);
+    }
+  } else {
+    Vec<T> line[vecs];
+    ELBO_UNROLL
+    for (int v = 0; v < vecs; ++v) line[v] = load(y + v * lanes<T>);
+    ELBO_UNROLL
+    for (int i = 0; i < rows; ++i) {
+      const Vec<T> value = all(from[i][at]);
+      ELBO_UNROLL
+      for (int v = 0; v < vecs; ++v) sum[i][v] = fma(value, line[v], sum[i][v]);
     }
   }
 }
