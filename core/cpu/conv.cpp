@@ -307,6 +307,13 @@ void convolve_to_few(const Context& context, const Conv2dArgs& a, Way way, T* ou
 template <class T>
 void convolve(const Context& context, const Conv2dArgs& a, Way way, T* out, const T* in, const T* weight,
               const T* bias) {
+  const Ends ends(a, way);
+  if (ends.channels * ends.from_h * ends.from_w == 0) {  // nothing to sum, and no memory to point into
+    const int64_t plane = ends.to_h * ends.to_w;
+    for (int64_t i = 0; i < a.n * ends.columns; ++i)
+      std::fill_n(out + i * plane, plane, bias ? bias[i % ends.columns] : T(0));
+    return;
+  }
   (has_few_channels(a, way) ? convolve_to_few<T> : convolve_to_many<T>)(context, a, way, out, in, weight, bias);
 }
 
@@ -478,7 +485,7 @@ void sum_over_pictures(const Context& context, const Conv2dArgs& a, T* gw, const
 
 template <class T>
 void grad_weight(const Context& context, const Conv2dArgs& a, T* gw, const T* gy, const T* x) {
-  if (a.n == 0 || a.out_h * a.out_w == 0) {
+  if (a.n * a.out_h * a.out_w * a.h * a.w == 0) {
     std::fill_n(gw, a.c_out * a.c_in * a.kh * a.kw, T(0));
     return;
   }
