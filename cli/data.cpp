@@ -310,9 +310,8 @@ void add_data(CLI::App& app, Command& run) {
   command->add_flag("--grey", args->grey, "Grey pictures instead of RGB")->check(only_for("--dataset", {"folder"}));
   command
       ->add_option("--count", args->data.load.count,
-                   "How many pictures, in each half; one to test that has fewer gives all of its own (default: shapes "
-                   "40,000, and 5,000 to "
-                   "test; npz all)")
+                   "How many pictures, in each half; a test half of fewer gives all that it has (default: shapes "
+                   "40,000, and 5,000 to test; npz all)")
       ->check(only_for("--dataset", {"shapes", "npz"}))
       ->check(at_least(1))
       ->type_name("N");

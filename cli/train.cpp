@@ -106,15 +106,15 @@ int train(const TrainArgs& args, const models::RunConfig& config, const models::
   if (args.profile) trainer.set_profile(&profile);
   const models::FitResult result = fit_with_progress(args, run, trainer, model, signals);
   if (signals.caught() == 0 && !args.json) print_end(trainer, result);
-  if (args.profile) show_profile(args, run, trainer, profile);
+  const bool kept = !args.profile || show_profile(args, run, trainer, profile);
   if (signals.caught() != 0) return stopped(args, trainer, result, signals.caught());
   draw_pictures(run, config.train.device, to_show);
   if (args.json) {
     print_result(run, model, notes, args.profile ? profile_json(trainer, profile) : nlohmann::ordered_json());
-    return 0;
+    return kept ? 0 : 1;
   }
   print_files(run);
-  return 0;
+  return kept ? 0 : 1;
 }
 
 /// A run whose training is over keeps all that it has; a kill may have left it without its pictures.

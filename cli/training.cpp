@@ -156,20 +156,23 @@ int stopped(const TrainArgs& args, const models::Trainer& trainer, const models:
   return 128 + signal;
 }
 
-void show_profile(const TrainArgs& args, const models::Run& run, const models::Trainer& trainer,
+bool show_profile(const TrainArgs& args, const models::Run& run, const models::Trainer& trainer,
                   const Profile& profile) {
+  bool kept = true;
   try {
     profile.write_trace(run / "trace.json");
   } catch (const std::exception& error) {  // the training is over, and its model kept
-    std::cerr << "elbo train: note: the trace is not kept: " << printable(error.what()) << "\n";
+    std::cerr << "elbo train: the trace is not kept: " << printable(error.what()) << "\n";
+    kept = false;
   }
-  if (args.json) return;
+  if (args.json) return kept;
   const datasets::Waits waits = trainer.waits();
   const double steps = static_cast<double>(std::max<std::int64_t>(profile.spans(), 1));
   std::printf("\nProfile of %s, %.3f ms each, of which each waited %.3f for its batch\n%s",
               counted(profile.spans(), "step", "steps").c_str(), 1e3 * profile.seconds() / steps,
               1e3 * waits.seconds / steps, profile.table().c_str());
   std::printf("%s not ready when a step came for it.\n", counted(waits.batches, "batch was", "batches were").c_str());
+  return kept;
 }
 
 nlohmann::ordered_json profile_json(const models::Trainer& trainer, const Profile& profile) {

@@ -19,8 +19,9 @@ models::FitResult fit_with_progress(const TrainArgs& args, const models::Run& ru
                                     models::Model& model, const StopSignals& signals);
 /// Says where the signal stopped the training, and how it goes on; the program's exit status.
 int stopped(const TrainArgs& args, const models::Trainer& trainer, const models::FitResult& result, int signal);
-/// Keeps the profile's trace in the run folder and, without `--json`, prints its table.
-void show_profile(const TrainArgs& args, const models::Run& run, const models::Trainer& trainer,
+/// Keeps the profile's trace in the run folder and, without `--json`, prints its table. False where the trace could not
+/// be written, which is said.
+bool show_profile(const TrainArgs& args, const models::Run& run, const models::Trainer& trainer,
                   const Profile& profile);
 /// The same in numbers.
 nlohmann::ordered_json profile_json(const models::Trainer& trainer, const Profile& profile);

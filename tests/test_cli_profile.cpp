@@ -47,3 +47,15 @@ TEST_CASE("a profiled training says where its steps' time went, also when it goe
   const Ended plain = run_elbo({"train", "--resume", "--epochs", "4", "--json", "--out", run});
   CHECK_FALSE(json::parse(plain.out).contains("profile"));
 }
+
+TEST_CASE("a trace that cannot be written is a fault; the training is kept", "[cli][profile]") {
+  const TempDir dir;
+  const std::string run = (dir / "run").string();
+  REQUIRE(run_elbo(training(run)).status == 0);
+  std::filesystem::remove(dir / "run" / "trace.json");
+  std::filesystem::create_directories(dir / "run" / "trace.json" / "in the way");
+  const Ended ended = run_elbo({"train", "--resume", "--epochs", "2", "--profile", "--json", "--out", run});
+  CHECK(ended.status == 1);
+  CHECK_THAT(ended.err, Contains("elbo train: the trace is not kept: ") && Contains("trace.json"));
+  CHECK(json::parse(ended.out).at("epochs") == 2);
+}

@@ -485,7 +485,7 @@ void sum_over_pictures(const Context& context, const Conv2dArgs& a, T* gw, const
 
 template <class T>
 void grad_weight(const Context& context, const Conv2dArgs& a, T* gw, const T* gy, const T* x) {
-  if (a.n * a.out_h * a.out_w * a.h * a.w == 0) {
+  if (a.n == 0 || a.out_h * a.out_w == 0 || a.h * a.w == 0) {
     std::fill_n(gw, a.c_out * a.c_in * a.kh * a.kw, T(0));
     return;
   }

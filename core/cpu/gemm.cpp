@@ -212,7 +212,7 @@ class Product {
 class NarrowProduct {
  public:
   NarrowProduct(const MatmulArgs& args, const GemmTable& table) : args_(args), table_(table), ks_(args.k, k_block, 1) {
-    turned_ = packed_floats(args.n) > narrow_floats;
+    turned_ = panel_floats(args.n) > narrow_floats;
     rows_ = turned_ ? args.n : args.m, cols_ = turned_ ? args.m : args.n;
     // A block of a few register tiles, less high where that leaves too few for the threads.
     const int64_t high = divide_up(rows_, 4 * num_threads());
@@ -226,7 +226,7 @@ class NarrowProduct {
     return divide_up(std::min(args.m, args.n), table.tile_cols) * table.tile_cols * args.k <= narrow_floats;
   }
 
-  int64_t workspace_floats() const { return packed_floats(cols_); }
+  int64_t workspace_floats() const { return panel_floats(cols_); }
 
   void run(int64_t index, float* workspace) const {
     const Lies a = rows_of_a(args_, index), b = columns_of_b(args_, index);
@@ -253,10 +253,10 @@ class NarrowProduct {
     return {row_blocks_.begin(r), row_blocks_.size(r), col_blocks_.begin(c), col_blocks_.size(c)};
   }
 
-  int64_t packed_floats(int64_t cols) const { return divide_up(cols, table_.tile_cols) * table_.tile_cols * args_.k; }
+  int64_t panel_floats(int64_t cols) const { return divide_up(cols, table_.tile_cols) * table_.tile_cols * args_.k; }
   // Panel after panel of one block of k, then of the next.
   float* packed_at(float* packed, int64_t col, int64_t k) const {
-    return packed + ks_.begin(k) * packed_floats(cols_) / args_.k + col * ks_.size(k);
+    return packed + ks_.begin(k) * panel_floats(cols_) / args_.k + col * ks_.size(k);
   }
 
   void pack(const Lies& from, float* packed) const {
@@ -352,8 +352,7 @@ void multiply_vector(const MatmulArgs& args, const GemmTable& table) {
   });
 }
 
-// ---- Eigen's
-// ---------------------------------------------------------------------------------------------------------
+// ---- Eigen's --------------------------------------------------------------------------------------------------------
 
 void multiply_by_eigen(const MatmulArgs& args, const GemmTable& table) {
   // Tiles as large as leaves at least 16 of them, where there is that much to do.
@@ -376,8 +375,7 @@ void multiply_by_eigen(const MatmulArgs& args, const GemmTable& table) {
   });
 }
 
-// ---- both
-// ------------------------------------------------------------------------------------------------------------
+// ---- both -----------------------------------------------------------------------------------------------------------
 
 template <class T>
 void multiply_nothing(const MatmulArgs& args, const GemmTable& table) {

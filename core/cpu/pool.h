@@ -17,7 +17,8 @@ struct Backing {
 /// The system's allocator.
 Backing system_backing();
 
-/// A lock for a few instructions: it costs half of what a mutex does, which is felt in small ops.
+/// A lock that costs half of what a mutex does, which is felt in small ops. It is held for a few instructions, and only
+/// where the pool has no block for the time that the system takes to give one: others yield meanwhile.
 class SpinLock {
  public:
   void lock() {

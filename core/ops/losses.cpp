@@ -28,9 +28,8 @@ Shape loss_shape(const char* op, const Tensor& a, const Tensor& b) {
   ops::check_pair(op, a, b);
   const Shape shape = broadcast(a.shape(), b.shape(), op);
   ELBO_CHECK(shape == a.shape() || shape == b.shape(), ShapeError, "[", ops::called(op),
-             "] expected operands of one shape, or one that broadcasts to the "
-             "other's, found ",
-             a.shape(), " and ", b.shape());
+             "] expected operands of one shape, or one that broadcasts to the other's, found ", a.shape(), " and ",
+             b.shape());
   return shape;
 }
 
