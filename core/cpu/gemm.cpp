@@ -211,7 +211,8 @@ class Product {
 // the product out^T = op(b)^T op(a)^T, whose blocks are turned on their way out.
 class NarrowProduct {
  public:
-  NarrowProduct(const MatmulArgs& args, const GemmTable& table) : args_(args), table_(table), ks_(args.k, k_block, 1) {
+  NarrowProduct(const MatmulArgs& args, const GemmTable& table, const MoveTable& move)
+      : args_(args), table_(table), move_(move), ks_(args.k, k_block, 1) {
     turned_ = panel_floats(args.n) > narrow_floats;
     rows_ = turned_ ? args.n : args.m, cols_ = turned_ ? args.m : args.n;
     // A block of a few register tiles, less high where that leaves too few for the threads.
@@ -313,11 +314,13 @@ class NarrowProduct {
       for (int64_t j = 0; j < block.cols; ++j) block_of_out[i * turned_cols + j] += bias[i];
     if (args_.activation != Activation::none)
       table_.finish_f32(block_of_out, turned_cols, block.rows, block.cols, nullptr, static_cast<int>(args_.activation));
-    table_.turn(out + block.col * args_.n + block.row, args_.n, block_of_out, turned_cols, block.rows, block.cols);
+    move_.transpose[size_index(sizeof(float))](out + block.col * args_.n + block.row, args_.n, block_of_out,
+                                               turned_cols, block.cols, block.rows);
   }
 
   const MatmulArgs& args_;
   const GemmTable& table_;
+  const MoveTable& move_;
   Cut ks_, row_blocks_, col_blocks_;
   int64_t rows_ = 0, cols_ = 0;  // of the product that is computed
   bool turned_ = false;
@@ -325,10 +328,11 @@ class NarrowProduct {
 
 // fn(product) with the product that suits the shape.
 template <class Fn>
-void with_product(const MatmulArgs& args, const GemmTable& table, const Fn& fn) {
+void with_product(const MatmulArgs& args, Isa isa, const Fn& fn) {
+  const GemmTable& table = gemm_table(isa);
   const Product product(args, table);
-  if (!product.apart() && NarrowProduct::fits(args, table)) return fn(NarrowProduct(args, table));
-  fn(product);
+  if (product.apart() || !NarrowProduct::fits(args, table)) return fn(product);
+  fn(NarrowProduct(args, table, tables(isa).move));
 }
 
 // A product of one row or one column: a matrix is read once, so packing it would be most of the work.
@@ -428,7 +432,7 @@ void gemm(const MatmulArgs& given, Pool& pool, Isa isa) {
   const GemmTable& table = gemm_table(isa);
   const MatmulArgs args = flattened(given);
   if (done_without_packing(args, table)) return;
-  with_product(args, table, [&](const auto& product) {
+  with_product(args, isa, [&](const auto& product) {
     const int64_t floats = product.workspace_floats();
     const int64_t blocks = divide_up(args.m, 64) * divide_up(args.n, 64);
     // Many small products: one thread each, with a workspace of its own. Otherwise all threads on each in turn.

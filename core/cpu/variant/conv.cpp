@@ -1,14 +1,6 @@
 #include "conv.h"
 
-#if defined(ELBO_VARIANT_V3) || defined(ELBO_VARIANT_V4)
-#include <immintrin.h>
-#define ELBO_CONV_AVX 1
-#endif
-#if defined(__clang__)
-#define ELBO_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define ELBO_UNROLL _Pragma("GCC unroll 16")
-#endif
+#include "vectors.h"
 
 namespace elbo::cpu_kernels {
 namespace {
@@ -18,27 +10,11 @@ using std::int64_t;
 // ---- vectors -------------------------------------------------------------------------------------------------------
 
 #if defined(ELBO_VARIANT_V4)
-constexpr int vector_bytes = 64, tile_rows = 8;
-inline __m512 all(float x) { return _mm512_set1_ps(x); }
-inline __m512d all(double x) { return _mm512_set1_pd(x); }
-inline __m512 fma(__m512 a, __m512 b, __m512 c) { return _mm512_fmadd_ps(a, b, c); }
-inline __m512d fma(__m512d a, __m512d b, __m512d c) { return _mm512_fmadd_pd(a, b, c); }
+constexpr int tile_rows = 8;
 #elif defined(ELBO_VARIANT_V3)
-constexpr int vector_bytes = 32, tile_rows = 6;
-inline __m256 all(float x) { return _mm256_set1_ps(x); }
-inline __m256d all(double x) { return _mm256_set1_pd(x); }
-inline __m256 fma(__m256 a, __m256 b, __m256 c) { return _mm256_fmadd_ps(a, b, c); }
-inline __m256d fma(__m256d a, __m256d b, __m256d c) { return _mm256_fmadd_pd(a, b, c); }
+constexpr int tile_rows = 6;
 #else
-constexpr int vector_bytes = 16, tile_rows = 4;
-typedef float Floats __attribute__((vector_size(16)));
-typedef double Doubles __attribute__((vector_size(16)));
-inline Floats all(float x) { return Floats{x, x, x, x}; }
-inline Doubles all(double x) { return Doubles{x, x}; }
-template <class V>
-inline V fma(V a, V b, V c) {
-  return a * b + c;
-}
+constexpr int tile_rows = 4;
 #endif
 template <class T>
 using Vec = decltype(all(T{}));
@@ -62,7 +38,7 @@ inline void store(T* p, Vec<T> x) {
 // Read once, not again by every operation that takes it: lines of pictures lie across the cache's lines.
 template <class V>
 inline void in_register(V& x) {
-#ifdef ELBO_CONV_AVX
+#ifdef ELBO_AVX
   __asm__("" : "+v"(x));
 #else
   static_cast<void>(x);
@@ -129,7 +105,7 @@ template <class T>
 constexpr Tile<T> tiles[][tile_vecs] = {
     {tile<T, 1, 1>, tile<T, 1, 2>}, {tile<T, 2, 1>, tile<T, 2, 2>},
     {tile<T, 3, 1>, tile<T, 3, 2>}, {tile<T, 4, 1>, tile<T, 4, 2>},
-#ifdef ELBO_CONV_AVX
+#ifdef ELBO_AVX
     {tile<T, 5, 1>, tile<T, 5, 2>}, {tile<T, 6, 1>, tile<T, 6, 2>},
 #endif
 #ifdef ELBO_VARIANT_V4
@@ -170,20 +146,11 @@ void transpose_plainly(T* to, int64_t ld_to, const T* from, int64_t ld_from, int
       to[j * ld_to + i] = bias ? from[i * ld_from + j] + bias[j] : from[i * ld_from + j];
 }
 
-#ifdef ELBO_CONV_AVX
-// Two rows' four values from each of two places.
-inline __m256 halves(const float* low, const float* high) {
-  return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1);
-}
-
+#ifdef ELBO_AVX
 // Eight rows, four columns.
 inline void transpose_eight(float* to, int64_t ld_to, const float* from, int64_t ld, const float* bias) {
-  const __m256 ae = halves(from, from + 4 * ld), bf = halves(from + ld, from + 5 * ld);
-  const __m256 cg = halves(from + 2 * ld, from + 6 * ld), dh = halves(from + 3 * ld, from + 7 * ld);
-  const __m256 ab_lo = _mm256_unpacklo_ps(ae, bf), ab_hi = _mm256_unpackhi_ps(ae, bf);
-  const __m256 cd_lo = _mm256_unpacklo_ps(cg, dh), cd_hi = _mm256_unpackhi_ps(cg, dh);
-  __m256 column[4] = {_mm256_shuffle_ps(ab_lo, cd_lo, 0x44), _mm256_shuffle_ps(ab_lo, cd_lo, 0xee),
-                      _mm256_shuffle_ps(ab_hi, cd_hi, 0x44), _mm256_shuffle_ps(ab_hi, cd_hi, 0xee)};
+  __m256 column[4];
+  transpose(column, from, ld);
   for (int j = 0; j < 4; ++j) {
     if (bias) column[j] = _mm256_add_ps(column[j], _mm256_set1_ps(bias[j]));
     _mm256_storeu_ps(to + j * ld_to, column[j]);
@@ -192,8 +159,8 @@ inline void transpose_eight(float* to, int64_t ld_to, const float* from, int64_t
 
 // By so many columns that each line of the cache is read once, however many rows compete for its place. The last rows
 // and columns, where they are no eight or four, are transposed together with some of those before them.
-void transpose(float* to, int64_t ld_to, const float* from, int64_t ld_from, int64_t rows, int64_t cols,
-               const float* bias) {
+void transpose_floats(float* to, int64_t ld_to, const float* from, int64_t ld_from, int64_t rows, int64_t cols,
+                      const float* bias) {
   if (rows < 8 || cols < 4) return transpose_plainly(to, ld_to, from, ld_from, rows, cols, bias);
   for (int64_t begin = 0; begin < cols; begin += 16)
     for (int64_t after = 0; after < rows; after += 8) {
@@ -205,7 +172,7 @@ void transpose(float* to, int64_t ld_to, const float* from, int64_t ld_from, int
     }
 }
 #else
-constexpr auto transpose = transpose_plainly<float>;
+constexpr auto transpose_floats = transpose_plainly<float>;
 #endif
 
 template <class T>
@@ -220,7 +187,7 @@ const ConvTable ELBO_VARIANT_NAME(elbo_conv_table_) = {{tile_rows,
                                                         multiply<float>,
                                                         {few_cols<float>(1), few_cols<float>(2), few_cols<float>(3)},
                                                         multiply_few<float>,
-                                                        transpose},
+                                                        transpose_floats},
                                                        {tile_rows,
                                                         tile_vecs* lanes<double>,
                                                         multiply<double>,

@@ -1,16 +1,7 @@
 #include "gemm.h"
 
 #include "../../functors.h"
-
-#if defined(ELBO_VARIANT_V3) || defined(ELBO_VARIANT_V4)
-#include <immintrin.h>
-#define ELBO_OWN_PRODUCT 1
-#endif
-#if defined(__clang__)
-#define ELBO_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define ELBO_UNROLL _Pragma("GCC unroll 16")
-#endif
+#include "vectors.h"
 
 namespace elbo::cpu_kernels {
 namespace {
@@ -19,26 +10,23 @@ using std::int64_t;
 
 // ---- vectors -------------------------------------------------------------------------------------------------------
 
+using Vec = decltype(all(0.0f));
+constexpr int lanes = vector_bytes / static_cast<int>(sizeof(float));
+
 #if defined(ELBO_VARIANT_V4)
-using Vec = __m512;
-constexpr int lanes = 16, tile_rows = 12, tile_vecs = 2;
+constexpr int tile_rows = 12, tile_vecs = 2;
 inline Vec zero() { return _mm512_setzero_ps(); }
-inline Vec all(float x) { return _mm512_set1_ps(x); }
 inline Vec load(const float* p) { return _mm512_loadu_ps(p); }
 inline void store(float* p, Vec x) { _mm512_storeu_ps(p, x); }
-inline Vec fma(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
 inline Vec add(Vec a, Vec b) { return _mm512_add_ps(a, b); }
 inline __mmask16 first(int64_t n) { return static_cast<__mmask16>((1u << n) - 1u); }
 inline Vec load_part(const float* p, int64_t n) { return _mm512_maskz_loadu_ps(first(n), p); }
 inline void store_part(float* p, Vec x, int64_t n) { _mm512_mask_storeu_ps(p, first(n), x); }
 #elif defined(ELBO_VARIANT_V3)
-using Vec = __m256;
-constexpr int lanes = 8, tile_rows = 6, tile_vecs = 2;
+constexpr int tile_rows = 6, tile_vecs = 2;
 inline Vec zero() { return _mm256_setzero_ps(); }
-inline Vec all(float x) { return _mm256_set1_ps(x); }
 inline Vec load(const float* p) { return _mm256_loadu_ps(p); }
 inline void store(float* p, Vec x) { _mm256_storeu_ps(p, x); }
-inline Vec fma(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
 inline Vec add(Vec a, Vec b) { return _mm256_add_ps(a, b); }
 inline __m256i first(int64_t n) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
@@ -47,17 +35,12 @@ inline Vec load_part(const float* p, int64_t n) { return _mm256_maskload_ps(p, f
 inline void store_part(float* p, Vec x, int64_t n) { _mm256_maskstore_ps(p, first(n), x); }
 #endif
 
-#ifdef ELBO_OWN_PRODUCT
+#ifdef ELBO_AVX
 constexpr int tile_cols = tile_vecs * lanes;
 
 inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // ---- packing: to[p * step + i] = element (i, p) --------------------------------------------------------------------
-
-// Two rows' four values from each of two places.
-inline __m256 halves(const float* low, const float* high) {
-  return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1);
-}
 
 // Where eight rows from row `first` on begin. Rows that aren't there repeat the last one: what is made of them is never
 // stored.
@@ -65,14 +48,10 @@ inline void eight_rows(const float* (&row)[8], const float* from, int64_t ld, in
   for (int64_t i = 0; i < 8; ++i) row[i] = from + smaller(first + i, rows - 1) * ld;
 }
 
-// Eight rows, four columns, transposed: to[p] is column p.
-inline void transpose(__m256 (&to)[4], const float* const (&row)[8], int64_t p) {
-  const __m256 ae = halves(row[0] + p, row[4] + p), bf = halves(row[1] + p, row[5] + p);
-  const __m256 cg = halves(row[2] + p, row[6] + p), dh = halves(row[3] + p, row[7] + p);
-  const __m256 ab_lo = _mm256_unpacklo_ps(ae, bf), ab_hi = _mm256_unpackhi_ps(ae, bf);
-  const __m256 cd_lo = _mm256_unpacklo_ps(cg, dh), cd_hi = _mm256_unpackhi_ps(cg, dh);
-  to[0] = _mm256_shuffle_ps(ab_lo, cd_lo, 0x44), to[1] = _mm256_shuffle_ps(ab_lo, cd_lo, 0xee);
-  to[2] = _mm256_shuffle_ps(ab_hi, cd_hi, 0x44), to[3] = _mm256_shuffle_ps(ab_hi, cd_hi, 0xee);
+// Columns p to p + 3 of eight rows.
+inline void columns(__m256 (&to)[4], const float* const (&row)[8], int64_t p) {
+  transpose(to, halves(row[0] + p, row[4] + p), halves(row[1] + p, row[5] + p), halves(row[2] + p, row[6] + p),
+            halves(row[3] + p, row[7] + p));
 }
 
 // Eight rows whose k lies side by side; the next ones are `ahead` further on.
@@ -83,7 +62,7 @@ void pack_eight_rows(float* to, int64_t step, const float* const (&row)[8], int6
     ELBO_UNROLL
     for (int64_t q = p; q < p + 8; q += 4) {
       __m256 column[4];
-      transpose(column, row, q);
+      columns(column, row, q);
       ELBO_UNROLL
       for (int i = 0; i < 4; ++i) _mm256_storeu_ps(to + (q + i) * step, column[i]);
     }
@@ -143,26 +122,6 @@ void pack_b(float* to, const float* from, int64_t ld, bool k_contiguous, int64_t
       pack_lines(to + j * k + p * tile_cols, tile_cols, from + p * ld + j, ld, cols - j, cols - j,
                  smaller(k - p, lines));
   }
-}
-
-// to[j * ld_to + i] = from[i * ld + j].
-void turn(float* to, int64_t ld_to, const float* from, int64_t ld, int64_t rows, int64_t cols) {
-  int64_t i = 0;
-  for (; i + 8 <= rows; i += 8) {
-    const float* row[8];
-    eight_rows(row, from, ld, i, rows);
-    int64_t j = 0;
-    for (; j + 4 <= cols; j += 4) {
-      __m256 column[4];
-      transpose(column, row, j);
-      ELBO_UNROLL
-      for (int q = 0; q < 4; ++q) _mm256_storeu_ps(to + (j + q) * ld_to + i, column[q]);
-    }
-    for (; j < cols; ++j)
-      for (int q = 0; q < 8; ++q) to[j * ld_to + i + q] = row[q][j];
-  }
-  for (; i < rows; ++i)
-    for (int64_t j = 0; j < cols; ++j) to[j * ld_to + i] = from[i * ld + j];
 }
 
 // ---- the micro-kernel ----------------------------------------------------------------------------------------------
@@ -296,7 +255,7 @@ void row(float* y, const float* x, const float* m, int64_t ld, bool k_contiguous
   else
     for (int64_t j = 0; j < n; j += along) row_along(y + j, x, m + j, ld, smaller(n - j, along), k);
 }
-#endif  // ELBO_OWN_PRODUCT
+#endif  // ELBO_AVX
 
 // ---- the epilogue --------------------------------------------------------------------------------------------------
 
@@ -332,12 +291,6 @@ void finish(T* c, int64_t ld, int64_t rows, int64_t cols, const T* bias, int act
 
 // ---- the peak ------------------------------------------------------------------------------------------------------
 
-#ifndef ELBO_OWN_PRODUCT
-typedef float Vec __attribute__((vector_size(16)));
-constexpr int lanes = 4;
-inline Vec all(float x) { return Vec{x, x, x, x}; }
-inline Vec fma(Vec a, Vec b, Vec c) { return a * b + c; }
-#endif
 constexpr int chains = 12;  // more than latency times throughput of any processor in sight
 
 float fma_rounds(int64_t n) {
@@ -357,11 +310,11 @@ float fma_rounds(int64_t n) {
 }  // namespace
 
 const GemmTable ELBO_VARIANT_NAME(elbo_gemm_table_) = {
-#ifdef ELBO_OWN_PRODUCT
+#ifdef ELBO_AVX
     tile_rows,     tile_cols,      pack_b,     block,
-    row,           turn,
+    row,
 #else
-    0,             0,              nullptr,    nullptr,          nullptr, nullptr,
+    0,             0,              nullptr,    nullptr,          nullptr,
 #endif
     finish<float>, finish<double>, fma_rounds, 2 * chains* lanes};
 

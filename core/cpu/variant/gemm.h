@@ -9,7 +9,7 @@ namespace elbo::cpu_kernels {
 /// lies in a block, so no cut changes a bit.
 struct GemmTable {
   /// Rows and columns of the register tile; 0 where the variant has no product of its own and Eigen does it. The
-  /// functions down to `turn` are null then.
+  /// functions down to `row` are null then.
   int tile_rows, tile_cols;
   /// Packs a block of b [k, cols] into panels of tile_cols columns, each tile_cols * k long. With `k_contiguous`,
   /// element (p, j) is from[j * ld + p]; otherwise it is from[p * ld + j].
@@ -22,8 +22,6 @@ struct GemmTable {
   /// m[p * ld + j]: a product of one row or column, without packing.
   void (*row)(float* y, const float* x, const float* m, std::int64_t ld, bool k_contiguous, std::int64_t n,
               std::int64_t k);
-  /// to[j * ld_to + i] = from[i * ld + j] for i < rows, j < cols.
-  void (*turn)(float* to, std::int64_t ld_to, const float* from, std::int64_t ld, std::int64_t rows, std::int64_t cols);
   /// c [rows, cols] = act(c + bias), bias [cols] or null; activation as in enum class Activation.
   void (*finish_f32)(float* c, std::int64_t ld, std::int64_t rows, std::int64_t cols, const float* bias,
                      int activation);

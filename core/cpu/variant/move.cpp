@@ -1,11 +1,9 @@
 #include "move.h"
 
 #include "loops.h"
+#include "vectors.h"
 
-#if defined(ELBO_VARIANT_V3) || defined(ELBO_VARIANT_V4)
-#include <immintrin.h>
-#define ELBO_SHUFFLES 1
-#elif defined(__SSE2__)
+#if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
 
@@ -124,25 +122,16 @@ void deinterleave(T* to, int64_t to_step, const T* from, int64_t columns) {
     for (int i = 0; i < count; ++i) to[i * to_step + j] = from[i + j * count];
 }
 
-#ifdef ELBO_SHUFFLES
+#ifdef ELBO_AVX
 inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // Squares in registers: `side` rows of `to` from as many lines of `from`.
 
-inline __m256 halves(const float* low, const float* high) {
-  return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1);
-}
 /// Four elements of eight lines: four rows of eight.
 inline void four_rows(float* to, int64_t to_step, const float* from, int64_t from_step) {
-  const __m256 ae = halves(from, from + 4 * from_step), bf = halves(from + from_step, from + 5 * from_step);
-  const __m256 cg = halves(from + 2 * from_step, from + 6 * from_step);
-  const __m256 dh = halves(from + 3 * from_step, from + 7 * from_step);
-  const __m256 ab_lo = _mm256_unpacklo_ps(ae, bf), ab_hi = _mm256_unpackhi_ps(ae, bf);
-  const __m256 cd_lo = _mm256_unpacklo_ps(cg, dh), cd_hi = _mm256_unpackhi_ps(cg, dh);
-  _mm256_storeu_ps(to, _mm256_shuffle_ps(ab_lo, cd_lo, 0x44));
-  _mm256_storeu_ps(to + to_step, _mm256_shuffle_ps(ab_lo, cd_lo, 0xee));
-  _mm256_storeu_ps(to + 2 * to_step, _mm256_shuffle_ps(ab_hi, cd_hi, 0x44));
-  _mm256_storeu_ps(to + 3 * to_step, _mm256_shuffle_ps(ab_hi, cd_hi, 0xee));
+  __m256 row[4];
+  transpose(row, from, from_step);
+  for (int i = 0; i < 4; ++i) _mm256_storeu_ps(to + i * to_step, row[i]);
 }
 template <class T>
 constexpr int64_t side = sizeof(T) == 4   ? 8
@@ -181,7 +170,7 @@ void transpose_of(void* to, int64_t to_step, const void* from, int64_t from_step
   if (rows == from_step && rows == 2) return deinterleave<2>(t, to_step, f, columns);
   if (rows == from_step && rows == 3) return deinterleave<3>(t, to_step, f, columns);
   if (rows == from_step && rows == 4) return deinterleave<4>(t, to_step, f, columns);
-#ifdef ELBO_SHUFFLES
+#ifdef ELBO_AVX
   constexpr int64_t s = side<T>;
   if (s > 1 && rows >= s && columns >= s) {
     // The last squares of each side cover some of the ones before.
@@ -232,7 +221,7 @@ void stream(void* to, const void* from, int64_t bytes) {
     __builtin_memcpy(t, f, static_cast<uint64_t>(before));
     t += before, f += before, bytes -= before;
     for (; bytes >= line; t += line, f += line, bytes -= line)
-#if defined(ELBO_SHUFFLES)
+#if defined(ELBO_AVX)
       for (int64_t i = 0; i < line; i += 32)
         _mm256_stream_si256(reinterpret_cast<__m256i*>(t + i),
                             _mm256_loadu_si256(reinterpret_cast<const __m256i*>(f + i)));

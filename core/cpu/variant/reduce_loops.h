@@ -2,24 +2,15 @@
 // Sums and extrema over rows and columns, for the files of this folder that reduce. Sums of float32 are taken in
 // float64: that costs little beside reading memory, and leaves no rounding to speak of. The order of every sum depends
 // on the numbers of rows and columns alone, and is the same in all variants.
-#if defined(ELBO_VARIANT_V3) || defined(ELBO_VARIANT_V4)
-#include <immintrin.h>
-#endif
 #include <stdint.h>
 
 #include "../../scalar_math.h"
 #include "loops.h"
+#include "vectors.h"
 
 namespace elbo::cpu_kernels {
 namespace {
 
-#if defined(ELBO_VARIANT_V4)
-constexpr int vector_bytes = 64;
-#elif defined(ELBO_VARIANT_V3)
-constexpr int vector_bytes = 32;
-#else
-constexpr int vector_bytes = 16;
-#endif
 constexpr int doubles = vector_bytes / 8;  // in a vector
 constexpr int lanes = 32;                  // independent sums of a row
 constexpr int vectors = lanes / doubles;
