@@ -157,19 +157,22 @@ inline void transpose_eight(float* to, int64_t ld_to, const float* from, int64_t
   }
 }
 
-// By so many columns that each line of the cache is read once, however many rows compete for its place. The last rows
-// and columns, where they are no eight or four, are transposed together with some of those before them.
+// By so many columns that each line of the cache is read once, and where the results lie further apart than what is
+// read, by so many rows that it is written once: then few lines compete for one place. The last rows and columns, where
+// they are no eight or four, are transposed together with some of those before them.
 void transpose_floats(float* to, int64_t ld_to, const float* from, int64_t ld_from, int64_t rows, int64_t cols,
                       const float* bias) {
   if (rows < 8 || cols < 4) return transpose_plainly(to, ld_to, from, ld_from, rows, cols, bias);
-  for (int64_t begin = 0; begin < cols; begin += 16)
-    for (int64_t after = 0; after < rows; after += 8) {
-      const int64_t i = after + 8 <= rows ? after : rows - 8;
-      for (int64_t next = begin; next < cols && next < begin + 16; next += 4) {
-        const int64_t j = next + 4 <= cols ? next : cols - 4;
-        transpose_eight(to + j * ld_to + i, ld_to, from + i * ld_from + j, ld_from, bias ? bias + j : nullptr);
-      }
-    }
+  constexpr int64_t line = 16;
+  const int64_t height = ld_to > ld_from ? line : 8;
+  for (int64_t begin = 0; begin < cols; begin += line)
+    for (int64_t first = 0; first < rows; first += height)
+      for (int64_t next = begin; next < cols && next < begin + line; next += 4)
+        for (int64_t after = first; after < rows && after < first + height; after += 8) {
+          const int64_t i = after + 8 <= rows ? after : rows - 8;
+          const int64_t j = next + 4 <= cols ? next : cols - 4;
+          transpose_eight(to + j * ld_to + i, ld_to, from + i * ld_from + j, ld_from, bias ? bias + j : nullptr);
+        }
 }
 #else
 constexpr auto transpose_floats = transpose_plainly<float>;
