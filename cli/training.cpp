@@ -13,6 +13,7 @@
 #include <iostream>
 
 #include "commands.h"
+#include "help.h"
 #include "inputs.h"
 #include "outputs.h"
 #include "progress.h"
@@ -80,17 +81,18 @@ void print_head(const models::RunConfig& config, const models::Model& model, con
   const models::ModelConfig& m = config.model;
   const models::TrainOptions& t = config.train;
   const std::string precision = t.precision == Precision::float32 ? "" : std::string(" in ") + name(t.precision);
-  std::printf("%s%s, %s parameters%s, on %s%s\n", m.model.c_str(), sizes_of(m).c_str(),
-              viz::thousands(model.num_parameters()).c_str(), likelihood_of(m).c_str(), described(t.device).c_str(),
-              precision.c_str());
-  std::printf("%s: %s to train on, %s to validate on; batches of %lld, %s at %g", config.data.dataset.c_str(),
-              counted(trainer.train_count(), "picture", "pictures").c_str(),
-              viz::thousands(trainer.val_count()).c_str(), static_cast<long long>(t.batch_size), optimizer_name(t),
-              t.lr);
-  if (t.moves_lr()) std::printf(" (%s)", viz::lr_schedule_text(t).c_str());
-  std::printf("%s", beta_of(m).c_str());
-  if (t.binarize) std::printf("; black or white pixels, drawn anew each epoch");
-  std::printf("\n");
+  const std::string what =
+      elbo::detail::concat(m.model, sizes_of(m), ", ", viz::thousands(model.num_parameters()), " parameters",
+                           likelihood_of(m), ", on ", described(t.device), precision);
+  std::string how =
+      elbo::detail::concat(config.data.dataset, ": ", counted(trainer.train_count(), "picture", "pictures"),
+                           " to train on, ", viz::thousands(trainer.val_count()), " to validate on; batches of ",
+                           t.batch_size, ", ", optimizer_name(t), " at ", viz::general(t.lr));
+  if (t.moves_lr()) how += " (" + viz::lr_schedule_text(t) + ")";
+  how += beta_of(m);
+  if (t.binarize) how += "; black or white pixels, drawn anew each epoch";
+  const int width = help_width();
+  std::printf("%s%s", wrapped(what, 2, width).c_str(), wrapped(how, 2, width).c_str());
   if ((m.pixels[0] < 0 || m.pixels[1] > 1) && m.output == "sigmoid")
     std::printf("Pixels lie in [%g, %g], the decoder's sigmoid gives 0 to 1: it can never match them all.\n",
                 m.pixels[0], m.pixels[1]);

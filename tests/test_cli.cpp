@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "catch.h"
 #include "program.h"
@@ -83,6 +84,16 @@ TEST_CASE("elbo train leaves a whole run folder, and elbo eval measures it") {
   CHECK(json.at("mse").get<double>() > 0);
   CHECK(json.at("active_units").get<int>() <= 4);
   CHECK(std::count(eval.out.begin(), eval.out.end(), '\n') == 1);
+}
+
+TEST_CASE("a training says in lines of 80 columns what is trained and how") {
+  Place place;
+  const Ended ended = run_elbo(place.train({"--schedule", "cosine", "--warmup", "1", "--binarize"}));
+  INFO(ended.out << ended.err);
+  REQUIRE(ended.status == 0);
+  std::istringstream lines(ended.out.substr(0, ended.out.find("\n\n")));
+  for (std::string line; std::getline(lines, line);) CHECK(line.size() <= 80);
+  CHECK_THAT(ended.out, Catch::Contains("along a cosine") && Catch::Contains("drawn anew each"));
 }
 
 TEST_CASE("a training killed by the system goes on to the same bits", "[bits]") {
