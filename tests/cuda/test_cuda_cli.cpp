@@ -16,10 +16,11 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// With the plugin that these tests run against.
+/// With the plugin that these tests run against, and in lines that hold a GPU's name.
 Ended run_on_gpu(const std::vector<std::string>& args) {
   const char* library = std::getenv("ELBO_CUDA_LIBRARY");
-  return run_elbo(args, library ? "env ELBO_CUDA_LIBRARY=" + shell_quoted(library) : "env -u ELBO_CUDA_LIBRARY");
+  const std::string plugin = library ? "ELBO_CUDA_LIBRARY=" + shell_quoted(library) : "-u ELBO_CUDA_LIBRARY";
+  return run_elbo(args, "env " + plugin + " COLUMNS=200");
 }
 
 json run_json(std::vector<std::string> args, const std::string& device) {
