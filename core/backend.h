@@ -69,7 +69,8 @@ struct Conv2dArgs {
   DType dtype;
   std::int64_t n, c_in, h, w, c_out, kh, kw, out_h, out_w;
   std::int64_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
-  Precision precision;  ///< of float32 convolutions
+  Precision precision;    ///< of float32 convolutions
+  Activation activation;  ///< of the result with its bias, of a convolution and of a data gradient
 };
 
 /// A box of elements inside a larger row-major array: the first element and the step of each dimension, in elements.

@@ -168,12 +168,14 @@ struct ConvTranspose2dOptions {
   std::int64_t groups = 1;
 };
 /// x [N, Cin, H, W], weight [Cout, Cin / groups, KH, KW], bias [Cout] or undefined -> [N, Cout, OH, OW] with
-/// OH = (H + 2 padding - dilation (KH - 1) - 1) / stride + 1, rounded down.
-Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const Conv2dOptions& options = {});
+/// OH = (H + 2 padding - dilation (KH - 1) - 1) / stride + 1, rounded down, and the activation of that.
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const Conv2dOptions& options = {},
+              Activation activation = Activation::none);
 /// x [N, Cin, H, W], weight [Cin, Cout / groups, KH, KW], bias [Cout] or undefined -> [N, Cout, OH, OW] with
-/// OH = (H - 1) stride - 2 padding + dilation (KH - 1) + output_padding + 1. output_padding < max(stride, dilation).
+/// OH = (H - 1) stride - 2 padding + dilation (KH - 1) + output_padding + 1, and the activation of that.
+/// output_padding < max(stride, dilation).
 Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
-                        const ConvTranspose2dOptions& options = {});
+                        const ConvTranspose2dOptions& options = {}, Activation activation = Activation::none);
 
 struct Conv1dOptions {
   std::int64_t stride = 1, padding = 0, dilation = 1, groups = 1;

@@ -37,11 +37,13 @@ bool by_columns(const Conv2dArgs& args) {
 void conv2d(const Context& context, const Conv2dArgs& args, void* y, const void* x, const void* weight,
             const void* bias) {
   (by_columns(args) ? im2col::forward : implicit::forward)(context, args, y, x, weight, bias);
+  activate(context, args.activation, args.dtype, y, args.n * args.c_out * args.out_h * args.out_w);
 }
 
 void conv2d_grad_data(const Context& context, const Conv2dArgs& args, void* gx, const void* gy, const void* weight,
                       const void* bias) {
   (by_columns(args) ? im2col::grad_data : implicit::grad_data)(context, args, gx, gy, weight, bias);
+  activate(context, args.activation, args.dtype, gx, args.n * args.c_in * args.h * args.w);
 }
 
 void conv2d_grad_weight(const Context& context, const Conv2dArgs& args, void* gw, const void* gy, const void* x) {

@@ -41,8 +41,10 @@ void moments(const Context&, View mean, View var, ConstView x);
 void normalize(const Context&, View out, ConstView x, ConstView mean, ConstView var, double eps);
 void normalize_grad(const Context&, View gx, ConstView xhat, ConstView var, ConstView g, double eps);
 
-// gemm.cpp
+// gemm.cu
 void matmul(const Context&, const MatmulArgs& args);
+/// In place.
+void activate(const Context&, Activation activation, DType dtype, void* out, std::int64_t count);
 
 // conv.cu
 void conv2d(const Context&, const Conv2dArgs& args, void* y, const void* x, const void* weight, const void* bias);

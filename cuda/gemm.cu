@@ -143,4 +143,12 @@ void matmul(const Context& context, const MatmulArgs& args) {
   if (!finished) finish(context, args, false);
 }
 
+void activate(const Context& context, Activation activation, DType dtype, void* out, std::int64_t count) {
+  if (activation == Activation::none || count == 0) return;
+  MatmulArgs args{};
+  args.activation = activation, args.dtype = dtype, args.out = out;
+  args.m = count, args.n = 1, args.batch = 1;
+  finish(context, args, false);
+}
+
 }  // namespace elbo::cuda

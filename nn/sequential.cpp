@@ -9,15 +9,22 @@
 namespace elbo::nn {
 namespace {
 
-/// The layer as a Linear, if it is exactly that: a derived class may do something else in its forward().
-Linear* as_linear(Layer& layer) { return typeid(layer) == typeid(Linear) ? static_cast<Linear*>(&layer) : nullptr; }
-
-/// The activation that a layer is, of those that a matrix product can apply; none for other layers.
+/// The activation that a layer is, of those that a product or a convolution can apply; none for other layers.
 Activation activation_of(const Layer& layer) {
   if (typeid(layer) == typeid(ReLU)) return Activation::relu;
   if (typeid(layer) == typeid(Sigmoid)) return Activation::sigmoid;
   if (typeid(layer) == typeid(Tanh)) return Activation::tanh;
   return Activation::none;
+}
+
+/// Makes of x the layer's output with the activation, in one pass, if the layer is exactly a One: a derived class may
+/// do something else in its forward().
+template <class One>
+bool applied(Layer& layer, Activation activation, Tensor& x) {
+  if (typeid(layer) != typeid(One)) return false;
+  const elbo::detail::ProfiledLayer running(&layer);
+  x = static_cast<One&>(layer).forward(x, activation);
+  return true;
 }
 
 }  // namespace
@@ -36,15 +43,13 @@ Tensor Sequential::forward(const Tensor& x) {
   Tensor y = x;
   const bool watched = ForwardHook::any();  // hooks see what each layer gives
   for (std::size_t i = 0; i < layers_.size(); ++i) {
-    Linear* linear = watched ? nullptr : as_linear(layers_[i]);
-    const Activation next = linear && i + 1 < layers_.size() ? activation_of(layers_[i + 1]) : Activation::none;
-    if (next == Activation::none) {
-      y = layers_[i](y);
-    } else {
-      const elbo::detail::ProfiledLayer running(linear);
-      y = linear->forward(y, next);
+    Layer& layer = layers_[i];
+    const Activation next = !watched && i + 1 < layers_.size() ? activation_of(layers_[i + 1]) : Activation::none;
+    if (next != Activation::none && (applied<Linear>(layer, next, y) || applied<Conv2d>(layer, next, y) ||
+                                     applied<ConvTranspose2d>(layer, next, y)))
       ++i;
-    }
+    else
+      y = layer(y);
   }
   return y;
 }

@@ -1,4 +1,7 @@
 // Convolutions and transposed convolutions.
+#include <algorithm>
+#include <cmath>
+
 #include "op_cases.h"
 
 namespace op_cases {
@@ -90,18 +93,42 @@ struct ConvRow {
   bool bench = false;
 };
 
-std::string variant_of(const ConvRow& row, bool bias) {
-  return row.x.to_string() + " x " + row.weight.to_string() + text("s", row.stride, 1) + text("p", row.padding, 0) +
-         text("d", row.dilation, 1) + text("op", row.output_padding, 0) + (bias ? " bias" : "");
+/// What becomes of the sums.
+struct Ending {
+  bool bias = true;
+  elbo::Activation activation = elbo::Activation::none;
+};
+
+std::vector<Ending> endings(const ConvRow& row) {
+  if (row.size == Size::huge) return {{}};
+  std::vector<Ending> out{{}, {true, elbo::Activation::relu}};
+  if (row.size == Size::small) out.insert(out.end(), {{false}, {true, elbo::Activation::tanh}});
+  return out;
 }
 
-OpCase conv_case(const ConvRow& row, bool bias, std::int64_t channels_out) {
+Ref ended(Ref sums, const Ending& end) {
+  for (double& x : sums.values)
+    x = end.activation == elbo::Activation::relu   ? std::max(x, 0.0)
+        : end.activation == elbo::Activation::tanh ? std::tanh(x)
+                                                   : x;
+  return sums;
+}
+
+std::string variant_of(const ConvRow& row, const Ending& end) {
+  return row.x.to_string() + " x " + row.weight.to_string() + text("s", row.stride, 1) + text("p", row.padding, 0) +
+         text("d", row.dilation, 1) + text("op", row.output_padding, 0) + (end.bias ? " bias" : "") +
+         (end.activation == elbo::Activation::relu   ? " relu"
+          : end.activation == elbo::Activation::tanh ? " tanh"
+                                                     : "");
+}
+
+OpCase conv_case(const ConvRow& row, const Ending& end, std::int64_t channels_out) {
   OpCase c;
-  c.variant = variant_of(row, bias);
+  c.variant = variant_of(row, end);
   c.inputs = {{.shape = row.x}, {.shape = row.weight, .lo = -1, .hi = 1.3}};
-  if (bias) c.inputs.push_back({.shape = {channels_out}});
+  if (end.bias) c.inputs.push_back({.shape = {channels_out}});
   c.size = row.size;
-  c.bench = row.bench;
+  c.bench = row.bench && end.activation == elbo::Activation::none;
   return c;
 }
 
@@ -133,13 +160,14 @@ void add_conv2d(Table& table) {
       {{32, 64, 28, 28}, {64, 64, 3, 3}, 1, 1, 1, 0, Size::huge, true},
   };
   for (const ConvRow& row : rows) {
-    for (bool bias : {false, true}) {
-      if (!bias && row.size != Size::small) continue;
-      OpCase c = conv_case(row, bias, row.weight[0]);
+    for (const Ending& end : endings(row)) {
+      OpCase c = conv_case(row, end, row.weight[0]);
       c.op = "conv2d";
       const elbo::Conv2dOptions options{row.stride, row.padding, row.dilation};
-      c.fn = [options, bias](Tensors in) { return elbo::conv2d(in[0], in[1], bias ? in[2] : Tensor(), options); };
-      c.reference = [options](Refs in) { return naive_conv2d(in, options); };
+      c.fn = [options, end](Tensors in) {
+        return elbo::conv2d(in[0], in[1], end.bias ? in[2] : Tensor(), options, end.activation);
+      };
+      c.reference = [options, end](Refs in) { return ended(naive_conv2d(in, options), end); };
       c.flops =
           2 * static_cast<double>(row.x[0] * row.weight.numel() *
                                   conv_size(row.x[2], row.weight[2], row.stride.h, row.padding.h, row.dilation.h) *
@@ -175,15 +203,14 @@ void add_conv_transpose2d(Table& table) {
       {{5, 17, 14, 13}, {17, 19, 3, 2}, {2, 1}, {1, 2}, {1, 2}, {1, 0}, Size::large},
   };
   for (const ConvRow& row : rows) {
-    for (bool bias : {false, true}) {
-      if (!bias && row.size != Size::small) continue;
-      OpCase c = conv_case(row, bias, row.weight[1]);
+    for (const Ending& end : endings(row)) {
+      OpCase c = conv_case(row, end, row.weight[1]);
       c.op = "conv_transpose2d";
       const elbo::ConvTranspose2dOptions options{row.stride, row.padding, row.output_padding, row.dilation};
-      c.fn = [options, bias](Tensors in) {
-        return elbo::conv_transpose2d(in[0], in[1], bias ? in[2] : Tensor(), options);
+      c.fn = [options, end](Tensors in) {
+        return elbo::conv_transpose2d(in[0], in[1], end.bias ? in[2] : Tensor(), options, end.activation);
       };
-      c.reference = [options](Refs in) { return naive_conv_transpose2d(in, options); };
+      c.reference = [options, end](Refs in) { return ended(naive_conv_transpose2d(in, options), end); };
       c.flops = 2 * static_cast<double>(row.x[0] * row.weight.numel() * row.x[2] * row.x[3]);
       table.push_back(c);
     }

@@ -507,13 +507,8 @@ TEST_CASE("sequential: children are numbered and reached by index", "[nn]") {
 }
 
 TEST_CASE("sequential: fused activations give the bits of the layers one by one", "[nn]") {
-  for (const int rows : {1, 3, 128}) {
-    nn::Sequential net;
-    net.add(nn::Linear(37, 65)).add(nn::ReLU());
-    net.add(nn::Linear(65, 33)).add(nn::Tanh());
-    net.add(nn::Linear(33, 20, {.bias = false})).add(nn::Sigmoid());
-    net.add(nn::Linear(20, 7));
-    const Tensor x = randn({rows, 37});
+  // As one, layer by layer, and as one without a graph, where all activations are fused.
+  const auto check = [](nn::Sequential& net, const Tensor& x) {
     auto run = [&](bool fused) {
       net.zero_grad();
       Tensor y = x;
@@ -529,7 +524,40 @@ TEST_CASE("sequential: fused activations give the bits of the layers one by one"
       return contents(out);
     };
     CHECK(run(true) == run(false));
+    const Tensor recorded = net(x);
+    const NoGradGuard constant;
+    CHECK(values(net(x)) == values(recorded));
+  };
+  for (const int rows : {1, 3, 128}) {
+    nn::Sequential net;
+    net.add(nn::Linear(37, 65)).add(nn::ReLU());
+    net.add(nn::Linear(65, 33)).add(nn::Tanh());
+    net.add(nn::Linear(33, 20, {.bias = false})).add(nn::Sigmoid());
+    net.add(nn::Linear(20, 7));
+    check(net, randn({rows, 37}));
   }
+  for (const int pictures : {1, 9}) {  // few channels and many, and a kernel as large as its picture, both ways
+    nn::Sequential net;
+    net.add(nn::Conv2d(1, 16, 4, {.stride = 2, .padding = 1})).add(nn::ReLU());
+    net.add(nn::Conv2d(16, 2, 3, {.padding = 1})).add(nn::ReLU());
+    net.add(nn::Conv2d(2, 6, 3, {.groups = 2, .bias = false})).add(nn::Sigmoid());
+    net.add(nn::Conv2d(6, 9, 4)).add(nn::Tanh());
+    net.add(nn::ConvTranspose2d(9, 8, 4)).add(nn::ReLU());
+    net.add(nn::ConvTranspose2d(8, 6, 3, {.groups = 2})).add(nn::Sigmoid());
+    net.add(nn::ConvTranspose2d(6, 2, 4, {.stride = 2, .padding = 1})).add(nn::Tanh());
+    check(net, randn({pictures, 1, 12, 12}));
+  }
+}
+
+TEST_CASE("sequential: a convolution and ReLU are one op", "[nn]") {
+  const Tensor x = ones({1, 2, 3, 3});
+  const auto last_op = [&](auto layer, auto activation) {
+    nn::Sequential net{std::move(layer), std::move(activation)};
+    return std::string(net(x).node()->name);
+  };
+  CHECK(last_op(nn::Conv2d(2, 3, 3), nn::ReLU()) == "conv2d");
+  CHECK(last_op(nn::ConvTranspose2d(2, 3, 3), nn::ReLU()) == "conv_transpose2d");
+  CHECK(last_op(nn::Conv2d(2, 3, 3), nn::Tanh()) == "tanh");
 }
 
 TEST_CASE("sequential: Linear and ReLU are one op", "[nn]") {

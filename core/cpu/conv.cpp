@@ -92,6 +92,20 @@ void channels_first(const ConvKernels<T>& kernels, T* to, const T* from, int64_t
   });
 }
 
+/// What the activation makes of a few pictures' results, which have just been written.
+template <class T>
+void activate(const Context& context, const Conv2dArgs& a, T* out, int64_t pictures, int64_t size) {
+  if (a.activation == Activation::none) return;
+  const GemmTable& table = gemm_table(context.isa);
+  parallel_for(pictures, grain_of(size), [&](int64_t begin, int64_t end) {
+    const int64_t rows = end - begin;
+    if constexpr (sizeof(T) == sizeof(float))
+      table.finish_f32(out + begin * size, size, rows, size, nullptr, static_cast<int>(a.activation));
+    else
+      table.finish_f64(out + begin * size, size, rows, size, nullptr, static_cast<int>(a.activation));
+  });
+}
+
 /// A kernel as large as its picture, which has one place: plain products.
 bool is_product(const Conv2dArgs& a) {
   return a.out_h == 1 && a.out_w == 1 && a.kh == a.h && a.kw == a.w && a.pad_h == 0 && a.pad_w == 0 &&
@@ -197,8 +211,9 @@ void convolve_to_many(const Context& context, const Conv2dArgs& a, Way way, T* o
         }
       }
     });
-    channels_first(kernels, out + first * to * ends.columns, result, columns, count, ends.columns, ends.to_h, ends.to_w,
-                   bias);
+    T* written = out + first * to * ends.columns;
+    channels_first(kernels, written, result, columns, count, ends.columns, ends.to_h, ends.to_w, bias);
+    activate(context, a, written, count * ends.columns, to);
   });
 }
 
@@ -301,6 +316,8 @@ void convolve_to_few(const Context& context, const Conv2dArgs& a, Way way, T* ou
                         from, of_phase, bias ? bias[column] : T(0));
           }
         });
+        const int64_t plane = ends.to_h * ends.to_w;
+        activate(context, a, out + first * ends.columns * plane, count * ends.columns, plane);
       });
 }
 
@@ -312,7 +329,7 @@ void convolve(const Context& context, const Conv2dArgs& a, Way way, T* out, cons
     const int64_t plane = ends.to_h * ends.to_w;
     for (int64_t i = 0; i < a.n * ends.columns; ++i)
       std::fill_n(out + i * plane, plane, bias ? bias[i % ends.columns] : T(0));
-    return;
+    return activate(context, a, out, a.n * ends.columns, plane);
   }
   (has_few_channels(a, way) ? convolve_to_few<T> : convolve_to_many<T>)(context, a, way, out, in, weight, bias);
 }
@@ -323,6 +340,7 @@ void forward(const Context& context, const Conv2dArgs& a, T* y, const T* x, cons
   MatmulArgs args = product(a, a.n, a.c_out, a.c_in * a.kh * a.kw);
   args.a = x, args.b = weight, args.out = y, args.bias = bias;
   args.transpose_b = true;
+  args.activation = a.activation;
   gemm(args, context.pool, context.isa);
 }
 
@@ -333,11 +351,12 @@ void grad_data(const Context& context, const Conv2dArgs& a, T* gx, const T* gy, 
   MatmulArgs args = product(a, a.n, a.c_in * plane, a.c_out);
   args.a = gy, args.b = weight, args.out = gx;
   gemm(args, context.pool, context.isa);
-  if (!bias) return;
-  parallel_for(a.n * a.c_in, grain_of(plane), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i)
-      for (int64_t j = i * plane; j < (i + 1) * plane; ++j) gx[j] += bias[i % a.c_in];
-  });
+  if (bias)
+    parallel_for(a.n * a.c_in, grain_of(plane), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i)
+        for (int64_t j = i * plane; j < (i + 1) * plane; ++j) gx[j] += bias[i % a.c_in];
+    });
+  activate(context, a, gx, a.n * a.c_in, plane);
 }
 
 // ---- the gradient of the weights -----------------------------------------------------------------------------------

@@ -64,6 +64,12 @@ Conv2dArgs conv_args(const Shape& x, const Shape& weight, Size2 out, DType dtype
   return args;
 }
 
+/// The same convolution with an activation.
+Conv2dArgs with(Conv2dArgs args, Activation activation) {
+  args.activation = activation;
+  return args;
+}
+
 /// The channels of x and of the weight's first dimension as so many groups, each convolved by itself. `channels_out`
 /// are those of the result.
 Tensor grouped(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias, std::int64_t groups,
@@ -89,25 +95,29 @@ void check_groups(const char* op, const Tensor& x, const Tensor& weight, std::in
              "] expected channels that ", groups, " groups divide, found x ", x.shape(), ", weight ", weight.shape());
 }
 
-Tensor grouped_conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, Conv2dOptions options) {
+Tensor grouped_conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, Conv2dOptions options,
+                      Activation activation) {
   const std::int64_t groups = std::exchange(options.groups, 1);
   check_groups("conv2d", x, weight, groups);
   ELBO_CHECK(x.size(1) / groups == weight.size(1), ShapeError, "[", ops::called("conv2d"), "] expected x with ",
              weight.size(1), " channels a group for weight ", weight.shape(), ", found ", x.shape(), " in ", groups,
              " groups");
-  return grouped("conv2d", x, weight, bias, groups, weight.size(0),
-                 [&](const Tensor& a, const Tensor& b, const Tensor& c) { return conv2d(a, b, c, options); });
+  return grouped(
+      "conv2d", x, weight, bias, groups, weight.size(0),
+      [&](const Tensor& a, const Tensor& b, const Tensor& c) { return conv2d(a, b, c, options, activation); });
 }
 
 Tensor grouped_conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
-                                ConvTranspose2dOptions options) {
+                                ConvTranspose2dOptions options, Activation activation) {
   const char* op = "conv_transpose2d";
   const std::int64_t groups = std::exchange(options.groups, 1);
   check_groups(op, x, weight, groups);
   ELBO_CHECK(x.size(1) == weight.size(0), ShapeError, "[", ops::called(op), "] expected x with ", weight.size(0),
              " channels for weight ", weight.shape(), ", found ", x.shape());
   return grouped(op, x, weight, bias, groups, detail::checked_mul(weight.size(1), groups),
-                 [&](const Tensor& a, const Tensor& b, const Tensor& c) { return conv_transpose2d(a, b, c, options); });
+                 [&](const Tensor& a, const Tensor& b, const Tensor& c) {
+                   return conv_transpose2d(a, b, c, options, activation);
+                 });
 }
 
 /// A line [N, C, L] as a picture of one row.
@@ -136,6 +146,21 @@ void check_number(const char* op, const char* what, std::int64_t number, std::in
   ELBO_CHECK(number >= least, ValueError, "[", op, "] expected a ", what, " of at least ", least, ", found ", number);
 }
 
+/// The activation that is applied in the same pass: all but sigmoid and tanh where they are recorded, since their
+/// gradients read what they are applied to, which such a pass does not keep.
+Activation fused(Activation activation, const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  const bool recorded = grad_enabled() && (ops::wants_grad(x) || ops::wants_grad(weight) || ops::wants_grad(bias));
+  return recorded && activation != Activation::relu ? Activation::none : activation;
+}
+Tensor activated(const Tensor& y, Activation activation) {
+  return activation == Activation::sigmoid ? sigmoid(y) : activation == Activation::tanh ? tanh(y) : y;
+}
+
+/// The gradient of y before the activation, y being after it and undefined where there is none to go through.
+Array through_relu(const Array& g, const Array& y) {
+  return y.defined() ? kernels::unary_grad(UnaryOp::relu, {}, y, g) : g;
+}
+
 /// One gradient number a channel: y [n, channels, h, w] summed over the rest.
 Array channel_sums(const Array& g) {
   constexpr std::array axes{0, 2, 3};
@@ -144,9 +169,10 @@ Array channel_sums(const Array& g) {
 
 }  // namespace
 
-Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options) {
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options,
+              Activation activation) {
   const ops::CalledOp called("conv2d");
-  if (options.groups != 1) return grouped_conv2d(x, weight, bias, options);
+  if (options.groups != 1) return grouped_conv2d(x, weight, bias, options, activation);
   check_operands("conv2d", x, weight, bias, 1);
   check_size("conv2d", "stride", options.stride, 1);
   check_size("conv2d", "padding", options.padding, 0);
@@ -159,10 +185,13 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
              show(options.padding), ", dilation ", show(options.dilation));
   const Size2 out{steps.h / options.stride.h + 1, steps.w / options.stride.w + 1};
   Conv2dArgs args = conv_args(sx, sw, out, x.dtype(), options.stride, options.padding, options.dilation);
-  Array y = kernels::conv2d(args, x.array(), weight.array(), ops::array_or_none(bias));
+  const Activation within = fused(activation, x, weight, bias);
+  if (within != activation) return activated(conv2d(x, weight, bias, options), activation);
+  Array y = kernels::conv2d(with(args, activation), x.array(), weight.array(), ops::array_or_none(bias));
   return record("conv2d", {x, weight, bias}, y,
-                [args, X = save_if(weight.requires_grad(), x), W = save_if(x.requires_grad(), weight)](
-                    const Array& g, const Needs& need) {
+                [args, X = save_if(weight.requires_grad(), x), W = save_if(x.requires_grad(), weight),
+                 Y = save_if(activation == Activation::relu, y)](const Array& gy, const Needs& need) {
+                  const Array g = through_relu(gy, Y());
                   Grads grads(3);
                   if (need[0]) grads[0] = kernels::conv2d_grad_data(args, g, W(), {});
                   if (need[1]) grads[1] = kernels::conv2d_grad_weight(args, g, X());
@@ -187,10 +216,10 @@ std::int64_t transposed_size(std::int64_t size, std::int64_t taps, std::int64_t 
 // A transposed convolution is the data gradient of the convolution from y to x: the roles of the two are swapped in
 // everything below.
 Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
-                        const ConvTranspose2dOptions& options) {
+                        const ConvTranspose2dOptions& options, Activation activation) {
   const ops::CalledOp called("conv_transpose2d");
   const char* op = ops::called("conv_transpose2d");
-  if (options.groups != 1) return grouped_conv_transpose2d(x, weight, bias, options);
+  if (options.groups != 1) return grouped_conv_transpose2d(x, weight, bias, options, activation);
   check_operands(op, x, weight, bias, 0);
   const auto& [stride, padding, extra, dilation, groups] = options;
   check_size(op, "stride", stride, 1);
@@ -206,10 +235,13 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bia
   ELBO_CHECK(sx[2] > 0 && sx[3] > 0 && out.h > 0 && out.w > 0, ShapeError, "[", op,
              "] expected an output of at least 1 x 1, found ", show(out), " for x ", sx, ", weight ", sw);
   Conv2dArgs args = conv_args({sx[0], sw[1], out.h, out.w}, sw, {sx[2], sx[3]}, x.dtype(), stride, padding, dilation);
-  Array y = kernels::conv2d_grad_data(args, x.array(), weight.array(), ops::array_or_none(bias));
+  const Activation within = fused(activation, x, weight, bias);
+  if (within != activation) return activated(conv_transpose2d(x, weight, bias, options), activation);
+  Array y = kernels::conv2d_grad_data(with(args, activation), x.array(), weight.array(), ops::array_or_none(bias));
   return record("conv_transpose2d", {x, weight, bias}, y,
-                [args, X = save_if(weight.requires_grad(), x), W = save_if(x.requires_grad(), weight)](
-                    const Array& g, const Needs& need) {
+                [args, X = save_if(weight.requires_grad(), x), W = save_if(x.requires_grad(), weight),
+                 Y = save_if(activation == Activation::relu, y)](const Array& gy, const Needs& need) {
+                  const Array g = through_relu(gy, Y());
                   Grads grads(3);
                   if (need[0]) grads[0] = kernels::conv2d(args, g, W(), {});
                   if (need[1]) grads[1] = kernels::conv2d_grad_weight(args, X(), g);

@@ -17,8 +17,8 @@ struct Case {
   Shape y() const { return {n, c_out, out_h(), out_w()}; }
   Shape weight() const { return {c_out, c_in, kh, kw}; }
   Conv2dArgs args(DType dtype) const {
-    return {dtype,   n,        c_in,     h,     w,     c_out,      kh,         kw,       out_h(),
-            out_w(), stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, precision};
+    return {dtype,   n,        c_in,     h,     w,     c_out,      kh,         kw,        out_h(),
+            out_w(), stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, precision, Activation::none};
   }
 };
 
