@@ -226,8 +226,8 @@ def floor_text(measured):
         if key in measured:
             parts.append(f"{1e6 * measured[key]:.2f} us a small kernel {what}")
     if "launch_seconds" in measured and "replayed_launch_seconds" not in measured:
-        return (f"Measured before each workload, the highest of them: FMA peak {measured['float32_flops'] * 1e-9:.0f} GFLOP/s, memory "
-                f"{measured['bytes_per_second'] * 1e-9:.0f} GB/s. The floor is a step's arithmetic at that peak.")
+        return (f"Measured before each workload, the highest of them: FMA peak {measured['float32_flops'] * 1e-9:.0f} GFLOP/s, "
+                f"memory {measured['bytes_per_second'] * 1e-9:.0f} GB/s. The floor is a step's arithmetic at that peak.")
     return ("What the device reaches, by elbo's own kernels in this run: " + "; ".join(parts) + ".\nThe floor in bytes "
             "counts a step's memory traffic as if no cache kept anything: what fits the L2 cache may be faster.\n"
             "Launches: how many kernels and copies a step's graph has, and the time that as many small kernels take, replayed.")

@@ -92,12 +92,12 @@ void channels_first(const ConvKernels<T>& kernels, T* to, const T* from, int64_t
   });
 }
 
-/// What the activation makes of a few pictures' results, which have just been written.
+/// The activation, in place, of planes [planes, size] of the result that have just been written.
 template <class T>
-void activate(const Context& context, const Conv2dArgs& a, T* out, int64_t pictures, int64_t size) {
+void activate(const Context& context, const Conv2dArgs& a, T* out, int64_t planes, int64_t size) {
   if (a.activation == Activation::none) return;
   const GemmTable& table = gemm_table(context.isa);
-  parallel_for(pictures, grain_of(size), [&](int64_t begin, int64_t end) {
+  parallel_for(planes, grain_of(size), [&](int64_t begin, int64_t end) {
     const int64_t rows = end - begin;
     if constexpr (sizeof(T) == sizeof(float))
       table.finish_f32(out + begin * size, size, rows, size, nullptr, static_cast<int>(a.activation));
