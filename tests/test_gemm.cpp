@@ -194,8 +194,15 @@ TEST_CASE("gemm: more than is packed at once, and long sums over few elements", 
   check<float>({.m = 9, .n = 1040, .k = 8200});
 }
 
+TEST_CASE("gemm: rows that lie a multiple of 4 KiB apart", "[gemm]") {
+  check_transposes({.m = 130, .n = 300, .k = 1024});
+  check_transposes({.m = 1024, .n = 260, .k = 600});
+}
+
 TEST_CASE("gemm: several parts along all three dimensions, against Eigen", "[gemm]") {
-  const Case c{.m = 1030, .n = 1030, .k = 1900, .bias = true};
+  // Of the second one, a part of a is copied before it is read.
+  const Case c = GENERATE(Case{.m = 1030, .n = 1030, .k = 1900, .bias = true},
+                          Case{.m = 1030, .n = 1030, .k = 2048, .bias = true});
   const Operands<float> operands(c);
   cpu_kernels::Pool pool;
   const std::vector<float> expected = operands.run(c, Isa::baseline, pool);
@@ -261,7 +268,7 @@ TEST_CASE("gemm: the number of threads changes no bit", "[gemm]") {
   for (Case c : {Case{.m = 128, .n = 400, .k = 784, .transpose_b = true, .bias = true, .activation = Activation::relu},
                  Case{.m = 400, .n = 784, .k = 128, .transpose_a = true}, Case{.m = 20, .n = 36, .k = 9000},
                  Case{.m = 1, .n = 500, .k = 900, .transpose_b = true}, Case{.m = 33, .n = 65, .k = 300, .batch = 17},
-                 Case{.m = 200, .n = 200, .k = 300, .batch = 3}})
+                 Case{.m = 200, .n = 200, .k = 300, .batch = 3}, Case{.m = 200, .n = 300, .k = 1024}})
     for (Isa isa : cpu_kernels::available_isas()) {
       const Operands<float> operands(c);
       std::vector<float> expected;

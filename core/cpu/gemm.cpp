@@ -21,6 +21,7 @@ constexpr int64_t block_cols = 32;            // of a block, the unit of work th
 constexpr int64_t part_size = 1024;           // rows and columns that are packed at once
 constexpr int64_t packed_floats = 2 << 20;    // about how much is packed at once
 constexpr int64_t narrow_floats = 128 << 10;  // of an operand that stays in the second-level cache
+constexpr int64_t way_floats = 1024;          // 4 KiB apart, lines share a set of the first-level cache
 constexpr int64_t worth_a_thread = 1 << 16;   // multiply-adds, or elements times 4 to pack, that take a microsecond
 
 // [0, n) in `count` pieces of nearly equal size, at most `most` long, which start at multiples of `unit`.
@@ -86,20 +87,28 @@ class Product {
     const int64_t depth = all_ks_.largest(), ks = k_parts_.largest();
     b_block_ = table.tile_cols * divide_up(cols.largest(), table.tile_cols) * depth;
     b_floats_ = b_block_ * cols.count * ks;
+    const Lies a = rows_of_a(args, 0);
+    if (a.ld % way_floats == 0 && args.n >= 256) {
+      a_ld_ = round_up(a.k_contiguous ? depth * ks : m) + 16;
+      a_floats_ = a_ld_ * (a.k_contiguous ? m : depth * ks);
+    }
     apart_ = rows.count * cols.count < 8 && ks >= 4;
     if (apart_) sums_floats_ = round_up(m * n) * ks;
   }
 
-  int64_t workspace_floats() const { return b_floats_ + sums_floats_; }
+  int64_t workspace_floats() const { return b_floats_ + a_floats_ + sums_floats_; }
   bool apart() const { return apart_; }
 
   void run(int64_t index, float* workspace) const {
-    Run run{rows_of_a(args_, index), columns_of_b(args_, index),
-            static_cast<float*>(args_.out) + index * args_.stride_out, workspace, workspace + b_floats_};
+    const Lies a = rows_of_a(args_, index);
+    Run run{a, columns_of_b(args_, index), static_cast<float*>(args_.out) + index * args_.stride_out, workspace,
+            workspace + b_floats_ + a_floats_};
     for (int64_t n = 0; n < n_parts_.count; ++n)
       for (int64_t k = 0; k < k_parts_.count; ++k)
         for (int64_t m = 0; m < m_parts_.count; ++m) {
           const Part each = part(m, n, k);
+          run.a.data = a.at(each.m0, all_ks_.begin(each.k0));
+          if (a_floats_ > 0) run.a = spread(a, each, workspace + b_floats_);
           if (m == 0 && !pack_late(each)) pack(run, each);
           apart_ ? multiply_apart(run, each) : multiply(run, each);
         }
@@ -107,7 +116,7 @@ class Product {
 
  private:
   struct Run {
-    Lies a, b;
+    Lies a, b;  // a from the part on that is computed
     float *out, *packed_b, *sums;
   };
 
@@ -122,6 +131,18 @@ class Product {
     part.ks = Cut(k_parts_.size(k), 1, 1);
     part.first = k == 0, part.last = k + 1 == k_parts_.count;
     return part;
+  }
+
+  // A part of a whose rows lie a multiple of way_floats apart, again with other distances: a tile's rows would drive
+  // each other out of the caches.
+  Lies spread(const Lies& a, const Part& part, float* to) const {
+    const int64_t k0 = all_ks_.begin(part.k0), depth = all_ks_.begin(part.k0 + part.ks.count) - k0;
+    const int64_t lines = a.k_contiguous ? part.rows.n : depth, along = a.k_contiguous ? depth : part.rows.n;
+    const float* from = a.at(part.m0, k0);
+    parallel_for(lines, divide_up(worth_a_thread, 4 * along), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) std::copy_n(from + i * a.ld, along, to + i * a_ld_);
+    });
+    return {to, a_ld_, a.k_contiguous};
   }
 
   float* b_at(const Run& run, const Part& part, int64_t j, int64_t k) const {
@@ -148,7 +169,7 @@ class Product {
   void multiply_block(const Run& run, const Part& part, int64_t i, int64_t j, int64_t k, float* out, int64_t ld,
                       bool add) const {
     if (pack_late(part)) pack_b(run, part, j, k);
-    const float* a = run.a.at(part.m0 + part.rows.begin(i), all_ks_.begin(part.k0 + k));
+    const float* a = run.a.at(part.rows.begin(i), all_ks_.begin(part.k0 + k) - all_ks_.begin(part.k0));
     table_.block(a, run.a.ld, run.a.k_contiguous, b_at(run, part, j, k), out, ld, part.rows.size(i), part.cols.size(j),
                  all_ks_.size(part.k0 + k), add);
   }
@@ -204,6 +225,7 @@ class Product {
   int64_t block_rows_ = 128;
   bool apart_ = false;  // multiply_apart instead of multiply
   int64_t b_block_ = 0, b_floats_ = 0, sums_floats_ = 0;
+  int64_t a_ld_ = 0, a_floats_ = 0;  // of the part of a that is copied, if it is
 };
 
 // A product with an operand so small that, packed, it stays in the second-level cache: the other is then read once,
