@@ -20,7 +20,8 @@ import struct
 import sys
 import time
 
-BATCHES = 20  # that a step goes through in turn
+BATCHES = 20  # that a step goes through in turn, at most
+PICTURES = 60000  # of Fashion-MNIST
 
 
 # What a workload trains, by the name before its batch: fully connected layers between picture and code, or, with
@@ -30,26 +31,30 @@ MODELS = {
     "fc2": {"picture": (1, 28, 28), "hidden": (512, 256), "latent": 20},
     "fc3": {"picture": (1, 28, 28), "hidden": (400, 400, 400), "latent": 15},
     "fc3072": {"picture": (3, 32, 32), "hidden": (400,), "latent": 20},
-    "conv": {"picture": (3, 32, 32), "channels": (16, 32, 128), "back": (128, 64, 32), "kernel": 4, "latent": 128},
-    "conv28": {"picture": (1, 28, 28), "channels": (32, 64), "back": (64, 32), "kernel": 3, "latent": 20},
-    "conv64": {"picture": (1, 64, 64), "channels": (32, 32, 64, 64), "back": (64, 64, 32, 32), "kernel": 4, "latent": 10},
+    "conv": {"picture": (3, 32, 32), "channels": (16, 32, 128), "decoder_channels": (128, 64, 32), "kernel": 4, "latent": 128},
+    "conv28": {"picture": (1, 28, 28), "channels": (32, 64), "decoder_channels": (64, 32), "kernel": 3, "latent": 20},
+    "conv64": {"picture": (1, 64, 64), "channels": (32, 32, 64, 64), "decoder_channels": (64, 64, 32, 32), "kernel": 4,
+               "latent": 10},
 }
 
 
 class Shape:
-    """What a workload is: sizes, and the arithmetic that follows from them."""
+    """What a workload is: sizes, and the arithmetic that follows from them. A name, or what MODELS has, with a batch."""
 
-    def __init__(self, name):
-        self.name = name
-        model = MODELS["fc" if name == "epoch" else name.split("-")[0]]
-        self.batch = int(name.split("-")[1]) if "-" in name else 128
-        self.picture, self.latent = model["picture"], model["latent"]
+    def __init__(self, workload):
+        if isinstance(workload, dict):
+            self.name, model, self.batch = "", workload, workload["batch"]
+        else:
+            self.name = workload
+            model = MODELS["fc" if workload == "epoch" else workload.split("-")[0]]
+            self.batch = int(workload.split("-")[1]) if "-" in workload else 128
+        self.picture, self.latent = tuple(model["picture"]), model["latent"]
         self.pixels = self.picture[0] * self.picture[1] * self.picture[2]
         self.conv = "channels" in model
         if self.conv:
             self.kernel = model["kernel"]
             self.channels = (self.picture[0], *model["channels"])
-            self.back = (*model["back"], self.picture[0])
+            self.back = (*model["decoder_channels"], self.picture[0])
             self.side = self.picture[1] >> len(model["channels"])
             self.width = self.channels[-1] * self.side ** 2
             self.start = self.back[0] * self.side ** 2
@@ -107,16 +112,17 @@ def read_pictures(folder):
             if magic != 0x803 or (height, width) != (28, 28):
                 raise ValueError(f"{path}: expected IDX pictures of 28 x 28")
             return numpy.frombuffer(content, numpy.uint8, offset=16).reshape(count, height * width).copy()
-    return numpy.random.default_rng(0).integers(0, 256, (60000, 784), numpy.uint8)
+    return numpy.random.default_rng(0).integers(0, 256, (PICTURES, 784), numpy.uint8)
 
 
-def batches(shape, data):
+def batches(shape, data, count=BATCHES):
     import numpy
 
     if shape.picture == (1, 28, 28):
-        pictures = read_pictures(data)[:BATCHES * shape.batch].reshape(-1, shape.batch, *shape.picture)
+        count = min(count, PICTURES // shape.batch)
+        pictures = read_pictures(data)[:count * shape.batch].reshape(-1, shape.batch, *shape.picture)
     else:
-        pictures = numpy.random.default_rng(0).integers(0, 256, (BATCHES, shape.batch, *shape.picture), numpy.uint8)
+        pictures = numpy.random.default_rng(0).integers(0, 256, (count, shape.batch, *shape.picture), numpy.uint8)
     return [batch.astype(numpy.float32) / 255 for batch in pictures]
 
 
@@ -177,8 +183,11 @@ class Torch:
         if self.on_gpu:
             self.torch.cuda.synchronize()
 
-    def prepare(self, workload, precision, steps):
+    def prepare(self, workload, precision, steps, threads=None, channels_last=False):
         torch = self.torch
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+        if threads:
+            torch.set_num_threads(threads)
         self.shape, self.steps = Shape(workload), steps
         torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
         torch.backends.cudnn.allow_tf32 = precision == "tf32"
@@ -189,15 +198,17 @@ class Torch:
             torch.cuda.empty_cache()
         if self.name.startswith("compile"):
             torch._dynamo.reset()
-        self.model = torch_model(self.shape).to(self.device)
-        self.batches = [torch.from_numpy(batch).to(self.device) for batch in batches(self.shape, self.data)]
+        self.model = torch_model(self.shape).to(self.device, memory_format=layout)
+        count = min(BATCHES, max(steps, 1))
+        self.batches = [torch.from_numpy(batch).to(self.device, memory_format=layout)
+                        for batch in batches(self.shape, self.data, count)]
         make = {"eager": self.eager, "fused": self.fused, "compile": self.compiled, "compile-graph": self.recorded}
         self.step, self.note = make[self.name]()
         if workload == "epoch":
             self.dataset = torch.from_numpy(read_pictures(self.data))
             self.note += ", DataLoader"
-        for i in range(min(BATCHES, steps)):  # warms up
-            self.step(self.batches[i])
+        for x in self.batches:  # warms up
+            self.step(x)
         self.synchronize()
         return {"parameters": sum(p.numel() for p in self.model.parameters()), "note": self.note,
                 "peak_bytes": torch.cuda.max_memory_allocated() if self.on_gpu else 0}
@@ -449,7 +460,7 @@ def serve(name, device, data):
             if contestant is None:
                 raise failure
             if "prepare" in request:
-                answer(contestant.prepare(request["prepare"], request["precision"], request["steps"]))
+                answer(contestant.prepare(request.pop("prepare"), **request))
             else:
                 answer(contestant.turn())
         except Exception as error:

@@ -67,6 +67,24 @@ const Workload& workload(const std::string& name) {
   return found->second;
 }
 
+/// The same from {"picture": [1, 28, 28], "hidden": [400], "latent": 20, "batch": 128}; with "channels" a ConvVAE, with
+/// "decoder_channels" and "kernel" if they are there.
+Workload described(const json& request) {
+  Workload out;
+  elbo::models::ModelConfig& model = out.model;
+  model.picture = elbo::Shape(request.at("picture").get<std::vector<std::int64_t>>());
+  model.latent = request.at("latent").get<std::int64_t>();
+  model.hidden = request.value("hidden", model.hidden);
+  if (request.contains("channels")) {
+    model.model = "conv-vae";
+    model.channels = request.at("channels").get<std::vector<std::int64_t>>();
+    model.decoder_channels = request.value("decoder_channels", model.decoder_channels);
+    model.kernel = request.value("kernel", model.kernel);
+  }
+  out.batch = request.at("batch").get<std::int64_t>();
+  return out;
+}
+
 /// As many pictures as the steps pass, up to 60,000 of 28 x 28 and 150 MB of larger ones.
 elbo::datasets::Dataset pictures(const Workload& work, const Options& options) {
   const std::int64_t wanted = std::max<std::int64_t>(options.steps, 2) * work.batch;
@@ -79,8 +97,8 @@ elbo::datasets::Dataset pictures(const Workload& work, const Options& options) {
 /// One workload under training, turn by turn.
 class Contestant {
  public:
-  Contestant(const Options& options, elbo::Device device)
-      : work_(workload(options.workload)),
+  Contestant(const Workload& work, const Options& options, elbo::Device device)
+      : work_(work),
         init_(0, elbo::Stream::init),
         model_(elbo::models::make(work_.model, &init_)),
         trainer_(*model_, pictures(work_, options), train_options(options, device)),
@@ -168,14 +186,19 @@ json timed(Contestant& contestant, int turns) {
 
 // ---- the conversation
 
-/// {"prepare": WORKLOAD, "precision": P, "steps": N}, then any number of {"turn": true}; or {"floors": true}.
+/// {"prepare": WORKLOAD, "precision": P, "steps": N}, then any number of {"turn": true}; or {"floors": true}, or for
+/// the processor's peak alone {"peak": true}. The workload is a name or what `described` reads. With "threads" in it, a
+/// request sets their number from there on.
 json answer(const json& request, Options& options, elbo::Device device, std::unique_ptr<Contestant>& contestant) {
+  if (request.contains("threads")) elbo::set_num_threads(request.at("threads").get<int>());
+  if (request.contains("peak")) return {{"flops", cpu_kernels::fma_peak(elbo::num_threads())}};
   if (request.contains("prepare")) {
     contestant.reset();
-    options.workload = request.at("prepare").get<std::string>();
     options.precision = request.at("precision").get<std::string>();
     options.steps = request.at("steps").get<int>();
-    contestant = std::make_unique<Contestant>(options, device);
+    const json& work = request.at("prepare");
+    contestant = std::make_unique<Contestant>(work.is_object() ? described(work) : workload(work.get<std::string>()),
+                                              options, device);
     return contestant->facts();
   }
   if (request.contains("floors")) {
@@ -233,7 +256,7 @@ int main(int argc, char** argv) try {
   } else if (options.floors) {
     std::cout << floors(device, options.small).dump(2) << "\n";
   } else {
-    Contestant contestant(options, device);
+    Contestant contestant(workload(options.workload), options, device);
     json out = contestant.facts();
     out.update(timed(contestant, options.turns));
     std::cout << out.dump(2) << "\n";

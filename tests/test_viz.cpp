@@ -456,6 +456,18 @@ TEST_CASE("a line chart places its points", "[viz]") {
   CHECK_THAT(svg, Contains("<title>s, 2: 20</title>"));
 }
 
+TEST_CASE("equal ratios are equally far apart on a logarithmic x axis", "[viz]") {
+  const Panel panel{.series = {{"s", {1, 10, 1000}, {1, 2, 3}}}, .log_x = true};
+  const std::string svg = chart({&panel, 1});
+  CHECK(svg_fault(svg) == "");
+  std::vector<double> x;
+  for (std::size_t at = svg.find("</title></circle>"); at != std::string::npos;
+       at = svg.find("</title></circle>", at + 1))
+    x.push_back(std::stod(attribute(svg, "cx", svg.rfind("<circle", at))));
+  REQUIRE(x.size() == 3);
+  CHECK(x[2] - x[1] == Approx(2 * (x[1] - x[0])).margin(0.02));
+}
+
 TEST_CASE("gaps, single points and empty series", "[viz]") {
   const auto path_of = [](const std::string& svg) { return attribute(svg, "d", svg.find("<path")); };
   const Series gaps{"g", {1, 2, 3, 4, 5}, {1, 2, missing, 4, inf}};
@@ -466,6 +478,12 @@ TEST_CASE("gaps, single points and empty series", "[viz]") {
 
   const Series zero{"z", {1, 2, 3}, {1, 0, 100}};
   CHECK(count(path_of(line_chart({&zero, 1}, {.log_y = true})), "M") == 2);
+
+  const Panel powers{.series = {{"p", {0, 1, 10, 100}, {1000, 1, 1, 1}}}, .log_x = true};
+  const std::string without_zero = chart({&powers, 1});  // which has no place: nor has its 1000
+  CHECK(count(path_of(without_zero), "M") == 1);
+  CHECK(count(path_of(without_zero), "L") == 2);
+  CHECK_THAT(without_zero, !Contains(">1000</text>"));
 
   const Series one{"one", {1}, {5}};
   CHECK_THAT(line_chart({&one, 1}), Contains("one, 1: 5") && !Contains("no data"));

@@ -106,7 +106,8 @@ Axis y_axis(const Panel& panel, double height) {
   std::vector<double> values;
   for (const Series& series : panel.series)
     for (std::size_t i = 0; i < series.y.size(); ++i)
-      if (panel.mark == Mark::bars || std::isfinite(series.x[i])) values.push_back(series.y[i]);
+      if (panel.mark == Mark::bars || (std::isfinite(series.x[i]) && !(panel.log_x && series.x[i] <= 0)))
+        values.push_back(series.y[i]);
   AxisOptions options;
   options.log = panel.log_y;
   options.from_zero = panel.mark == Mark::bars;
@@ -126,6 +127,7 @@ Axis x_axis(const Panel& panel, const Axis& y, double width) {
     for (std::size_t i = 0; i < series.x.size(); ++i)
       if (y.shows(series.y[i])) values.push_back(series.x[i]);
   AxisOptions options;
+  options.log = panel.log_x;
   options.integers = panel.integer_x;
   options.padding = panel.mark == Mark::lines ? 0.03 : 0.05;
   options.max_ticks = std::clamp(static_cast<int>(width / 45), 2, 12);

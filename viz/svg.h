@@ -33,7 +33,7 @@ struct Panel {
   std::string title = {}, x_label = {}, y_label = {};
   std::vector<Series> series = {};
   Mark mark = Mark::lines;
-  bool log_y = false;
+  bool log_x = false, log_y = false;         ///< log_x: not for bars
   bool integer_x = false;                    ///< ticks of x at whole numbers only
   std::vector<std::string> categories = {};  ///< names under the bars
 };
