@@ -11,26 +11,43 @@
 namespace elbo::cpu_kernels {
 namespace {
 
-constexpr int doubles = vector_bytes / 8;  // in a vector
+// A Zen 4 converts four floats at once faster than eight: sums are taken in vectors of 32 bytes at most.
+constexpr int double_bytes = vector_bytes < 32 ? vector_bytes : 32;
+constexpr int doubles = double_bytes / 8;  // in a vector
 constexpr int lanes = 32;                  // independent sums of a row
 constexpr int vectors = lanes / doubles;
 
-typedef double Doubles __attribute__((vector_size(vector_bytes)));
+typedef double Doubles __attribute__((vector_size(double_bytes)));
 
-__attribute__((always_inline)) inline Doubles load_doubles(const double* p) {
-  Doubles x;
+/// As many elements as there are doubles in a vector.
+template <class T>
+struct Part;
+template <>
+struct Part<double> {
+  typedef Doubles Vec;
+};
+template <>
+struct Part<float> {
+  typedef float Vec __attribute__((vector_size(double_bytes / 2)));
+};
+template <class T>
+__attribute__((always_inline)) inline typename Part<T>::Vec load_part(const T* p) {
+  typename Part<T>::Vec x;
   __builtin_memcpy(&x, p, sizeof x);
   return x;
 }
-/// Widened by the instruction for it: of __builtin_convertvector GCC 12 makes three.
-__attribute__((always_inline)) inline Doubles load_doubles(const float* p) {
-#if defined(ELBO_VARIANT_V4)
-  return _mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(p));  // unmasked, GCC 12 warns of its own header
-#elif defined(ELBO_VARIANT_V3)
-  return _mm256_cvtps_pd(_mm_loadu_ps(p));
+__attribute__((always_inline)) inline Doubles widen(Doubles x) { return x; }
+/// By the instruction for it: of __builtin_convertvector GCC 12 makes three.
+__attribute__((always_inline)) inline Doubles widen(Part<float>::Vec x) {
+#ifdef ELBO_AVX
+  return _mm256_cvtps_pd(x);
 #else
-  return Doubles{p[0], p[1]};
+  return Doubles{x[0], x[1]};
 #endif
+}
+template <class T>
+__attribute__((always_inline)) inline Doubles load_doubles(const T* p) {
+  return widen(load_part(p));
 }
 template <class T>
 __attribute__((always_inline)) inline double load_one(const T* p) {
@@ -46,9 +63,7 @@ __attribute__((always_inline)) inline Doubles numbered() {
 
 /// acc + x, to the bits. Zen has other units for fused operations than for sums and conversions, which these share.
 __attribute__((always_inline)) inline Doubles plus(Doubles acc, Doubles x) {
-#if defined(ELBO_VARIANT_V4)
-  return _mm512_fmadd_pd(x, _mm512_set1_pd(1.0), acc);
-#elif defined(ELBO_VARIANT_V3)
+#ifdef ELBO_AVX
   return _mm256_fmadd_pd(x, _mm256_set1_pd(1.0), acc);
 #else
   return acc + x;
@@ -124,10 +139,24 @@ __attribute__((always_inline)) inline void take_extreme(Vec& acc, const Vec& x) 
   acc = (sign > 0 ? x > acc : x < acc) ? x : acc;
 }
 
+/// Where u or v is NaN, in the lanes of an integer vector.
+template <class Vec>
+__attribute__((always_inline)) inline auto either_nan(const Vec& u, const Vec& v) {
+#ifdef ELBO_AVX
+  typedef decltype(u != v) Lanes;
+  if constexpr (sizeof(u[0]) == sizeof(float))
+    return reinterpret_cast<Lanes>(_mm256_cmp_ps(u, v, _CMP_UNORD_Q));
+  else
+    return reinterpret_cast<Lanes>(_mm256_cmp_pd(u, v, _CMP_UNORD_Q));
+#else
+  return (u != u) | (v != v);
+#endif
+}
+
 template <int sign, class T>
 T row_extreme(int64_t n, const T* x) {
-  typedef T Vec __attribute__((vector_size(vector_bytes)));
-  constexpr int per = vector_bytes / static_cast<int>(sizeof(T)), step = 4 * per;
+  typedef T Vec __attribute__((vector_size(double_bytes)));
+  constexpr int per = double_bytes / static_cast<int>(sizeof(T)), step = 4 * per;
   T acc = static_cast<T>(sign > 0 ? -math::infinity : math::infinity);
   if (n < step) {
     for (int64_t i = 0; i < n; ++i) acc = extreme<sign>(acc, x[i]);
@@ -139,11 +168,11 @@ T row_extreme(int64_t n, const T* x) {
     return v;
   };
   Vec a = load(x), b = load(x + per), c = load(x + 2 * per), d = load(x + 3 * per);
-  auto nan = (a != a) | (b != b) | (c != c) | (d != d);
+  auto nan = either_nan(a, b) | either_nan(c, d);
   for (int64_t i = step; i < n; i += step) {
     const T* p = x + (i + step <= n ? i : n - step);  // the last may be looked at twice
     const Vec u = load(p), v = load(p + per), w = load(p + 2 * per), z = load(p + 3 * per);
-    nan |= (u != u) | (v != v) | (w != w) | (z != z);
+    nan |= either_nan(u, v) | either_nan(w, z);
     take_extreme<sign>(a, u);
     take_extreme<sign>(b, v);
     take_extreme<sign>(c, w);
@@ -152,13 +181,17 @@ T row_extreme(int64_t n, const T* x) {
   take_extreme<sign>(a, b);
   take_extreme<sign>(c, d);
   take_extreme<sign>(a, c);
-  int64_t any[vector_bytes / 8];
+  int64_t any[double_bytes / 8];
   __builtin_memcpy(any, &nan, sizeof any);
-  for (int j = 1; j < vector_bytes / 8; ++j) any[0] |= any[j];
+  for (int j = 1; j < double_bytes / 8; ++j) any[0] |= any[j];
   for (int64_t i = 0; any[0] != 0; ++i)
     if (x[i] != x[i]) return x[i];
-  for (int j = 0; j < per; ++j) acc = (sign > 0 ? a[j] > acc : a[j] < acc) ? a[j] : acc;
-  return acc;
+  T lane[per];
+  __builtin_memcpy(lane, &a, sizeof lane);
+  for (int width = per / 2; width > 0; width /= 2)
+    for (int j = 0; j < width; ++j)
+      lane[j] = (sign > 0 ? lane[j + width] > lane[j] : lane[j + width] < lane[j]) ? lane[j + width] : lane[j];
+  return lane[0];
 }
 
 /// acc[j] += the sum over k rows, `step` elements apart, of term(row * step + j), for j < m.
