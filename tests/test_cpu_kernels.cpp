@@ -89,6 +89,9 @@ const std::vector<Shapes> broadcasts = {
     {{7, 2, 255}, {7, 1, 255}, {2, 1}},
     {{5, 256}, {5, 1}, {256}},
     {{5, 257}, {5, 1}, {5, 257}},
+    {{70, 130}, {70, 130}, {70, 1}},  // rows so long that each is computed with its number
+    {{3, 70, 65}, {70, 1}, {3, 70, 65}},
+    {{30, 64}, {30, 64}, {}},
 };
 
 template <class T>

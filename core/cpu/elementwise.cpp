@@ -2,6 +2,8 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <optional>
+#include <utility>
 
 #include "../errors.h"
 #include "../index_kernels.h"
@@ -196,7 +198,44 @@ void unary_grad(const Context& context, UnaryOp op, View gx, ConstView x, ConstV
   });
 }
 
+namespace {
+
+/// The unary op that computes x op c, where there is one with the same bits; of a difference with -c.
+std::optional<UnaryOp> with_number(BinaryOp op) {
+  if (op == BinaryOp::add || op == BinaryOp::sub) return UnaryOp::add_scalar;
+  if (op == BinaryOp::mul) return UnaryOp::mul_scalar;
+  if (op == BinaryOp::div) return UnaryOp::div_scalar;
+  return std::nullopt;
+}
+
+/// Runs `op` where one operand lies as the output does and the other has one number for each of its long rows.
+bool binary_with_numbers(const Context& context, BinaryOp op, View out, ConstView a, ConstView b) {
+  constexpr int64_t long_row = 64;
+  const std::optional<UnaryOp> unary = with_number(op);
+  const int64_t numel = out.shape.numel();
+  if (!unary || numel == 0 || a.shape.numel() == b.shape.numel() || !is_floating(out.dtype)) return false;
+  if (a.shape.numel() < numel && (op == BinaryOp::add || op == BinaryOp::mul)) std::swap(a, b);
+  const ConstView in[] = {a, b};
+  const Broadcast<2> broadcast(out.shape, in);
+  const int last = broadcast.last();
+  const int64_t inner = broadcast.sizes[last];
+  if (a.shape.numel() != numel || inner < long_row || broadcast.steps[1][last] != 0) return false;
+  const UnaryFn fn = context.tables.elementwise.unary[static_cast<int>(*unary)][floating(out.dtype)];
+  write_elements(context, out, a.data == out.data, [&](int64_t begin, int64_t end, void* to) {
+    while (begin < end) {
+      const int64_t row = begin / inner, n = std::min((row + 1) * inner, end) - begin;
+      const double number = load(b, index::box_offset(row, broadcast.sizes, broadcast.steps[1], last));
+      fn(n, to, at(a.data, begin, a.dtype), op == BinaryOp::sub ? -number : number, 0);
+      begin += n, to = at(to, n, out.dtype);
+    }
+  });
+  return true;
+}
+
+}  // namespace
+
 void binary(const Context& context, BinaryOp op, View out, ConstView a, ConstView b) {
+  if (binary_with_numbers(context, op, out, a, b)) return;
   const BinaryFn fn = context.tables.elementwise.binary[static_cast<int>(op)][static_cast<int>(out.dtype)];
   broadcast_loop(context, out, {a, b}, [fn](int64_t n, void* to, const auto& in) { fn(n, to, in[0], in[1]); });
 }

@@ -1,4 +1,5 @@
 // The index kernels of core/index_kernels.h, on the CPU.
+#include <algorithm>
 #include <cstring>
 #include <mutex>
 
@@ -86,14 +87,91 @@ void one_hot(View out, const IndexArgs& args, BadIndex& bad) {
   });
 }
 
+/// index::MaxPool2dGrad, a plane at a time, and in it one gradient after the other: the same sums in the same order.
+template <class T>
+void max_pool2d_grad(View out, const IndexArgs& args) {
+  const index::PooledSide h(args.numbers), w(args.numbers + 5);
+  const int64_t pixels = h.size * w.size, windows = h.out * w.out;
+  parallel_for(args.items[0], grain_of(pixels), [&](int64_t begin, int64_t end) {
+    for (int64_t plane = begin; plane < end; ++plane) {
+      T* gx = static_cast<T*>(out.data) + plane * pixels;
+      const T* g = index::operand<T>(args, 0) + plane * windows;
+      const int64_t* places = index::operand<int64_t>(args, 1) + plane * windows;
+      std::fill_n(gx, pixels, T(0));
+      for (int64_t i = 0; i < windows; ++i) gx[places[i]] += g[i];
+    }
+  });
+}
+
+/// index::AvgPool2dGrad in the same way.
+template <class T>
+void avg_pool2d_grad(View out, const IndexArgs& args) {
+  const index::PooledSide h(args.numbers), w(args.numbers + 5);
+  const int64_t pixels = h.size * w.size;
+  const T size = static_cast<T>(h.kernel) * static_cast<T>(w.kernel);
+  parallel_for(args.items[0], grain_of(pixels), [&](int64_t begin, int64_t end) {
+    for (int64_t plane = begin; plane < end; ++plane) {
+      T* gx = static_cast<T*>(out.data) + plane * pixels;
+      const T* g = index::operand<T>(args, 0) + plane * h.out * w.out;
+      std::fill_n(gx, pixels, T(0));
+      for (int64_t i = 0; i < h.out; ++i)
+        for (int64_t j = 0; j < w.out; ++j, ++g) {
+          const index::Range lines = h.covered(i), columns = w.covered(j);
+          for (int64_t y = lines.first; y < lines.last; ++y)
+            for (int64_t x = columns.first; x < columns.last; ++x) gx[y * w.size + x] += *g;
+        }
+      for (int64_t i = 0; i < pixels; ++i) gx[i] /= size;
+    }
+  });
+}
+
+/// Sums up `count` rows of n elements, each after the other or all at once: no addition then waits for the one before.
+template <int count, class T>
+void sum_up(int64_t n, bool backwards, T* out, const T* x) {
+  double sums[count] = {};
+  for (int64_t j = 0; j < n; ++j) {
+    const int64_t place = backwards ? n - 1 - j : j;
+    for (int r = 0; r < count; ++r)
+      out[r * n + place] = static_cast<T>(sums[r] += static_cast<double>(x[r * n + place]));
+  }
+}
+/// index::Cumsum along the last axis.
+template <class T>
+void cumsum_rows(View out, const IndexArgs& args) {
+  const int64_t n = args.numbers[0];
+  const bool backwards = args.numbers[1] != 0;
+  T* to = static_cast<T*>(out.data);
+  const T* x = index::operand<T>(args, 0);
+  parallel_for(args.items[0], grain_of(n), [&](int64_t row, int64_t end) {
+    for (; row + 4 <= end; row += 4) sum_up<4>(n, backwards, to + row * n, x + row * n);
+    for (; row < end; ++row) sum_up<1>(n, backwards, to + row * n, x + row * n);
+  });
+}
+
+/// Runs `op` where there is a loop of its own for it.
+template <class T>
+bool run_whole(IndexOp op, View out, const IndexArgs& args, BadIndex& bad) {
+  switch (op) {
+    case IndexOp::one_hot:
+      return one_hot<T>(out, args, bad), true;
+    case IndexOp::max_pool2d_grad:
+      return max_pool2d_grad<T>(out, args), true;
+    case IndexOp::avg_pool2d_grad:
+      return avg_pool2d_grad<T>(out, args), true;
+    case IndexOp::cumsum:
+      if (args.items[2] == 1) return cumsum_rows<T>(out, args), true;
+      return false;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 void index(IndexOp op, View out, const IndexArgs& args) {
   BadIndex bad;
-  if (op == IndexOp::one_hot) {
-    out.dtype == DType::float32 ? one_hot<float>(out, args, bad) : one_hot<double>(out, args, bad);
-    return bad.check();
-  }
+  if (out.dtype == DType::float32 && run_whole<float>(op, out, args, bad)) return bad.check();
+  if (out.dtype == DType::float64 && run_whole<double>(op, out, args, bad)) return bad.check();
   switch (op) {
 #define ELBO_INDEX_CASE(name, Kernel, types)      \
   case IndexOp::name:                             \

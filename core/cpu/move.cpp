@@ -23,7 +23,7 @@ void copy_line(const MoveTable& table, T* to, const T* from, int64_t n, int64_t 
     std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(T));
   } else if (to_step == 1 && from_step == 0) {
     table.fill[size_index(sizeof(T))](to, from, n);
-  } else if (to_step == 1 && from_step > 1) {
+  } else if (to_step == 1) {
     table.lines[size_index(sizeof(T))](to, 0, from, 0, from_step, 1, n);
   } else {
     for (int64_t i = 0; i < n; ++i) to[i * to_step] = from[i * from_step];
@@ -41,7 +41,8 @@ void copy_lines(const MoveTable& table, const index::Box& box, T* to, const T* f
     });
     return;
   }
-  const bool by_table = to_next == 1 && (from_next > 1 || (from_next >= 0 && n * int64_t{sizeof(T)} <= short_line));
+  const bool as_it_lies = from_next == 0 || from_next == 1;
+  const bool by_table = to_next == 1 && (!as_it_lies || n * int64_t{sizeof(T)} <= short_line);
   const int64_t group = box.sizes[last - 1], to_step = box.to[last - 1], from_step = box.from[last - 1];
   parallel_for(box.numel / n, grain_of(n), [&](int64_t begin, int64_t end) {
     while (begin < end) {  // lines that are one step apart

@@ -62,13 +62,16 @@ void repeat_lines(T* to, int64_t to_step, const T* from, int64_t from_step, int6
   }
 }
 
-/// Lines of every from_next-th element.
+/// Lines of every from_next-th element, backwards where it is negative.
 template <class T>
 void pick_lines(T* to, int64_t to_step, const T* from, int64_t from_step, int64_t from_next, int64_t lines, int64_t n) {
   for (int64_t i = 0; i < lines; ++i, to += to_step, from += from_step) {
     if (from_next == 2) {
       ELBO_INDEPENDENT
       for (int64_t j = 0; j < n; ++j) to[j] = from[2 * j];
+    } else if (from_next == -1) {
+      ELBO_INDEPENDENT
+      for (int64_t j = 0; j < n; ++j) to[j] = from[-j];
     } else {
       for (int64_t j = 0; j < n; ++j) to[j] = from[j * from_next];
     }
@@ -83,6 +86,7 @@ inline void with_length(int64_t n, const Fn& fn) {
   if (n == 3) return fn(Constant<3>{});
   if (n == 4) return fn(Constant<4>{});
   if (n == 8) return fn(Constant<8>{});
+  if (n == 16) return fn(Constant<16>{});
   fn(n);
 }
 
@@ -91,7 +95,7 @@ void lines_of(void* to, int64_t to_step, const void* from, int64_t from_step, in
               int64_t n) {
   T* t = static_cast<T*>(to);
   const T* f = static_cast<const T*>(from);
-  if (from_next > 1) return pick_lines(t, to_step, f, from_step, from_next, lines, n);
+  if (from_next != 0 && from_next != 1) return pick_lines(t, to_step, f, from_step, from_next, lines, n);
   with_length(n, [=](auto length) ELBO_INLINE {
     if (from_next == 0)
       repeat_lines(t, to_step, f, from_step, lines, length);
