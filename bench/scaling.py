@@ -10,8 +10,8 @@ of resident memory of a whole training. PyTorch (fused Adam) stands beside it wh
 
 Each row takes turns (peak, elbo, PyTorch, peak, ...) and has their medians. The share is of the peak that the same turn
 measured. The batches of elbo are gathered from bytes, on a thread of their own; PyTorch's lie in memory as float32.
-Rows go to --out as they come. What is there already is not measured again, so that a run that was cut short goes on:
-with --seconds it ends by itself, with status 3 while rows are left.
+Turns go to --out, a row's at once. Those that are there count, so that a run that was cut short goes on, and one with more
+--turns adds to it, at another hour; with --seconds it ends by itself, with status 3 while turns are left.
 
 Examples:
   bench/scaling.py --out scaling.json
@@ -103,42 +103,28 @@ def ask(contestant, **request):
     return answer
 
 
-def summary(times):
-    return {"milliseconds": statistics.median(times), "fastest": min(times), "slowest": max(times)}
-
-
-def measure(args, found, sweep, value, threads):
-    """A row; elbo's facts go with it."""
+def measure(args, found, sweep, value, threads, turns):
+    """A row: its turns, as they were measured."""
     workload = SWEEPS[sweep][2](value)
     shape = device_rivals.Shape(workload)
     peak = ask(found.elbo, peak=True, threads=threads)["flops"]
     guess = 2 * shape.flops() / peak + shape.bytes() / 3e10
     steps = max(1, int(args.turn / guess))
     taking_part = [found.elbo, *found.rivals(sweep)]
-    facts = {}
+    device = ""
     for contestant in taking_part:
         layout = {"channels_last": True} if contestant.name.endswith("last") else {}
-        facts = {contestant.name: ask(contestant, prepare=workload, precision="float32", steps=steps, threads=threads,
-                                      **layout)} | facts
-        if facts[contestant.name]["parameters"] != shape.parameters():
-            complain(f"{contestant.name}: {facts[contestant.name]['parameters']} parameters, expected {shape.parameters()}")
+        facts = ask(contestant, prepare=workload, precision="float32", steps=steps, threads=threads, **layout)
+        if facts["parameters"] != shape.parameters():
+            complain(f"{contestant.name}: {facts['parameters']} parameters, expected {shape.parameters()}")
+        device = facts.get("device", device)
     peaks, times = [], {contestant.name: [] for contestant in taking_part}
-    for _ in range(args.turns):
+    for _ in range(turns):
         peaks.append(ask(found.elbo, peak=True)["flops"])
         for contestant in taking_part:
             times[contestant.name].append(ask(contestant, turn=True)["milliseconds"])
-
-    def figures(name):
-        shares = [shape.flops() / (1e-3 * t) / p for t, p in zip(times[name], peaks)]
-        return summary(times[name]) | {"share": statistics.median(shares)}
-
-    row = {"sweep": sweep, "value": value, "threads": threads, "turns": args.turns, "steps": steps,
-           "flops": shape.flops(), "peak": statistics.median(peaks), "kernels": facts["elbo"]["device"],
-           "elbo": figures("elbo")}
-    if len(taking_part) > 1:
-        best = min((c.name for c in taking_part[1:]), key=lambda name: statistics.median(times[name]))
-        row["torch"] = figures(best) | {"mode": best}
-    return row
+    return {"sweep": sweep, "value": value, "threads": threads, "kernels": device, "flops": shape.flops(), "peaks": peaks,
+            "milliseconds": times}
 
 
 # ---- memory ----------------------------------------------------------------------------------------------------------
@@ -215,6 +201,16 @@ def rows_of(result, sweep):
     return [row for row in result["rows"] if row["sweep"] == sweep]
 
 
+def figures(row):
+    """Medians of a row: {"elbo": (milliseconds, share of the peak)}, and "torch" where it took part, in its faster layout."""
+    out = {}
+    for name, times in row["milliseconds"].items():
+        shares = [row["flops"] / (1e-3 * t) / peak for t, peak in zip(times, row["peaks"])]
+        found = statistics.median(times), statistics.median(shares)
+        out[name.split(",")[0]] = min(found, out.get(name.split(",")[0], found))
+    return out
+
+
 def threads_of(rows):
     return sorted({row["threads"] for row in rows})
 
@@ -236,10 +232,10 @@ def figure(value):
 def cells_of(row):
     if row is None:
         return [""] * 4
-    torch = row.get("torch")
-    return [figure(row["elbo"]["milliseconds"]), f"{100 * row['elbo']['share']:.0f} %",
-            figure(torch["milliseconds"]) if torch else "",
-            f"{torch['milliseconds'] / row['elbo']['milliseconds']:.2f}" if torch else ""]
+    found = figures(row)
+    milliseconds, share = found["elbo"]
+    cells = [figure(milliseconds), f"{100 * share:.0f} %"]
+    return cells + ([figure(found["torch"][0]), f"{found['torch'][0] / milliseconds:.2f}"] if "torch" in found else ["", ""])
 
 
 def sweep_table(result, sweep):
@@ -256,9 +252,9 @@ def sweep_table(result, sweep):
         line = [f"{value:,}"]
         for n in threads:
             line += cells_of(found.get((value, n)))
-        ends = [found.get((value, threads[0])), found.get((value, threads[-1]))]
+        ends = [found.get((value, n)) for n in (threads[0], threads[-1])]
         if len(threads) > 1:
-            line.append(f"{ends[0]['elbo']['milliseconds'] / ends[1]['elbo']['milliseconds']:.2f}" if all(ends) else "")
+            line.append(f"{figures(ends[0])['elbo'][0] / figures(ends[1])['elbo'][0]:.2f}" if all(ends) else "")
         lines.append(line)
     return markdown(heads, lines)
 
@@ -275,11 +271,13 @@ def memory_table(result):
 
 def tables(result):
     about = result["about"]
-    peaks = {n: statistics.median(row["peak"] for row in result["rows"] if "peak" in row and row["threads"] == n)
-             for n in threads_of(row for row in result["rows"] if "peak" in row)}
+    steps = [row for row in result["rows"] if "peaks" in row]
+    peaks = {n: statistics.median(peak for row in steps if row["threads"] == n for peak in row["peaks"])
+             for n in threads_of(steps)}
+    turns = sorted({len(row["peaks"]) for row in steps})
     words = [f"{about['processor']}, {about['date']}", *(f"{name} {version}" for name, version in about["versions"].items()),
              *(f"FMA peak of {plural(n)} {1e-9 * peak:.0f} GFLOP/s" for n, peak in peaks.items())]
-    parts = [", ".join(words) + ". Medians of the turns."]
+    parts = [", ".join(words) + (f". Medians of {' or '.join(map(str, turns))} turns." if turns else ".")]
     for sweep, (title, _, _) in SWEEPS.items():
         if rows_of(result, sweep):
             parts += [f"{title}, a training step by {sweep}:", sweep_table(result, sweep)]
@@ -296,16 +294,16 @@ def chart_of(result, sweep):
     """For elbo_chart: the share of the peak, and the time."""
     rows = sorted(rows_of(result, sweep), key=lambda row: row["value"])
     panels = []
-    for label, log, value_of in (("share of the FMA peak, %", False, lambda one: 100 * one["share"]),
-                                 ("milliseconds a step", True, lambda one: one["milliseconds"])):
+    for label, log, value_of in (("share of the FMA peak, %", False, lambda one: 100 * one[1]),
+                                 ("milliseconds a step", True, lambda one: one[0])):
         series = []
         for i, n in enumerate(threads_of(rows)):
             for name, key in (("elbo", "elbo"), ("PyTorch", "torch")):
-                mine = [row for row in rows if row["threads"] == n and key in row]
+                mine = [(row["value"], figures(row)) for row in rows if row["threads"] == n]
+                mine = [(value, value_of(found[key])) for value, found in mine if key in found]
                 if mine:
-                    series.append({"name": f"{name}, {plural(n)}", "x": [row["value"] for row in mine],
-                                   "y": [value_of(row[key]) for row in mine], "color": COLORS[i % len(COLORS)],
-                                   "dashed": key == "torch"})
+                    series.append({"name": f"{name}, {plural(n)}", "x": [x for x, _ in mine], "y": [y for _, y in mine],
+                                   "color": COLORS[i % len(COLORS)], "dashed": key == "torch"})
         panels.append({"x_label": sweep, "y_label": label, "log_x": True, "log_y": log, "series": series})
     return {"title": f"{SWEEPS[sweep][0]}: a training step by {sweep}", "width": 900, "height": 380, "panels": panels}
 
@@ -354,11 +352,28 @@ def key_of(row):
     return row["sweep"], row["value"], row["threads"]
 
 
-def wanted(args):
+def wanted(args, rows):
+    """What is to be measured: (sweep, value, threads) and how many turns are missing."""
+    there = {key_of(row): len(row.get("peaks", [0] * args.turns)) for row in rows}
     for sweep in args.only:
         for threads in ([args.threads[-1]] if sweep == "memory" else args.threads):
             for value in MEMORY if sweep == "memory" else SWEEPS[sweep][1]:
-                yield sweep, value, threads
+                missing = args.turns - there.get((sweep, value, threads), 0)
+                if missing > 0:
+                    yield sweep, value, threads, missing
+
+
+def add(row, rows):
+    """A row that is there gets the turns."""
+    old = next((old for old in rows if key_of(old) == key_of(row)), None)
+    if old is None:
+        return rows.append(row)
+    if old["milliseconds"].keys() != row["milliseconds"].keys():
+        complain(f"--out: expected turns of {', '.join(old['milliseconds'])}, found {', '.join(row['milliseconds'])}")
+    old["peaks"] += row["peaks"]
+    for name, times in row["milliseconds"].items():
+        old["milliseconds"][name] += times
+    return None
 
 
 def run(args):
@@ -367,15 +382,14 @@ def run(args):
     if result.get("about", now)["processor"] != now["processor"]:
         complain(f"{args.out}: expected rows of {now['processor']}, found {result['about']['processor']}")
     result["about"] = now
-    there = {key_of(row) for row in result["rows"]}
-    left = [key for key in wanted(args) if key not in there]
+    left = list(wanted(args, result["rows"]))
     found, start = Contestants(args), time.perf_counter()
     patience = 0
     try:
         while left and not (args.seconds and time.perf_counter() - start > args.seconds):
-            sweep, value, threads = left.pop(0)
-            row = measure_memory(args, value, threads) if sweep == "memory" else measure(args, found, sweep, value, threads)
-            result["rows"].append(row)
+            sweep, value, threads, turns = left.pop(0)
+            add(measure_memory(args, value, threads) if sweep == "memory" else
+                measure(args, found, sweep, value, threads, turns), result["rows"])
             print(f"{sweep} {value}, {plural(threads)}: {time.perf_counter() - start:.1f} s", file=sys.stderr)
             compare_device.write(result, args.out)
         patience = 10
@@ -396,7 +410,7 @@ def arguments():
     parser.add_argument("--turn", type=float, default=0.15, metavar="SECONDS",
                         help="of a turn, about; at least a step (%(default)s)")
     parser.add_argument("--seconds", type=float, help="begin no row after so many seconds")
-    parser.add_argument("--out", metavar="FILE", help="the rows as JSON; goes on with those that it has")
+    parser.add_argument("--out", metavar="FILE", help="the turns as JSON; goes on with those that it has")
     parser.add_argument("--charts", metavar="FOLDER", help="gets batch.svg, width.svg and channels.svg")
     parser.add_argument("--show", metavar="FILE", help="tables and charts of such a file; measures nothing")
     parser.add_argument("--no-torch", action="store_true", help="leave PyTorch out")

@@ -9,11 +9,12 @@ namespace {
 constexpr const char* canned = R"json({
  "about": {"processor": "made up, 2 cores", "date": "2026-01-31", "versions": {"elbo": "9.9", "PyTorch": "8.8"}},
  "rows": [
-  {"sweep": "batch", "value": 4096, "threads": 1, "peak": 1e11, "elbo": {"milliseconds": 250, "share": 0.5},
-   "torch": {"milliseconds": 500, "share": 0.25}},
-  {"sweep": "batch", "value": 1, "threads": 1, "peak": 1e11, "elbo": {"milliseconds": 0.0625, "share": 0.02},
-   "torch": {"milliseconds": 0.25, "share": 0.005}},
-  {"sweep": "batch", "value": 4096, "threads": 2, "peak": 2e11, "elbo": {"milliseconds": 125, "share": 0.5}},
+  {"sweep": "batch", "value": 4096, "threads": 1, "flops": 1.25e10, "peaks": [1e11, 2e11, 1e11],
+   "milliseconds": {"elbo": [250, 1000, 200], "torch": [700, 700, 700], "torch, channels last": [500, 600, 400]}},
+  {"sweep": "batch", "value": 1, "threads": 1, "flops": 1e5, "peaks": [1e11, 1e11, 1e11],
+   "milliseconds": {"elbo": [0.05, 0.05, 0.0625], "torch": [0.2, 0.2, 0.2]}},
+  {"sweep": "batch", "value": 4096, "threads": 2, "flops": 1.25e10, "peaks": [2e11],
+   "milliseconds": {"elbo": [125]}},
   {"sweep": "memory", "value": "vae", "threads": 2, "elbo": 80.4, "torch": 400, "torch_import": 300.2}]})json";
 
 bool has_python() { return output_of("command -v python3") != ""; }
@@ -35,9 +36,9 @@ TEST_CASE("scaling.py makes tables of its rows, by value and number of threads",
   const TempDir dir;
   const std::string out = shown(dir);
   CHECK_THAT(out, Contains("made up, 2 cores, 2026-01-31, elbo 9.9, PyTorch 8.8, FMA peak of 1 thread 100 GFLOP/s, "
-                           "FMA peak of 2 threads 200 GFLOP/s"));
+                           "FMA peak of 2 threads 200 GFLOP/s. Medians of 1 or 3 turns."));
   CHECK_THAT(out, Contains("VAE 784-400-20, a training step by batch:\n\n| batch | 1 thread: elbo, ms "));
-  CHECK_THAT(out, Contains("\n| 1 | 0.062 | 2 % | 0.250 | 4.00 |  |  |  |  |  |\n"
+  CHECK_THAT(out, Contains("\n| 1 | 0.050 | 2 % | 0.200 | 4.00 |  |  |  |  |  |\n"
                            "| 4,096 | 250 | 50 % | 500 | 2.00 | 125 | 50 % |  |  | 2.00 |\n"));
   CHECK_THAT(out, Contains("| VAE 784-400-20, Fashion-MNIST | 80 | 400 | 300 | 20 % |"));
   CHECK_THAT(out, !Contains("by width"));
