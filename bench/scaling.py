@@ -244,9 +244,9 @@ def sweep_table(result, sweep):
     threads = threads_of(rows)
     heads = [sweep]
     for n in threads:
-        heads += [f"{plural(n)}: elbo, ms", "share of the peak", "PyTorch, ms", "against elbo"]
+        heads += [f"{plural(n)}: elbo, ms", "share", "PyTorch, ms", "ratio"]
     if len(threads) > 1:
-        heads.append(f"{threads[-1]} threads against {threads[0]}")
+        heads.append(f"{threads[-1]} threads over {threads[0]}")
     lines = []
     for value in sorted({row["value"] for row in rows}):
         line = [f"{value:,}"]
