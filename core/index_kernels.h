@@ -366,7 +366,9 @@ ELBO_HD inline std::int64_t pooled_maximum(const T* plane, const PooledSide& h, 
   for (std::int64_t y = lines.first; y < lines.last; ++y)
     for (std::int64_t x = columns.first; x < columns.last; ++x) {
       const T value = plane[y * w.size + x];
-      if (value > most || value != value) most = value, best = y * w.size + x;
+      const bool better = (value > most) | (value != value);  // no branch, which nobody could foresee
+      most = better ? value : most;
+      best = better ? y * w.size + x : best;
     }
   return best;
 }

@@ -1,4 +1,6 @@
 // Pooling over windows of a picture, and pictures of another size.
+#include <utility>
+
 #include "../autograd.h"
 #include "../checked_size_detail.h"
 #include "../index_kernels.h"
@@ -59,11 +61,16 @@ Tensor max_pool2d(const Tensor& x, Size2 kernel_size, const Pool2dOptions& optio
   const ops::CalledOp called(op);
   check_pictures(op, x);
   const Windows windows(op, x, kernel_size, options);
-  return record(op, {x}, windows.run(IndexOp::max_pool2d, windows.out, x.dtype(), x.array()),
-                [windows, X = save(x)](const Array& g, const Needs&) {
-                  const Array places = windows.run(IndexOp::max_pool2d_places, windows.out, DType::int64, X());
-                  return Grads{windows.run(IndexOp::max_pool2d_grad, windows.in, g.dtype(), g, places)};
-                });
+  if (!x.requires_grad() || !grad_enabled())
+    return Tensor(windows.run(IndexOp::max_pool2d, windows.out, x.dtype(), x.array()));
+  // The places of the maxima, which the gradient asks for, are looked for once.
+  const Array places = windows.run(IndexOp::max_pool2d_places, windows.out, DType::int64, x.array());
+  const std::int64_t planes = windows.out[0] * windows.out[1];
+  Array y = kernels::index(IndexOp::gather_along, windows.out, x.dtype(), {planes, windows.h.out * windows.w.out, 1},
+                           {places, x.array()}, {windows.h.size * windows.w.size});
+  return record(op, {x}, std::move(y), [windows, P = save(places)](const Array& g, const Needs&) {
+    return Grads{windows.run(IndexOp::max_pool2d_grad, windows.in, g.dtype(), g, P())};
+  });
 }
 
 Tensor avg_pool2d(const Tensor& x, Size2 kernel_size, const Pool2dOptions& options) {
