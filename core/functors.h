@@ -115,9 +115,7 @@ struct Silu {
 template <class T>
 struct Gelu {
   ELBO_FN T operator()(T x) const {
-    const math::NormalParts n = math::normal_parts(x);
-    const double y = x < T(0) ? -(n.at * n.tail) : static_cast<double>(x) * (1.0 - n.tail);
-    return static_cast<T>(y);
+    return static_cast<T>(static_cast<double>(x < T(0) ? -T(0) : x) - math::normal_parts(x).at_tail);
   }
   ELBO_FN T grad(T x, T, T g) const {
     const math::NormalParts n = math::normal_parts(x);

@@ -40,6 +40,15 @@ ELBO_HD inline float fma(float a, float b, float c) {
   return a * b + c;  // a true fma would be a library call here, and stop the vectoriser
 #endif
 }
+ELBO_HD inline double fma(double a, double b, double c) {
+#if defined(__CUDA_ARCH__)
+  return __fma_rn(a, b, c);
+#elif defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+  return __builtin_fma(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
 
 ELBO_HD inline unsigned bits_of(float x) {
 #if defined(__CUDA_ARCH__)
@@ -54,6 +63,21 @@ ELBO_HD inline float from_bits(unsigned x) {
   return __uint_as_float(x);
 #else
   return __builtin_bit_cast(float, x);
+#endif
+}
+
+ELBO_HD inline unsigned long long bits_of(double x) {
+#if defined(__CUDA_ARCH__)
+  return static_cast<unsigned long long>(__double_as_longlong(x));
+#else
+  return __builtin_bit_cast(unsigned long long, x);
+#endif
+}
+ELBO_HD inline double from_bits(unsigned long long x) {
+#if defined(__CUDA_ARCH__)
+  return __longlong_as_double(static_cast<long long>(x));
+#else
+  return __builtin_bit_cast(double, x);
 #endif
 }
 
@@ -240,21 +264,38 @@ ELBO_HD inline float sigmoid_slope(float x, float times = 1.0f) {
   return abs(x) < 1.1f ? near * times : far * (two_to_minus_100 * times);
 }
 
-/// x sigmoid(x), and its derivative, in float64: each is a product of many. 150 stands for all that is larger, infinity
-/// too: times exp(-150) it is 0.
-ELBO_HD inline double wide_exp_neg_abs(float x) {
-  const ExpNegParts p = exp_neg_parts(x);
-  return (1.0 + static_cast<double>(p.y)) * (static_cast<double>(p.power) * 0x1p-100);
+/// exp(x) for -700 <= x <= 700 in float64, with a relative error of 2^-34.
+ELBO_HD inline double wide_exp(double x) {
+  const double shifted = fma(x, 1.4426950408889634, round_double);
+  const double r = fma(shifted - round_double, -0.69314718055994531, x);
+  double p = fma(2.485957833873916e-05, r, 0.00019899274074816048);
+  p = fma(p, r, 0.0013888854049475359);
+  p = fma(p, r, 0.0083332984836153642);
+  p = fma(p, r, 0.041666666718981157);
+  p = fma(p, r, 0.16666666718997822);
+  p = fma(p, r, 0.5);
+  p = fma(p, r, 1.0);
+  p = fma(p, r, 1.0);
+  // The whole number stands in the low bits of `shifted`: it is added to the exponent.
+  return from_bits(bits_of(p) + (bits_of(shifted) << 52));
 }
+
+/// x sigmoid(x) is max(x, 0) less z = |x| e / (1 + e), e = exp(-|x|): so infinity gives no NaN, 150 standing for all
+/// that is larger. What the roundings of |x| e and of 1 + e lost is put back into the quotient.
 ELBO_HD inline float silu(float x) {
-  const double e = wide_exp_neg_abs(x);
-  const float left = x < -150.0f ? -150.0f : x;
-  return static_cast<float>((x < 0.0f ? static_cast<double>(left) * e : static_cast<double>(x)) / (1.0 + e));
+  const float a = abs(x) > 150.0f ? 150.0f : abs(x);
+  const ExpNegParts p = exp_neg_parts(a);
+  const float e = ((1.0f + p.y) * p.power) * two_to_minus_100, d = 1.0f + e, d_lost = e - (d - 1.0f);
+  const float n = fma(a, p.y, a), n_lost = fma(a, p.y, a - n), q = n / d;
+  const float z = fma(fma(-q, d_lost, n_lost), fma(-0.5f, d, 1.457f), q);  // times about 1 / d
+  return (x < 0.0f ? -0.0f : x) - (z * p.power) * two_to_minus_100;
 }
+/// Its derivative, in float64: a product of many, and a difference near its zero.
 ELBO_HD inline float silu_slope(float x) {
-  const float a = abs(x);
-  const double e = wide_exp_neg_abs(x), w = (static_cast<double>(a > 150.0f ? 150.0f : a) - 1.0) - e;
-  const double v = e * w / ((1.0 + e) * (1.0 + e));
+  const float a = abs(x) > 150.0f ? 150.0f : abs(x);
+  const ExpNegParts p = exp_neg_parts(a);
+  const double e = (1.0 + static_cast<double>(p.y)) * (static_cast<double>(p.power) * 0x1p-100), d = 1.0 + e;
+  const double v = e * ((static_cast<double>(a) - 1.0) - e) / (d * d);
   return static_cast<float>(x < 0.0f ? -v : 1.0 + v);
 }
 
@@ -270,34 +311,27 @@ ELBO_HD inline float tanh(float x) {
   return a < 0.625f ? (x == 0.0f ? x : small) : (x == x ? large : x);
 }
 
-/// exp(x) for -157 <= x <= 0 in float64, with a relative error of 2^-25.
-ELBO_HD inline double wide_exp(double x) {
-  const float shifted = fma(static_cast<float>(x), 1.44269504f, round_float);
-  const float r = static_cast<float>(x - static_cast<double>(shifted - round_float) * 0.69314718055994531);
-  const float power = from_bits((bits_of(shifted) - bits_of(round_float) + (127u + 100u)) << 23);  // of 2, times 2^100
-  return (1.0 + static_cast<double>(fma(r * r, exp_quotient(r), r))) * (static_cast<double>(power) * 0x1p-100);
-}
-
 /// What gelu is made of: the standard normal distribution at |x|. `at` is |x|, or a number so large that the tail
 /// behind it is 0 in x's dtype, so that infinity gives no NaN; NaN stays NaN.
 struct NormalParts {
-  double at, tail, density;  // P(Z > at), and the density there
+  double at, tail, density, at_tail;  // P(Z > at), the density there, and at * tail
 };
 /// Of `at` in [0, 16], in float64, which holds the square of a float without rounding: an error in the exponent would
-/// grow with it. The tail is exp(-at^2 / 2) M(at), M a polynomial in 1 / (1 + 0.3 at) with a relative error of 2^-28.
+/// grow with it. The tail is exp(-at^2 / 2) (1 - 0.3 q) R(q), q = at / (1 + 0.3 at), R a polynomial with a relative
+/// error of 2^-28.
 ELBO_HD inline NormalParts normal_parts_at(double at) {
-  const double e = wide_exp(-0.5 * at * at), t = 1.0 / (1.0 + 0.3 * at);
-  double m = -0.020416568971048813 * t + 0.11122731837165825;
-  m = m * t - 0.22512241633876588;
-  m = m * t + 0.18723221887757123;
-  m = m * t - 0.075159345864605253;
-  m = m * t + 0.093508382343558443;
-  m = m * t + 0.079491707215513632;
-  m = m * t + 0.109932715558999;
-  m = m * t + 0.11962424015933154;
-  m = m * t + 0.11968152776825188;
-  m = m * t + 2.1924512640227829e-7;
-  return {at, m * e, 0.39894228040143267794 * e};
+  const double e = wide_exp(-0.5 * at * at), q = at / fma(0.3, at, 1.0);
+  double m = fma(4.0586349522898586e-07, q, -4.800283674461827e-06);
+  m = fma(m, q, 1.5562068385692275e-05);
+  m = fma(m, q, 7.382962190595835e-06);
+  m = fma(m, q, 5.6762818028971556e-05);
+  m = fma(m, q, -0.0011318240964303672);
+  m = fma(m, q, -0.002187537457264656);
+  m = fma(m, q, 0.05563306590078119);
+  m = fma(m, q, -0.248942153816966);
+  m = fma(m, q, 0.499999998272161);
+  m = m * e;
+  return {at, fma(-0.3, q, 1.0) * m, 0.39894228040143267794 * e, q * m};
 }
 ELBO_HD inline NormalParts normal_parts(float x) {
   const float a = abs(x);
@@ -455,7 +489,8 @@ ELBO_HD inline double silu_slope(double x) {
 }
 ELBO_HD inline NormalParts normal_parts(double x) {
   const double a = abs(x), at = a > 40.0 ? 40.0 : a;
-  return {at, 0.5 * ELBO_PLATFORM(erfc)(at * 0.70710678118654752440), 0.39894228040143267794 * exp(-0.5 * at * at)};
+  const double tail = 0.5 * ELBO_PLATFORM(erfc)(at * 0.70710678118654752440);
+  return {at, tail, 0.39894228040143267794 * exp(-0.5 * at * at), at * tail};
 }
 ELBO_HD inline double erf(double x) { return ELBO_PLATFORM(erf)(x); }
 ELBO_HD inline double erf_slope(double x) { return 1.1283791670955126 * exp(-x * x); }

@@ -17,32 +17,18 @@ ELBO_HD inline double wide_log(float f, double d) {
   const bool tiny = f < 1.17549435e-38f;
   const LogParts p = log_parts(tiny ? f * 8388608.0f : f);
   const double m = p.m, s = m / (2.0 + m), v = s * s;
-  double a = 0.17096513962753662 * v + 0.18103110642957382;
-  a = a * v + 0.22223871161458705;
-  a = a * v + 0.28571413031087195;
-  a = a * v + 0.40000000053416773;
-  a = a * v + 0.66666666666636976;
+  double a = fma(0.17096513962753662, v, 0.18103110642957382);
+  a = fma(a, v, 0.22223871161458705);
+  a = fma(a, v, 0.28571413031087195);
+  a = fma(a, v, 0.40000000053416773);
+  a = fma(a, v, 0.66666666666636976);
   // log(1 + m) = 2 artanh(s).
-  return static_cast<double>(tiny ? p.k - 23.0f : p.k) * 0.69314718055994531 + (2.0 * s + s * (v * a) + d);
+  return fma(static_cast<double>(tiny ? p.k - 23.0f : p.k), 0.69314718055994531, fma(s, fma(v, a, 2.0), d));
 }
 /// log(x) for x > 0 in the range of float.
 ELBO_HD inline double wide_log(double x) {
   const float f = static_cast<float>(x);
   return wide_log(f, x / static_cast<double>(f) - 1.0);
-}
-
-/// exp(t) for -110 <= t <= 90 with a relative error of 2^-36.
-ELBO_HD inline double wider_exp(double t) {
-  const float shifted = fma(static_cast<float>(t), 1.44269504f, round_float);
-  const double r = t - static_cast<double>(shifted - round_float) * 0.69314718055994531;
-  double p = 2.485957833873916e-05 * r + 0.00019899274074816048;
-  p = p * r + 0.0013888854049475359;
-  p = p * r + 0.0083332984836153642;
-  p = p * r + 0.041666666718981157;
-  p = p * r + 0.16666666718997822;
-  p = p * r + 0.5;
-  const int k = static_cast<int>(bits_of(shifted) - bits_of(round_float)), half = k >> 1;
-  return (1.0 + (r + p * (r * r))) * (static_cast<double>(exp2_int(half)) * static_cast<double>(exp2_int(k - half)));
 }
 
 /// x to the power y as C has it, NaN only where it must be. One select a line, and no && or ||: GCC would make branches
@@ -55,7 +41,7 @@ ELBO_HD inline float pow(float x, float y) {
   t = a == 1.0f ? 0.0 : t;
   t = t < -110.0 ? -110.0 : t;  // beyond, floats are 0 and infinite
   t = t > 90.0 ? 90.0 : t;
-  const float power = static_cast<float>(wider_exp(t)), signed_power = copysign(power, x);
+  const float power = static_cast<float>(wide_exp(t)), signed_power = copysign(power, x);
   const bool whole = round(y) == y, odd = whole & (round(half) != half);
   const bool no_root = (x < 0.0f) & (a < infinity) & !whole, numbers = (x == x) & (y == y);
   const bool one = (y == 0.0f) | (x == 1.0f);
@@ -68,20 +54,20 @@ ELBO_HD inline float pow(float x, float y) {
 /// sin(pi r) / pi and cos(pi r) for |r| <= 1/2.
 ELBO_HD inline double sin_half_turns(double r) {
   const double s = r * r;
-  double p = 0.00014328491330811057 * s - 0.0023446422851958774;
-  p = p * s + 0.026147661795371799;
-  p = p * s - 0.19075181323710413;
-  p = p * s + 0.81174242505025684;
-  p = p * s - 1.6449340668474173;
+  double p = fma(0.00014328491330811057, s, -0.0023446422851958774);
+  p = fma(p, s, 0.026147661795371799);
+  p = fma(p, s, -0.19075181323710413);
+  p = fma(p, s, 0.81174242505025684);
+  p = fma(p, s, -1.6449340668474173);
   return r + r * (s * p);
 }
 ELBO_HD inline double cos_half_turns(double r) {
   const double s = r * r;
-  double p = 2.4974834925688047e-05 * s - 0.00047560663114590605;
-  p = p * s + 0.0063326894111099801;
-  p = p * s - 0.057249467242229991;
-  p = p * s + 0.31950332404404197;
-  p = p * s - 0.9348022005416492;
+  double p = fma(2.4974834925688047e-05, s, -0.00047560663114590605);
+  p = fma(p, s, 0.0063326894111099801);
+  p = fma(p, s, -0.057249467242229991);
+  p = fma(p, s, 0.31950332404404197);
+  p = fma(p, s, -0.9348022005416492);
   return (1.0 + s * p) * (1.0 - 4.0 * s);
 }
 
@@ -103,22 +89,22 @@ ELBO_HD inline float lgamma(float x) {
   const double a = abs(x), turn = x - round(x), u = 1.0 / a, v = u * u;
   const GammaParts p = gamma_parts(a);
   const double t = p.z - 1.5;
-  double w = 0.00037721545217415394 * t - 0.00060712484420353966;
-  w = w * t + 0.00067620478104544893;
-  w = w * t - 0.0011080558310978198;
-  w = w * t + 0.0019283782552744898;
-  w = w * t - 0.0032207885312005016;
-  w = w * t + 0.0054460529105781674;
-  w = w * t - 0.0094249764758695814;
-  w = w * t + 0.016797111398391927;
-  w = w * t - 0.031308507866704825;
-  w = w * t + 0.062911400960166355;
-  w = w * t - 0.14595989573182686;
-  w = w * t + 0.48312895054098087;
-  double series = 0.0005045318717343812 * v - 0.00056718140415355669;
-  series = series * v + 0.00079261127965677867;
-  series = series * v - 0.0027777637763430792;
-  series = series * v + 0.083333333302401946;
+  double w = fma(0.00037721545217415394, t, -0.00060712484420353966);
+  w = fma(w, t, 0.00067620478104544893);
+  w = fma(w, t, -0.0011080558310978198);
+  w = fma(w, t, 0.0019283782552744898);
+  w = fma(w, t, -0.0032207885312005016);
+  w = fma(w, t, 0.0054460529105781674);
+  w = fma(w, t, -0.0094249764758695814);
+  w = fma(w, t, 0.016797111398391927);
+  w = fma(w, t, -0.031308507866704825);
+  w = fma(w, t, 0.062911400960166355);
+  w = fma(w, t, -0.14595989573182686);
+  w = fma(w, t, 0.48312895054098087);
+  double series = fma(0.0005045318717343812, v, -0.00056718140415355669);
+  series = fma(series, v, 0.00079261127965677867);
+  series = fma(series, v, -0.0027777637763430792);
+  series = fma(series, v, 0.083333333302401946);
   const double near = (p.z - 1.0) * (p.z - 2.0) * w, l = wide_log(p.step);
   const double far = (a - 0.5) * l - a + 0.91893853320467274 + u * series;
   const double right = p.below_3 ? (p.below_1 ? near - l : near + l) : far;
@@ -134,23 +120,23 @@ ELBO_HD inline float digamma(float x) {
   const double a = abs(x), turn = x - round(x), u = 1.0 / a, v = u * u;
   const GammaParts p = gamma_parts(a);
   const double t = p.z - 1.5;
-  double d = 0.0051290832618366995 * t - 0.0076967904452528903;
-  d = d * t + 0.0073857767819539436;
-  d = d * t - 0.011096228103516554;
-  d = d * t + 0.017991261558577588;
-  d = d * t - 0.027101835424346757;
-  d = d * t + 0.040754593297480844;
-  d = d * t - 0.061912770922936004;
-  d = d * t + 0.094988921423626832;
-  d = d * t - 0.14840521855349975;
-  d = d * t + 0.2405424824751142;
-  d = d * t - 0.42362741863256231;
-  d = d * t + 0.95105587603183284;
-  double series = -0.0079405075489430987 * v + 0.0063303366281138463;
-  series = series * v - 0.0041035411368966525;
-  series = series * v + 0.0039667138572361763;
-  series = series * v - 0.0083333191152452947;
-  series = series * v + 0.083333333311524788;
+  double d = fma(0.0051290832618366995, t, -0.0076967904452528903);
+  d = fma(d, t, 0.0073857767819539436);
+  d = fma(d, t, -0.011096228103516554);
+  d = fma(d, t, 0.017991261558577588);
+  d = fma(d, t, -0.027101835424346757);
+  d = fma(d, t, 0.040754593297480844);
+  d = fma(d, t, -0.061912770922936004);
+  d = fma(d, t, 0.094988921423626832);
+  d = fma(d, t, -0.14840521855349975);
+  d = fma(d, t, 0.2405424824751142);
+  d = fma(d, t, -0.42362741863256231);
+  d = fma(d, t, 0.95105587603183284);
+  double series = fma(-0.0079405075489430987, v, 0.0063303366281138463);
+  series = fma(series, v, -0.0041035411368966525);
+  series = fma(series, v, 0.0039667138572361763);
+  series = fma(series, v, -0.0083333191152452947);
+  series = fma(series, v, 0.083333333311524788);
   const double near = (p.z - 1.4616321449683623) * d, step = 1.0 / p.step;  // psi is 0 there
   const double far = wide_log(p.step) - 0.5 * u - v * series;
   const double right = p.below_3 ? (p.below_1 ? near - step : (a < 2.0 ? near : near + step)) : far;
