@@ -9,7 +9,7 @@ of resident memory of a whole training. PyTorch (fused Adam) stands beside it wh
   memory    the whole process that trains one epoch, loading and validation included: `elbo train`, and the same in PyTorch
 
 Each row takes turns (peak, elbo, PyTorch, peak, ...) and has their medians. The share is of the peak that the same turn
-measured. The batches of elbo are gathered from bytes, on a thread of their own; PyTorch's lie in memory as float32.
+measured; a peak that falls to a half tells of a machine that gave two threads one core. The batches of elbo are gathered from bytes, on a thread of their own; PyTorch's lie in memory as float32.
 Turns go to --out, a row's at once. Those that are there count, so that a run that was cut short goes on, and one with more
 --turns adds to it, at another hour; with --seconds it ends by itself, with status 3 while turns are left.
 
@@ -220,7 +220,7 @@ def plural(threads):
 
 
 def markdown(heads, lines):
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [heads, ["--:"] * len(heads), *lines])
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [heads, ["---", *["--:"] * (len(heads) - 1)], *lines])
 
 
 def figure(value):
@@ -272,11 +272,11 @@ def memory_table(result):
 def tables(result):
     about = result["about"]
     steps = [row for row in result["rows"] if "peaks" in row]
-    peaks = {n: statistics.median(peak for row in steps if row["threads"] == n for peak in row["peaks"])
-             for n in threads_of(steps)}
+    peaks = {n: [1e-9 * peak for row in steps if row["threads"] == n for peak in row["peaks"]] for n in threads_of(steps)}
     turns = sorted({len(row["peaks"]) for row in steps})
     words = [f"{about['processor']}, {about['date']}", *(f"{name} {version}" for name, version in about["versions"].items()),
-             *(f"FMA peak of {plural(n)} {1e-9 * peak:.0f} GFLOP/s" for n, peak in peaks.items())]
+             *(f"FMA peak of {plural(n)} {statistics.median(all_):.0f} GFLOP/s, at times {min(all_):.0f}"
+               for n, all_ in peaks.items())]
     parts = [", ".join(words) + (f". Medians of {' or '.join(map(str, turns))} turns." if turns else ".")]
     for sweep, (title, _, _) in SWEEPS.items():
         if rows_of(result, sweep):

@@ -35,8 +35,8 @@ TEST_CASE("scaling.py makes tables of its rows, by value and number of threads",
   }
   const TempDir dir;
   const std::string out = shown(dir);
-  CHECK_THAT(out, Contains("made up, 2 cores, 2026-01-31, elbo 9.9, PyTorch 8.8, FMA peak of 1 thread 100 GFLOP/s, "
-                           "FMA peak of 2 threads 200 GFLOP/s. Medians of 1 or 3 turns."));
+  CHECK_THAT(out, Contains("made up, 2 cores, 2026-01-31, elbo 9.9, PyTorch 8.8, FMA peak of 1 thread 100 GFLOP/s, at "
+                           "times 100, FMA peak of 2 threads 200 GFLOP/s, at times 200. Medians of 1 or 3 turns."));
   CHECK_THAT(out, Contains("VAE 784-400-20, a training step by batch:\n\n| batch | 1 thread: elbo, ms "));
   CHECK_THAT(out, Contains("\n| 1 | 0.050 | 2 % | 0.200 | 4.00 |  |  |  |  |  |\n"
                            "| 4,096 | 250 | 50 % | 500 | 2.00 | 125 | 50 % |  |  | 2.00 |\n"));
