@@ -9,9 +9,10 @@ of resident memory of a whole training. PyTorch (fused Adam) stands beside it wh
   memory    the whole process that trains one epoch, loading and validation included: `elbo train`, and the same in PyTorch
 
 Each row takes turns (peak, elbo, PyTorch, peak, ...) and has their medians. The share is of the peak that the same turn
-measured; a peak that falls to a half tells of a machine that gave two threads one core. The batches of elbo are gathered from bytes, on a thread of their own; PyTorch's lie in memory as float32.
-Turns go to --out, a row's at once. Those that are there count, so that a run that was cut short goes on, and one with more
---turns adds to it, at another hour; with --seconds it ends by itself, with status 3 while turns are left.
+measured; a peak that falls to a half tells of a machine that gave two threads one core. The batches of elbo are gathered
+from bytes, on a thread of their own; PyTorch's lie in memory as float32. Turns go to --out, a row's at once. Those that are
+there count, so that a run that was cut short goes on, and one with more --turns adds to it, at another hour; with --seconds
+it ends by itself, with status 3 while turns are left.
 
 Examples:
   bench/scaling.py --out scaling.json
