@@ -71,6 +71,7 @@ struct Conv2dArgs {
   std::int64_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
   Precision precision;    ///< of float32 convolutions
   Activation activation;  ///< of the result with its bias, of a convolution and of a data gradient
+  bool x_last, y_last;    ///< x is [n, h, w, c_in], y [n, out_h, out_w, c_out]: on the CPU, of at least 4 channels
 };
 
 /// A box of elements inside a larger row-major array: the first element and the step of each dimension, in elements.
@@ -204,6 +205,12 @@ class Backend {
   }
   virtual Status conv2d_grad_weight(const Conv2dArgs& args, void* gw, const void* gy, const void* x) {
     return unsupported("conv2d_grad_weight");
+  }
+  /// out [channels] = the sums over pictures g [n, channels, size], or with `last` [n, size, channels], of each
+  /// channel; the bits are the same both ways. On the CPU alone: elsewhere this is a reduction.
+  virtual Status channel_sums(void* out, const void* g, DType dtype, std::int64_t n, std::int64_t channels,
+                              std::int64_t size, bool last) {
+    return unsupported("channel_sums");
   }
 
   // ---- moving elements, any dtype

@@ -272,14 +272,20 @@ Conv2dArgs with_precision(Conv2dArgs args) {
 
 }  // namespace
 
+namespace {
+Shape pictures(std::int64_t n, std::int64_t channels, std::int64_t h, std::int64_t w, bool channels_last) {
+  return channels_last ? Shape{n, h, w, channels} : Shape{n, channels, h, w};
+}
+}  // namespace
+
 Array conv2d(const Conv2dArgs& args, const Array& x, const Array& weight, const Array& bias) {
-  Array out = Array::empty({args.n, args.c_out, args.out_h, args.out_w}, x.options());
+  Array out = Array::empty(pictures(args.n, args.c_out, args.out_h, args.out_w, args.y_last), x.options());
   check(on(x).conv2d(with_precision(args), out.raw(), x.raw(), weight.raw(), bias.raw()), "conv2d", x);
   return out;
 }
 
 Array conv2d_grad_data(const Conv2dArgs& args, const Array& gy, const Array& weight, const Array& bias) {
-  Array out = Array::empty({args.n, args.c_in, args.h, args.w}, gy.options());
+  Array out = Array::empty(pictures(args.n, args.c_in, args.h, args.w, args.x_last), gy.options());
   check(on(gy).conv2d_grad_data(with_precision(args), out.raw(), gy.raw(), weight.raw(), bias.raw()),
         "conv2d_grad_data", gy);
   return out;
@@ -288,6 +294,19 @@ Array conv2d_grad_data(const Conv2dArgs& args, const Array& gy, const Array& wei
 Array conv2d_grad_weight(const Conv2dArgs& args, const Array& gy, const Array& x) {
   Array out = Array::empty({args.c_out, args.c_in, args.kh, args.kw}, x.options());
   check(on(x).conv2d_grad_weight(with_precision(args), out.raw(), gy.raw(), x.raw()), "conv2d_grad_weight", x);
+  return out;
+}
+
+Array channel_sums(const Array& pictures, bool channels_last) {
+  const Shape& s = pictures.shape();
+  if (pictures.device().type != DeviceType::cpu) {
+    constexpr std::array planes{0, 2, 3}, pixels{0, 1, 2};
+    return reduce(ReduceOp::sum, pictures, channels_last ? pixels : planes).reshape({s[channels_last ? 3 : 1]});
+  }
+  const std::int64_t channels = s[channels_last ? 3 : 1], size = channels_last ? s[1] * s[2] : s[2] * s[3];
+  Array out = Array::empty({channels}, pictures.options());
+  check(on(pictures).channel_sums(out.raw(), pictures.raw(), pictures.dtype(), s[0], channels, size, channels_last),
+        "channel_sums", pictures);
   return out;
 }
 

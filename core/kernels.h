@@ -78,6 +78,8 @@ inline Array matmul_tn(const Array& a, const Array& b) { return matmul(a, b, {.t
 Array conv2d(const Conv2dArgs& args, const Array& x, const Array& weight, const Array& bias);
 Array conv2d_grad_data(const Conv2dArgs& args, const Array& gy, const Array& weight, const Array& bias);
 Array conv2d_grad_weight(const Conv2dArgs& args, const Array& gy, const Array& x);
+/// [channels] = the sums over pictures [n, channels, h, w], or with `channels_last` [n, h, w, channels], of each.
+Array channel_sums(const Array& pictures, bool channels_last);
 
 Array permute(const Array& x, std::span<const int> dims);
 /// The box of `sizes` elements from `starts` on, every steps[i]-th along dimension i.

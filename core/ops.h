@@ -167,15 +167,25 @@ struct ConvTranspose2dOptions {
   Size2 dilation = 1;
   std::int64_t groups = 1;
 };
+/// How pictures lie in memory: [N, C, H, W], or with the channels of a pixel side by side, [N, H, W, C].
+enum class Layout { channels_first, channels_last };
+/// The layouts of what goes into a convolution and of what comes out. Convolutions that follow each other are faster on
+/// a CPU if what passes between them has its channels last: otherwise each turns its pictures that way and back.
+/// nn::Sequential sees to it. No bit of a result or of a gradient depends on them. On a GPU, and for fewer than 4
+/// channels, pictures are turned before and after.
+struct ConvLayouts {
+  Layout in = Layout::channels_first, out = Layout::channels_first;
+};
 /// x [N, Cin, H, W], weight [Cout, Cin / groups, KH, KW], bias [Cout] or undefined -> [N, Cout, OH, OW] with
 /// OH = (H + 2 padding - dilation (KH - 1) - 1) / stride + 1, rounded down, and the activation of that.
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const Conv2dOptions& options = {},
-              Activation activation = Activation::none);
+              Activation activation = Activation::none, ConvLayouts layouts = {});
 /// x [N, Cin, H, W], weight [Cin, Cout / groups, KH, KW], bias [Cout] or undefined -> [N, Cout, OH, OW] with
 /// OH = (H - 1) stride - 2 padding + dilation (KH - 1) + output_padding + 1, and the activation of that.
 /// output_padding < max(stride, dilation).
 Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
-                        const ConvTranspose2dOptions& options = {}, Activation activation = Activation::none);
+                        const ConvTranspose2dOptions& options = {}, Activation activation = Activation::none,
+                        ConvLayouts layouts = {});
 
 struct Conv1dOptions {
   std::int64_t stride = 1, padding = 0, dilation = 1, groups = 1;

@@ -38,8 +38,11 @@ class Conv2d : public Layer {
  public:
   Conv2d(std::int64_t in_channels, std::int64_t out_channels, Size2 kernel_size, const ConvOptions& options = {});
   Tensor forward(const Tensor& x) override { return conv2d(x, weight, bias, options_); }
-  /// The same with an activation in the same pass over the output.
-  Tensor forward(const Tensor& x, Activation activation) { return conv2d(x, weight, bias, options_, activation); }
+  /// The same with an activation in the same pass over the output, and of pictures in other layouts.
+  Tensor forward(const Tensor& x, Activation activation, ConvLayouts layouts = {}) {
+    return conv2d(x, weight, bias, options_, activation, layouts);
+  }
+  const Conv2dOptions& options() const { return options_; }
 
   Tensor weight;  ///< [out, in / groups, kh, kw]
   Tensor bias;    ///< [out], or undefined
@@ -63,10 +66,11 @@ class ConvTranspose2d : public Layer {
   ConvTranspose2d(std::int64_t in_channels, std::int64_t out_channels, Size2 kernel_size,
                   const ConvTransposeOptions& options = {});
   Tensor forward(const Tensor& x) override { return conv_transpose2d(x, weight, bias, options_); }
-  /// The same with an activation in the same pass over the output.
-  Tensor forward(const Tensor& x, Activation activation) {
-    return conv_transpose2d(x, weight, bias, options_, activation);
+  /// The same with an activation in the same pass over the output, and of pictures in other layouts.
+  Tensor forward(const Tensor& x, Activation activation, ConvLayouts layouts = {}) {
+    return conv_transpose2d(x, weight, bias, options_, activation, layouts);
   }
+  const ConvTranspose2dOptions& options() const { return options_; }
 
   Tensor weight;  ///< [in, out / groups, kh, kw]
   Tensor bias;    ///< [out], or undefined

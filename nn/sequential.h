@@ -44,8 +44,10 @@ class OwnedLayers {
 ///     nn::Sequential net{nn::Linear(784, 400), nn::ReLU(), nn::Linear(400, 10)};
 ///     net.add(nn::Sigmoid());
 ///
-/// A Linear followed by ReLU, Sigmoid or Tanh runs as one op, with the activation in the matrix product's pass over its
-/// output; the bits are those of the two layers one after the other. A class derived from any of them is left alone.
+/// A Linear, Conv2d or ConvTranspose2d followed by ReLU, Sigmoid or Tanh runs as one op, with the activation in the
+/// same pass over its output. On the CPU, what passes from one convolution to another, activations between them, has
+/// its channels last (see Layout). The bits are those of the layers one after the other. A class derived from any of
+/// them is left alone.
 class Sequential : public Layer {
  public:
   Sequential() { register_elements(&Sequential::layers_); }

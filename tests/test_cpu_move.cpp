@@ -418,6 +418,90 @@ TEMPLATE_TEST_CASE("conv2d and its gradients", "", float, double) {
   }
 }
 
+namespace {
+
+/// Pictures [n, channels, size] as [n, size, channels], or with `last` false as they are.
+template <class T>
+std::vector<T> laid(const std::vector<T>& pictures, int64_t channels, int64_t size, bool last) {
+  std::vector<T> out = pictures;
+  for (std::size_t i = 0; last && i < out.size(); ++i) {
+    const auto at = static_cast<int64_t>(i), n = at / (channels * size), c = at / size % channels, p = at % size;
+    out[static_cast<std::size_t>((n * size + p) * channels + c)] = pictures[i];
+  }
+  return out;
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("convolutions of pictures with the channels last have the same bits", "", float, double) {
+  using T = TestType;
+  std::vector<Conv2dArgs> all = convolutions(dtype_of<T>);
+  all.push_back(conv(dtype_of<T>, 17, 16, 6, 5, 32, 3, 3, 1, 1, 1, 1, 1, 1));  // results in whole vectors
+  for (const auto& backend : backends())
+    for (Conv2dArgs a : all) {
+      INFO(backend->description() << " n " << a.n << " c_in " << a.c_in << " h " << a.h << " w " << a.w << " c_out "
+                                  << a.c_out << " kh " << a.kh << " stride " << a.stride_h);
+      const int64_t plane_x = a.h * a.w, plane_y = a.out_h * a.out_w;
+      const auto x = values<T>(a.n * a.c_in * plane_x, -1, 1, 1), gy = values<T>(a.n * a.c_out * plane_y, -1, 1, 2);
+      const auto weight = values<T>(a.c_out * a.c_in * a.kh * a.kw, -1, 1, 3);
+      const auto bias_out = values<T>(a.c_out, -1, 1, 4), bias_in = values<T>(a.c_in, -1, 1, 5);
+      const auto run = [&](bool x_last, bool y_last, bool biased) {
+        const auto in = laid(x, a.c_in, plane_x, x_last), g = laid(gy, a.c_out, plane_y, y_last);
+        std::vector<std::vector<T>> out{poison<T>(a.n * a.c_out * plane_y), poison<T>(a.n * a.c_in * plane_x),
+                                        poison<T>(a.c_out * a.c_in * a.kh * a.kw)};
+        a.x_last = x_last, a.y_last = y_last, a.activation = biased ? Activation::relu : Activation::none;
+        ok(backend->conv2d(a, out[0].data(), in.data(), weight.data(), biased ? bias_out.data() : nullptr));
+        ok(backend->conv2d_grad_data(a, out[1].data(), g.data(), weight.data(), biased ? bias_in.data() : nullptr));
+        ok(backend->conv2d_grad_weight(a, out[2].data(), g.data(), in.data()));
+        return out;
+      };
+      for (bool biased : {false, true}) {
+        const auto expected = run(false, false, biased);
+        for (int layouts = 1; layouts < 4; ++layouts) {
+          const bool x_last = layouts & 1, y_last = layouts & 2;
+          if ((x_last && a.c_in < 4) || (y_last && a.c_out < 4)) continue;
+          INFO("x_last " << x_last << " y_last " << y_last << " biased " << biased);
+          const auto out = same_for_threads([&] {
+            std::vector<T> joined;
+            for (const std::vector<T>& each : run(x_last, y_last, biased))
+              joined.insert(joined.end(), each.begin(), each.end());
+            return joined;
+          });
+          std::vector<T> same = laid(expected[0], a.c_out, plane_y, y_last);
+          for (const T each : laid(expected[1], a.c_in, plane_x, x_last)) same.push_back(each);
+          same.insert(same.end(), expected[2].begin(), expected[2].end());
+          REQUIRE(same_bits(out, same));
+        }
+      }
+    }
+}
+
+TEMPLATE_TEST_CASE("sums of channels have the same bits with the channels first and last", "", float, double) {
+  using T = TestType;
+  for (const auto& backend : backends())
+    for (int64_t n : {0, 1, 3})
+      for (int64_t channels : {1, 3, 4, 16, 21, 35})
+        for (int64_t size : {0, 1, 15, 16, 17, 49, 100}) {
+          INFO(backend->description() << " n " << n << " channels " << channels << " size " << size);
+          const auto g = values<T>(n * channels * size, -1, 1, 1);
+          std::vector<double> sums(static_cast<std::size_t>(channels));
+          for (std::size_t i = 0; i < g.size(); ++i)
+            sums[i / static_cast<std::size_t>(size) % sums.size()] += static_cast<double>(g[i]);
+          std::vector<T> first;
+          for (bool last : {false, true}) {
+            const auto turned = laid(g, channels, size, last);
+            const auto out = same_for_threads([&] {
+              auto found = poison<T>(channels);
+              ok(backend->channel_sums(found.data(), turned.data(), dtype_of<T>, n, channels, size, last));
+              return found;
+            });
+            close(out, sums);
+            if (!last) first = out;
+            REQUIRE(same_bits(out, first));
+          }
+        }
+}
+
 TEST_CASE("im2col and col2im, element by element as a GPU takes them, are each other's transpose") {
   // <im2col(x), c> = <x, col2im(c)> for whole numbers exactly.
   for (const Conv2dArgs& a : convolutions(DType::float64)) {

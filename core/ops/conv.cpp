@@ -17,17 +17,22 @@ void check_size(const char* op, const char* what, Size2 size, std::int64_t least
              " of at least ", least, ", found ", show(size));
 }
 
-/// Shapes [N, C, H, W] and [., ., KH, KW], where x's channels must be dimension `channel_dim` of the weight.
-void check_operands(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias, int channel_dim) {
+/// Shapes [N, C, H, W] or [N, H, W, C] and [., ., KH, KW], where x's channels must be dimension `channel_dim` of the
+/// weight. The shape of x as [N, C, H, W].
+Shape check_operands(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias, int channel_dim,
+                     Layout layout) {
   ops::check_floating_pair(op, x, weight);
   ops::check_rank(op, "x", 4, x.shape());
   ops::check_rank(op, "weight", 4, weight.shape());
   const Shape& w = weight.shape();
-  ELBO_CHECK(x.shape()[1] == w[channel_dim], ShapeError, "[", ops::called(op), "] expected x with ", w[channel_dim],
-             " channels for weight ", w, ", found ", x.shape());
+  const Shape& s = x.shape();
+  const Shape planes = layout == Layout::channels_last ? Shape{s[0], s[3], s[1], s[2]} : s;
+  ELBO_CHECK(planes[1] == w[channel_dim], ShapeError, "[", ops::called(op), "] expected x with ", w[channel_dim],
+             " channels for weight ", w, ", found ", s);
   ELBO_CHECK(w[2] > 0 && w[3] > 0, ShapeError, "[", ops::called(op),
              "] expected a kernel of at least 1 x 1, found weight ", w);
   ops::check_optional(op, "a bias", x, bias, {w[1 - channel_dim]});
+  return planes;
 }
 
 /// How far a kernel of `taps` elements can move over `size` pixels: size + 2 padding - dilation (taps - 1) - 1.
@@ -161,43 +166,61 @@ Array through_relu(const Array& g, const Array& y) {
   return y.defined() ? kernels::unary_grad(UnaryOp::relu, {}, y, g) : g;
 }
 
-/// One gradient number a channel: y [n, channels, h, w] summed over the rest.
-Array channel_sums(const Array& g) {
-  constexpr std::array axes{0, 2, 3};
-  return kernels::reduce(ReduceOp::sum, g, axes).reshape({g.shape()[1]});
+Tensor turned(const Tensor& x, Layout from, Layout to) {
+  if (from == to) return x;
+  return to == Layout::channels_last ? permute(x, {0, 2, 3, 1}) : permute(x, {0, 3, 1, 2});
+}
+
+bool any_last(ConvLayouts layouts) {
+  return layouts.in == Layout::channels_last || layouts.out == Layout::channels_last;
+}
+
+/// Whether there are kernels for the layouts of a convolution to, or a transposed one from, so many places. Few
+/// channels have kernels for planes; one place is left to plain products of planes.
+bool have_kernels(const Tensor& x, const Conv2dArgs& args) {
+  return x.device().type == DeviceType::cpu && (!args.x_last || args.c_in >= 4) && (!args.y_last || args.c_out >= 4) &&
+         (args.out_h > 1 || args.out_w > 1);
 }
 
 }  // namespace
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options,
-              Activation activation) {
+              Activation activation, ConvLayouts layouts) {
   const ops::CalledOp called("conv2d");
-  if (options.groups != 1) return grouped_conv2d(x, weight, bias, options, activation);
-  check_operands("conv2d", x, weight, bias, 1);
+  const auto in_planes = [&] {
+    const Tensor planes = turned(x, layouts.in, Layout::channels_first);
+    return turned(conv2d(planes, weight, bias, options, activation), Layout::channels_first, layouts.out);
+  };
+  if (options.groups != 1)
+    return any_last(layouts) ? in_planes() : grouped_conv2d(x, weight, bias, options, activation);
+  const Shape sx = check_operands("conv2d", x, weight, bias, 1, layouts.in);
   check_size("conv2d", "stride", options.stride, 1);
   check_size("conv2d", "padding", options.padding, 0);
   check_size("conv2d", "dilation", options.dilation, 1);
-  const Shape &sx = x.shape(), &sw = weight.shape();
+  const Shape& sw = weight.shape();
   const Size2 steps{room(sx[2], sw[2], options.padding.h, options.dilation.h),
                     room(sx[3], sw[3], options.padding.w, options.dilation.w)};
   ELBO_CHECK(steps.h >= 0 && steps.w >= 0, ShapeError, "[", ops::called("conv2d"),
-             "] the kernel is larger than the padded picture: x ", sx, ", weight ", sw, ", padding ",
+             "] the kernel is larger than the padded picture: x ", x.shape(), ", weight ", sw, ", padding ",
              show(options.padding), ", dilation ", show(options.dilation));
   const Size2 out{steps.h / options.stride.h + 1, steps.w / options.stride.w + 1};
   Conv2dArgs args = conv_args(sx, sw, out, x.dtype(), options.stride, options.padding, options.dilation);
+  args.x_last = layouts.in == Layout::channels_last, args.y_last = layouts.out == Layout::channels_last;
+  if (any_last(layouts) && !have_kernels(x, args)) return in_planes();
   const Activation within = fused(activation, x, weight, bias);
-  if (within != activation) return activated(conv2d(x, weight, bias, options), activation);
+  if (within != activation) return activated(conv2d(x, weight, bias, options, within, layouts), activation);
   Array y = kernels::conv2d(with(args, activation), x.array(), weight.array(), ops::array_or_none(bias));
-  return record("conv2d", {x, weight, bias}, y,
-                [args, X = save_if(weight.requires_grad(), x), W = save_if(x.requires_grad(), weight),
-                 Y = save_if(activation == Activation::relu, y)](const Array& gy, const Needs& need) {
-                  const Array g = through_relu(gy, Y());
-                  Grads grads(3);
-                  if (need[0]) grads[0] = kernels::conv2d_grad_data(args, g, W(), {});
-                  if (need[1]) grads[1] = kernels::conv2d_grad_weight(args, g, X());
-                  if (need[2]) grads[2] = channel_sums(g);
-                  return grads;
-                });
+  return record(
+      "conv2d", {x, weight, bias}, y,
+      [args, out = layouts.out, X = save_if(weight.requires_grad(), x), W = save_if(x.requires_grad(), weight),
+       Y = save_if(activation == Activation::relu, y)](const Array& gy, const Needs& need) {
+        const Array g = through_relu(gy, Y());
+        Grads grads(3);
+        if (need[0]) grads[0] = kernels::conv2d_grad_data(args, g, W(), {});
+        if (need[1]) grads[1] = kernels::conv2d_grad_weight(args, g, X());
+        if (need[2]) grads[2] = kernels::channel_sums(g, out == Layout::channels_last);
+        return grads;
+      });
 }
 
 namespace {
@@ -216,11 +239,16 @@ std::int64_t transposed_size(std::int64_t size, std::int64_t taps, std::int64_t 
 // A transposed convolution is the data gradient of the convolution from y to x: the roles of the two are swapped in
 // everything below.
 Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
-                        const ConvTranspose2dOptions& options, Activation activation) {
+                        const ConvTranspose2dOptions& options, Activation activation, ConvLayouts layouts) {
   const ops::CalledOp called("conv_transpose2d");
   const char* op = ops::called("conv_transpose2d");
-  if (options.groups != 1) return grouped_conv_transpose2d(x, weight, bias, options, activation);
-  check_operands(op, x, weight, bias, 0);
+  const auto in_planes = [&] {
+    const Tensor planes = turned(x, layouts.in, Layout::channels_first);
+    return turned(conv_transpose2d(planes, weight, bias, options, activation), Layout::channels_first, layouts.out);
+  };
+  if (options.groups != 1)
+    return any_last(layouts) ? in_planes() : grouped_conv_transpose2d(x, weight, bias, options, activation);
+  const Shape sx = check_operands(op, x, weight, bias, 0, layouts.in);
   const auto& [stride, padding, extra, dilation, groups] = options;
   check_size(op, "stride", stride, 1);
   check_size(op, "padding", padding, 0);
@@ -229,25 +257,28 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bia
   ELBO_CHECK(extra.h < std::max(stride.h, dilation.h) && extra.w < std::max(stride.w, dilation.w), ValueError, "[", op,
              "] expected output_padding below stride or dilation, found ", show(extra), " for stride ", show(stride),
              " and dilation ", show(dilation));
-  const Shape &sx = x.shape(), &sw = weight.shape();
+  const Shape& sw = weight.shape();
   const Size2 out{transposed_size(sx[2], sw[2], stride.h, padding.h, extra.h, dilation.h),
                   transposed_size(sx[3], sw[3], stride.w, padding.w, extra.w, dilation.w)};
   ELBO_CHECK(sx[2] > 0 && sx[3] > 0 && out.h > 0 && out.w > 0, ShapeError, "[", op,
-             "] expected an output of at least 1 x 1, found ", show(out), " for x ", sx, ", weight ", sw);
+             "] expected an output of at least 1 x 1, found ", show(out), " for x ", x.shape(), ", weight ", sw);
   Conv2dArgs args = conv_args({sx[0], sw[1], out.h, out.w}, sw, {sx[2], sx[3]}, x.dtype(), stride, padding, dilation);
+  args.x_last = layouts.out == Layout::channels_last, args.y_last = layouts.in == Layout::channels_last;
+  if (any_last(layouts) && !have_kernels(x, args)) return in_planes();
   const Activation within = fused(activation, x, weight, bias);
-  if (within != activation) return activated(conv_transpose2d(x, weight, bias, options), activation);
+  if (within != activation) return activated(conv_transpose2d(x, weight, bias, options, within, layouts), activation);
   Array y = kernels::conv2d_grad_data(with(args, activation), x.array(), weight.array(), ops::array_or_none(bias));
-  return record("conv_transpose2d", {x, weight, bias}, y,
-                [args, X = save_if(weight.requires_grad(), x), W = save_if(x.requires_grad(), weight),
-                 Y = save_if(activation == Activation::relu, y)](const Array& gy, const Needs& need) {
-                  const Array g = through_relu(gy, Y());
-                  Grads grads(3);
-                  if (need[0]) grads[0] = kernels::conv2d(args, g, W(), {});
-                  if (need[1]) grads[1] = kernels::conv2d_grad_weight(args, X(), g);
-                  if (need[2]) grads[2] = channel_sums(g);
-                  return grads;
-                });
+  return record(
+      "conv_transpose2d", {x, weight, bias}, y,
+      [args, out = layouts.out, X = save_if(weight.requires_grad(), x), W = save_if(x.requires_grad(), weight),
+       Y = save_if(activation == Activation::relu, y)](const Array& gy, const Needs& need) {
+        const Array g = through_relu(gy, Y());
+        Grads grads(3);
+        if (need[0]) grads[0] = kernels::conv2d(args, g, W(), {});
+        if (need[1]) grads[1] = kernels::conv2d_grad_weight(args, X(), g);
+        if (need[2]) grads[2] = kernels::channel_sums(g, out == Layout::channels_last);
+        return grads;
+      });
 }
 
 Tensor conv1d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv1dOptions& options) {

@@ -178,6 +178,64 @@ void transpose_floats(float* to, int64_t ld_to, const float* from, int64_t ld_fr
 constexpr auto transpose_floats = transpose_plainly<float>;
 #endif
 
+// ---- sums of channels ----------------------------------------------------------------------------------------------
+
+constexpr int64_t sums_at_once = 16;
+
+template <class S>
+inline S sum_of(S (&sums)[sums_at_once]) {
+  ELBO_UNROLL
+  for (int64_t half = sums_at_once / 2; half > 0; half /= 2) {
+    ELBO_UNROLL
+    for (int64_t i = 0; i < half; ++i) sums[i] = sums[i] + sums[i + half];
+  }
+  return sums[0];
+}
+
+template <class T>
+T sum_of_plane(const T* plane, int64_t size) {
+  constexpr int64_t vecs = sums_at_once / lanes<T>;
+  Vec<T> across[vecs];
+  ELBO_UNROLL
+  for (int64_t v = 0; v < vecs; ++v) across[v] = all(T(0));
+  int64_t p = 0;
+  for (; p + sums_at_once <= size; p += sums_at_once) {
+    ELBO_UNROLL
+    for (int64_t v = 0; v < vecs; ++v) across[v] = across[v] + load(plane + p + v * lanes<T>);
+  }
+  T sums[sums_at_once];
+  ELBO_UNROLL
+  for (int64_t v = 0; v < vecs; ++v) store(sums + v * lanes<T>, across[v]);
+  for (int64_t i = 0; p + i < size; ++i) sums[i] += plane[p + i];
+  return sum_of(sums);
+}
+
+// S is a vector of channels, or one.
+template <class S, class T, class Load>
+S sum_of_pixels(const T* pixels, int64_t channels, int64_t size, const Load& load_one) {
+  S sums[sums_at_once];
+  for (int64_t i = 0; i < sums_at_once; ++i) sums[i] = S{};
+  int64_t p = 0;
+  for (; p + sums_at_once <= size; p += sums_at_once) {
+    ELBO_UNROLL
+    for (int64_t i = 0; i < sums_at_once; ++i) sums[i] = sums[i] + load_one(pixels + (p + i) * channels);
+  }
+  for (int64_t i = 0; p + i < size; ++i) sums[i] = sums[i] + load_one(pixels + (p + i) * channels);
+  return sum_of(sums);
+}
+
+template <class T>
+void channel_sums(T* to, const T* picture, int64_t channels, int64_t size, bool last) {
+  int64_t c = 0;
+  if (last) {
+    for (; c + lanes<T> <= channels; c += lanes<T>)
+      store<T>(to + c, sum_of_pixels<Vec<T>>(picture + c, channels, size, load<T>));
+    for (; c < channels; ++c) to[c] = sum_of_pixels<T>(picture + c, channels, size, [](const T* x) { return *x; });
+  } else {
+    for (; c < channels; ++c) to[c] = sum_of_plane(picture + c * size, size);
+  }
+}
+
 template <class T>
 constexpr int few_cols(int rows) {
   return few_vecs[rows - 1] * lanes<T>;
@@ -190,12 +248,14 @@ const ConvTable ELBO_VARIANT_NAME(elbo_conv_table_) = {{tile_rows,
                                                         multiply<float>,
                                                         {few_cols<float>(1), few_cols<float>(2), few_cols<float>(3)},
                                                         multiply_few<float>,
-                                                        transpose_floats},
+                                                        transpose_floats,
+                                                        channel_sums<float>},
                                                        {tile_rows,
                                                         tile_vecs* lanes<double>,
                                                         multiply<double>,
                                                         {few_cols<double>(1), few_cols<double>(2), few_cols<double>(3)},
                                                         multiply_few<double>,
-                                                        transpose_plainly<double>}};
+                                                        transpose_plainly<double>,
+                                                        channel_sums<double>}};
 
 }  // namespace elbo::cpu_kernels

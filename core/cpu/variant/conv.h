@@ -33,6 +33,9 @@ struct ConvKernels {
   /// to[j ld_to + i] = from[i ld_from + j] (+ bias[j], unless it is null) for i < rows, j < cols.
   void (*transpose)(T* to, std::int64_t ld_to, const T* from, std::int64_t ld_from, std::int64_t rows,
                     std::int64_t cols, const T* bias);
+  /// to[c] = the sum over a picture's pixels, [channels, size] or with `last` [size, channels], of channel c: sixteen
+  /// sums, of every sixteenth pixel each, and then those, so that the bits are the same both ways.
+  void (*channel_sums)(T* to, const T* picture, std::int64_t channels, std::int64_t size, bool last);
 };
 
 struct ConvTable {
