@@ -45,7 +45,7 @@ struct [[nodiscard]] Status {
 };
 
 enum class CopyKind : int { host_to_device, device_to_host, device_to_device };
-enum class ReduceOp : int { sum, max, min };
+enum class ReduceOp : int { sum, max, min, sum_squares };
 enum class SoftmaxKind : int { softmax, log_softmax };
 
 /// out[i] = act(op(a[i]) op(b[i]) + bias) for i < batch, op(a) [m, k], op(b) [k, n], out [m, n].
@@ -72,6 +72,13 @@ struct Conv2dArgs {
   Precision precision;    ///< of float32 convolutions
   Activation activation;  ///< of the result with its bias, of a convolution and of a data gradient
   bool x_last, y_last;    ///< x is [n, h, w, c_in], y [n, out_h, out_w, c_out]: on the CPU, of at least 4 channels
+};
+
+/// Rows x [rows, n] whose elements are normalised, and then scaled and shifted by weight and bias [n], which are 1 and
+/// 0 where they are absent.
+struct LayerNormArgs {
+  ConstView x, weight, bias;
+  double eps;  ///< added to the variance
 };
 
 /// A box of elements inside a larger row-major array: the first element and the step of each dimension, in elements.
@@ -166,7 +173,8 @@ class Backend {
 
   // ---- along one axis: x is [outer, n, inner]
   /// out [outer, inner] = the sum, maximum or minimum over n. With n = 0: 0, -inf, +inf. NaN wins a maximum or minimum.
-  /// Integers too: their sum is int64 and wraps around; for inf read the last integer.
+  /// Integers too: their sum is int64 and wraps around; for inf read the last integer. Or the sum of the squares of
+  /// floating numbers.
   virtual Status reduce(ReduceOp op, View out, ConstView x) { return unsupported("reduce"); }
   /// out [groups] = the sum of x [a, groups, b] over the first and the last dimension.
   virtual Status sum_groups(View out, ConstView x) { return unsupported("sum_groups"); }
@@ -190,6 +198,16 @@ class Backend {
   /// gx where xhat is normalize's output with x's own moments, var those moments and g the gradient of xhat.
   virtual Status normalize_grad(View gx, ConstView xhat, ConstView var, ConstView g, double eps) {
     return unsupported("normalize_grad");
+  }
+  /// out = (x - mean) / sqrt(var + eps) * weight + bias; mean and var (biased) [rows], each row's own, are results too.
+  virtual Status layer_norm(View out, View mean, View var, const LayerNormArgs& args) {
+    return unsupported("layer_norm");
+  }
+  /// The gradients of x, weight and bias, absent where nobody wants them: mean and var are layer_norm's, g is the
+  /// gradient of its output. The bias is not read.
+  virtual Status layer_norm_grad(View gx, View gweight, View gbias, const LayerNormArgs& args, ConstView mean,
+                                 ConstView var, ConstView g) {
+    return unsupported("layer_norm_grad");
   }
 
   // ---- contractions

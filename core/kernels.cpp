@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <utility>
 
@@ -125,6 +126,7 @@ std::optional<std::pair<int, int>> middle_left(std::span<const int> sorted, int 
 
 Array reduce(ReduceOp op, const Array& x, std::span<const int> axes) {
   const TensorOptions options{op == ReduceOp::sum && !is_floating(x.dtype()) ? DType::int64 : x.dtype(), x.device()};
+  if (axes.empty() && op == ReduceOp::sum_squares) return unary(UnaryOp::square, x);
   if (axes.empty()) return options.dtype == x.dtype() ? x.copy() : cast(x, options.dtype);
   std::vector<int> sorted(axes.begin(), axes.end());
   std::sort(sorted.begin(), sorted.end());
@@ -151,6 +153,7 @@ Array reduce(ReduceOp op, const Array& x, std::span<const int> axes) {
     check(on(x).reduce(op, out.mutable_view(), result.reshape(a.full()).view()), "reduce", x);
     result = out;
     last = first - 1;
+    if (op == ReduceOp::sum_squares) op = ReduceOp::sum;
   }
   return result.reshape(shape);
 }
@@ -229,6 +232,32 @@ Array normalize_grad(const Array& xhat, const Array& var, const Array& g, double
       on(xhat).normalize_grad(out.mutable_view(), xhat.reshape(shape).view(), var.view(), g.reshape(shape).view(), eps),
       "normalize_grad", xhat);
   return out.reshape(xhat.shape());
+}
+
+LayerNormed layer_norm(const Array& x, std::int64_t rows, const Array& weight, const Array& bias, double eps) {
+  const Shape shape{rows, rows > 0 ? x.numel() / rows : 0};
+  LayerNormed out{Array::empty(shape, x.options()), Array::empty({rows}, x.options()),
+                  Array::empty({rows}, x.options())};
+  check(on(x).layer_norm(out.y.mutable_view(), out.mean.mutable_view(), out.var.mutable_view(),
+                         {x.reshape(shape).view(), weight.view(), bias.view(), eps}),
+        "layer_norm", x);
+  out.y = out.y.reshape(x.shape());
+  return out;
+}
+
+std::array<Array, 3> layer_norm_grad(const Array& x, const Array& mean, const Array& var, const Array& weight,
+                                     const Array& g, double eps, const std::array<bool, 3>& wanted,
+                                     const Shape& shape) {
+  const Shape rows{mean.numel(), shape.numel()};
+  std::array<Array, 3> out;
+  std::array<View, 3> views;
+  for (std::size_t i = 0; i < out.size(); ++i)
+    if (wanted[i]) out[i] = Array::empty(i == 0 ? x.shape() : shape, x.options()), views[i] = out[i].mutable_view();
+  views[0].shape = rows;
+  check(on(x).layer_norm_grad(views[0], views[1], views[2], {x.reshape(rows).view(), weight.view(), {}, eps},
+                              mean.view(), var.view(), g.reshape(rows).view()),
+        "layer_norm_grad", x);
+  return out;
 }
 
 Array matmul(const Array& a, const Array& b, MatmulOptions options, const Array& bias) {

@@ -1,4 +1,6 @@
 #pragma once
+#include <array>
+
 #include "api.h"
 #include "array.h"
 #include "backend.h"
@@ -47,7 +49,8 @@ Array expand(const Array& x, const Shape& shape);
 /// The sum of x over the dimensions that broadcasting `shape` to x's shape repeated: expand's gradient.
 Array sum_to(const Array& x, const Shape& shape);
 
-/// Over `axes`, distinct and in [0, rank); the result has size 1 there. No axes: a copy. Sums of integers are int64.
+/// Over `axes`, distinct and in [0, rank); the result has size 1 there. Sums of integers are int64. No axes: a copy, or
+/// the squares.
 Array reduce(ReduceOp op, const Array& x, std::span<const int> axes);
 /// The full sum, of shape [].
 Array sum_all(const Array& x);
@@ -64,6 +67,15 @@ struct Moments {
 Moments moments(const Array& x, std::int64_t a, std::int64_t groups);
 Array normalize(const Array& x, const Array& mean, const Array& var, double eps, std::int64_t a);
 Array normalize_grad(const Array& xhat, const Array& var, const Array& g, double eps, std::int64_t a);
+
+struct LayerNormed {
+  Array y = {}, mean = {}, var = {};  ///< x's shape, [rows], [rows]
+};
+/// x is seen as [rows, n]; weight and bias have n elements, or are undefined.
+LayerNormed layer_norm(const Array& x, std::int64_t rows, const Array& weight, const Array& bias, double eps);
+/// The gradients of x, weight and bias that are wanted; of the two latter in `shape`.
+std::array<Array, 3> layer_norm_grad(const Array& x, const Array& mean, const Array& var, const Array& weight,
+                                     const Array& g, double eps, const std::array<bool, 3>& wanted, const Shape& shape);
 
 struct MatmulOptions {
   bool transpose_a = false, transpose_b = false;

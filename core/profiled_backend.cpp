@@ -136,6 +136,15 @@ class ProfiledBackend final : public Backend {
   Status normalize_grad(View gx, ConstView xhat, ConstView var, ConstView g, double eps) override {
     return moved("normalize_grad", {gx, xhat, var, g}, [&] { return own_.normalize_grad(gx, xhat, var, g, eps); });
   }
+  Status layer_norm(View out, View mean, View var, const LayerNormArgs& args) override {
+    return moved("layer_norm", {out, mean, var, args.x, args.weight, args.bias},
+                 [&] { return own_.layer_norm(out, mean, var, args); });
+  }
+  Status layer_norm_grad(View gx, View gweight, View gbias, const LayerNormArgs& args, ConstView mean, ConstView var,
+                         ConstView g) override {
+    return moved("layer_norm_grad", {gx, gweight, gbias, args.x, args.weight, mean, var, g},
+                 [&] { return own_.layer_norm_grad(gx, gweight, gbias, args, mean, var, g); });
+  }
 
   Status matmul(const MatmulArgs& args) override {
     return told("matmul", flop_of(args), bytes_of(args), [&] { return own_.matmul(args); });

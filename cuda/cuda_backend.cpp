@@ -187,6 +187,13 @@ class Implementation final : public CudaBackend {
   Status normalize_grad(View gx, ConstView xhat, ConstView var, ConstView g, double eps) override {
     return run([&] { cuda::normalize_grad(context_, gx, xhat, var, g, eps); });
   }
+  Status layer_norm(View out, View mean, View var, const LayerNormArgs& args) override {
+    return run([&] { cuda::layer_norm(context_, out, mean, var, args); });
+  }
+  Status layer_norm_grad(View gx, View gweight, View gbias, const LayerNormArgs& args, ConstView mean, ConstView var,
+                         ConstView g) override {
+    return run([&] { cuda::layer_norm_grad(context_, gx, gweight, gbias, args, mean, var, g); });
+  }
 
   Status matmul(const MatmulArgs& args) override {
     return run([&] { cuda::matmul(context_, args); });

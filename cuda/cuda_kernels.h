@@ -40,6 +40,9 @@ void logsumexp(const Context&, View out, ConstView x);
 void moments(const Context&, View mean, View var, ConstView x);
 void normalize(const Context&, View out, ConstView x, ConstView mean, ConstView var, double eps);
 void normalize_grad(const Context&, View gx, ConstView xhat, ConstView var, ConstView g, double eps);
+void layer_norm(const Context&, View out, View mean, View var, const LayerNormArgs& args);
+void layer_norm_grad(const Context&, View gx, View gweight, View gbias, const LayerNormArgs& args, ConstView mean,
+                     ConstView var, ConstView g);
 
 // gemm.cu
 void matmul(const Context&, const MatmulArgs& args);

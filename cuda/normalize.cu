@@ -40,6 +40,70 @@ struct MomentsJob {
   }
 };
 
+/// A row of layer_norm: what its elements are normalised by.
+template <class T>
+struct LayerRow {
+  T mean, inverse;
+  __device__ T normal(T x) const { return (x - mean) * inverse; }
+};
+/// All rows, and the gradient g of their output.
+template <class T>
+struct LayerRows {
+  const T *x, *mean, *var, *g;
+  T eps;
+  __device__ LayerRow<T> row(int64_t r) const { return {mean[r], T(1) / math::sqrt(var[r] + eps)}; }
+};
+
+/// The means of g and of g * xhat in each row, g being the gradient of xhat, the weight's part of it included.
+template <class T>
+struct LayerMeansJob {
+  using Acc = Pair;
+  using Combine = SumPairs;
+  T *mean_g, *mean_gx;
+  LayerRows<T> rows;
+  const T* weight;
+  int64_t n;
+
+  struct Line {
+    const T *x, *g, *weight;
+    LayerRow<T> row;
+    __device__ Pair operator()(int64_t offset, int64_t j) const {
+      const double grad = static_cast<double>(weight ? g[offset] * weight[j] : g[offset]);
+      return {grad, grad * static_cast<double>(row.normal(x[offset]))};
+    }
+  };
+  __device__ Pair start() const { return {0, 0}; }
+  __device__ Line line(int64_t r, int64_t begin) const { return {rows.x + begin, rows.g + begin, weight, rows.row(r)}; }
+  __device__ void store(int64_t r, int64_t, Pair sums) const {
+    mean_g[r] = static_cast<T>(sums.first / static_cast<double>(n));
+    mean_gx[r] = static_cast<T>(sums.second / static_cast<double>(n));
+  }
+};
+
+/// The gradients of weight and bias, either of which may be null: sums over the rows.
+template <class T>
+struct LayerWeightsJob {
+  using Acc = Pair;
+  using Combine = SumPairs;
+  T *gweight, *gbias;
+  LayerRows<T> rows;
+
+  struct Line {
+    LayerRows<T> rows;
+    int64_t begin;
+    __device__ Pair operator()(int64_t offset, int64_t r) const {
+      const T grad = rows.g[begin + offset];
+      return {static_cast<double>(grad * rows.row(r).normal(rows.x[begin + offset])), static_cast<double>(grad)};
+    }
+  };
+  __device__ Pair start() const { return {0, 0}; }
+  __device__ Line line(int64_t, int64_t begin) const { return {rows, begin}; }
+  __device__ void store(int64_t j, int64_t, Pair sums) const {
+    if (gweight) gweight[j] = static_cast<T>(sums.first);
+    if (gbias) gbias[j] = static_cast<T>(sums.second);
+  }
+};
+
 /// The means of g and of g * xhat in each group.
 template <class T>
 struct GradMeansJob {
@@ -92,6 +156,44 @@ struct NormalizeGrad {
   }
 };
 
+/// The same of layer_norm, whose groups are rows of n elements.
+template <class T>
+struct LayerNorm {
+  T* out;
+  LayerRows<T> rows;
+  const T *weight, *bias;
+  int64_t n;
+
+  struct Group {
+    LayerRow<T> row;
+    int64_t begin;
+  };
+  __device__ Group group(int64_t r) const { return {rows.row(r), r * n}; }
+  __device__ void element(int64_t e, Group group) const {
+    T y = group.row.normal(rows.x[e]);
+    if (weight) y = y * weight[e - group.begin];
+    out[e] = bias ? y + bias[e - group.begin] : y;
+  }
+};
+template <class T>
+struct LayerNormGrad {
+  T* gx;
+  LayerRows<T> rows;
+  const T *weight, *mean_g, *mean_gx;
+  int64_t n;
+
+  struct Group {
+    LayerRow<T> row;
+    T mean_g, mean_gx;
+    int64_t begin;
+  };
+  __device__ Group group(int64_t r) const { return {rows.row(r), mean_g[r], mean_gx[r], r * n}; }
+  __device__ void element(int64_t e, Group group) const {
+    const T g = weight ? rows.g[e] * weight[e - group.begin] : rows.g[e];
+    gx[e] = group.row.inverse * ((g - group.mean_g) - group.row.normal(rows.x[e]) * group.mean_gx);
+  }
+};
+
 /// Calls map.element for all of [a, plane], plane being groups of b neighbours. A thread keeps its place in the plane
 /// and walks along a; `columns` threads lie side by side in the plane.
 template <class Map>
@@ -108,13 +210,13 @@ __global__ void map_groups_kernel(Map map, int64_t a, int64_t plane, int64_t b, 
 }
 
 template <class Map>
-void map_groups(const Context& context, const Map& map, const Shape& shape) {
+void map_groups(const Context& context, const Map& map, int64_t a, int64_t groups, int64_t b) {
   constexpr int most = static_cast<int>(block_threads);
-  const int64_t a = shape[0], plane = shape[1] * shape[2];
+  const int64_t plane = groups * b;
   const int columns = detail::power_of_2(plane, most), rows = detail::power_of_2(a, most / columns);
   const int64_t walks = detail::between(1, detail::divide_up(a, 4 * rows), 65535);
   launch(context.stream, map_groups_kernel<Map>, dim3(blocks_for(plane, columns), static_cast<unsigned>(walks)),
-         static_cast<unsigned>(columns * rows), 0, map, a, plane, shape[2], columns);
+         static_cast<unsigned>(columns * rows), 0, map, a, plane, b, columns);
 }
 
 template <class T>
@@ -137,7 +239,7 @@ void normalize(const Context& context, View out, ConstView x, ConstView mean, Co
   for_floating(x.dtype, [&](auto type) {
     using T = decltype(type);
     map_groups(context, Normalize<T>{static_cast<T*>(out.data), in<T>(x), in<T>(mean), in<T>(var), static_cast<T>(eps)},
-               x.shape);
+               x.shape[0], x.shape[1], x.shape[2]);
   });
 }
 
@@ -153,7 +255,47 @@ void normalize_grad(const Context& context, View gx, ConstView xhat, ConstView v
     map_groups(context,
                NormalizeGrad<T>{static_cast<T*>(gx.data), in<T>(xhat), in<T>(var), in<T>(g), mean_g, mean_gx,
                                 static_cast<T>(eps)},
-               xhat.shape);
+               xhat.shape[0], groups, xhat.shape[2]);
+  });
+}
+
+namespace {
+
+Lines each_row(int64_t rows, int64_t n) { return {rows, 1, n, n, 1, 1}; }
+Lines each_column(int64_t rows, int64_t n) { return {n, n, rows * n, rows, n, 1}; }
+
+}  // namespace
+
+void layer_norm(const Context& context, View out, View mean, View var, const LayerNormArgs& args) {
+  const int64_t rows = args.x.shape[0], n = args.x.shape[1];
+  if (rows * n == 0) return;
+  for_floating(args.x.dtype, [&](auto type) {
+    using T = decltype(type);
+    const T* x = in<T>(args.x);
+    reduce_lines(context, MomentsJob<T>{static_cast<T*>(mean.data), static_cast<T*>(var.data), x, n},
+                 each_row(rows, n));
+    const LayerRows<T> all{x, in<T>(mean), in<T>(var), nullptr, static_cast<T>(args.eps)};
+    map_groups(context, LayerNorm<T>{static_cast<T*>(out.data), all, in<T>(args.weight), in<T>(args.bias), n}, 1, rows,
+               n);
+  });
+}
+
+void layer_norm_grad(const Context& context, View gx, View gweight, View gbias, const LayerNormArgs& args,
+                     ConstView mean, ConstView var, ConstView g) {
+  const int64_t rows = args.x.shape[0], n = args.x.shape[1];
+  for_floating(args.x.dtype, [&](auto type) {
+    using T = decltype(type);
+    const LayerRows<T> all{in<T>(args.x), in<T>(mean), in<T>(var), in<T>(g), static_cast<T>(args.eps)};
+    const T* weight = in<T>(args.weight);
+    if (gx.data && rows * n > 0) {
+      const Workspace means(context, 2 * static_cast<std::size_t>(rows) * sizeof(T));
+      T *mean_g = means.as<T>(), *mean_gx = mean_g + rows;
+      reduce_lines(context, LayerMeansJob<T>{mean_g, mean_gx, all, weight, n}, each_row(rows, n));
+      map_groups(context, LayerNormGrad<T>{static_cast<T*>(gx.data), all, weight, mean_g, mean_gx, n}, 1, rows, n);
+    }
+    if (gweight.data || gbias.data)
+      reduce_lines(context, LayerWeightsJob<T>{static_cast<T*>(gweight.data), static_cast<T*>(gbias.data), all},
+                   each_column(rows, n));
   });
 }
 

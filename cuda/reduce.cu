@@ -27,6 +27,26 @@ struct SumJob {
   __device__ void store(int64_t c, int64_t, Acc total) const { out[c] = static_cast<Out>(total); }
 };
 
+/// The sum of squares of floating numbers, in float64.
+template <class T>
+struct SquaresJob {
+  using Acc = double;
+  using Combine = Sum;
+  T* out;
+  const T* x;
+
+  struct Line {
+    const T* x;
+    __device__ double operator()(int64_t offset, int64_t) const {
+      const double value = static_cast<double>(x[offset]);
+      return value * value;
+    }
+  };
+  __device__ double start() const { return 0; }
+  __device__ Line line(int64_t, int64_t begin) const { return {x + begin}; }
+  __device__ void store(int64_t c, int64_t, double total) const { out[c] = static_cast<T>(total); }
+};
+
 template <int sign, class T>
 struct ExtremeJob {
   using Acc = T;
@@ -111,6 +131,10 @@ void reduce_of(const Context& context, ReduceOp op, void* out, const T* x, const
       return reduce_lines(context, ExtremeJob<1, T>{static_cast<T*>(out), x, least}, lines);
     case ReduceOp::min:
       return reduce_lines(context, ExtremeJob<-1, T>{static_cast<T*>(out), x, most}, lines);
+    case ReduceOp::sum_squares:
+      if constexpr (std::is_floating_point_v<T>)
+        return reduce_lines(context, SquaresJob<T>{static_cast<T*>(out), x}, lines);
+      throw Failure(StatusCode::unsupported, "reduce: no squares of integers");
   }
 }
 

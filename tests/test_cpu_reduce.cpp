@@ -58,6 +58,11 @@ double sum_of(const std::vector<double>& x) {
   for (double each : x) sum += each;
   return sum;
 }
+double squares_of(const std::vector<double>& x) {
+  double sum = 0;
+  for (double each : x) sum += each * each;
+  return sum;
+}
 double max_of(const std::vector<double>& x) {
   double max = -inf;
   for (double each : x) max = each > max || std::isnan(each) ? each : max;
@@ -79,7 +84,7 @@ std::vector<T> reduced(Backend& backend, ReduceOp op, const std::vector<T>& x, c
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("sum, max and min along an axis", "", float, double) {
+TEMPLATE_TEST_CASE("sum, sum of squares, max and min along an axis", "", float, double) {
   using T = TestType;
   for (const auto& backend : backends()) {
     for (const Shape& shape : with_short_rows()) {
@@ -87,6 +92,7 @@ TEMPLATE_TEST_CASE("sum, max and min along an axis", "", float, double) {
       const auto x = values<T>(shape.numel(), -1, 1.5);
       auto run = [&](ReduceOp op) { return same_for_threads([&] { return reduced(*backend, op, x, shape); }); };
       close(run(ReduceOp::sum), along(x, shape, sum_of));
+      close(run(ReduceOp::sum_squares), along(x, shape, squares_of));
       close(run(ReduceOp::max), along(x, shape, max_of));
       close(run(ReduceOp::min), along(x, shape, [](std::vector<double> line) {
               for (double& each : line) each = -each;
@@ -318,6 +324,80 @@ TEMPLATE_TEST_CASE("moments, normalize and its gradient", "", float, double) {
         return out;
       });
       if (shape != Shape{1, 1, 1}) close(gx, expected_grad);
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("layer_norm and its gradients", "", float, double) {
+  using T = TestType;
+  const double eps = 0.25;  // no row is so flat that its errors grow
+  std::vector<Shape> shapes_of_rows = {{0, 3}, {3, 0}, {1, 1}, {1, 20000}, {700, 5}, {700, 50}, {130, 129}};
+  for (int64_t n : {1, 3, 4, 5, 8, 10, 15, 16, 31, 32, 33, 39, 100})
+    for (int64_t rows : {3, 8, 19}) shapes_of_rows.push_back({rows, n});
+  for (const auto& backend : backends()) {
+    for (const Shape& shape : shapes_of_rows) {
+      INFO(backend->description() << " " << shape.to_string());
+      const int64_t rows = shape[0], n = shape[1];
+      const auto x = values<T>(rows * n, 2, 5), g = values<T>(rows * n, -1, 2, 5);
+      const auto weight = values<T>(n, 0.5, 2, 6), bias = values<T>(n, -1, 1, 7);
+      std::vector<double> mean, var, normal, y, y_alone, gx, gx_alone;
+      std::vector<double> gweight(weight.size()), gbias(weight.size());
+      auto at = [&](const std::vector<T>& all, int64_t i) {
+        return static_cast<double>(all[static_cast<std::size_t>(i)]);
+      };
+      const double count = static_cast<double>(n);
+      for (int64_t r = 0; r < rows && n > 0; ++r) {
+        double m = 0, v = 0, mean_g[2] = {}, mean_gx[2] = {};
+        for (int64_t j = 0; j < n; ++j) m += at(x, r * n + j) / count;
+        for (int64_t j = 0; j < n; ++j) v += (at(x, r * n + j) - m) * (at(x, r * n + j) - m) / count;
+        mean.push_back(m), var.push_back(v);
+        const double scale = 1 / std::sqrt(v + eps);
+        for (int64_t j = 0; j < n; ++j) {
+          const double h = (at(x, r * n + j) - m) * scale, grad = at(g, r * n + j);
+          normal.push_back(h), y_alone.push_back(h), y.push_back(h * at(weight, j) + at(bias, j));
+          gweight[static_cast<std::size_t>(j)] += grad * h, gbias[static_cast<std::size_t>(j)] += grad;
+          for (int w : {0, 1}) {
+            const double scaled = w == 0 ? grad : grad * at(weight, j);
+            mean_g[w] += scaled / count, mean_gx[w] += scaled * h / count;
+          }
+        }
+        for (int64_t j = 0; j < n; ++j) {
+          const double h = normal[static_cast<std::size_t>(r * n + j)], grad = at(g, r * n + j);
+          gx_alone.push_back(scale * (grad - mean_g[0] - h * mean_gx[0]));
+          gx.push_back(scale * (grad * at(weight, j) - mean_g[1] - h * mean_gx[1]));
+        }
+      }
+      for (bool affine : {false, true}) {
+        const LayerNormArgs args{view(x, shape), affine ? flat(weight) : ConstView(), affine ? flat(bias) : ConstView(),
+                                 eps};
+        std::vector<T> m, v;
+        close(same_for_threads([&] {
+                auto out = poison<T>(rows * n);
+                m = poison<T>(rows), v = m;
+                ok(backend->layer_norm(view(out, shape), flat(m), flat(v), args));
+                return out;
+              }),
+              affine ? y : y_alone);
+        if (n > 0) close(m, mean), close(v, var);
+        for (int wanted = 1; wanted < 8; ++wanted) {
+          auto to = [&](int which, std::vector<T>& out, const Shape& its) {
+            return (wanted & which) != 0 ? view(out, its) : View();
+          };
+          const auto found = same_for_threads([&] {
+            auto a = poison<T>(rows * n), b = poison<T>(n), c = b;
+            ok(backend->layer_norm_grad(to(1, a, shape), to(2, b, {n}), to(4, c, {n}), args, flat(m), flat(v),
+                                        view(g, shape)));
+            a.insert(a.end(), b.begin(), b.end());
+            a.insert(a.end(), c.begin(), c.end());
+            return a;
+          });
+          const auto weights = found.begin() + rows * n, biases = weights + n;
+          // One element is what it was made of, and its gradient rounding.
+          if ((wanted & 1) != 0 && n > 1) close(std::vector<T>(found.begin(), weights), affine ? gx : gx_alone);
+          if ((wanted & 2) != 0 && n > 1) close(std::vector<T>(weights, biases), gweight);
+          if ((wanted & 4) != 0) close(std::vector<T>(biases, found.end()), gbias);
+        }
+      }
     }
   }
 }

@@ -14,8 +14,6 @@ struct Grouped {
   int64_t a, groups, b;
   explicit Grouped(const Shape& shape) : a(shape[0]), groups(shape[1]), b(shape[2]) {}
   int64_t per_group() const { return a * b; }
-  /// Whether each group is a row, as in layer_norm, and no row is worth cutting.
-  bool in_rows() const { return a == 1 && b > 1 && b <= chunk_elements; }
 };
 
 /// sums[g] = the sum of a term over the elements of group g. `row(offset, g)` is its sum over the row of b elements at
@@ -70,11 +68,6 @@ void moments(const Context& context, View mean, View var, ConstView x) {
   const ReduceTable& table = context.tables.reduce;
   const int t = floating(x.dtype);
   if (shape.groups == 0) return;
-  if (shape.in_rows())
-    return parallel_for(shape.groups, grain_of(2 * shape.b), [&](int64_t begin, int64_t end) {
-      context.tables.normalize.row_moments[t](end - begin, shape.b, at(mean.data, begin, mean.dtype),
-                                              at(var.data, begin, var.dtype), at(x.data, begin * shape.b, x.dtype));
-    });
   const Workspace means(context.pool, static_cast<std::size_t>(shape.groups) * sizeof(double));
   const Workspace squares(context.pool, static_cast<std::size_t>(shape.groups) * sizeof(double));
   double *m = means.as<double>(), *v = squares.as<double>();
@@ -106,12 +99,6 @@ void normalize(const Context& context, View out, ConstView x, ConstView mean, Co
   const Workspace inverses(context.pool, static_cast<std::size_t>(shape.groups) * size_of(x.dtype));
   const View inverse{inverses.as<void>(), var.shape, x.dtype};
   for (int64_t g = 0; g < shape.groups; ++g) store(inverse, g, inverse_deviation(var, g, eps));
-  if (shape.in_rows())
-    return parallel_for(shape.groups, grain_of(shape.b), [&](int64_t begin, int64_t end) {
-      const int64_t first = begin * shape.b;
-      table.row_normalize[t](end - begin, shape.b, at(out.data, first, out.dtype), at(x.data, first, x.dtype),
-                             at(mean.data, begin, mean.dtype), at(inverse.data, begin, inverse.dtype));
-    });
   for_rows(shape, [&](int64_t first, int64_t n, int64_t g) {
     void* to = at(out.data, first, out.dtype);
     const void* from = at(x.data, first, x.dtype);
@@ -138,14 +125,6 @@ void normalize_grad(const Context& context, View gx, ConstView xhat, ConstView v
   auto grad = [&](int64_t offset) { return at(g.data, offset, g.dtype); };
   auto normal = [&](int64_t offset) { return at(xhat.data, offset, xhat.dtype); };
 
-  if (shape.in_rows()) {
-    for (int64_t i = 0; i < shape.groups; ++i) store(inverse, i, inverse_deviation(var, i, eps));
-    return parallel_for(shape.groups, grain_of(2 * shape.b), [&](int64_t begin, int64_t end) {
-      const int64_t first = begin * shape.b;
-      table.row_grad[t](end - begin, shape.b, at(gx.data, first, gx.dtype), normal(first), grad(first),
-                        at(inverse.data, begin, inverse.dtype));
-    });
-  }
   group_sums(
       context, shape, sums.as<double>(),
       [&](int64_t offset, int64_t) { return reduce_table.sum[t](shape.b, grad(offset)); },
@@ -171,6 +150,72 @@ void normalize_grad(const Context& context, View gx, ConstView xhat, ConstView v
     else
       table.grad_rows[t](n, to, normal(first), grad(first), load(inverse, group), load(mean_g, group),
                          load(mean_gx, group));
+  });
+}
+
+namespace {
+
+/// What layer_norm takes where a weight or a bias is absent: n elements of `value`.
+class OrElse {
+ public:
+  OrElse(const Context& context, ConstView x, int64_t n, DType dtype, double value)
+      : own_(context.pool, x ? 0 : static_cast<std::size_t>(n) * size_of(dtype)), data_(x ? x.data : own_.as<void>()) {
+    if (!x) fill(context, {own_.as<void>(), {n}, dtype}, value);
+  }
+  const void* data() const { return data_; }
+
+ private:
+  Workspace own_;
+  const void* data_;
+};
+
+}  // namespace
+
+void layer_norm(const Context& context, View out, View mean, View var, const LayerNormArgs& args) {
+  const int64_t rows = args.x.shape[0], n = args.x.shape[1];
+  if (rows * n == 0) return;
+  const DType dtype = args.x.dtype;
+  const OrElse weight(context, args.weight, n, dtype, 1), bias(context, args.bias, n, dtype, -0.0);  // x - 0 is x
+  parallel_for(rows, grain_of(2 * n), [&](int64_t begin, int64_t end) {
+    context.tables.normalize.layer_rows[floating(dtype)](
+        end - begin, n, at(out.data, begin * n, dtype), at(mean.data, begin, dtype), at(var.data, begin, dtype),
+        at(args.x.data, begin * n, dtype), weight.data(), bias.data(), args.eps);
+  });
+}
+
+void layer_norm_grad(const Context& context, View gx, View gweight, View gbias, const LayerNormArgs& args,
+                     ConstView mean, ConstView var, ConstView g) {
+  const int64_t rows = args.x.shape[0], n = args.x.shape[1];
+  if (n == 0) return;
+  const DType dtype = args.x.dtype;
+  const OrElse weight(context, args.weight, n, dtype, 1);
+  const bool sums = gweight.data != nullptr || gbias.data != nullptr;
+  // Pieces large beside the sums of each, and of eights of rows.
+  const int64_t piece = 8 * divide_up(std::max({chunk_elements / n, rows / 64, int64_t{1}}), 8);
+  const int64_t pieces = divide_up(rows, piece);
+  const Workspace partial(context.pool, sums ? static_cast<std::size_t>(pieces * 2 * n) * sizeof(double) : 0);
+  parallel_for(pieces, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t p = begin; p < end; ++p) {
+      const int64_t row = p * piece, first = row * n;
+      double* total = sums ? partial.as<double>() + p * 2 * n : nullptr;
+      if (sums) std::fill_n(total, 2 * n, 0.0);
+      context.tables.normalize.layer_grad[floating(dtype)](
+          std::min(piece, rows - row), n, gx.data ? at(gx.data, first, dtype) : nullptr, total,
+          at(args.x.data, first, dtype), at(mean.data, row, dtype), at(var.data, row, dtype), weight.data(),
+          at(g.data, first, dtype), args.eps);
+    }
+  });
+  if (!sums) return;
+  parallel_for(n, grain_of(2 * pieces), [&](int64_t begin, int64_t end) {
+    for (int64_t j = begin; j < end; ++j) {
+      double of_weight = 0, of_bias = 0;
+      for (int64_t p = 0; p < pieces; ++p) {
+        of_weight += partial.as<double>()[p * 2 * n + j];
+        of_bias += partial.as<double>()[p * 2 * n + n + j];
+      }
+      if (gweight.data) store(gweight, j, of_weight);
+      if (gbias.data) store(gbias, j, of_bias);
+    }
   });
 }
 

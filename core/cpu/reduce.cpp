@@ -30,6 +30,9 @@ struct Kind {
       case ReduceOp::sum:
         row = table.sum[t], rows = table.sum_rows[t], columns = table.sum_columns[t], start = 0;
         break;
+      case ReduceOp::sum_squares:
+        row = table.squares[t], rows = table.square_rows[t], columns = table.square_columns[t], start = 0;
+        break;
       case ReduceOp::max:
         row = table.max[t], rows = table.max_rows[t], columns = table.max_columns[t], start = -infinity;
         break;
@@ -39,7 +42,7 @@ struct Kind {
     }
   }
   double combine(double a, double b) const {
-    if (op == ReduceOp::sum) return a + b;
+    if (op == ReduceOp::sum || op == ReduceOp::sum_squares) return a + b;
     const bool better = op == ReduceOp::max ? b > a : b < a;
     return better || b != b ? b : a;
   }
@@ -130,6 +133,8 @@ void reduce_integers(ReduceOp op, View out, const T* x, const Axis& axis) {
       return fold(out, x, axis, Limits::min(), [](T a, T b) { return std::max(a, b); });
     case ReduceOp::min:
       return fold(out, x, axis, Limits::max(), [](T a, T b) { return std::min(a, b); });
+    case ReduceOp::sum_squares:
+      break;
   }
 }
 

@@ -133,11 +133,15 @@ Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& 
   ops::check_optional(op, "a bias", x, bias, normalized_shape);
   std::int64_t rows = 1;
   for (int i = 0; i < lead; ++i) rows *= shape[i];
-  kernels::Moments each = kernels::moments(x.array(), 1, rows);
-  Array xhat = kernels::normalize(x.array(), each.mean, each.var, eps, 1);
-  Array w = ops::array_or_none(weight);
-  return record(op, {x, weight, bias}, affine(xhat, w, ops::array_or_none(bias)),
-                normalized_rule(x, xhat, each.var, eps, 1, w, normalized_shape, normalized_shape));
+  const Array w = ops::array_or_none(weight);
+  const kernels::LayerNormed normed = kernels::layer_norm(x.array(), rows, w, ops::array_or_none(bias), eps);
+  return record(op, {x, weight, bias}, normed.y,
+                [X = save(x), M = save(normed.mean), V = save(normed.var), W = save_if(x.requires_grad(), w), eps,
+                 normalized_shape](const Array& g, const Needs& need) {
+                  auto grads = kernels::layer_norm_grad(X(), M(), V(), W(), g, eps, {need[0], need[1], need[2]},
+                                                        normalized_shape);
+                  return Grads(grads.begin(), grads.end());
+                });
 }
 
 }  // namespace elbo

@@ -82,8 +82,7 @@ Tensor flat_root(const char* name, const Tensor& x) {
 
 /// sum(x^2)^(1/2).
 Tensor euclidean_norm(const Tensor& x, const Plan& plan) {
-  Array squares = kernels::unary(UnaryOp::square, x.array());
-  Array y = kernels::unary(UnaryOp::sqrt, kernels::reduce(ReduceOp::sum, squares, plan.axes));
+  Array y = kernels::unary(UnaryOp::sqrt, kernels::reduce(ReduceOp::sum_squares, x.array(), plan.axes));
   return record("norm", {x}, y.reshape(plan.out), [X = save(x), Y = save(y)](const Array& g, const Needs&) {
     const Array zero = Array::zeros({}, g.options());
     const Array flat = kernels::compare(CompareOp::eq, Y(), zero, Y().shape());

@@ -313,6 +313,37 @@ TEMPLATE_TEST_CASE("GPU: the gradient of normalize", "[cuda]", float, double) {
   }
 }
 
+TEMPLATE_TEST_CASE("GPU: layer_norm and its gradients are the CPU's", "[cuda]", float, double) {
+  using T = TestType;
+  for (const Shape& shape : {Shape{1, 1}, {0, 3}, {3, 0}, {128, 20}, {700, 4}, {5, 1025}, {2000, 33}}) {
+    const int64_t rows = shape[0], n = shape[1];
+    const auto x = values<T>(rows * n, -1, 2), g = values<T>(rows * n, -1, 2, 5);
+    const auto weight = values<T>(n, 0.5, 2, 6), bias = values<T>(n, -1, 1, 7);
+    for (bool affine : {false, true}) {
+      INFO(shape.to_string() << (affine ? " with a weight and a bias" : ""));
+      auto all = [&](Device device) {
+        const Array in = Array::from(x, shape, device), grad = Array::from(g, shape, device);
+        const Array w = Array::from(weight, {n}, device), b = Array::from(bias, {n}, device);
+        LayerNormArgs args{in.view(), {}, {}, 1e-3};
+        if (affine) args.weight = w.view(), args.bias = b.view();
+        Array mean = unwritten<T>({rows}, device), var = unwritten<T>({rows}, device), y = unwritten<T>(shape, device);
+        Array gx = unwritten<T>(shape, device), gweight = unwritten<T>({n}, device), gbias = unwritten<T>({n}, device);
+        ok(backend(device).layer_norm(y.mutable_view(), mean.mutable_view(), var.mutable_view(), args));
+        ok(backend(device).layer_norm_grad(gx.mutable_view(), gweight.mutable_view(), gbias.mutable_view(), args,
+                                           mean.view(), var.view(), grad.view()));
+        return std::vector{y.to_vector<T>(), gx.to_vector<T>(), gweight.to_vector<T>(), gbias.to_vector<T>()};
+      };
+      const auto found = all(gpu), expected = all(cpu);
+      for (std::size_t i = 0; i < found.size(); ++i) {
+        long double largest = 1;
+        for (T each : expected[i]) largest = std::max(largest, fabsl(each));
+        near(found[i], std::vector<long double>(expected[i].begin(), expected[i].end()),
+             std::vector<double>(expected[i].size(), static_cast<double>(8 * eps<T> * largest)));
+      }
+    }
+  }
+}
+
 TEMPLATE_TEST_CASE("GPU: softmax and normalisation have the same bits every time", "[cuda]", float, double) {
   using T = TestType;
   const Shape groups{128, 32, 64}, rows{64, 1500, 1};

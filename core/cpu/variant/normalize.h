@@ -15,13 +15,14 @@ struct NormalizeTable {
   void (*grad_columns[2])(std::int64_t n, void* gx, const void* xhat, const void* g, const void* inverse,
                           const void* mean_g, const void* mean_gx);
 
-  /// Rows of n elements, one after the other, each a group of its own: mean and var (biased) [rows] of x; then the two
-  /// above with the numbers of each row. grad finds mean_g and mean_gx itself.
-  void (*row_moments[2])(std::int64_t rows, std::int64_t n, void* mean, void* var, const void* x);
-  void (*row_normalize[2])(std::int64_t rows, std::int64_t n, void* out, const void* x, const void* mean,
-                           const void* inverse);
-  void (*row_grad[2])(std::int64_t rows, std::int64_t n, void* gx, const void* xhat, const void* g,
-                      const void* inverse);
+  /// layer_norm of `rows` rows of n elements, one after the other, with weight and bias [n]: out, mean and var (biased)
+  /// [rows].
+  void (*layer_rows[2])(std::int64_t rows, std::int64_t n, void* out, void* mean, void* var, const void* x,
+                        const void* weight, const void* bias, double eps);
+  /// Its gradients: gx, or null, and what to add to sums [2, n], or null, for the rows' part of the gradients of weight
+  /// and bias.
+  void (*layer_grad[2])(std::int64_t rows, std::int64_t n, void* gx, double* sums, const void* x, const void* mean,
+                        const void* var, const void* weight, const void* g, double eps);
 };
 
 extern const NormalizeTable elbo_normalize_table_baseline, elbo_normalize_table_v3, elbo_normalize_table_v4;

@@ -15,6 +15,10 @@ double sum(int64_t n, const void* x) {
   return sum_terms(n, Plain<T>{as<T>(x)});
 }
 template <class T>
+double squares(int64_t n, const void* x) {
+  return sum_terms(n, Product<T>{as<T>(x), as<T>(x)});
+}
+template <class T>
 double dot(int64_t n, const void* x, const void* y) {
   return sum_terms(n, Product<T>{as<T>(x), as<T>(y)});
 }
@@ -33,6 +37,10 @@ template <class T>
 void sum_rows(int64_t rows, int64_t n, void* out, const void* x) {
   for (int64_t r = 0; r < rows; ++r) static_cast<T*>(out)[r] = static_cast<T>(sum<T>(n, as<T>(x) + r * n));
 }
+template <class T>
+void square_rows(int64_t rows, int64_t n, void* out, const void* x) {
+  for (int64_t r = 0; r < rows; ++r) static_cast<T*>(out)[r] = static_cast<T>(squares<T>(n, as<T>(x) + r * n));
+}
 void short_sums(int64_t rows, int64_t n, void* out, const void* x) {
   if (n > short_row) return sum_rows<float>(rows, n, out, x);
   by_eight(rows, n, 1, as<float>(x), static_cast<float*>(out), [n](int64_t, const float* from, float* results) {
@@ -40,6 +48,17 @@ void short_sums(int64_t rows, int64_t n, void* out, const void* x) {
     double sums[tile_rows];
     load_tile(n, from, tile);
     sum_tile(n, tile, sums);
+    for (int r = 0; r < tile_rows; ++r) results[r] = static_cast<float>(sums[r]);
+  });
+}
+
+void short_squares(int64_t rows, int64_t n, void* out, const void* x) {
+  if (n > short_row) return square_rows<float>(rows, n, out, x);
+  by_eight(rows, n, 1, as<float>(x), static_cast<float*>(out), [n](int64_t, const float* from, float* results) {
+    Tile tile;
+    double sums[tile_rows];
+    load_tile(n, from, tile);
+    dot_tile(n, tile, tile, sums);
     for (int r = 0; r < tile_rows; ++r) results[r] = static_cast<float>(sums[r]);
   });
 }
@@ -126,6 +145,12 @@ void sum_of_float_columns(int64_t k, int64_t m, int64_t step, double* acc, const
   sum_float_columns(k, m, step, acc, as<float>(x));
 }
 template <class T>
+void square_columns(int64_t k, int64_t m, int64_t step, double* acc, const void* x) {
+  const T* p = as<T>(x);
+  sum_columns(k, m, step, acc,
+              [p](int64_t i, int64_t) { return static_cast<double>(p[i]) * static_cast<double>(p[i]); });
+}
+template <class T>
 void dot_columns(int64_t k, int64_t m, int64_t step, double* acc, const void* x, const void* y) {
   const T *p = as<T>(x), *q = as<T>(y);
   sum_columns(k, m, step, acc,
@@ -151,16 +176,19 @@ void extremum_columns(int64_t k, int64_t m, int64_t step, double* acc, const voi
 
 extern const ReduceTable ELBO_VARIANT_NAME(elbo_reduce_table_) = {
     {sum<float>, sum<double>},
+    {squares<float>, squares<double>},
     {dot<float>, dot<double>},
     {squared_deviation<float>, squared_deviation<double>},
     {extremum<float, 1>, extremum<double, 1>},
     {extremum<float, -1>, extremum<double, -1>},
     {short_sums, sum_rows<double>},
+    {short_squares, square_rows<double>},
     {short_extremes<1>, extreme_rows<double, 1>},
     {short_extremes<-1>, extreme_rows<double, -1>},
     {short_argmax, argmax_rows<double>},
     {argmax_columns<float>, argmax_columns<double>},
     {sum_of_float_columns, sum_of_columns<double>},
+    {square_columns<float>, square_columns<double>},
     {dot_columns<float>, dot_columns<double>},
     {squared_deviation_columns<float>, squared_deviation_columns<double>},
     {extremum_columns<float, 1>, extremum_columns<double, 1>},

@@ -11,6 +11,7 @@ inline constexpr std::int64_t strip_columns = 256;
 /// value.
 struct ReduceTable {
   double (*sum[2])(std::int64_t n, const void* x);
+  double (*squares[2])(std::int64_t n, const void* x);
   double (*dot[2])(std::int64_t n, const void* x, const void* y);
   double (*squared_deviation[2])(std::int64_t n, const void* x, double mean);
   /// -inf (max) or +inf (min) for n = 0; NaN wins.
@@ -20,6 +21,7 @@ struct ReduceTable {
   /// The same of `rows` rows, one after the other, into out [rows] of the element type.
   using Rows = void (*)(std::int64_t rows, std::int64_t n, void* out, const void* x);
   Rows sum_rows[2];
+  Rows square_rows[2];
   Rows max_rows[2];
   Rows min_rows[2];
   /// Of the first maximum, or the first NaN; for n > 0. Columns have fewer than 2^31 elements, and m <= strip_columns.
@@ -28,6 +30,7 @@ struct ReduceTable {
 
   using Columns = void (*)(std::int64_t k, std::int64_t m, std::int64_t step, double* acc, const void* x);
   Columns sum_columns[2];
+  Columns square_columns[2];
   void (*dot_columns[2])(std::int64_t k, std::int64_t m, std::int64_t step, double* acc, const void* x, const void* y);
   void (*squared_deviation_columns[2])(std::int64_t k, std::int64_t m, std::int64_t step, double* acc, const void* x,
                                        const double* mean);
