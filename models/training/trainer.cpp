@@ -7,6 +7,7 @@
 #include <span>
 
 #include "../../core/kernels.h"
+#include "../../core/storage.h"
 #include "../../core/text.h"
 #include "../../datasets/split.h"
 #include "../../nn/profile.h"
@@ -17,6 +18,19 @@
 
 namespace elbo::models {
 namespace {
+
+/// On the CPU, gives back the memory that is kept for reuse, at its beginning and at its end: steps and validation take
+/// blocks of other sizes, and neither should have the other's lie beside its own.
+struct BlocksOfItsOwn {
+  explicit BlocksOfItsOwn(Device device_) : device(device_) { trim(); }
+  ~BlocksOfItsOwn() { trim(); }
+  BlocksOfItsOwn(const BlocksOfItsOwn&) = delete;
+  BlocksOfItsOwn& operator=(const BlocksOfItsOwn&) = delete;
+  void trim() const {
+    if (device.type == DeviceType::cpu) backend(device).trim();
+  }
+  Device device;
+};
 
 TrainOptions checked(const TrainOptions& options, const datasets::Dataset& dataset, const Model& model) {
   options.validate();
@@ -223,6 +237,7 @@ std::optional<EpochRecord> Trainer::run_epoch_while(const KeepGoing& keep_going,
 bool Trainer::validate(const KeepGoing& keep_going) {
   struct Stopped {};
   PrecisionGuard exact(Precision::float32);
+  const BlocksOfItsOwn blocks(options_.device);
   EvaluateOptions how{.seed = options_.seed};
   how.before_batch = [&] {
     if (keep_going && !keep_going()) throw Stopped{};

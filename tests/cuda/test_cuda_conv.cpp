@@ -1,4 +1,6 @@
 // Convolutions on the GPU against double: all shapes, both ways to compute them, and what a precision may cost.
+#include <elbo/core/ops.h>
+
 #include "../self.h"
 #include "against_cpu.h"
 
@@ -18,7 +20,8 @@ struct Case {
   Shape weight() const { return {c_out, c_in, kh, kw}; }
   Conv2dArgs args(DType dtype) const {
     return {dtype,   n,        c_in,     h,     w,     c_out,      kh,         kw,        out_h(),
-            out_w(), stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, precision, Activation::none};
+            out_w(), stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, precision, Activation::none,
+            false,   false};
   }
 };
 
@@ -327,6 +330,24 @@ TEST_CASE("GPU: a kernel whose lines are further apart than an int counts elemen
     return backend.conv2d(a, out.data, input.raw(), kernel.raw(), nullptr);
   });
   CHECK(found == expected);
+}
+
+TEST_CASE("GPU: pictures with their channels last are turned before and after a convolution", "[cuda]") {
+  Tensor x = randn({2, 4, 6, 5}).to(gpu), weight = randn({8, 4, 3, 3}).to(gpu), bias = randn({8}).to(gpu);
+  for (Tensor* each : {&x, &weight, &bias}) each->requires_grad_();
+  const auto gradients = [&](const Tensor& planes) {
+    std::vector<std::vector<float>> out{planes.to_vector<float>()};
+    sum(square(planes)).backward();
+    for (Tensor* each : {&x, &weight, &bias}) {
+      out.push_back(each->grad().to_vector<float>());
+      each->zero_grad();
+    }
+    return out;
+  };
+  const ConvLayouts last{Layout::channels_last, Layout::channels_last};
+  const auto expected = gradients(conv2d(x, weight, bias, {}, Activation::relu));
+  CHECK(gradients(permute(conv2d(permute(x, {0, 2, 3, 1}), weight, bias, {}, Activation::relu, last), {0, 3, 1, 2})) ==
+        expected);
 }
 
 TEST_CASE("GPU: ELBO_CUDA_CONV chooses the way", "[cuda]") {
