@@ -47,8 +47,7 @@ void grad_columns(int64_t n, void* gx, const void* xhat, const void* g, const vo
   for (int64_t i = 0; i < n; ++i) to[i] = scale[i] * ((grad[i] - a[i]) - x[i] * b[i]);
 }
 
-// ---- layer_norm
-// ------------------------------------------------------------------------------------------------------
+// ---- layer_norm -----------------------------------------------------------------------------------------------------
 
 template <class T>
 T* to(void* p) {
