@@ -325,6 +325,7 @@ void grad_data(const Context& context, const Conv2dArgs& a, T* gx, const T* gy, 
 template <class T>
 void sums_of_channels(const Context& context, T* out, const T* g, int64_t n, int64_t channels, int64_t size,
                       bool last) {
+  if (n * size == 0) return static_cast<void>(std::fill_n(out, channels, T(0)));  // and no memory to point into
   const ConvKernels<T>& kernels = kernels_of<T>(context);
   const Workspace sums(context.pool, static_cast<std::size_t>(n * channels) * sizeof(T));
   parallel_for(n, grain_of(channels * size), [&](int64_t begin, int64_t end) {
