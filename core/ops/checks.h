@@ -7,8 +7,8 @@
 #include "../kernels.h"
 #include "../ops.h"
 
-/// The argument checks that ops share. `op` is the op's name, put in front of every message; for an op that is part of
-/// another, that one's.
+/// The argument checks, and what activations need, that ops share. `op` is the op's name, put in front of every
+/// message; for an op that is part of another, that one's.
 namespace elbo::ops {
 
 using detail::CalledOp;
@@ -117,5 +117,21 @@ Tensor copy_of_part(Tensor y);
 
 /// True if the tensor is there and a gradient for it may be asked for.
 inline bool wants_grad(const Tensor& x) { return x.defined() && x.requires_grad(); }
+
+/// The activation that is applied in the same pass: all but sigmoid and tanh where they are recorded, since their
+/// gradients read what they are applied to, which such a pass does not keep.
+inline Activation fused(Activation activation, const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  const bool recorded = grad_enabled() && (wants_grad(x) || wants_grad(weight) || wants_grad(bias));
+  return recorded && activation != Activation::relu ? Activation::none : activation;
+}
+/// What `fused` has left out, of the result.
+inline Tensor activated(const Tensor& y, Activation activation) {
+  return activation == Activation::sigmoid ? sigmoid(y) : activation == Activation::tanh ? tanh(y) : y;
+}
+
+/// The gradient of y before the activation, y being after it and undefined where there is none to go through.
+inline Array through_relu(const Array& g, const Array& y) {
+  return y.defined() ? kernels::unary_grad(UnaryOp::relu, {}, y, g) : g;
+}
 
 }  // namespace elbo::ops

@@ -151,21 +151,6 @@ void check_number(const char* op, const char* what, std::int64_t number, std::in
   ELBO_CHECK(number >= least, ValueError, "[", op, "] expected a ", what, " of at least ", least, ", found ", number);
 }
 
-/// The activation that is applied in the same pass: all but sigmoid and tanh where they are recorded, since their
-/// gradients read what they are applied to, which such a pass does not keep.
-Activation fused(Activation activation, const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  const bool recorded = grad_enabled() && (ops::wants_grad(x) || ops::wants_grad(weight) || ops::wants_grad(bias));
-  return recorded && activation != Activation::relu ? Activation::none : activation;
-}
-Tensor activated(const Tensor& y, Activation activation) {
-  return activation == Activation::sigmoid ? sigmoid(y) : activation == Activation::tanh ? tanh(y) : y;
-}
-
-/// The gradient of y before the activation, y being after it and undefined where there is none to go through.
-Array through_relu(const Array& g, const Array& y) {
-  return y.defined() ? kernels::unary_grad(UnaryOp::relu, {}, y, g) : g;
-}
-
 Tensor turned(const Tensor& x, Layout from, Layout to) {
   if (from == to) return x;
   return to == Layout::channels_last ? permute(x, {0, 2, 3, 1}) : permute(x, {0, 3, 1, 2});
@@ -207,14 +192,14 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
   Conv2dArgs args = conv_args(sx, sw, out, x.dtype(), options.stride, options.padding, options.dilation);
   args.x_last = layouts.in == Layout::channels_last, args.y_last = layouts.out == Layout::channels_last;
   if (any_last(layouts) && !have_kernels(x, args)) return in_planes();
-  const Activation within = fused(activation, x, weight, bias);
-  if (within != activation) return activated(conv2d(x, weight, bias, options, within, layouts), activation);
+  const Activation within = ops::fused(activation, x, weight, bias);
+  if (within != activation) return ops::activated(conv2d(x, weight, bias, options, within, layouts), activation);
   Array y = kernels::conv2d(with(args, activation), x.array(), weight.array(), ops::array_or_none(bias));
   return record(
       "conv2d", {x, weight, bias}, y,
       [args, out = layouts.out, X = save_if(weight.requires_grad(), x), W = save_if(x.requires_grad(), weight),
        Y = save_if(activation == Activation::relu, y)](const Array& gy, const Needs& need) {
-        const Array g = through_relu(gy, Y());
+        const Array g = ops::through_relu(gy, Y());
         Grads grads(3);
         if (need[0]) grads[0] = kernels::conv2d_grad_data(args, g, W(), {});
         if (need[1]) grads[1] = kernels::conv2d_grad_weight(args, g, X());
@@ -265,14 +250,15 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bia
   Conv2dArgs args = conv_args({sx[0], sw[1], out.h, out.w}, sw, {sx[2], sx[3]}, x.dtype(), stride, padding, dilation);
   args.x_last = layouts.out == Layout::channels_last, args.y_last = layouts.in == Layout::channels_last;
   if (any_last(layouts) && !have_kernels(x, args)) return in_planes();
-  const Activation within = fused(activation, x, weight, bias);
-  if (within != activation) return activated(conv_transpose2d(x, weight, bias, options, within, layouts), activation);
+  const Activation within = ops::fused(activation, x, weight, bias);
+  if (within != activation)
+    return ops::activated(conv_transpose2d(x, weight, bias, options, within, layouts), activation);
   Array y = kernels::conv2d_grad_data(with(args, activation), x.array(), weight.array(), ops::array_or_none(bias));
   return record(
       "conv_transpose2d", {x, weight, bias}, y,
       [args, out = layouts.out, X = save_if(weight.requires_grad(), x), W = save_if(x.requires_grad(), weight),
        Y = save_if(activation == Activation::relu, y)](const Array& gy, const Needs& need) {
-        const Array g = through_relu(gy, Y());
+        const Array g = ops::through_relu(gy, Y());
         Grads grads(3);
         if (need[0]) grads[0] = kernels::conv2d(args, g, W(), {});
         if (need[1]) grads[1] = kernels::conv2d_grad_weight(args, X(), g);

@@ -19,28 +19,23 @@ void check_linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activation activation) {
   const ops::CalledOp called("linear");
   check_linear(x, weight, bias);
-  const bool recorded =
-      grad_enabled() && (x.requires_grad() || weight.requires_grad() || (bias.defined() && bias.requires_grad()));
-  // Their gradients read what they are applied to, which a fused product does not keep.
-  if (recorded && activation == Activation::sigmoid) return sigmoid(linear(x, weight, bias));
-  if (recorded && activation == Activation::tanh) return tanh(linear(x, weight, bias));
+  const Activation within = ops::fused(activation, x, weight, bias);
+  if (within != activation) return ops::activated(linear(x, weight, bias, within), activation);
   const Shape& shape = x.shape();
   std::int64_t in = weight.shape()[1], out = weight.shape()[0], rows = 1;
   for (int i = 0; i < shape.rank() - 1; ++i) rows *= shape[i];
   Array y = kernels::matmul(x.array().reshape({rows, in}), weight.array(),
                             {.transpose_b = true, .activation = activation}, ops::array_or_none(bias));
-  return record(
-      "linear", {x, weight, bias}, y.reshape(shape.with(shape.rank() - 1, out)),
-      [activation, shape, rows, in, out, X = save_if(weight.requires_grad(), x), W = save_if(x.requires_grad(), weight),
-       Y = save_if(activation == Activation::relu, y)](const Array& g, const Needs& need) {
-        Array gy = g.reshape({rows, out});
-        if (activation == Activation::relu) gy = kernels::unary_grad(UnaryOp::relu, {}, Y(), gy);
-        Grads grads(3);
-        if (need[0]) grads[0] = kernels::matmul(gy, W()).reshape(shape);
-        if (need[1]) grads[1] = kernels::matmul_tn(gy, X().reshape({rows, in}));
-        if (need[2]) grads[2] = kernels::sum_to(gy, {out});
-        return grads;
-      });
+  return record("linear", {x, weight, bias}, y.reshape(shape.with(shape.rank() - 1, out)),
+                [shape, rows, in, out, X = save_if(weight.requires_grad(), x), W = save_if(x.requires_grad(), weight),
+                 Y = save_if(activation == Activation::relu, y)](const Array& g, const Needs& need) {
+                  const Array gy = ops::through_relu(g.reshape({rows, out}), Y());
+                  Grads grads(3);
+                  if (need[0]) grads[0] = kernels::matmul(gy, W()).reshape(shape);
+                  if (need[1]) grads[1] = kernels::matmul_tn(gy, X().reshape({rows, in}));
+                  if (need[2]) grads[2] = kernels::sum_to(gy, {out});
+                  return grads;
+                });
 }
 
 }  // namespace elbo
