@@ -115,7 +115,8 @@ struct Silu {
 template <class T>
 struct Gelu {
   ELBO_FN T operator()(T x) const {
-    return static_cast<T>(static_cast<double>(x < T(0) ? -T(0) : x) - math::normal_parts(x).at_tail);
+    const double tail = math::normal_parts(x).at_tail;
+    return static_cast<T>(x < T(0) ? -tail : static_cast<double>(x) - tail);  // max(x, -0) loses the sign of 0 in clang
   }
   ELBO_FN T grad(T x, T, T g) const {
     const math::NormalParts n = math::normal_parts(x);

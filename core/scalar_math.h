@@ -288,7 +288,8 @@ ELBO_HD inline float silu(float x) {
   const float e = ((1.0f + p.y) * p.power) * two_to_minus_100, d = 1.0f + e, d_lost = e - (d - 1.0f);
   const float n = fma(a, p.y, a), n_lost = fma(a, p.y, a - n), q = n / d;
   const float z = fma(fma(-q, d_lost, n_lost), fma(-0.5f, d, 1.457f), q);  // times about 1 / d
-  return (x < 0.0f ? -0.0f : x) - (z * p.power) * two_to_minus_100;
+  const float less = (z * p.power) * two_to_minus_100;
+  return x < 0.0f ? -less : x - less;
 }
 /// Its derivative, in float64: a product of many, and a difference near its zero.
 ELBO_HD inline float silu_slope(float x) {
