@@ -23,24 +23,23 @@ void channels_first(const ConvKernels<T>& kernels, T* to, const T* from, int64_t
   });
 }
 
-/// The activation of out + bias, in place, of rows [rows, size] of the result, `ld` apart, that have just been written;
-/// bias [size] or null.
+/// The activation of out + bias, in place, of rows [rows, size] of the result that have just been written; bias [size]
+/// or null.
 template <class T>
-void finish(const Context& context, const Conv2dArgs& a, T* out, int64_t ld, int64_t rows, int64_t size,
-            const T* bias) {
+void finish(const Context& context, const Conv2dArgs& a, T* out, int64_t rows, int64_t size, const T* bias) {
   if (a.activation == Activation::none && !bias) return;
   const GemmTable& table = gemm_table(context.isa);
   parallel_for(rows, grain_of(size), [&](int64_t begin, int64_t end) {
     if constexpr (sizeof(T) == sizeof(float))
-      table.finish_f32(out + begin * ld, ld, end - begin, size, bias, static_cast<int>(a.activation));
+      table.finish_f32(out + begin * size, size, end - begin, size, bias, static_cast<int>(a.activation));
     else
-      table.finish_f64(out + begin * ld, ld, end - begin, size, bias, static_cast<int>(a.activation));
+      table.finish_f64(out + begin * size, size, end - begin, size, bias, static_cast<int>(a.activation));
   });
 }
 /// The activation of planes [planes, size].
 template <class T>
 void activate(const Context& context, const Conv2dArgs& a, T* out, int64_t planes, int64_t size) {
-  finish<T>(context, a, out, size, planes, size, nullptr);
+  finish<T>(context, a, out, planes, size, nullptr);
 }
 
 // ---- the convolution and its data gradient -------------------------------------------------------------------------
@@ -97,7 +96,7 @@ void write(const Context& context, const Conv2dArgs& a, const Ends& ends, T* out
     parallel_for(count * plane, grain_of(ends.columns), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) std::copy_n(result + i * ld, ends.columns, out + i * ends.columns);
     });
-  finish(context, a, out, ends.columns, count * plane, ends.columns, bias);
+  finish(context, a, out, count * plane, ends.columns, bias);
 }
 
 template <class T>
@@ -288,7 +287,7 @@ void convolve(const Context& context, const Conv2dArgs& a, Way way, T* out, cons
     const int64_t plane = ends.to_h * ends.to_w;
     if (ends.to_last) {
       std::fill_n(out, a.n * plane * ends.columns, T(0));
-      return finish(context, a, out, ends.columns, a.n * plane, ends.columns, bias);
+      return finish(context, a, out, a.n * plane, ends.columns, bias);
     }
     for (int64_t i = 0; i < a.n * ends.columns; ++i)
       std::fill_n(out + i * plane, plane, bias ? bias[i % ends.columns] : T(0));

@@ -107,8 +107,8 @@ class Product {
       for (int64_t k = 0; k < k_parts_.count; ++k)
         for (int64_t m = 0; m < m_parts_.count; ++m) {
           const Part each = part(m, n, k);
-          run.a.data = a.at(each.m0, all_ks_.begin(each.k0));
-          if (a_floats_ > 0) run.a = spread(a, each, workspace + b_floats_);
+          run.a = a_floats_ > 0 ? spread(a, each, workspace + b_floats_)
+                                : Lies{a.at(each.m0, all_ks_.begin(each.k0)), a.ld, a.k_contiguous};
           if (m == 0 && !pack_late(each)) pack(run, each);
           apart_ ? multiply_apart(run, each) : multiply(run, each);
         }
@@ -116,7 +116,7 @@ class Product {
 
  private:
   struct Run {
-    Lies a, b;  // a from the part on that is computed
+    Lies a, b;  // a begins at the part that is computed
     float *out, *packed_b, *sums;
   };
 
