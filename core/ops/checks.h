@@ -3,6 +3,7 @@
 #include <initializer_list>
 #include <vector>
 
+#include "../autograd.h"
 #include "../called_op_detail.h"
 #include "../kernels.h"
 #include "../ops.h"
