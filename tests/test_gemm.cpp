@@ -267,8 +267,9 @@ TEST_CASE("gemm: the number of threads changes no bit", "[gemm]") {
   cpu_kernels::Pool pool;
   for (Case c : {Case{.m = 128, .n = 400, .k = 784, .transpose_b = true, .bias = true, .activation = Activation::relu},
                  Case{.m = 400, .n = 784, .k = 128, .transpose_a = true}, Case{.m = 20, .n = 36, .k = 9000},
-                 Case{.m = 1, .n = 500, .k = 900, .transpose_b = true}, Case{.m = 33, .n = 65, .k = 300, .batch = 17},
-                 Case{.m = 200, .n = 200, .k = 300, .batch = 3}, Case{.m = 200, .n = 300, .k = 1024}})
+                 Case{.m = 1, .n = 500, .k = 900, .transpose_b = true}, Case{.m = 6, .n = 500, .k = 900},
+                 Case{.m = 33, .n = 65, .k = 300, .batch = 17}, Case{.m = 200, .n = 200, .k = 300, .batch = 3},
+                 Case{.m = 200, .n = 300, .k = 1024}})
     for (Isa isa : cpu_kernels::available_isas()) {
       const Operands<float> operands(c);
       std::vector<float> expected;
@@ -284,20 +285,23 @@ TEST_CASE("gemm: the number of threads changes no bit", "[gemm]") {
 
 TEST_CASE("gemm: in our own product some rows, or a matrix of a batch, have the bits they have alone", "[gemm]") {
   cpu_kernels::Pool pool;
-  const Case whole{.m = 150, .n = 77, .k = 1300, .batch = 2, .share_b = true, .transpose_b = true};
-  const Operands<float> operands(whole);
-  for (Isa isa : cpu_kernels::available_isas()) {
-    if (isa == Isa::baseline) continue;
-    const std::vector<float> out = operands.run(whole, isa, pool);
-    for (int64_t rows : {2, 7, 140}) {
-      Case part = whole;
-      part.m = rows, part.batch = 1;
-      std::vector<float> alone(rows * whole.n);
-      cpu_kernels::gemm(operands.args(part, alone), pool, isa);
-      INFO(cpu_kernels::name(isa) << " rows " << rows);
-      REQUIRE(same_bits(alone, std::vector<float>(out.begin(), out.begin() + rows * whole.n)));
+  for (bool transpose_b : {false, true})
+    for (int64_t k : {6, 256, 1301}) {
+      const Case whole{.m = 150, .n = 77, .k = k, .batch = 2, .share_b = true, .transpose_b = transpose_b};
+      const Operands<float> operands(whole);
+      for (Isa isa : cpu_kernels::available_isas()) {
+        if (isa == Isa::baseline) continue;
+        const std::vector<float> out = operands.run(whole, isa, pool);
+        for (int64_t rows : {2, 3, 4, 5, 6, 7, 8, 9, 140}) {
+          Case part = whole;
+          part.m = rows, part.batch = 1;
+          std::vector<float> alone(rows * whole.n);
+          cpu_kernels::gemm(operands.args(part, alone), pool, isa);
+          INFO(describe(part) << " " << cpu_kernels::name(isa));
+          REQUIRE(same_bits(alone, std::vector<float>(out.begin(), out.begin() + rows * whole.n)));
+        }
+      }
     }
-  }
 }
 
 TEST_CASE("gemm: a warm product takes nothing from the system", "[gemm]") {

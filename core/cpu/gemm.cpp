@@ -22,6 +22,9 @@ constexpr int64_t part_size = 1024;           // rows and columns that are packe
 constexpr int64_t packed_floats = 2 << 20;    // about how much is packed at once
 constexpr int64_t narrow_floats = 128 << 10;  // of an operand that stays in the second-level cache
 constexpr int64_t way_floats = 1024;          // 4 KiB apart, lines share a set of the first-level cache
+constexpr int64_t few_rows = 8;               // that are multiplied by a matrix where it lies
+constexpr int64_t few_floats = 32 << 10;      // of such rows, which are read again for each strip of the matrix
+constexpr int64_t along_cols = 64;            // of a matrix whose columns lie side by side
 constexpr int64_t worth_a_thread = 1 << 16;   // multiply-adds, or elements times 4 to pack, that take a microsecond
 
 // [0, n) in `count` pieces of nearly equal size, at most `most` long, which start at multiples of `unit`.
@@ -357,22 +360,31 @@ void with_product(const MatmulArgs& args, Isa isa, const Fn& fn) {
   fn(NarrowProduct(args, table, tables(isa).move));
 }
 
-// A product of one row or one column: a matrix is read once, so packing it would be most of the work.
-void multiply_vector(const MatmulArgs& args, const GemmTable& table) {
-  const bool one_row = args.m == 1;
-  const int64_t n = one_row ? args.n : args.m;
-  const bool k_contiguous = one_row ? args.transpose_b : !args.transpose_a;
+// A product of few rows or one column: packing a matrix would be most of the work.
+bool has_few_rows(const MatmulArgs& args) {
+  return args.n == 1 || args.m == 1 || (args.m <= few_rows && !args.transpose_a && args.m * args.k <= few_floats);
+}
+
+void multiply_few_rows(const MatmulArgs& args, const GemmTable& table) {
+  const bool column = args.n == 1;  // of its one row, the transpose is computed
+  const int64_t rows = column ? 1 : args.m, n = column ? args.m : args.n;
+  const bool k_contiguous = column ? !args.transpose_a : args.transpose_b;
   const int64_t ld = k_contiguous ? args.k : n;
-  const Cut pieces(n, block_cols, 8);
+  const Cut pieces = k_contiguous ? Cut(n, block_cols, rows == 1 ? 8 : 16) : Cut(n, along_cols, along_cols);
   const auto run = [&](int64_t index, int64_t piece) {
     const float* a = static_cast<const float*>(args.a) + index * args.stride_a;
     const float* b = static_cast<const float*>(args.b) + index * args.stride_b;
     const int64_t at = pieces.begin(piece), size = pieces.size(piece);
+    const Lies m{column ? a : b, ld, k_contiguous};
     float* out = static_cast<float*>(args.out) + index * args.stride_out + at;
-    table.row(out, one_row ? a : b, (one_row ? b : a) + (k_contiguous ? at * ld : at), ld, k_contiguous, size, args.k);
-    one_row ? finish(table, args, out, at, 1, size) : finish(table, args, out, 0, size, 1);
+    // One row is a sum by itself; more have the sums over blocks of k that larger products have.
+    const Cut ks(args.k, rows == 1 ? args.k : k_block, 1);
+    for (int64_t k = 0; k < ks.count; ++k)
+      table.few_rows(out, n, (column ? b : a) + ks.begin(k), args.k, m.at(at, ks.begin(k)), ld, k_contiguous, rows,
+                     size, ks.size(k), k > 0);
+    column ? finish(table, args, out, 0, size, 1) : finish(table, args, out, at, rows, size);
   };
-  const int64_t work = 4 * pieces.largest() * args.k;
+  const int64_t work = (4 + rows) * pieces.largest() * args.k;
   parallel_for(args.batch * pieces.count, divide_up(worth_a_thread, work), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) run(i / pieces.count, i % pieces.count);
   });
@@ -419,8 +431,8 @@ bool done_without_packing(const MatmulArgs& args, const GemmTable& table) {
     args.dtype == DType::float64 ? multiply_nothing<double>(args, table) : multiply_nothing<float>(args, table);
   else if (args.dtype == DType::float64 || table.tile_rows == 0)
     multiply_by_eigen(args, table);
-  else if (args.m == 1 || args.n == 1)
-    multiply_vector(args, table);
+  else if (has_few_rows(args))
+    multiply_few_rows(args, table);
   else
     return false;
   return true;

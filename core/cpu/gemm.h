@@ -12,8 +12,9 @@
 ///
 /// No cut changes a bit of our own product: each output element is the sum, in order, of its sums over blocks of k,
 /// whose size depends on k alone, each summed in order by fused multiply-adds. So a product on any number of threads, a
-/// matrix of a batch or some rows of a product (two or more; one row and one column have ways of their own) have the
-/// bits that they have alone. Eigen's tiles depend on the shape alone.
+/// matrix of a batch or some rows of a product have the bits that they have alone. Products of up to eight rows, or of
+/// one column, are summed in an order of their own: among them, too, a row has the bits that it has alone. Eigen's
+/// tiles depend on the shape alone.
 namespace elbo::cpu_kernels {
 
 class Pool;

@@ -229,31 +229,126 @@ void row_across(float* y, const float* x, const float* m, int64_t ld, int64_t n,
   }
 }
 
-// Up to `along` columns of m that lie side by side.
-constexpr int row_vecs = 64 / lanes, along = 64;
-void row_along(float* y, const float* x, const float* m, int64_t ld, int64_t n, int64_t k) {
-  Vec sum[row_vecs];
+// ---- few rows ------------------------------------------------------------------------------------------------------
+
+// x [rows, k] and y [rows, n], a row ld_x and ld_y after the other; y is = or with `add` +=.
+struct FewRows {
+  float* y;
+  const float* x;
+  int64_t ld_y, ld_x, k;
+  bool add;
+};
+
+// Up to sixteen columns of m, each of whose k lie side by side, turned in registers: so that the sums are those of a
+// tile.
+template <int rows>
+void rows_across(const FewRows& few, const float* m, int64_t ld, int64_t n) {
+  const float* column[2][8];
+  __m256 sum[rows][2];
+  for (int half = 0; half < 2; ++half) eight_rows(column[half], m, ld, 8 * half, n);
   ELBO_UNROLL
-  for (int v = 0; v < row_vecs; ++v) sum[v] = zero();
-  if (n == along) {
-    for (int64_t p = 0; p < k; ++p, m += ld) {
-      const Vec here = all(x[p]);
+  for (int i = 0; i < rows; ++i) sum[i][0] = sum[i][1] = _mm256_setzero_ps();
+  int64_t p = 0;
+  for (; p + 4 <= few.k; p += 4) {
+    ELBO_UNROLL
+    for (int half = 0; half < 2; ++half) {
+      __m256 turned[4];
+      columns(turned, column[half], p);
       ELBO_UNROLL
-      for (int v = 0; v < row_vecs; ++v) sum[v] = fma(here, load(m + v * lanes), sum[v]);
+      for (int q = 0; q < 4; ++q) {
+        ELBO_UNROLL
+        for (int i = 0; i < rows; ++i)
+          sum[i][half] = _mm256_fmadd_ps(_mm256_set1_ps(few.x[i * few.ld_x + p + q]), turned[q], sum[i][half]);
+      }
     }
-  } else {
-    for (int64_t p = 0; p < k; ++p, m += ld)
-      for (int v = 0; v < row_vecs && v * lanes < n; ++v)
-        sum[v] = fma(all(x[p]), load_part(m + v * lanes, smaller(n - v * lanes, lanes)), sum[v]);
   }
-  for (int v = 0; v < row_vecs && v * lanes < n; ++v) store_part(y + v * lanes, sum[v], smaller(n - v * lanes, lanes));
+  for (int i = 0; i < rows; ++i) {
+    float total[16];
+    _mm256_storeu_ps(total, sum[i][0]), _mm256_storeu_ps(total + 8, sum[i][1]);
+    float* y = few.y + i * few.ld_y;
+    for (int64_t j = 0; j < n; ++j) {
+      for (int64_t q = p; q < few.k; ++q)
+        total[j] = __builtin_fmaf(few.x[i * few.ld_x + q], column[j / 8][j % 8][q], total[j]);
+      y[j] = few.add ? y[j] + total[j] : total[j];
+    }
+  }
 }
 
-void row(float* y, const float* x, const float* m, int64_t ld, bool k_contiguous, int64_t n, int64_t k) {
-  if (k_contiguous)
+// n columns of m that lie side by side, in `vecs` vectors, the last one `whole` or not.
+template <int rows, int vecs, bool whole>
+void rows_along(const FewRows& few, const float* m, int64_t ld, int64_t n) {
+  Vec sum[rows][vecs];
+  ELBO_UNROLL
+  for (int i = 0; i < rows; ++i) {
+    ELBO_UNROLL
+    for (int v = 0; v < vecs; ++v) sum[i][v] = zero();
+  }
+  const int64_t tail = n - (vecs - 1) * lanes;
+  for (int64_t p = 0; p < few.k; ++p, m += ld) {
+    Vec of_m[vecs];
+    ELBO_UNROLL
+    for (int v = 0; v < vecs; ++v)
+      of_m[v] = whole || v + 1 < vecs ? load(m + v * lanes) : load_part(m + v * lanes, tail);
+    ELBO_UNROLL
+    for (int i = 0; i < rows; ++i) {
+      const Vec here = all(few.x[i * few.ld_x + p]);
+      ELBO_UNROLL
+      for (int v = 0; v < vecs; ++v) sum[i][v] = fma(here, of_m[v], sum[i][v]);
+    }
+  }
+  ELBO_UNROLL
+  for (int i = 0; i < rows; ++i) {
+    ELBO_UNROLL
+    for (int v = 0; v < vecs; ++v) {
+      float* y = few.y + i * few.ld_y + v * lanes;
+      const int64_t size = v + 1 < vecs ? lanes : tail;
+      store_part(y, few.add ? add(load_part(y, size), sum[i][v]) : sum[i][v], size);
+    }
+  }
+}
+
+// What the registers hold.
+#if defined(ELBO_VARIANT_V4)
+constexpr int most_across = 8, most_along = 4;
+#else
+constexpr int most_across = 4, most_along = 2;
+#endif
+constexpr int across = 16, along = 4 * lanes;
+using Strip = void (*)(const FewRows&, const float*, int64_t, int64_t);
+constexpr Strip strips_across[] = {
+    rows_across<1>, rows_across<2>, rows_across<3>, rows_across<4>,
+#if defined(ELBO_VARIANT_V4)
+    rows_across<5>, rows_across<6>, rows_across<7>, rows_across<8>,
+#endif
+};
+template <int rows>
+constexpr Strip ends_along[] = {rows_along<rows, 1, false>, rows_along<rows, 2, false>, rows_along<rows, 3, false>,
+                                rows_along<rows, 4, false>, rows_along<rows, 4, true>};
+constexpr const Strip* strips_along[] = {
+    ends_along<1>,
+    ends_along<2>,
+#if defined(ELBO_VARIANT_V4)
+    ends_along<3>,
+    ends_along<4>,
+#endif
+};
+static_assert(sizeof(strips_across) / sizeof(Strip) == most_across &&
+              sizeof(strips_along) / sizeof(Strip*) == most_along);
+
+void few_rows(float* y, int64_t ld_y, const float* x, int64_t ld_x, const float* m, int64_t ld, bool k_contiguous,
+              int64_t rows, int64_t n, int64_t k, bool accumulate) {
+  if (k_contiguous && rows == 1) {
     for (int64_t j = 0; j < n; j += 8) row_across(y + j, x, m + j * ld, ld, smaller(n - j, 8), k);
-  else
-    for (int64_t j = 0; j < n; j += along) row_along(y + j, x, m + j, ld, smaller(n - j, along), k);
+    return;
+  }
+  const int64_t width = k_contiguous ? across : along, most = k_contiguous ? most_across : most_along;
+  for (int64_t j = 0; j < n; j += width)
+    for (int64_t i = 0; i < rows; i += most) {
+      const int64_t cols = smaller(n - j, width), last = smaller(rows - i, most) - 1;
+      const Strip strip =
+          k_contiguous ? strips_across[last] : strips_along[last][cols == along ? 4 : (cols - 1) / lanes];
+      strip({y + i * ld_y + j, x + i * ld_x, ld_y, ld_x, k, accumulate}, m + (k_contiguous ? j * ld : j), ld, cols);
+    }
 }
 #endif  // ELBO_AVX
 
@@ -312,7 +407,7 @@ float fma_rounds(int64_t n) {
 const GemmTable ELBO_VARIANT_NAME(elbo_gemm_table_) = {
 #ifdef ELBO_AVX
     tile_rows,     tile_cols,      pack_b,     block,
-    row,
+    few_rows,
 #else
     0,             0,              nullptr,    nullptr,          nullptr,
 #endif

@@ -9,7 +9,7 @@ namespace elbo::cpu_kernels {
 /// lies in a block, so no cut changes a bit.
 struct GemmTable {
   /// Rows and columns of the register tile; 0 where the variant has no product of its own and Eigen does it. The
-  /// functions down to `row` are null then.
+  /// functions down to `few_rows` are null then.
   int tile_rows, tile_cols;
   /// Packs a block of b [k, cols] into panels of tile_cols columns, each tile_cols * k long. With `k_contiguous`,
   /// element (p, j) is from[j * ld + p]; otherwise it is from[p * ld + j].
@@ -18,10 +18,11 @@ struct GemmTable {
   /// with `k_contiguous`, otherwise a[p * ld_a + i].
   void (*block)(const float* a, std::int64_t ld_a, bool k_contiguous, const float* b, float* c, std::int64_t ld,
                 std::int64_t m, std::int64_t n, std::int64_t k, bool add);
-  /// y [n] = the sum over p of x[p] m(p, j), where m(p, j) is m[j * ld + p] with `k_contiguous`, otherwise
-  /// m[p * ld + j]: a product of one row or column, without packing.
-  void (*row)(float* y, const float* x, const float* m, std::int64_t ld, bool k_contiguous, std::int64_t n,
-              std::int64_t k);
+  /// y [rows, n] (row step ld_y) = x [rows, k] (ld_x) m, or += x m with `add`, where m(p, j) is m[j * ld + p] with
+  /// `k_contiguous`, otherwise m[p * ld + j]: without packing, with the bits of `block`. One row with `k_contiguous` is
+  /// summed in an order of its own, without `add`.
+  void (*few_rows)(float* y, std::int64_t ld_y, const float* x, std::int64_t ld_x, const float* m, std::int64_t ld,
+                   bool k_contiguous, std::int64_t rows, std::int64_t n, std::int64_t k, bool add);
   /// c [rows, cols] = act(c + bias), bias [cols] or null; activation as in enum class Activation.
   void (*finish_f32)(float* c, std::int64_t ld, std::int64_t rows, std::int64_t cols, const float* bias,
                      int activation);
