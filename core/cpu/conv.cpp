@@ -136,15 +136,18 @@ void convolve_to_many(const Context& context, const Conv2dArgs& a, Way way, T* o
   const int64_t work = group * a.out_h * a.out_w * depth * width / std::max<int64_t>(1, units);
   const int64_t grain = divide_up(enough_work, std::max<int64_t>(1, work));
   const int64_t results = in_place ? 0 : group * to * columns;
-  for_items<T>(context.pool, divide_up(a.n, group), operand + results, 0, [&](int64_t item, T* memory) {
-    const int64_t first = item * group, count = std::min(group, a.n - first);
-    const T* pictures = in + first * from * ends.channels;
+  for_items<T>(context.pool, divide_up(a.n, group), operand + results, 0, [&](int64_t item, T* memory, int64_t next) {
+    const int64_t first = item * group, count = std::min(group, a.n - first), of_picture = from * ends.channels;
+    const T* pictures = in + first * of_picture;
+    const T* ahead = in + std::min(a.n, next * group) * of_picture;
+    const T* ahead_end = as_it_is ? in + std::min(a.n, (next + 1) * group) * of_picture : ahead;
     T* written = out + first * to * ends.columns;
     T* result = in_place ? written : memory + operand;
     if (!as_it_is)
       channels_last(kernels, memory, std::exchange(pictures, memory), count, ends.channels, ends.from_h, ends.from_w);
     parallel_for(panels * units, grain, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
+        fetch(ahead, ahead_end, i, panels * units);
         const ConvPlan::Unit& unit = plan.units[static_cast<std::size_t>(i % units)];
         const ConvPlan::Class& c = plan.classes[static_cast<std::size_t>(unit.of_class)];
         const int64_t col = i / units * width, rows = std::min(unit.end, count * c.rows_of_picture) - unit.begin;
@@ -249,7 +252,7 @@ void convolve_to_few(const Context& context, const Conv2dArgs& a, Way way, T* ou
   const int64_t work = tile * ends.columns * ends.channels * a.kh * a.kw / phases;
   const int64_t grain = divide_up(enough_work, std::max<int64_t>(1, work));
   for_items<T>(context.pool, divide_up(a.n, plan.group), operand + phases * of_phase, operand,
-               [&](int64_t item, T* memory) {
+               [&](int64_t item, T* memory, int64_t) {
                  const int64_t first = item * plan.group, count = std::min(plan.group, a.n - first);
                  const T* pictures = in + first * ends.channels * ends.from_h * ends.from_w;
                  T* results = memory + operand;

@@ -40,25 +40,36 @@ inline std::int64_t group_of(std::int64_t n, std::int64_t points, std::int64_t l
                                   std::max<std::int64_t>(1, n / least));
 }
 
-/// fn(item, scratch) for all items, `elements` of scratch memory each. Where there are items enough, each runs on a
-/// thread of its own; otherwise one after the other, each on all threads. No bit depends on which. The first `zeros`
-/// elements are zeros at first; what is written there stays for the next item.
+/// fn(item, scratch, next) for all items, `elements` of scratch memory each; `next` is the item that the same thread is
+/// likely to get next. Where there are items enough, each runs on a thread of its own; otherwise one after the other,
+/// each on all threads. No bit depends on which. The first `zeros` elements are zeros at first; what is written there
+/// stays for the next item.
 template <class T, class Fn>
 void for_items(Pool& pool, std::int64_t items, std::int64_t elements, std::int64_t zeros, const Fn& fn) {
   const std::int64_t blocks = items >= num_threads() ? num_threads() : 1, size = round_up(elements, 64);
   const Workspace memory(pool, static_cast<std::size_t>(blocks * size) * sizeof(T));
   if (blocks == 1) {
     std::fill_n(memory.as<T>(), zeros, T(0));
-    for (std::int64_t item = 0; item < items; ++item) fn(item, memory.as<T>());
+    for (std::int64_t item = 0; item < items; ++item) fn(item, memory.as<T>(), item + 1);
     return;
   }
   std::atomic<std::int64_t> next{0};
   parallel_for(blocks, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       std::fill_n(memory.as<T>() + i * size, zeros, T(0));
-      for (std::int64_t item = next++; item < items; item = next++) fn(item, memory.as<T>() + i * size);
+      for (std::int64_t item = next++; item < items; item = next++) fn(item, memory.as<T>() + i * size, item + blocks);
     }
   });
+}
+
+/// Part `part` of `parts` of [from, end) is asked for, into the second-level cache: pictures come from main memory, and
+/// the processor does not see them coming.
+template <class T>
+void fetch(const T* from, const T* end, std::int64_t part, std::int64_t parts) {
+  constexpr std::int64_t line = 64 / sizeof(T);
+  const std::int64_t size = std::max<std::int64_t>(0, end - from);
+  for (std::int64_t i = size * part / parts; i < size * (part + 1) / parts; i += line)
+    __builtin_prefetch(from + i, 0, 2);
 }
 
 /// to [count, h, w, channels] = from [count, channels, h, w].
