@@ -25,7 +25,7 @@ constexpr int64_t piece = 1024, copies = 256;
 /// holds is written piece by piece into memory that is in the cache, and from there past it; unless it is an operand
 /// too, which is in the cache by then.
 template <class Fn>
-void write_elements(const Context& context, View out, bool in_place, const Fn& fn) {
+void write_elements(const Context& context, const View& out, bool in_place, const Fn& fn) {
   const int64_t numel = out.shape.numel(), size = static_cast<int64_t>(size_of(out.dtype));
   const bool streams = numel * size >= stream_bytes && !in_place;
   parallel_for(numel, element_grain, [&](int64_t begin, int64_t end) {
@@ -235,8 +235,15 @@ bool binary_with_numbers(const Context& context, BinaryOp op, View out, ConstVie
 }  // namespace
 
 void binary(const Context& context, BinaryOp op, View out, ConstView a, ConstView b) {
-  if (binary_with_numbers(context, op, out, a, b)) return;
   const BinaryFn fn = context.tables.elementwise.binary[static_cast<int>(op)][static_cast<int>(out.dtype)];
+  const int64_t numel = out.shape.numel();
+  // The most frequent of all calls, and the one where what is not arithmetic counts.
+  if (numel > 0 && a.shape.numel() == numel && b.shape.numel() == numel)
+    return write_elements(context, out, a.data == out.data || b.data == out.data,
+                          [&](int64_t begin, int64_t end, void* to) {
+                            fn(end - begin, to, at(a.data, begin, a.dtype), at(b.data, begin, b.dtype));
+                          });
+  if (binary_with_numbers(context, op, out, a, b)) return;
   broadcast_loop(context, out, {a, b}, [fn](int64_t n, void* to, const auto& in) { fn(n, to, in[0], in[1]); });
 }
 
