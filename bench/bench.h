@@ -1,8 +1,10 @@
 #pragma once
 #include <elbo/core/device.h>
 
+#include <algorithm>
 #include <chrono>
 #include <string>
+#include <vector>
 
 namespace elbo::bench {
 
@@ -21,6 +23,14 @@ class Stopwatch {
   using Clock = std::chrono::steady_clock;
   Clock::time_point start_ = Clock::now();
 };
+
+/// The middle of the values; 0 for none.
+inline double median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  const std::size_t middle = values.size() / 2;
+  return values.size() % 2 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
 
 /// A row for each benchmarked case of the op table (tests/op_cases.h), forward and forward with backward: GFLOP/s for
 /// contractions, else GB/s for what an op must read and write at least, and the share of the peak in per cent. Rows

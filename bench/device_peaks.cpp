@@ -1,4 +1,5 @@
 #include "device_peaks.h"
+#include "bench.h"
 
 #include <elbo/core/errors.h>
 #include <elbo/core/graph.h>

@@ -8,6 +8,7 @@
 #include <iostream>
 
 #include "../core/cpu/roofline.h"
+#include "bench.h"
 #include "vae_training.h"
 
 namespace bench = elbo::bench;

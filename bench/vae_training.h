@@ -44,7 +44,4 @@ class VaeTraining {
   Tensor beta_;
 };
 
-/// The middle of the values; 0 for none.
-double median(std::vector<double> values);
-
 }  // namespace elbo::bench
