@@ -212,7 +212,7 @@ void reduce_lines(const Context& context, const Job& job, const Lines& lines) {
   const std::size_t bytes = sizeof(typename Job::Acc) * static_cast<std::size_t>(chunks * lines.outputs);
   const Workspace partial(context, chunks > 1 ? bytes : 0);
   const dim3 grid(blocks_for(lines.outputs, cut.columns), static_cast<unsigned>(chunks));
-  launch(context.stream, reduce_lines_kernel<Job>, grid, cut.threads(), 0, job, lines, cut, chunks,
+  launch(context.stream, reduce_lines_kernel<Job>, grid, cut.threads(), job, lines, cut, chunks,
          partial.as<typename Job::Acc>(), context.ticket);
 }
 

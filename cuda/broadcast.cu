@@ -144,7 +144,7 @@ const T* elements(const ConstView& x) {
 
 template <class F, class T>
 void binary_of(const Context& context, View out, ConstView a, ConstView b) {
-  launch(context.stream, binary_kernel<F, T>, pack_blocks(out.shape.numel()), block_threads, 0, Plan<2>(out, {a, b}),
+  launch(context.stream, binary_kernel<F, T>, pack_blocks(out.shape.numel()), block_threads, Plan<2>(out, {a, b}),
          static_cast<T*>(out.data), elements<T>(a), elements<T>(b));
 }
 
@@ -165,13 +165,13 @@ constexpr BinaryFn binary_int64() {
 
 template <class F, class A, class T>
 void ternary_of(const Context& context, View out, ConstView a, ConstView b, ConstView c) {
-  launch(context.stream, ternary_kernel<F, A, T>, pack_blocks(out.shape.numel()), block_threads, 0,
+  launch(context.stream, ternary_kernel<F, A, T>, pack_blocks(out.shape.numel()), block_threads,
          Plan<3>(out, {a, b, c}), static_cast<T*>(out.data), elements<A>(a), elements<T>(b), elements<T>(c));
 }
 
 template <class F, class T>
 void compare_of(const Context& context, View out, ConstView a, ConstView b) {
-  launch(context.stream, compare_kernel<F, T>, pack_blocks(out.shape.numel()), block_threads, 0, Plan<2>(out, {a, b}),
+  launch(context.stream, compare_kernel<F, T>, pack_blocks(out.shape.numel()), block_threads, Plan<2>(out, {a, b}),
          static_cast<uint8_t*>(out.data), elements<T>(a), elements<T>(b));
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 #include "context.h"
 
-/// The two ways to compute a convolution; conv.cu chooses. What the functions compute stands at Backend's conv2d,
+/// The two ways to compute a convolution; conv.cpp chooses. What the functions compute stands at Backend's conv2d,
 /// conv2d_grad_data and conv2d_grad_weight.
 namespace elbo::cuda {
 

@@ -45,7 +45,7 @@ template <class Tile, class T>
 void start(const Context& context, const GatherArgs<T>& args) {
   const auto pairs = static_cast<unsigned>(args.lines.count * args.columns.count);
   launch(context.stream, gather_kernel<Tile>, dim3(static_cast<unsigned>(tiles<Tile>(args)), 1, pairs), Tile::threads,
-         0, args);
+         args);
 }
 
 void gather(const Context& context, const GatherArgs<double>& args) { start<Double>(context, args); }
@@ -173,7 +173,7 @@ void grad_data(const Context& context, const Conv2dArgs& a, void* gx, const void
       args.columns = axes(column, a.w, a.kw, a.stride_w, a.pad_w, a.dilation_w);
       // One remainder in both dimensions is all places, in order.
       args.whole = a.stride_h == 1 && a.stride_w == 1 && a.h * a.w % vec_size<T> == 0 && aligned<vec_size<T>>(args.out);
-      launch(context.stream, pack_kernel<T>, blocks_for(a.c_out * a.c_in * a.kh * a.kw), block_threads, 0, args,
+      launch(context.stream, pack_kernel<T>, blocks_for(a.c_out * a.c_in * a.kh * a.kw), block_threads, args,
              packed.as<T>(), static_cast<const T*>(weight), a.kh, a.kw);
       gather(context, args);
     }

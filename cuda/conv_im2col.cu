@@ -176,14 +176,14 @@ void forward(const Context& context, const Conv2dArgs& a, void* y, const void* x
     plan.for_each_group(a.n, [&](int64_t first, int64_t count) {
       const int64_t row = plan.row(count), places = count * plan.points;
       const T* from = static_cast<const T*>(x) + first * a.c_in * a.h * a.w;
-      launch(context.stream, columns_kernel<T, To>, grid(places, plan.taps), block_threads, 0, a, columns.as<To>(),
-             from, count, row);
+      launch(context.stream, columns_kernel<T, To>, grid(places, plan.taps), block_threads, a, columns.as<To>(), from,
+             count, row);
       Product p = plan.product(a.c_out, places, plan.taps);
       p.a = weights.data, p.b = columns.as<void>(), p.out = out.as<void>();
       p.row_a = weights.row, p.row_b = p.row_out = row;
       multiply(context, p);
       T* to = static_cast<T*>(y) + first * a.c_out * plan.points;
-      launch(context.stream, apart_kernel<T>, grid(places, a.c_out), block_threads, 0, to, out.as<T>(),
+      launch(context.stream, apart_kernel<T>, grid(places, a.c_out), block_threads, to, out.as<T>(),
              static_cast<const T*>(bias), count, a.c_out, plan.points, row);
     });
   });
@@ -199,16 +199,16 @@ void grad_data(const Context& context, const Conv2dArgs& a, void* gx, const void
     plan.for_each_group(a.n, [&](int64_t first, int64_t count) {
       const int64_t row = plan.row(count), places = count * plan.points;
       const T* from = static_cast<const T*>(gy) + first * a.c_out * plan.points;
-      launch(context.stream, side_by_side_kernel<T, To>, grid(places, a.c_out), block_threads, 0, in.as<To>(), from,
-             count, a.c_out, plan.points, row);
+      launch(context.stream, side_by_side_kernel<T, To>, grid(places, a.c_out), block_threads, in.as<To>(), from, count,
+             a.c_out, plan.points, row);
       Product p = plan.product(plan.taps, places, a.c_out);
       p.a = weights.data, p.b = in.as<void>(), p.out = columns.as<void>();
       p.transpose_a = true;
       p.row_a = weights.row, p.row_b = p.row_out = row;
       multiply(context, p);
       T* to = static_cast<T*>(gx) + first * a.c_in * a.h * a.w;
-      launch(context.stream, pixels_kernel<T>, grid(count * a.h * a.w, a.c_in), block_threads, 0, a, to,
-             columns.as<T>(), static_cast<const T*>(bias), count, row);
+      launch(context.stream, pixels_kernel<T>, grid(count * a.h * a.w, a.c_in), block_threads, a, to, columns.as<T>(),
+             static_cast<const T*>(bias), count, row);
     });
   });
 }
@@ -220,9 +220,9 @@ void grad_weight(const Context& context, const Conv2dArgs& a, void* gw, const vo
     const Workspace in(context, bytes_of(a.c_out * plan.row(plan.group), sizeof(To)));
     plan.for_each_group(a.n, [&](int64_t first, int64_t count) {
       const int64_t row = plan.row(count), places = count * plan.points;
-      launch(context.stream, columns_kernel<T, To>, grid(places, plan.taps), block_threads, 0, a, columns.as<To>(),
+      launch(context.stream, columns_kernel<T, To>, grid(places, plan.taps), block_threads, a, columns.as<To>(),
              static_cast<const T*>(x) + first * a.c_in * a.h * a.w, count, row);
-      launch(context.stream, side_by_side_kernel<T, To>, grid(places, a.c_out), block_threads, 0, in.as<To>(),
+      launch(context.stream, side_by_side_kernel<T, To>, grid(places, a.c_out), block_threads, in.as<To>(),
              static_cast<const T*>(gy) + first * a.c_out * plan.points, count, a.c_out, plan.points, row);
       Product p = plan.product(a.c_out, plan.taps, places);
       p.a = in.as<void>(), p.b = columns.as<void>(), p.out = gw;

@@ -183,9 +183,9 @@ void start(const Context& context, WeightArgs<T> args) {
   if (cut.parts > 1) args.out = partial.as<T>();
   args.per_part = static_cast<int>(cut.per_part);
   launch(context.stream, weight_kernel<Tile>, dim3(static_cast<unsigned>(cut.tiles), static_cast<unsigned>(cut.parts)),
-         Tile::threads, 0, args);
+         Tile::threads, args);
   if (cut.parts > 1)
-    launch(context.stream, sum_parts_kernel<T>, blocks_for(count, sum_across), sum_across * sum_threads, 0, out,
+    launch(context.stream, sum_parts_kernel<T>, blocks_for(count, sum_across), sum_across * sum_threads, out,
            partial.as<T>(), count, cut.parts);
 }
 

@@ -49,7 +49,7 @@ void matmul(const Context&, const MatmulArgs& args);
 /// In place.
 void activate(const Context&, Activation activation, DType dtype, void* out, std::int64_t count);
 
-// conv.cu
+// conv.cpp
 void conv2d(const Context&, const Conv2dArgs& args, void* y, const void* x, const void* weight, const void* bias);
 void conv2d_grad_data(const Context&, const Conv2dArgs& args, void* gx, const void* gy, const void* weight,
                       const void* bias);

@@ -37,7 +37,7 @@ void unary_of(const Context& context, View out, ConstView x, double p0, double p
   T* to = static_cast<T*>(out.data);
   const T* from = static_cast<const T*>(x.data);
   const int64_t n = out.shape.numel();
-  launch(context.stream, unary_kernel<F, T>, pack_blocks(n), block_threads, 0, make_functor<F, T>(p0, p1), to, from, n,
+  launch(context.stream, unary_kernel<F, T>, pack_blocks(n), block_threads, make_functor<F, T>(p0, p1), to, from, n,
          aligned(to, from));
 }
 
@@ -48,7 +48,7 @@ void unary_grad_of(const Context& context, View gx, ConstView x, ConstView y, Co
   const T* grad = static_cast<const T*>(g.data);
   const T *in = x ? static_cast<const T*>(x.data) : grad, *out = y ? static_cast<const T*>(y.data) : grad;
   const int64_t n = gx.shape.numel();
-  launch(context.stream, unary_grad_kernel<F, T>, pack_blocks(n), block_threads, 0, make_functor<F, T>(p0, p1), to, in,
+  launch(context.stream, unary_grad_kernel<F, T>, pack_blocks(n), block_threads, make_functor<F, T>(p0, p1), to, in,
          out, grad, n, aligned(to, in, out, grad));
 }
 
@@ -117,7 +117,7 @@ void fill(const Context& context, View out, double value) {
     constexpr int count = 16 / sizeof(T);
     T* to = static_cast<T*>(out.data);
     const int64_t n = out.shape.numel();
-    launch(context.stream, fill_kernel<T, count>, pack_blocks(n, count), block_threads, 0, to, static_cast<T>(value), n,
+    launch(context.stream, fill_kernel<T, count>, pack_blocks(n, count), block_threads, to, static_cast<T>(value), n,
            aligned<count>(to));
   });
 }
@@ -137,7 +137,7 @@ void cast(const Context& context, View out, ConstView x) {
     for_any(x.dtype, [&]<class From>(From) {
       To* to = static_cast<To*>(out.data);
       const From* from = static_cast<const From*>(x.data);
-      launch(context.stream, cast_kernel<To, From>, pack_blocks(n), block_threads, 0, to, from, n, aligned(to, from));
+      launch(context.stream, cast_kernel<To, From>, pack_blocks(n), block_threads, to, from, n, aligned(to, from));
     });
   });
 }
@@ -145,7 +145,7 @@ void cast(const Context& context, View out, ConstView x) {
 void check_range(const Context& context, ConstView x, double least, double most) {
   const int64_t n = x.shape.numel();
   for_any(x.dtype, [&]<class T>(T) {
-    launch(context.stream, check_range_kernel<T>, pack_blocks(n), block_threads, 0, static_cast<const T*>(x.data), n,
+    launch(context.stream, check_range_kernel<T>, pack_blocks(n), block_threads, static_cast<const T*>(x.data), n,
            least, most, context.data_fault);
   });
 }
@@ -153,7 +153,7 @@ void check_range(const Context& context, ConstView x, double least, double most)
 void accumulate(const Context& context, View total, ConstView x) {
   const int64_t n = total.shape.numel();
   for_floating(x.dtype, [&]<class T>(T) {
-    launch(context.stream, accumulate_kernel<T>, blocks_for(n), block_threads, 0, static_cast<double*>(total.data),
+    launch(context.stream, accumulate_kernel<T>, blocks_for(n), block_threads, static_cast<double*>(total.data),
            static_cast<const T*>(x.data), n);
   });
 }

@@ -9,6 +9,6 @@ __global__ void trap_kernel() { __trap(); }
 
 }  // namespace
 
-void trap(const Context& context) { launch(context.stream, trap_kernel, 1, 1, 0); }
+void trap(const Context& context) { launch(context.stream, trap_kernel, 1, 1); }
 
 }  // namespace elbo::cuda

@@ -35,8 +35,8 @@ void finish(const Context& context, const MatmulArgs& args, T* out, std::int64_t
   if (args.activation == Activation::relu) kernel = finish_kernel<T, Relu>;
   if (args.activation == Activation::sigmoid) kernel = finish_kernel<T, Sigmoid>;
   if (args.activation == Activation::tanh) kernel = finish_kernel<T, Tanh>;
-  launch(context.stream, kernel, blocks_for(count), block_threads, 0, out, static_cast<const T*>(args.bias), count,
-         args.n, from_zero);
+  launch(context.stream, kernel, blocks_for(count), block_threads, out, static_cast<const T*>(args.bias), count, args.n,
+         from_zero);
 }
 
 void finish(const Context& context, const MatmulArgs& args, bool from_zero) {
@@ -84,7 +84,7 @@ void narrow(const Context& context, const Narrowing& first, const Narrowing& sec
   auto start = [&](const Rows& a, const Rows& b) {
     const std::int64_t count_a = a.rows * a.cols, count_b = b.rows * b.cols;
     const unsigned blocks = blocks_for(count_a > count_b ? count_a : count_b);
-    launch(context.stream, narrow_kernel, dim3(blocks, count_b > 0 ? 2 : 1), block_threads, 0, TwoRows{a, b});
+    launch(context.stream, narrow_kernel, dim3(blocks, count_b > 0 ? 2 : 1), block_threads, TwoRows{a, b});
   };
   if (together(first) && together(second))
     return start(rows_of(first, 0, first.count), rows_of(second, 0, second.count));

@@ -28,7 +28,7 @@ __global__ void index_kernel(T* out, IndexArgs args, int64_t count, DataFault* f
 template <class T, template <class> class Kernel>
 void run_items(const Context& context, View out, const IndexArgs& args) {
   const int64_t count = args.items[0] * args.items[1] * args.items[2];
-  launch(context.stream, index_kernel<T, Kernel>, blocks_for(count), block_threads, 0, static_cast<T*>(out.data), args,
+  launch(context.stream, index_kernel<T, Kernel>, blocks_for(count), block_threads, static_cast<T*>(out.data), args,
          count, context.data_fault);
 }
 

@@ -9,21 +9,18 @@
 /// alone, never with <<<>>>, so that the tests can run them on a machine without a GPU.
 namespace elbo::cuda {
 
-/// Starts `kernel` on `stream`: `grid` blocks of `threads` threads and `shared` bytes of dynamic shared memory. The
-/// arguments convert to the kernel's parameter types. A grid of 0 blocks does nothing.
+/// Starts `kernel` on `stream`: `grid` blocks of `threads` threads. The arguments convert to the kernel's parameter
+/// types. A grid of 0 blocks does nothing.
 template <class... Params, class... Args>
-void launch(cudaStream_t stream, void (*kernel)(Params...), dim3 grid, dim3 threads, std::size_t shared,
-            const Args&... args) {
+void launch(cudaStream_t stream, void (*kernel)(Params...), dim3 grid, dim3 threads, const Args&... args) {
   static_assert(sizeof...(Params) == sizeof...(Args));
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
 #if defined(ELBO_CUDA_EMULATOR)
-  check(emulator::launch(stream, reinterpret_cast<const void*>(kernel), grid, threads, shared,
-                         [=] { kernel(static_cast<Params>(args)...); }),
-        "launch");
+  check(emulator::launch(stream, grid, threads, [=] { kernel(static_cast<Params>(args)...); }), "launch");
 #else
   auto start = [&](Params... params) {
     void* pointers[] = {const_cast<void*>(static_cast<const void*>(&params))...};
-    check(cudaLaunchKernel(reinterpret_cast<const void*>(kernel), grid, threads, pointers, shared, stream), "launch");
+    check(cudaLaunchKernel(reinterpret_cast<const void*>(kernel), grid, threads, pointers, 0, stream), "launch");
   };
   start(static_cast<Params>(args)...);
 #endif
@@ -45,17 +42,6 @@ __device__ inline std::int64_t thread_index() {
   return static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
 }
 __device__ inline std::int64_t thread_count() { return static_cast<std::int64_t>(gridDim.x) * blockDim.x; }
-
-/// The dynamic shared memory of the block.
-template <class T>
-__device__ inline T* dynamic_shared() {
-#if defined(ELBO_CUDA_EMULATOR)
-  return static_cast<T*>(emulator::dynamic_shared());
-#else
-  extern __shared__ __align__(16) unsigned char elbo_dynamic_shared[];
-  return reinterpret_cast<T*>(elbo_dynamic_shared);
-#endif
-}
 
 /// True in the last block of the grid to come here, when all the others have been here; what they wrote to global
 /// memory before is then visible. All threads of all blocks call it once, in uniform control flow. *ticket is 0 before

@@ -68,10 +68,10 @@ void copy_box(const Context& context, Box box, void* to, const void* from) {
     const int last = box.rank - 1;
     const int64_t down = (box.sizes[last - 1] + tile - 1) / tile, across = (box.sizes[last] + tile - 1) / tile;
     const int64_t planes = box.numel / (box.sizes[last - 1] * box.sizes[last]);
-    return launch(context.stream, transpose_kernel<T>, blocks_for(planes * down * across, 1), dim3(tile, tile_lines), 0,
+    return launch(context.stream, transpose_kernel<T>, blocks_for(planes * down * across, 1), dim3(tile, tile_lines),
                   box, out, in);
   }
-  launch(context.stream, copy_kernel<T>, blocks_for(box.numel), block_threads, 0, box, out, in);
+  launch(context.stream, copy_kernel<T>, blocks_for(box.numel), block_threads, box, out, in);
 }
 
 // ---- rows of bytes, moved in units as large as sizes and addresses allow -------------------------------------------
@@ -100,7 +100,7 @@ void copy_lines(const Context& context, Box box, int64_t size, void* to, const v
     box.sizes[last] = in_units(box.sizes[last]);
     box.numel = in_units(box.numel);
     for (int d = 0; d < last; ++d) box.to[d] = in_units(box.to[d]), box.from[d] = in_units(box.from[d]);
-    launch(context.stream, copy_kernel<T>, blocks_for(box.numel), block_threads, 0, box, static_cast<T*>(to),
+    launch(context.stream, copy_kernel<T>, blocks_for(box.numel), block_threads, box, static_cast<T*>(to),
            static_cast<const T*>(from));
   });
 }
@@ -114,7 +114,7 @@ __global__ void check_kernel(const int64_t* indices, int64_t k, int64_t limit, D
 }
 void check_indices(const Context& context, const ConstView& indices, int64_t limit) {
   const int64_t k = indices.shape.numel();
-  launch(context.stream, check_kernel, blocks_for(k), block_threads, 0, static_cast<const int64_t*>(indices.data), k,
+  launch(context.stream, check_kernel, blocks_for(k), block_threads, static_cast<const int64_t*>(indices.data), k,
          limit, context.data_fault);
 }
 
@@ -224,7 +224,7 @@ void gather(const Context& context, View out, ConstView x, ConstView indices) {
   const int64_t row = x.shape[2] * static_cast<int64_t>(size_of(x.dtype));
   for_unit(address(out.data) | address(x.data) | static_cast<std::uintptr_t>(row), [&]<class T>(T) {
     const int64_t inner = row / static_cast<int64_t>(sizeof(T)), total = x.shape[0] * k * inner;
-    launch(context.stream, gather_kernel<T>, blocks_for(total), block_threads, 0, static_cast<T*>(out.data),
+    launch(context.stream, gather_kernel<T>, blocks_for(total), block_threads, static_cast<T*>(out.data),
            static_cast<const T*>(x.data), static_cast<const int64_t*>(indices.data), total, n, k, inner,
            context.data_fault);
   });
@@ -235,7 +235,7 @@ void scatter_add(const Context& context, View gx, ConstView g, ConstView indices
   if (gx.shape.numel() == 0) return check_indices(context, indices, n);
   for_any(gx.dtype, [&]<class T>(T) {
     const int64_t warps = outer * n * ((inner + warp - 1) / warp);
-    launch(context.stream, scatter_add_kernel<T>, blocks_for(warps, block_threads / warp), block_threads, 0,
+    launch(context.stream, scatter_add_kernel<T>, blocks_for(warps, block_threads / warp), block_threads,
            static_cast<T*>(gx.data), static_cast<const T*>(g.data), static_cast<const int64_t*>(indices.data), outer, n,
            k, inner, context.data_fault);
   });
@@ -256,7 +256,7 @@ void gather_pictures(const Context& context, View out, ConstView pictures, Const
   for_floating(out.dtype, [&]<class T>(T) {
     T* to = static_cast<T*>(out.data);
     const bool in_rows = p.size % per_thread == 0 && aligned(p.bytes);
-    launch(context.stream, gather_pictures_kernel<T>, draws ? std::max(blocks, 1u) : blocks, block_threads, 0, to, p,
+    launch(context.stream, gather_pictures_kernel<T>, draws ? std::max(blocks, 1u) : blocks, block_threads, to, p,
            static_cast<T>(scale), static_cast<T>(shift), in_rows, aligned(to), drawn, context.ticket);
   });
 }

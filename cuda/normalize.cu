@@ -216,7 +216,7 @@ void map_groups(const Context& context, const Map& map, int64_t a, int64_t group
   const int columns = detail::power_of_2(plane, most), rows = detail::power_of_2(a, most / columns);
   const int64_t walks = detail::between(1, detail::divide_up(a, 4 * rows), 65535);
   launch(context.stream, map_groups_kernel<Map>, dim3(blocks_for(plane, columns), static_cast<unsigned>(walks)),
-         static_cast<unsigned>(columns * rows), 0, map, a, plane, b, columns);
+         static_cast<unsigned>(columns * rows), map, a, plane, b, columns);
 }
 
 template <class T>

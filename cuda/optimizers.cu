@@ -145,7 +145,7 @@ void in_launches(std::span<const OptimizerSlot> slots, const Run& run) {
 
 void sgd(const Context& context, std::span<const OptimizerSlot> slots, const SgdArgs& args, const double* lr) {
   in_launches(slots, [&](const Slots& some, bool) {
-    launch(context.stream, sgd_kernel, some.blocks(), block_threads, 0, some, args, lr);
+    launch(context.stream, sgd_kernel, some.blocks(), block_threads, some, args, lr);
   });
 }
 
@@ -153,8 +153,7 @@ void adam(const Context& context, std::span<const OptimizerSlot> slots, const Ad
           std::int64_t* step) {
   in_launches(slots, [&](const Slots& some, bool last) {
     const unsigned blocks = some.blocks() > 0 ? some.blocks() : 1;
-    launch(context.stream, adam_kernel, blocks, block_threads, 0, some, args, lr, step,
-           last ? context.ticket : nullptr);
+    launch(context.stream, adam_kernel, blocks, block_threads, some, args, lr, step, last ? context.ticket : nullptr);
   });
 }
 

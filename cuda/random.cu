@@ -51,7 +51,7 @@ void random(const Context& context, RandomKind kind, View out, const RandomArgs&
   const int64_t n = out.shape.numel();
   for_floating(out.dtype, [&]<class T>(T) {
     T* to = static_cast<T*>(out.data);
-    launch(context.stream, random_kernel<T>, draw_blocks(n), block_threads, 0, kind, to, n, aligned(to), args,
+    launch(context.stream, random_kernel<T>, draw_blocks(n), block_threads, kind, to, n, aligned(to), args,
            static_cast<T>(p), context.ticket);
   });
 }
@@ -66,7 +66,7 @@ void reparameterize(const Context& context, View z, View noise, ConstView mu, Co
                 z.shape.numel(),
                 false};
     a.whole = aligned(a.z, a.noise, a.mu, a.logvar);
-    launch(context.stream, reparameterize_kernel<T>, draw_blocks(a.n), block_threads, 0, a, args, context.ticket);
+    launch(context.stream, reparameterize_kernel<T>, draw_blocks(a.n), block_threads, a, args, context.ticket);
   });
 }
 

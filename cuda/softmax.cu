@@ -109,7 +109,7 @@ void softmax(const Context& context, SoftmaxKind kind, View out, ConstView x) {
   const Cut cut = cut_lines(lines, false);
   for_kind(x.dtype, kind, [&](auto type, auto constant) {
     using T = decltype(type);
-    launch(context.stream, softmax_kernel<T, constant.value>, blocks_for(lines.outputs, cut.columns), cut.threads(), 0,
+    launch(context.stream, softmax_kernel<T, constant.value>, blocks_for(lines.outputs, cut.columns), cut.threads(),
            static_cast<T*>(out.data), static_cast<const T*>(x.data), lines, cut);
   });
 }
@@ -121,8 +121,8 @@ void softmax_grad(const Context& context, SoftmaxKind kind, View gx, ConstView y
   for_kind(y.dtype, kind, [&](auto type, auto constant) {
     using T = decltype(type);
     launch(context.stream, softmax_grad_kernel<T, constant.value>, blocks_for(lines.outputs, cut.columns),
-           cut.threads(), 0, static_cast<T*>(gx.data), static_cast<const T*>(y.data), static_cast<const T*>(g.data),
-           lines, cut);
+           cut.threads(), static_cast<T*>(gx.data), static_cast<const T*>(y.data), static_cast<const T*>(g.data), lines,
+           cut);
   });
 }
 
@@ -132,7 +132,7 @@ void logsumexp(const Context& context, View out, ConstView x) {
   const Cut cut = cut_lines(lines, false);
   for_floating(x.dtype, [&](auto type) {
     using T = decltype(type);
-    launch(context.stream, logsumexp_kernel<T>, blocks_for(lines.outputs, cut.columns), cut.threads(), 0,
+    launch(context.stream, logsumexp_kernel<T>, blocks_for(lines.outputs, cut.columns), cut.threads(),
            static_cast<T*>(out.data), static_cast<const T*>(x.data), lines, cut);
   });
 }

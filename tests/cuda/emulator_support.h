@@ -85,23 +85,21 @@ class Stream {
 };
 
 template <class... Params, class... Args>
-cudaError_t start(cudaStream_t stream, void (*kernel)(Params...), dim3 grid, dim3 block, std::size_t shared,
-                  const Args&... args) {
-  return emulator::launch(stream, reinterpret_cast<const void*>(kernel), grid, block, shared,
-                          [=] { kernel(static_cast<Params>(args)...); });
+cudaError_t start(cudaStream_t stream, void (*kernel)(Params...), dim3 grid, dim3 block, const Args&... args) {
+  return emulator::launch(stream, grid, block, [=] { kernel(static_cast<Params>(args)...); });
 }
 
 /// A kernel on the null stream that must work.
 template <class... Params, class... Args>
-void run(void (*kernel)(Params...), dim3 grid, dim3 block, std::size_t shared, const Args&... args) {
-  REQUIRE(start(nullptr, kernel, grid, block, shared, args...) == cudaSuccess);
+void run(void (*kernel)(Params...), dim3 grid, dim3 block, const Args&... args) {
+  REQUIRE(start(nullptr, kernel, grid, block, args...) == cudaSuccess);
   REQUIRE(cudaDeviceSynchronize() == cudaSuccess);
 }
 
 /// A kernel that must stop the device, and what is said of it.
 template <class... Params, class... Args>
 std::string fault_of(void (*kernel)(Params...), dim3 grid, dim3 block, const Args&... args) {
-  REQUIRE(start(nullptr, kernel, grid, block, 0, args...) == cudaSuccess);
+  REQUIRE(start(nullptr, kernel, grid, block, args...) == cudaSuccess);
   const std::string text = stderr_of([] { CHECK(cudaDeviceSynchronize() == cudaErrorLaunchFailure); });
   elbo_emulator_revive();
   return text;

@@ -8,20 +8,14 @@
 /// calling host thread, each until it returns or waits. Nothing runs at the same time as anything else, so what depends
 /// on the order of threads is found by changing that order (ELBO_EMULATOR_ORDER, see control.h), not by chance.
 ///
-/// A block in which no thread can go on (a barrier that not all reach, a shuffle that not all lanes of its mask come
-/// to) is reported on stderr and is then a fault of the device like __trap(): every later call fails.
+/// A block in which no thread can go on (a barrier that not all reach, a vote that not all lanes of its mask come to)
+/// is reported on stderr and is then a fault of the device like __trap(): every later call fails.
 namespace emulator {
 
 /// Starts `thread_body` for each thread of the grid, or records that in the graph being captured from `stream`. Limits
-/// are those of the hardware: 1024 threads a block, 65535 blocks in y and z, and 48 KiB of dynamic shared memory unless
-/// cudaFuncSetAttribute raised it for `kernel` (for any kernel, where `kernel` is null). Each block finds its dynamic
-/// shared memory full of 0xff bytes.
-cudaError_t launch(cudaStream_t stream, const void* kernel, dim3 grid, dim3 block, std::size_t shared,
-                   std::function<void()> thread_body);
-inline cudaError_t launch(cudaStream_t stream, dim3 grid, dim3 block, std::size_t shared,
-                          std::function<void()> thread_body) {
-  return launch(stream, nullptr, grid, block, shared, std::move(thread_body));
-}
+/// are those of the hardware: 1024 threads a block, 65535 blocks in y and z. Each block finds its shared memory full of
+/// 0xff bytes.
+cudaError_t launch(cudaStream_t stream, dim3 grid, dim3 block, std::function<void()> thread_body);
 
 /// Device work that is no kernel of ours, such as a product of cuBLASLt: runs it, or records it where the stream is
 /// being captured. It captures its arguments by value, calls nothing of the CUDA runtime, and counts as one launch.
@@ -33,8 +27,5 @@ bool on_device(const void* data, std::size_t bytes);
 
 /// The device stops, as for an illegal access: the next call that waits for it returns `error`, and all after that do.
 void fail_device(cudaError_t error);
-
-/// The dynamic shared memory of the block that runs; null where the launch asked for none.
-void* dynamic_shared();
 
 }  // namespace emulator

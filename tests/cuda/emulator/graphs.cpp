@@ -1,8 +1,6 @@
-#include <chrono>
-
 #include "state.h"
 
-// Streams, events, capture and graphs.
+// Streams, capture and graphs.
 
 using emulator::Call;
 using emulator::Capture;
@@ -19,8 +17,6 @@ cudaError_t refuse_capture(CUstream_st& stream) {
   stream.capture->invalid = true;
   return cudaErrorStreamCaptureUnsupported;
 }
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 template <class Handle>
 Handle* add(Live<Handle>& live, std::unique_ptr<Handle> made) {
@@ -67,8 +63,6 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
   });
 }
 
-cudaError_t cudaStreamCreate(cudaStream_t* stream) { return cudaStreamCreateWithFlags(stream, cudaStreamDefault); }
-
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   return emulator::with(Call::plain, &State::streams, stream, [&](State& s, CUstream_st&) {
     s.streams.erase(stream);
@@ -77,7 +71,6 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) { return emulator::wait_for(stream); }
-cudaError_t cudaStreamQuery(cudaStream_t stream) { return emulator::wait_for(stream); }
 
 cudaError_t cudaDeviceSynchronize() {
   return runtime_call(Call::waits, [&](State& s) {
@@ -85,58 +78,6 @@ cudaError_t cudaDeviceSynchronize() {
       const cudaError_t error = emulator::refuse_capture(*stream);
       if (error != cudaSuccess) return error;
     }
-    return cudaSuccess;
-  });
-}
-
-cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags) {
-  return emulator::with_stream(Call::plain, stream, [&](State& s, CUstream_st&) {
-    if (flags != 0) return cudaErrorInvalidValue;
-    return s.events.contains(event) ? cudaSuccess : cudaErrorInvalidResourceHandle;  // all before it is done
-  });
-}
-
-// ---- events --------------------------------------------------------------------------------------------------------
-
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
-  return runtime_call(Call::plain, [&](State& s) {
-    *event = emulator::add(s.events, std::make_unique<CUevent_st>(CUevent_st{emulator::current_device(),
-                                                                             (flags & cudaEventDisableTiming) == 0}));
-    return cudaSuccess;
-  });
-}
-
-cudaError_t cudaEventCreate(cudaEvent_t* event) { return cudaEventCreateWithFlags(event, cudaEventDefault); }
-
-cudaError_t cudaEventDestroy(cudaEvent_t event) {
-  return emulator::with(Call::plain, &State::events, event, [&](State& s, CUevent_st&) {
-    s.events.erase(event);
-    return cudaSuccess;
-  });
-}
-
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
-  return emulator::with_stream(Call::plain, stream, [&](State& s, CUstream_st& at) {
-    if (!s.events.contains(event) || event->device != at.device) return cudaErrorInvalidResourceHandle;
-    if (at.capture) return at.capture->invalid ? cudaErrorStreamCaptureInvalidated : cudaSuccess;  // an order, no work
-    return emulator::submit(s, at, [event] {
-      event->recorded = true;
-      event->seconds = emulator::now();
-    });
-  });
-}
-
-cudaError_t cudaEventSynchronize(cudaEvent_t event) {
-  return emulator::with(Call::waits, &State::events, event, [](State&, CUevent_st&) { return cudaSuccess; });
-}
-
-cudaError_t cudaEventQuery(cudaEvent_t event) { return cudaEventSynchronize(event); }
-
-cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
-  return emulator::with(Call::waits, &State::events, start, [&](State& s, CUevent_st&) {
-    const bool timed = s.events.contains(end) && start->timing && end->timing && start->recorded && end->recorded;
-    if (!timed) return cudaErrorInvalidResourceHandle;
-    *milliseconds = static_cast<float>((end->seconds - start->seconds) * 1e3);
     return cudaSuccess;
   });
 }
@@ -151,7 +92,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mo
       return cudaErrorStreamCaptureUnsupported;
     }
     if (const cudaError_t error = emulator::graph_call(s); error != cudaSuccess) return error;
-    captured.capture = std::make_unique<Capture>(Capture{mode, std::this_thread::get_id(), ++s.captures});
+    captured.capture = std::make_unique<Capture>(Capture{mode, std::this_thread::get_id()});
     return cudaSuccess;
   });
 }
@@ -173,18 +114,13 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   });
 }
 
-cudaError_t cudaStreamGetCaptureInfo(cudaStream_t stream, cudaStreamCaptureStatus* status, unsigned long long* id) {
+cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
   return emulator::with_stream(Call::plain, stream, [&](State&, CUstream_st& at) {
     *status = !at.capture           ? cudaStreamCaptureStatusNone
               : at.capture->invalid ? cudaStreamCaptureStatusInvalidated
                                     : cudaStreamCaptureStatusActive;
-    if (id && at.capture) *id = at.capture->id;
     return cudaSuccess;
   });
-}
-
-cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
-  return cudaStreamGetCaptureInfo(stream, status);
 }
 
 cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode* mode) {
@@ -202,13 +138,6 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsig
     if (flags != 0) return cudaErrorInvalidValue;
     *exec = emulator::add(s.execs, std::make_unique<CUgraphExec_st>(CUgraphExec_st{recorded.work}));
     return cudaSuccess;
-  });
-}
-
-cudaError_t cudaGraphUpload(cudaGraphExec_t exec, cudaStream_t stream) {
-  return emulator::with(Call::plain, &State::execs, exec, [&](State& s, CUgraphExec_st&) {
-    CUstream_st* at = find_stream(s, stream);
-    return at ? emulator::refuse_capture(*at) : cudaErrorInvalidResourceHandle;
   });
 }
 

@@ -11,20 +11,22 @@
 uint3 threadIdx, blockIdx;
 dim3 blockDim, gridDim;
 
+using SharedLine = std::uint64_t __attribute__((vector_size(64)));
+extern "C" __attribute__((visibility("hidden"))) SharedLine elbo_shared_begin[], elbo_shared_end[];  // shared.ld
+
 namespace emulator {
 namespace {
 
 constexpr unsigned all_lanes = 0xffffffffu;
 
-enum class At { start, running, barrier, shuffle, ballot, done };
+enum class At { start, running, barrier, ballot, done };
 
 struct Thread {
   At at = At::start;
   Fiber* fiber = nullptr;
-  unsigned mask = 0;         // of the warp operation it waits in
-  unsigned source = 0;       // shuffle: the lane it asks
-  std::uint64_t value = 0;   // what it brings
-  std::uint64_t result = 0;  // what it gets
+  unsigned mask = 0;    // of the vote it waits in
+  bool votes = false;   // what it brings
+  unsigned result = 0;  // what it gets
 };
 
 /// A small generator for shuffled orders: the same at every run.
@@ -53,19 +55,43 @@ void reorder(Numbers& numbers, Order order) {
   if (order == Order::shuffle) std::shuffle(numbers.begin(), numbers.end(), dice);
 }
 
+/// The shared memory of all kernels, of which a block finds 0xff bytes alone: whoever reads before he writes will see.
+/// What the first block of a grid has written, all others write too: only that is filled again before each of them.
+class SharedMemory {
+ public:
+  void before_block() { fill(first_, last_); }
+  __attribute__((no_sanitize("address"))) void after_first_block() {
+    first_ = elbo_shared_begin, last_ = elbo_shared_end;
+    while (first_ != last_ && clean(*first_)) ++first_;
+    while (first_ != last_ && clean(last_[-1])) --last_;
+  }
+  void after_grid() { first_ = elbo_shared_begin, last_ = elbo_shared_end; }
+
+ private:
+  __attribute__((no_sanitize("address"))) static bool clean(const SharedLine& line) {
+    for (int i = 0; i < 8; ++i)
+      if (~line[i] != 0) return false;
+    return true;
+  }
+  // Where AddressSanitizer has put something between variables, that is filled too.
+  __attribute__((no_sanitize("address"))) static void fill(volatile SharedLine* from, const SharedLine* to) {
+    const SharedLine poison = ~SharedLine{};
+    for (; from != to; ++from) *from = poison;
+  }
+
+  SharedLine *first_ = elbo_shared_begin, *last_ = elbo_shared_end;
+};
+
 void fiber_main() noexcept;
 
 /// Runs one grid after the other. A fiber runs thread after thread; only where a thread waits does another fiber go on.
 class Machine {
  public:
-  void run(const dim3& grid, const dim3& block, std::size_t shared, const Work& body);
+  void run(const dim3& grid, const dim3& block, const Work& body);
 
   // ---- for the code of threads
   void wait_for_block();
-  std::uint64_t warp_operation(At at, unsigned mask, std::uint64_t value, unsigned source);
-  unsigned active_lanes() const { return active_lanes_of(current_ / 32); }
-  unsigned lane() const { return current_ % 32; }
-  void* shared() const { return shared_.get(); }
+  unsigned ballot(unsigned mask, bool votes);
   [[noreturn]] void stop(const char* why);
 
   /// What each fiber does, for ever.
@@ -80,7 +106,7 @@ class Machine {
   void release();
   void check_barrier();
   void check_warp(unsigned thread);
-  void finish_operation(unsigned warp, unsigned lanes);
+  void finish_ballot(unsigned warp, unsigned lanes);
   unsigned active_lanes_of(unsigned warp) const;
   void clean_up();
 
@@ -90,8 +116,7 @@ class Machine {
   Fiber* current_fiber_ = nullptr;
 
   const Work* body_ = nullptr;
-  std::unique_ptr<unsigned char[]> shared_;
-  std::size_t shared_bytes_ = 0;
+  SharedMemory shared_;
   Order order_ = Order::forward;
 
   std::vector<Thread> threads_;
@@ -111,13 +136,11 @@ Machine& machine() {
 
 void fiber_main() noexcept { machine().run_threads(); }
 
-void Machine::run(const dim3& grid, const dim3& block, std::size_t shared, const Work& body) {
+void Machine::run(const dim3& grid, const dim3& block, const Work& body) {
   gridDim = grid;
   blockDim = block;
   body_ = &body;
   order_ = state().order;
-  shared_bytes_ = shared;
-  shared_ = shared > 0 ? std::make_unique_for_overwrite<unsigned char[]>(shared) : nullptr;
   threads_.resize(static_cast<std::size_t>(block.x) * block.y * block.z);
   const std::size_t blocks = static_cast<std::size_t>(grid.x) * grid.y * grid.z;
   std::vector<unsigned> shuffled(order_ == Order::shuffle ? blocks : 0);
@@ -125,8 +148,9 @@ void Machine::run(const dim3& grid, const dim3& block, std::size_t shared, const
   reorder(shuffled, order_);
   for (std::size_t i = 0; i < blocks && !failure_; ++i) {
     run_block(order_ == Order::forward ? i : order_ == Order::reverse ? blocks - 1 - i : shuffled[i]);
+    if (i == 0) shared_.after_first_block();
   }
-  shared_.reset();
+  shared_.after_grid();
   if (!failure_) return;
   std::fprintf(stderr, "CUDA emulator: %s; last in thread (%u, %u, %u) of block (%u, %u, %u)\n", failure_, threadIdx.x,
                threadIdx.y, threadIdx.z, blockIdx.x, blockIdx.y, blockIdx.z);
@@ -137,7 +161,7 @@ void Machine::run(const dim3& grid, const dim3& block, std::size_t shared, const
 void Machine::run_block(std::size_t block) {
   blockIdx = {static_cast<unsigned>(block % gridDim.x), static_cast<unsigned>(block / gridDim.x % gridDim.y),
               static_cast<unsigned>(block / gridDim.x / gridDim.y)};
-  std::fill_n(shared_.get(), shared_bytes_, static_cast<unsigned char>(0xff));
+  shared_.before_block();
   std::fill(threads_.begin(), threads_.end(), Thread());
   starts_.resize(threads_.size());
   for (std::size_t i = 0; i < starts_.size(); ++i) starts_[i] = static_cast<unsigned>(i);
@@ -181,8 +205,7 @@ void Machine::leave(unsigned thread) {
   check_barrier();
   for (unsigned other = thread / 32 * 32; other < std::min<std::size_t>(threads_.size(), (thread / 32 + 1) * 32);
        ++other) {
-    const At at = threads_[other].at;
-    if (at == At::shuffle || at == At::ballot) check_warp(other);
+    if (threads_[other].at == At::ballot) check_warp(other);
   }
 }
 
@@ -203,7 +226,7 @@ void Machine::wait() {
   const unsigned thread = current_;
   Fiber& self = *current_fiber_;
   if (ready_.empty() && started_ == starts_.size()) {
-    stop("no thread of the block can go on: a barrier or warp operation that not all of its threads reach");
+    stop("no thread of the block can go on: a barrier or vote that not all of its threads reach");
   }
   Fiber* next = next_fiber();
   if (next != &self) {
@@ -240,13 +263,12 @@ void Machine::check_barrier() {
   release();
 }
 
-std::uint64_t Machine::warp_operation(At at, unsigned mask, std::uint64_t value, unsigned source) {
+unsigned Machine::ballot(unsigned mask, bool votes) {
   Thread& me = threads_[current_];
-  if (!(mask >> lane() & 1)) stop("a thread is not in the mask of its own warp operation");
-  me.at = at;
+  if (!(mask >> (current_ % 32) & 1)) stop("a thread is not in the mask of its own vote");
+  me.at = At::ballot;
   me.mask = mask;
-  me.value = value;
-  me.source = source;
+  me.votes = votes;
   check_warp(current_);
   wait();
   return me.result;
@@ -260,36 +282,28 @@ unsigned Machine::active_lanes_of(unsigned warp) const {
   return lanes;
 }
 
-/// Ends the operation that `thread` waits in, if all lanes of its mask have come.
+/// Ends the vote that `thread` waits in, if all lanes of its mask have come.
 void Machine::check_warp(unsigned thread) {
-  const Thread& first = threads_[thread];
-  const unsigned warp = thread / 32, active = active_lanes_of(warp);
+  const unsigned warp = thread / 32, mask = threads_[thread].mask, active = active_lanes_of(warp);
   // As on the hardware, the full mask means all lanes that have not returned; any other mask means what it says.
-  const unsigned lanes = first.mask == all_lanes ? active : first.mask;
-  if ((lanes & active) != lanes)
-    stop("a warp operation names lanes that have returned, or that the block does not have");
+  const unsigned lanes = mask == all_lanes ? active : mask;
+  if ((lanes & active) != lanes) stop("a vote names lanes that have returned, or that the block does not have");
   for (unsigned lane = 0; lane < 32; ++lane) {
     if (!(lanes >> lane & 1)) continue;
     const Thread& other = threads_[warp * 32 + lane];
-    const bool waits = other.at == At::shuffle || other.at == At::ballot;
-    if (!waits || other.mask != first.mask) return;
-    if (other.at != first.at) stop("lanes of one warp operation are in different ones: a shuffle and a ballot");
+    if (other.at != At::ballot || other.mask != mask) return;
   }
-  finish_operation(warp, lanes);
+  finish_ballot(warp, lanes);
 }
 
-void Machine::finish_operation(unsigned warp, unsigned lanes) {
-  std::uint64_t ballot = 0;
+void Machine::finish_ballot(unsigned warp, unsigned lanes) {
+  unsigned result = 0;
   for (unsigned lane = 0; lane < 32; ++lane) {
     if (!(lanes >> lane & 1)) continue;
     released_.push_back(warp * 32 + lane);
-    if (threads_[warp * 32 + lane].value != 0) ballot |= 1u << lane;
+    if (threads_[warp * 32 + lane].votes) result |= 1u << lane;
   }
-  for (const unsigned i : released_) {
-    Thread& thread = threads_[i];
-    const bool there = thread.source < 32 && (lanes >> thread.source & 1);
-    thread.result = thread.at == At::ballot ? ballot : there ? threads_[warp * 32 + thread.source].value : ~0ull;
-  }
+  for (const unsigned i : released_) threads_[i].result = result;
   release();
 }
 
@@ -311,20 +325,10 @@ void Machine::clean_up() {
 
 }  // namespace
 
-void run_grid(const dim3& grid, const dim3& block, std::size_t shared, const Work& thread_body) {
-  machine().run(grid, block, shared, thread_body);
-}
+void run_grid(const dim3& grid, const dim3& block, const Work& thread_body) { machine().run(grid, block, thread_body); }
 
 void wait_for_block() { machine().wait_for_block(); }
-std::uint64_t shuffle(unsigned mask, std::uint64_t bits, unsigned source) {
-  return machine().warp_operation(At::shuffle, mask, bits, source);
-}
-unsigned ballot(unsigned mask, bool predicate) {
-  return static_cast<unsigned>(machine().warp_operation(At::ballot, mask, predicate ? 1 : 0, 0));
-}
-unsigned active_lanes() { return machine().active_lanes(); }
-unsigned lane() { return machine().lane(); }
+unsigned ballot(unsigned mask, bool predicate) { return machine().ballot(mask, predicate); }
 void trap() { machine().stop("__trap()"); }
-void* dynamic_shared() { return machine().shared(); }
 
 }  // namespace emulator

@@ -3,7 +3,7 @@
 
 #include "state.h"
 
-// Errors, devices, memory and launches; streams, events and graphs are in graphs.cpp.
+// Errors, devices, memory and launches; streams and graphs are in graphs.cpp.
 
 using emulator::Call;
 using emulator::runtime_call;
@@ -53,17 +53,13 @@ const ErrorText& text_of(cudaError_t error) {
   return unknown;
 }
 
-cudaError_t check_limits(State& s, const void* kernel, const dim3& grid, const dim3& block, std::size_t shared) {
+cudaError_t check_limits(const dim3& grid, const dim3& block) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0 || block.x == 0 || block.y == 0 || block.z == 0 ||
       grid.x > 0x7fffffff || grid.y > 65535 || grid.z > 65535 || block.x > 1024 || block.y > 1024 || block.z > 64 ||
       block.x * block.y * block.z > 1024) {
     return cudaErrorInvalidConfiguration;
   }
-  std::size_t limit = shared_default;
-  for (const auto& [raised, bytes] : s.shared_limits) {
-    if (!kernel || kernel == raised) limit = std::max(limit, bytes);
-  }
-  return shared > limit ? cudaErrorInvalidValue : cudaSuccess;
+  return cudaSuccess;
 }
 
 /// What launch() and enqueue() have in common.
@@ -111,12 +107,11 @@ cudaError_t allocate_host(State& s, void** block, std::size_t bytes) {
 
 }  // namespace
 
-cudaError_t launch(cudaStream_t stream, const void* kernel, dim3 grid, dim3 block, std::size_t shared,
-                   std::function<void()> thread_body) {
+cudaError_t launch(cudaStream_t stream, dim3 grid, dim3 block, std::function<void()> thread_body) {
   return runtime_call(Call::plain, [&](State& s) {
-    const cudaError_t error = check_limits(s, kernel, grid, block, shared);
+    const cudaError_t error = check_limits(grid, block);
     if (error != cudaSuccess) return error;
-    return start(s, stream, [=, body = std::move(thread_body)] { run_grid(grid, block, shared, body); });
+    return start(s, stream, [=, body = std::move(thread_body)] { run_grid(grid, block, body); });
   });
 }
 
@@ -188,64 +183,10 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   });
 }
 
-cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
-  cudaDeviceProp p;
-  const cudaError_t error = cudaGetDeviceProperties(&p, device);
-  if (error != cudaSuccess) return error;
-  switch (attribute) {
-    case cudaDevAttrMaxThreadsPerBlock:
-      *value = p.maxThreadsPerBlock;
-      break;
-    case cudaDevAttrMaxSharedMemoryPerBlock:
-      *value = static_cast<int>(p.sharedMemPerBlock);
-      break;
-    case cudaDevAttrWarpSize:
-      *value = p.warpSize;
-      break;
-    case cudaDevAttrMultiProcessorCount:
-      *value = p.multiProcessorCount;
-      break;
-    case cudaDevAttrCanMapHostMemory:
-      *value = p.canMapHostMemory;
-      break;
-    case cudaDevAttrConcurrentKernels:
-      *value = p.concurrentKernels;
-      break;
-    case cudaDevAttrL2CacheSize:
-      *value = p.l2CacheSize;
-      break;
-    case cudaDevAttrMaxThreadsPerMultiProcessor:
-      *value = p.maxThreadsPerMultiProcessor;
-      break;
-    case cudaDevAttrComputeCapabilityMajor:
-      *value = p.major;
-      break;
-    case cudaDevAttrComputeCapabilityMinor:
-      *value = p.minor;
-      break;
-    case cudaDevAttrMaxSharedMemoryPerMultiprocessor:
-      *value = static_cast<int>(p.sharedMemPerMultiprocessor);
-      break;
-    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
-      *value = static_cast<int>(p.sharedMemPerBlockOptin);
-      break;
-    default:
-      return emulator::last_error() = cudaErrorInvalidValue;
-  }
-  return cudaSuccess;
-}
-
 cudaError_t cudaSetDevice(int device) {
   return runtime_call(Call::plain, [&](State& s) {
     if (device < 0 || device >= s.devices) return cudaErrorInvalidDevice;
     emulator::current_device() = device;
-    return cudaSuccess;
-  });
-}
-
-cudaError_t cudaGetDevice(int* device) {
-  return runtime_call(Call::plain, [&](State&) {
-    *device = emulator::current_device();
     return cudaSuccess;
   });
 }
@@ -285,21 +226,9 @@ cudaError_t cudaHostAlloc(void** block, std::size_t bytes, unsigned flags) {
   });
 }
 
-cudaError_t cudaMallocHost(void** block, std::size_t bytes) {
-  return cudaHostAlloc(block, bytes, cudaHostAllocDefault);
-}
-
 cudaError_t cudaFreeHost(void* block) {
   return runtime_call(block ? Call::waits : Call::plain, [&](State& s) {
     return !block || s.host_blocks.remove(block) ? cudaSuccess : cudaErrorInvalidValue;
-  });
-}
-
-cudaError_t cudaHostGetDevicePointer(void** device, void* host, unsigned flags) {
-  return runtime_call(Call::plain, [&](State& s) {
-    if (flags != 0 || !s.host_blocks.find(host)) return cudaErrorInvalidValue;
-    *device = host;
-    return cudaSuccess;
   });
 }
 
@@ -332,8 +261,6 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
   });
 }
 
-cudaError_t cudaMemset(void* to, int value, std::size_t bytes) { return cudaMemsetAsync(to, value, bytes); }
-
 cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t handle) {
   return runtime_call(Call::plain, [&](State& s) {
     CUstream_st* stream = emulator::find_stream(s, handle);
@@ -341,16 +268,5 @@ cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t
     if (bytes == 0) return cudaSuccess;
     if (!emulator::on_device(to, bytes)) return cudaErrorInvalidValue;
     return emulator::submit(s, *stream, [=] { std::memset(to, value, bytes); });
-  });
-}
-
-// ---- kernels -------------------------------------------------------------------------------------------------------
-
-cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute, int value) {
-  return runtime_call(Call::plain, [&](State& s) {
-    if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize) return cudaSuccess;
-    if (value < 0 || static_cast<std::size_t>(value) > emulator::shared_most) return cudaErrorInvalidValue;
-    s.shared_limits[kernel] = static_cast<std::size_t>(value);
-    return cudaSuccess;
   });
 }

@@ -18,7 +18,6 @@ using Work = std::function<void()>;
 struct Capture {
   cudaStreamCaptureMode mode;
   std::thread::id thread;
-  unsigned long long id;
   bool invalid = false;
   std::vector<Work> work = {};
 };
@@ -29,12 +28,6 @@ struct CUstream_st {
   int device;
   bool blocking;  // waits for the null stream's work, as that for its
   std::unique_ptr<emulator::Capture> capture = nullptr;
-};
-struct CUevent_st {
-  int device;
-  bool timing;
-  bool recorded = false;
-  double seconds = 0;
 };
 struct CUgraph_st {
   std::vector<emulator::Work> work;
@@ -78,17 +71,14 @@ struct State {
   Order order;
   Blocks device_blocks, host_blocks;
   Live<CUstream_st> streams;
-  Live<CUevent_st> events;
   Live<CUgraph_st> graphs;
   Live<CUgraphExec_st> execs;
   std::vector<std::unique_ptr<CUstream_st>> null_streams;  // one a device
-  std::map<const void*, std::size_t> shared_limits;        // what cudaFuncSetAttribute raised
   cudaError_t fault = cudaSuccess;
   bool fault_seen = false;
   long long launches = 0, fail_launch = -1, fault_launch, fail_graph = -1;
   cudaError_t graph_error = cudaSuccess;
   bool no_kernel_image;
-  unsigned long long captures = 0;
   std::vector<Work> queued;  // of all streams, in the order of submission
 
   State();
@@ -139,6 +129,6 @@ cudaError_t submit(State& s, CUstream_st& stream, Work work);
 void run_queued(State& s);
 
 /// Runs the grid now. On a fault the device has failed.
-void run_grid(const dim3& grid, const dim3& block, std::size_t shared, const Work& thread_body);
+void run_grid(const dim3& grid, const dim3& block, const Work& thread_body);
 
 }  // namespace emulator
