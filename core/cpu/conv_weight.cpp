@@ -127,8 +127,7 @@ void sum_over_pictures(const Context& context, const Conv2dArgs& a, T* gw, const
   const ConvKernels<T>& kernels = kernels_of<T>(context);
   const int64_t width = kernels.tile_cols, panels = divide_up(a.c_out, width), columns = panels * width;
   const int64_t points = a.out_h * a.out_w, of_picture = a.c_in * a.h * a.w;
-  // The tiles read whole vectors; places that lie further apart are read from panels, by all tiles but the first
-  // faster.
+  // The tiles read whole vectors. Where a place has more channels than two panels, they are faster from panels.
   const bool in_place = a.y_last && a.c_out % (width / 2) == 0 && panels <= 2;
   const int64_t pitch = in_place ? a.c_out : width;  // from one place of the result to the next
   const WeightPlan plan(a, columns, pitch);
