@@ -11,6 +11,7 @@ import argparse
 import pathlib
 import statistics
 import subprocess
+import sys
 import time
 
 import torch
@@ -21,6 +22,16 @@ SHAPES = ["128 1 32 28 3 2 1", "64 1 32 64 4 2 1", "32 3 16 32 4 2 1", "32 3 32 
           "32 64 64 56 3 1 1", "32 64 64 28 3 1 1", "1 64 64 14 3 1 0", "128 64 64 7 3 1 0", "512 64 64 7 3 1 1",
           "16 64 128 14 5 1 0", "16 128 128 14 5 1 2", "32 128 128 14 3 1 1", "16 256 256 14 3 1 1",
           "1 256 256 14 3 1 0", "4 256 256 28 3 1 1"]
+
+
+def shape_of(text):
+    numbers = text.split()
+    if len(numbers) != 7 or not all(number.isdecimal() for number in numbers):
+        raise argparse.ArgumentTypeError(f"expected seven whole numbers, found '{text}'")
+    n, channels, filters, side, kernel, stride, padding = (int(number) for number in numbers)
+    if min(n, channels, filters, kernel, stride) < 1 or kernel > side + 2 * padding:
+        raise argparse.ArgumentTypeError(f"expected a kernel that fits its picture, and no 0 but the padding, found '{text}'")
+    return text
 
 
 def microseconds(call):
@@ -62,7 +73,7 @@ def main():
     root = pathlib.Path(__file__).resolve().parent.parent
     parser.add_argument("--program", default=str(root / "build/bench/elbo_conv_times"))
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--shapes", nargs="+", default=SHAPES, metavar="SHAPE",
+    parser.add_argument("--shapes", nargs="+", type=shape_of, default=SHAPES, metavar="SHAPE",
                         help="pictures, channels, filters, side, kernel, stride and padding of each")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -72,7 +83,10 @@ def main():
     for shape in args.shapes:
         ours.stdin.write(shape + "\n")
         ours.stdin.flush()
-        times = [float(number) for number in ours.stdout.readline().split()]
+        line = ours.stdout.readline()
+        if not line:
+            sys.exit(f"compare_convs.py: the program ended with status {ours.wait()}")
+        times = [float(number) for number in line.split()]
         theirs = torch_times([int(number) for number in shape.split()])
         columns = [", ".join(f"{time:.0f}" for time in times), ", ".join(f"{time:.0f}" for time in theirs),
                    ", ".join(f"{a / b:.2f}" for a, b in zip(times, theirs))]

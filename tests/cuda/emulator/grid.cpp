@@ -56,7 +56,7 @@ void reorder(Numbers& numbers, Order order) {
 }
 
 /// The shared memory of all kernels, of which a block finds 0xff bytes alone: whoever reads before he writes will see.
-/// What the first block of a grid has written, all others write too: only that is filled again before each of them.
+/// The first block of a grid is taken to write where all others do: only that is filled again before each of them.
 class SharedMemory {
  public:
   void before_block() { fill(first_, last_); }
