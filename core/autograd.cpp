@@ -56,11 +56,12 @@ std::vector<Node*> reachable(const Pending& roots) {
   return order;
 }
 
-Grads apply_rule(const Node& node, const Array& g) {
+/// `gs`: of its one output, or of each of several.
+Grads apply_rule(const Node& node, std::span<const Array> gs) {
   const detail::CalledOp called(node.name, node.layer);
   Grads grads;
   try {
-    grads = node.rule(g, Needs(node));
+    grads = node.outputs > 0 ? node.rule_of_many(gs, Needs(node)) : node.rule(gs[0], Needs(node));
   } catch (const AutogradError& error) {
     fail<AutogradError>("[", node.name, "] ", error.what());
   }
@@ -122,6 +123,22 @@ void check_not_freed(const std::vector<Node*>& order, const Pending* wanted) {
                "] was freed by an earlier backward(): pass retain_graph = true to that one");
 }
 
+/// Gradients of the outputs of nodes that have several.
+using Arrived = std::unordered_map<Node*, std::vector<Array>>;
+
+/// What has come to a node, one gradient or one for each of its outputs, for good; nothing where nothing has.
+std::vector<Array> taken(Node& node, Pending& pending, Arrived& arrived) {
+  std::vector<Array> out;
+  if (const auto found = pending.find(&node); found != pending.end()) {
+    out.push_back(std::move(found->second));
+    pending.erase(found);
+  } else if (const auto several = arrived.find(&node); several != arrived.end()) {
+    out = std::move(several->second);
+    arrived.erase(several);
+  }
+  return out;
+}
+
 /// Without `wanted`, adds to the gradients of leaves, and of nodes that retain theirs. With it, sets its gradients,
 /// where there are any, and nothing else.
 void run_backward(Pending pending, bool retain_graph, Pending* wanted = nullptr) {
@@ -134,25 +151,34 @@ void run_backward(Pending pending, bool retain_graph, Pending* wanted = nullptr)
     leading = leading_to(*wanted, order);
     std::erase_if(order, [&](const Node* node) { return !leading.walked.contains(node); });
   }
+  Arrived arrived;
   for (Node* node : order) {
-    auto found = pending.find(node);
-    if (found == pending.end()) continue;
-    Array g = after_hooks(*node, std::move(found->second));
-    pending.erase(found);
-    if (wanted) {
-      if (auto place = wanted->find(node); place != wanted->end()) accumulate_kept(place->second, g);
-    } else if (node->leaf ? !node->frozen : node->retains_grad) {
-      accumulate_kept(node->grad, g);
+    std::vector<Array> gs = taken(*node, pending, arrived);
+    if (gs.empty()) continue;
+    if (node->outputs == 0) {
+      gs[0] = after_hooks(*node, std::move(gs[0]));
+      if (wanted) {
+        if (auto place = wanted->find(node); place != wanted->end()) accumulate_kept(place->second, gs[0]);
+      } else if (node->leaf ? !node->frozen : node->retains_grad) {
+        accumulate_kept(node->grad, gs[0]);
+      }
     }
     if (node->leaf || (wanted && !leading.run.contains(node))) continue;
-    Grads grads = apply_rule(*node, g);
-    g = Array();
-    for (std::size_t i = 0; i < grads.size(); ++i)
-      if (node->inputs[i]) accumulate(pending[node->inputs[i].get()], std::move(grads[i]));
+    if (node->output >= 0) {
+      std::vector<Array>& of_all = arrived[node->inputs[0].get()];
+      of_all.resize(node->inputs[0]->outputs);
+      of_all[static_cast<std::size_t>(node->output)] = std::move(gs[0]);
+    } else {
+      Grads grads = apply_rule(*node, gs);
+      gs.clear();
+      for (std::size_t i = 0; i < grads.size(); ++i)
+        if (node->inputs[i]) accumulate(pending[node->inputs[i].get()], std::move(grads[i]));
+    }
     if (retain_graph) continue;
     // The saved arrays go back to the pool at once; the inputs stay linked until all nodes have run.
     node->freed = true;
     node->rule = nullptr;
+    node->rule_of_many = nullptr;
   }
   if (retain_graph) return;
   // Inputs before outputs: when a node lets go of its inputs, they have none of their own any more.
@@ -245,18 +271,28 @@ bool any_needs_gradient(const Inputs& inputs) {
   return false;
 }
 
-template <class Inputs>
-Tensor record_any(const char* name, const Inputs& inputs, Array&& output, Rule&& rule) {
-  ELBO_CHECK(rule, AutogradError, "[", name, "] was recorded without a gradient rule: see record_constant");
-  if (!any_needs_gradient(inputs)) return Tensor(std::move(output));
+void check_floating_output(const char* name, const Array& output) {
   ELBO_CHECK(is_floating(output.dtype()), AutogradError, "[", name,
              "] expected an output of float32 or float64, found ", output.dtype(), ": see record_constant");
+}
+
+template <class Inputs>
+std::shared_ptr<Node> node_for(const char* name, const Inputs& inputs, const Array& output) {
   auto node = std::make_shared<Node>(name, output.shape(), output.dtype());
   node->inputs.reserve(inputs.size());
   for (const Tensor& input : inputs)
     node->inputs.push_back(input.defined() && input.requires_grad() ? input.node() : nullptr);
+  return node;
+}
+
+template <class Inputs>
+Tensor record_any(const char* name, const Inputs& inputs, Array&& output, Rule&& rule) {
+  ELBO_CHECK(rule, AutogradError, "[", name, "] was recorded without a gradient rule: see record_constant");
+  if (!any_needs_gradient(inputs)) return Tensor(std::move(output));
+  check_floating_output(name, output);
+  const std::shared_ptr<Node> node = node_for(name, inputs, output);
   node->rule = std::move(rule);
-  return make_computed(std::move(output), std::move(node));
+  return make_computed(std::move(output), node);
 }
 
 }  // namespace
@@ -269,6 +305,24 @@ Tensor record(const char* name, std::span<const Tensor> inputs, Array output, Ru
 
 Tensor record(const char* name, std::initializer_list<RecordInput> inputs, Array output, Rule rule) {
   return record_any(name, inputs, std::move(output), std::move(rule));
+}
+
+std::vector<Tensor> record_many(const char* name, std::span<const Tensor> inputs, std::vector<Array> outputs,
+                                RuleOfMany rule) {
+  ELBO_CHECK(rule && !outputs.empty(), AutogradError, "[", name, "] was recorded without a gradient rule or an output");
+  if (!any_needs_gradient(inputs)) return {outputs.begin(), outputs.end()};
+  for (const Array& output : outputs) check_floating_output(name, output);
+  const std::shared_ptr<Node> op = node_for(name, inputs, outputs[0]);
+  op->rule_of_many = std::move(rule);
+  op->outputs = outputs.size();
+  std::vector<Tensor> out;
+  for (Array& output : outputs) {
+    auto one = std::make_shared<Node>(name, output.shape(), output.dtype());
+    one->inputs.push_back(op);
+    one->output = static_cast<int>(out.size());
+    out.push_back(make_computed(std::move(output), std::move(one)));
+  }
+  return out;
 }
 
 Tensor record_constant(const char* name, std::initializer_list<RecordInput> inputs, Array output) {

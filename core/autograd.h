@@ -41,6 +41,9 @@ using Grads = std::vector<Array>;
 /// `save`), never tensors: a rule that held its own output would own itself, and never be freed. backward() adds up
 /// what rules return; it runs a rule again where the graph was retained.
 using Rule = std::function<Grads(const Array& g, const Needs& need)>;
+/// The same of an op with several outputs: a gradient for each, undefined for one that nothing was computed from. One
+/// of them at least is there.
+using RuleOfMany = std::function<Grads(std::span<const Array> gs, const Needs& need)>;
 
 /// An array kept for a gradient rule, together with the version it had.
 class SavedArray {
@@ -89,6 +92,9 @@ Tensor record(const char* name, std::initializer_list<RecordInput> inputs, Array
   if (!detail::needs_gradient(inputs)) return Tensor(std::move(output));
   return record(name, inputs, std::move(output), Rule(std::forward<Fn>(rule)));
 }
+/// The outputs of an op with several, recorded with one rule for all of them.
+std::vector<Tensor> record_many(const char* name, std::span<const Tensor> inputs, std::vector<Array> outputs,
+                                RuleOfMany rule);
 /// The output of an op that has no gradient. Throws AutogradError if it is floating, an input requires a gradient and
 /// recording is on: a gradient is never dropped silently; `detach()` the input to say that it is a constant. Integers,
 /// such as what a comparison gives, have none in any case.
@@ -99,7 +105,8 @@ bool grad_enabled();
 
 namespace detail {
 
-/// One recorded op, or a leaf (without rule).
+/// One recorded op, or a leaf (without rule). An op with several outputs is a node with their number, and a node for
+/// each of them, whose one input it is: these collect a gradient as any other, and hand it on.
 struct Node {
   Node(const char* name_, Shape shape_, DType dtype_);
   ~Node();
@@ -113,6 +120,9 @@ struct Node {
   std::uint64_t sequence;                     ///< inputs come before outputs
   std::vector<std::shared_ptr<Node>> inputs;  ///< null where no gradient is needed
   Rule rule;
+  RuleOfMany rule_of_many;  ///< of a node with several outputs
+  std::size_t outputs = 0;  ///< how many, of such a node; else 0
+  int output = -1;          ///< which one this is, of a node for one of them; else -1
   bool leaf = false;
   bool frozen = false;  ///< a leaf after requires_grad_(false): it keeps the rest for when it is asked again
   bool retains_grad = false;
