@@ -8,6 +8,7 @@
 #include "backend_types.h"
 #include "dtype.h"
 #include "functors.h"
+#include "optimizer_math.h"
 #include "precision.h"
 #include "random_kinds.h"
 #include "shape.h"
@@ -74,6 +75,53 @@ struct Conv2dArgs {
   bool x_last, y_last;    ///< x is [n, h, w, c_in], y [n, out_h, out_w, c_out]: on the CPU, of at least 4 channels
 };
 
+/// A layer y = act(x weight^T + bias) on x [m, k], or several that share x: each is a head.
+struct LinearArgs {
+  const void* x;
+  DType dtype;
+  std::int64_t m, k;
+  Precision precision;  ///< of float32 products
+};
+struct LinearHead {
+  const void* weight;  ///< [n, k]
+  const void* bias;    ///< [n] or null
+  void* y;             ///< [m, n]
+  std::int64_t n;
+};
+struct LinearGradHead {
+  const void* gy;      ///< [m, n], the gradient of y
+  const void* y;       ///< where the activation is relu: the gradient passes where y > 0, as Relu::grad says. Else null
+  const void* weight;  ///< [n, k]; not read where nobody wants gx
+  void* gweight;       ///< these two null where nobody wants them
+  void* gbias;
+  std::int64_t n;
+};
+
+/// What the gradients of a convolution are computed from, and where they go: null where nobody wants them. Of a
+/// transposed one, x, y and the bias are its own.
+struct ConvGradArgs {
+  const void* gy;
+  const void* y;  ///< as in LinearGradHead
+  const void* x;
+  const void* weight;
+  void *gx, *gweight, *gbias;
+};
+
+/// Where random numbers come from. A call that draws adds one to *offset, an int64 on the device.
+struct RandomArgs {
+  std::uint64_t seed;
+  std::uint32_t stream;
+  std::int64_t* offset;
+};
+
+/// How a batch is picked: rows at indices[*first + i], 0 for a null `first`.
+struct BatchArgs {
+  const std::int64_t* first;  ///< on the device
+  double scale, shift;        ///< of pictures: byte * scale + shift
+  const RandomArgs* draws;    ///< of pictures, null for none: see gather_pictures
+  std::span<const Errand> errands;
+};
+
 /// Rows x [rows, n] whose elements are normalised, and then scaled and shifted by weight and bias [n], which are 1 and
 /// 0 where they are absent.
 struct LayerNormArgs {
@@ -89,13 +137,6 @@ struct Strided {
 struct ConstStrided {
   const void* data;
   std::int64_t steps[Shape::max_rank];
-};
-
-/// Where random numbers come from. A call that draws adds one to *offset, an int64 on the device.
-struct RandomArgs {
-  std::uint64_t seed;
-  std::uint32_t stream;
-  std::int64_t* offset;
 };
 
 /// One of the index kernels: core/index_kernels.h lists them, and says what each makes of its operands.
@@ -159,7 +200,10 @@ class Backend {
     return unsupported("binary_grad");
   }
   /// out, one element, = the sum of f(a, b) over all elements, a and b of one shape: a loss. The same bits every time.
-  virtual Status binary_sum(BinaryOp op, View out, ConstView a, ConstView b) { return unsupported("binary_sum"); }
+  /// ga, absent where nobody wants it, = f.grad_a(a, b, *g), g being one element on this device.
+  virtual Status binary_sum(BinaryOp op, View out, ConstView a, ConstView b, View ga, const void* g) {
+    return unsupported("binary_sum");
+  }
   /// total (float64) += x (floating), of one shape.
   virtual Status accumulate(View total, ConstView x) { return unsupported("accumulate"); }
   /// out (uint8) = f(a, b), a and b of one dtype, any; they broadcast to out's shape.
@@ -212,6 +256,13 @@ class Backend {
 
   // ---- contractions
   virtual Status matmul(const MatmulArgs& args) { return unsupported("matmul"); }
+  /// y = x weight^T + bias for each head.
+  virtual Status linear(const LinearArgs& args, std::span<const LinearHead> heads) { return unsupported("linear"); }
+  /// The gradients of a layer, or of heads on one x, whose gradient gx [m, k], null where nobody wants it, is the sum
+  /// of theirs.
+  virtual Status linear_grad(const LinearArgs& args, void* gx, std::span<const LinearGradHead> heads) {
+    return unsupported("linear_grad");
+  }
   /// y = conv(x, weight) + bias; bias [c_out] or null.
   virtual Status conv2d(const Conv2dArgs& args, void* y, const void* x, const void* weight, const void* bias) {
     return unsupported("conv2d");
@@ -223,6 +274,10 @@ class Backend {
   }
   virtual Status conv2d_grad_weight(const Conv2dArgs& args, void* gw, const void* gy, const void* x) {
     return unsupported("conv2d_grad_weight");
+  }
+  /// The gradients of conv2d, or with `transposed` those of conv2d_grad_data, whose x is the convolution's y.
+  virtual Status conv2d_grad(const Conv2dArgs& args, bool transposed, const ConvGradArgs& grads) {
+    return unsupported("conv2d_grad");
   }
   /// out [channels] = the sums over pictures g [n, channels, size], or with `last` [n, size, channels], of each
   /// channel; the bits are the same both ways. On the CPU alone: elsewhere this is a reduction.
@@ -237,14 +292,17 @@ class Backend {
     return unsupported("copy_strided");
   }
   /// out [outer, k, inner] = x [outer, n, inner] at indices (int64) [k]; an index outside [0, n) is StatusCode::index.
-  virtual Status gather(View out, ConstView x, ConstView indices) { return unsupported("gather"); }
+  /// With `first`, an int64 on this device, at k of [more] indices, from *first on; more - k >= *first >= 0 or
+  /// StatusCode::index.
+  virtual Status gather(View out, ConstView x, ConstView indices, const std::int64_t* first) {
+    return unsupported("gather");
+  }
   /// gx [outer, n, inner] = 0, then += g [outer, k, inner] at indices, in the order of k (same bits every time).
   virtual Status scatter_add(View gx, ConstView g, ConstView indices) { return unsupported("scatter_add"); }
-  /// out [k, ...] (floating) = pictures [n, ...] (uint8) at indices (int64) [k], times scale plus shift. With `draws`
-  /// (null for none) a byte first becomes 255 with probability byte / 255, else 0: where element i of a uniform draw is
-  /// below byte / 255, i being its place in out.
-  virtual Status gather_pictures(View out, ConstView pictures, ConstView indices, double scale, double shift,
-                                 const RandomArgs* draws) {
+  /// out [k, ...] (floating) = pictures [n, ...] (uint8) at indices (int64), as gather picks them, times scale plus
+  /// shift. With `draws` a byte first becomes 255 with probability byte / 255, else 0: where element i of a uniform
+  /// draw is below byte / 255, i being its place in out.
+  virtual Status gather_pictures(View out, ConstView pictures, ConstView indices, const BatchArgs& args) {
     return unsupported("gather_pictures");
   }
 
@@ -260,14 +318,27 @@ class Backend {
   virtual Status reparameterize(View z, View noise, ConstView mu, ConstView logvar, const RandomArgs& args) {
     return unsupported("reparameterize");
   }
+  /// The same, and kl, one element, = the sum of KL(N(mu, exp(logvar)) || N(0, 1)) over all elements.
+  virtual Status reparameterize_kl(View z, View noise, View kl, ConstView mu, ConstView logvar,
+                                   const RandomArgs& args) {
+    return unsupported("reparameterize_kl");
+  }
+  /// The gradients of mu and logvar, absent where nobody wants them, from those of z and kl, absent where there are
+  /// none: gmu = gz + gkl mu, glogvar = gz noise / 2 + gkl (exp(logvar) - 1) / 2.
+  virtual Status reparameterize_kl_grad(View gmu, View glogvar, ConstView mu, ConstView logvar, ConstView noise,
+                                        ConstView gz, ConstView gkl) {
+    return unsupported("reparameterize_kl_grad");
+  }
+
+  /// Errands that no other call takes along.
+  virtual Status run_errands(std::span<const Errand> errands) { return unsupported("run_errands"); }
 
   // ---- optimisers: all parameters in one call. `lr` (float64) is a scalar on this device.
   virtual Status sgd(std::span<const OptimizerSlot> slots, const SgdArgs& args, const double* lr) {
     return unsupported("sgd");
   }
-  /// Adds one to *step (int64 on this device), then updates with that step count's bias correction.
-  virtual Status adam(std::span<const OptimizerSlot> slots, const AdamArgs& args, const double* lr,
-                      std::int64_t* step) {
+  /// One step with the factors that an errand has written (errands.h).
+  virtual Status adam(std::span<const OptimizerSlot> slots, const AdamScales* scales, std::span<const Errand> errands) {
     return unsupported("adam");
   }
 

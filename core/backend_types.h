@@ -55,4 +55,23 @@ struct AdamArgs {
   bool decoupled;  ///< AdamW: decay the parameter itself, not through the gradient
 };
 
+/// Work of a few numbers on a device, which would be a launch of its own on a GPU: a call that launches anyway takes it
+/// along. Errands are run in their order while that call's kernel runs, before or after any part of it: they may not
+/// touch what it reads or writes.
+struct Errand {
+  enum class Kind : int {
+    add,       ///< *to (float64) += *from (of `dtype`), times *factor (of `dtype`) where there is one
+    count,     ///< *to (int64) += amount
+    adam_step  ///< *step (int64) += 1; *to (AdamScales) = that step's factors at the learning rate *from (float64)
+  };
+  Kind kind;
+  void* to;
+  const void* from = nullptr;
+  const void* factor = nullptr;
+  DType dtype = DType::float32;
+  std::int64_t amount = 0;
+  std::int64_t* step = nullptr;
+  AdamArgs adam = {};
+};
+
 }  // namespace elbo

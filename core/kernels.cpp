@@ -39,7 +39,14 @@ Array binary(BinaryOp op, const Array& a, const Array& b) { return binary(op, a,
 
 Array binary_sum(BinaryOp op, const Array& a, const Array& b) {
   Array out = Array::empty({}, a.options());
-  check(on(a).binary_sum(op, out.mutable_view(), a.view(), b.view()), "binary_sum", a);
+  check(on(a).binary_sum(op, out.mutable_view(), a.view(), b.view(), {}, nullptr), "binary_sum", a);
+  return out;
+}
+
+SumAndGradient binary_sum_and_grad(BinaryOp op, const Array& a, const Array& b, const Array& g) {
+  SumAndGradient out{Array::empty({}, a.options()), Array::empty(a.shape(), a.options())};
+  check(on(a).binary_sum(op, out.sum.mutable_view(), a.view(), b.view(), out.ga.mutable_view(), g.raw()), "binary_sum",
+        a);
   return out;
 }
 
@@ -292,6 +299,35 @@ Array matmul(const Array& a, const Array& b, MatmulOptions options, const Array&
   return out;
 }
 
+std::vector<Array> linear(const Array& x, std::span<const Array> weights, std::span<const Array> biases) {
+  const std::int64_t m = x.shape()[0], k = x.shape()[1];
+  std::vector<Array> out;
+  std::vector<LinearHead> heads;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    const std::int64_t n = weights[i].shape()[0];
+    out.push_back(Array::empty({m, n}, x.options()));
+    heads.push_back({weights[i].raw(), i < biases.size() ? biases[i].raw() : nullptr, out[i].raw(), n});
+  }
+  check(on(x).linear({x.raw(), x.dtype(), m, k, active_precision()}, heads), "linear", x);
+  return out;
+}
+
+Array linear_grad(const Array& x, std::span<LinearGrad> layers, std::int64_t k, bool wants_x) {
+  const Array& first = layers[0].gy;
+  const std::int64_t m = first.shape()[0];
+  const Array gx = wants_x ? Array::empty({m, k}, first.options()) : Array();
+  std::vector<LinearGradHead> heads;
+  for (LinearGrad& layer : layers) {
+    if (layer.wants_weight) layer.gweight = Array::empty({layer.n, k}, first.options());
+    if (layer.wants_bias) layer.gbias = Array::empty({layer.n}, first.options());
+    heads.push_back(
+        {layer.gy.raw(), layer.y.raw(), layer.weight.raw(), layer.gweight.raw(), layer.gbias.raw(), layer.n});
+  }
+  check(on(first).linear_grad({x.raw(), first.dtype(), m, k, active_precision()}, gx.raw(), heads), "linear_grad",
+        first);
+  return gx;
+}
+
 namespace {
 
 Conv2dArgs with_precision(Conv2dArgs args) {
@@ -326,6 +362,21 @@ Array conv2d_grad_weight(const Conv2dArgs& args, const Array& gy, const Array& x
   return out;
 }
 
+std::array<Array, 3> conv2d_grad(const Conv2dArgs& args, bool transposed, const Array& gy, const Array& y,
+                                 const Array& x, const Array& weight, const std::array<bool, 3>& wanted) {
+  std::array<Array, 3> out;
+  if (wanted[0])
+    out[0] = Array::empty(transposed ? pictures(args.n, args.c_out, args.out_h, args.out_w, args.y_last)
+                                     : pictures(args.n, args.c_in, args.h, args.w, args.x_last),
+                          gy.options());
+  if (wanted[1]) out[1] = Array::empty({args.c_out, args.c_in, args.kh, args.kw}, gy.options());
+  if (wanted[2]) out[2] = Array::empty({transposed ? args.c_in : args.c_out}, gy.options());
+  check(on(gy).conv2d_grad(with_precision(args), transposed,
+                           {gy.raw(), y.raw(), x.raw(), weight.raw(), out[0].raw(), out[1].raw(), out[2].raw()}),
+        "conv2d_grad", gy);
+  return out;
+}
+
 Array channel_sums(const Array& pictures, bool channels_last) {
   const Shape& s = pictures.shape();
   if (pictures.device().type != DeviceType::cpu) {
@@ -351,6 +402,31 @@ Reparameterized reparameterize(const Array& mu, const Array& logvar, Generator& 
                               random_args(generator)),
         "reparameterize", mu);
   return out;
+}
+
+ReparameterizedKl reparameterize_kl(const Array& mu, const Array& logvar, Generator& generator) {
+  ReparameterizedKl out{Array::empty(mu.shape(), mu.options()), Array::empty(mu.shape(), mu.options()),
+                        Array::empty({}, mu.options())};
+  check(on(mu).reparameterize_kl(out.z.mutable_view(), out.noise.mutable_view(), out.kl.mutable_view(), mu.view(),
+                                 logvar.view(), random_args(generator)),
+        "reparameterize_kl", mu);
+  return out;
+}
+
+std::array<Array, 2> reparameterize_kl_grad(const Array& mu, const Array& logvar, const Array& noise, const Array& gz,
+                                            const Array& gkl, const std::array<bool, 2>& wanted) {
+  std::array<Array, 2> out;
+  std::array<View, 2> views;
+  for (std::size_t i = 0; i < out.size(); ++i)
+    if (wanted[i]) out[i] = Array::empty(mu.shape(), mu.options()), views[i] = out[i].mutable_view();
+  check(
+      on(mu).reparameterize_kl_grad(views[0], views[1], mu.view(), logvar.view(), noise.view(), gz.view(), gkl.view()),
+      "reparameterize_kl_grad", mu);
+  return out;
+}
+
+void run_errands(std::span<const Errand> errands, Device device) {
+  if (!errands.empty()) detail::check(backend(device).run_errands(errands), "run_errands", device);
 }
 
 }  // namespace elbo::kernels

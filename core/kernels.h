@@ -1,5 +1,7 @@
 #pragma once
 #include <array>
+#include <span>
+#include <vector>
 
 #include "api.h"
 #include "array.h"
@@ -23,6 +25,11 @@ Array binary(BinaryOp op, const Array& a, const Array& b, const Shape& shape);
 Array binary(BinaryOp op, const Array& a, const Array& b);
 /// The sum of binary(op, a, b), of one shape, as an array of shape [].
 Array binary_sum(BinaryOp op, const Array& a, const Array& b);
+/// The same, and binary_grad of side 0 for the gradient g, one number, in the same pass.
+struct SumAndGradient {
+  Array sum = {}, ga = {};
+};
+SumAndGradient binary_sum_and_grad(BinaryOp op, const Array& a, const Array& b, const Array& g);
 /// The gradient of side 0 (a) or 1 (b) in the broadcast shape; g broadcasts too.
 Array binary_grad(BinaryOp op, int side, const Array& a, const Array& b, const Array& g, const Shape& shape);
 inline Array add(const Array& a, const Array& b) { return binary(BinaryOp::add, a, b); }
@@ -87,9 +94,29 @@ Array matmul(const Array& a, const Array& b, MatmulOptions options = {}, const A
 inline Array matmul_nt(const Array& a, const Array& b) { return matmul(a, b, {.transpose_b = true}); }
 inline Array matmul_tn(const Array& a, const Array& b) { return matmul(a, b, {.transpose_a = true}); }
 
+/// x [m, k] times the transpose of each weight [n, k], plus its bias [n], undefined or not there.
+std::vector<Array> linear(const Array& x, std::span<const Array> weights, std::span<const Array> biases);
+/// One of the layers that `linear_grad` goes back through.
+struct LinearGrad {
+  Array gy = {};      ///< [m, n]: the gradient of the layer's output
+  Array y = {};       ///< the output, after a relu; undefined where there is none
+  Array weight = {};  ///< [n, k]; may be undefined where no gx is wanted
+  std::int64_t n = 0;
+  bool wants_weight = false, wants_bias = false;
+  Array gweight = {}, gbias = {};  ///< results, where they are wanted
+};
+/// The gradients of layers on one x [m, k]; returns that of x, or an undefined array. x may be undefined where nobody
+/// wants a weight's.
+Array linear_grad(const Array& x, std::span<LinearGrad> layers, std::int64_t k, bool wants_x);
+
 Array conv2d(const Conv2dArgs& args, const Array& x, const Array& weight, const Array& bias);
 Array conv2d_grad_data(const Conv2dArgs& args, const Array& gy, const Array& weight, const Array& bias);
 Array conv2d_grad_weight(const Conv2dArgs& args, const Array& gy, const Array& x);
+/// The gradients of x, weight and bias that are wanted, of conv2d or of conv2d_grad_data (`transposed`), in the shapes
+/// of `x` and `weight`. y is the output, after a relu, or undefined; x and weight are undefined where nobody needs
+/// them.
+std::array<Array, 3> conv2d_grad(const Conv2dArgs& args, bool transposed, const Array& gy, const Array& y,
+                                 const Array& x, const Array& weight, const std::array<bool, 3>& wanted);
 /// [channels] = the sums over pictures [n, channels, h, w], or with `channels_last` [n, h, w, channels], of each.
 Array channel_sums(const Array& pictures, bool channels_last);
 
@@ -105,6 +132,15 @@ void assign_box(Array& to, const Array& from, std::span<const std::int64_t> star
                 std::span<const std::int64_t> steps);
 Array concatenate(std::span<const Array> parts, int axis);
 Array gather(const Array& x, const Array& indices, int axis);
+/// Which of an epoch's samples make a batch.
+struct Picked {
+  Array indices = {};  ///< int64 [n]
+  Array first = {};    ///< int64 [], on their device: the batch is `count` from there on; undefined for all of them
+  std::int64_t count = 0;
+  std::span<const Errand> errands = {};  ///< which gathering pictures takes along
+};
+/// Rows of x [n, ...], [count, ...].
+Array gather(const Array& x, const Picked& picked);
 Array scatter_add(const Array& g, const Array& indices, const Shape& shape, int axis);
 Array one_hot(const Array& labels, std::int64_t classes, DType dtype);
 /// The output, of `shape` and `dtype`, of an index kernel (index_kernels.h) for `items` [i, j, k] work items. An
@@ -115,9 +151,8 @@ Array index(IndexOp op, const Shape& shape, DType dtype, const Shape& items, std
 /// drawn to be 255 or 0, with probability byte / 255 of 255. Throws DeviceError for a generator on another device.
 Array gather_pictures(const Array& pictures, const Array& indices, double scale, double shift,
                       Generator* draws = nullptr);
-/// The same into `out` [k, ...] in place, so that a warm loop allocates nothing.
-void gather_pictures_into(Array& out, const Array& pictures, const Array& indices, double scale, double shift,
-                          Generator* draws = nullptr);
+Array gather_pictures(const Array& pictures, const Picked& picked, double scale, double shift,
+                      Generator* draws = nullptr);
 
 /// Draws from `generator`, on its device.
 Array random(RandomKind kind, const Shape& shape, DType dtype, Generator& generator, double p = 0.5);
@@ -127,6 +162,17 @@ struct Reparameterized {
 };
 /// noise = exp(logvar / 2) eps, eps standard normal, and z = mu + noise; mu, logvar and the generator on one device.
 Reparameterized reparameterize(const Array& mu, const Array& logvar, Generator& generator);
+/// The same, with the KL to N(0, 1) summed over all elements, [].
+struct ReparameterizedKl {
+  Array z = {}, noise = {}, kl = {};
+};
+ReparameterizedKl reparameterize_kl(const Array& mu, const Array& logvar, Generator& generator);
+/// The gradients of mu and logvar that are wanted, from those of z and kl, one of which may be undefined.
+std::array<Array, 2> reparameterize_kl_grad(const Array& mu, const Array& logvar, const Array& noise, const Array& gz,
+                                            const Array& gkl, const std::array<bool, 2>& wanted);
+
+/// Runs errands that no other call takes along.
+void run_errands(std::span<const Errand> errands, Device device);
 
 }  // namespace kernels
 }  // namespace elbo

@@ -103,12 +103,24 @@ Array concatenate(std::span<const Array> parts, int axis) {
   return out;
 }
 
+namespace {
+const std::int64_t* first_of(const Picked& picked) { return static_cast<const std::int64_t*>(picked.first.raw()); }
+}  // namespace
+
 Array gather(const Array& x, const Array& indices, int axis) {
   Axis a(x.shape(), axis);
   Array out = Array::empty({a.outer, indices.numel(), a.inner}, x.options());
-  detail::check(on(x).gather(out.mutable_view(), x.reshape(a.full()).view(), indices.view()), "index_select",
+  detail::check(on(x).gather(out.mutable_view(), x.reshape(a.full()).view(), indices.view(), nullptr), "index_select",
                 x.device());
   return out.reshape(x.shape().with(axis, indices.numel()));
+}
+
+Array gather(const Array& x, const Picked& picked) {
+  Axis a(x.shape(), 0);
+  Array out = Array::empty({1, picked.count, a.inner}, x.options());
+  detail::check(on(x).gather(out.mutable_view(), x.reshape(a.full()).view(), picked.indices.view(), first_of(picked)),
+                "gather", x.device());
+  return out.reshape(x.shape().with(0, picked.count));
 }
 
 Array scatter_add(const Array& g, const Array& indices, const Shape& shape, int axis) {
@@ -138,22 +150,22 @@ Array index(IndexOp op, const Shape& shape, DType dtype, const Shape& items, std
 }
 
 Array gather_pictures(const Array& pictures, const Array& indices, double scale, double shift, Generator* draws) {
-  Array out = Array::empty(pictures.shape().with(0, indices.numel()), {DType::float32, pictures.device()});
-  gather_pictures_into(out, pictures, indices, scale, shift, draws);
-  return out;
+  return gather_pictures(pictures, Picked{.indices = indices, .count = indices.numel()}, scale, shift, draws);
 }
 
-void gather_pictures_into(Array& out, const Array& pictures, const Array& indices, double scale, double shift,
-                          Generator* draws) {
-  RandomArgs args{};
+Array gather_pictures(const Array& pictures, const Picked& picked, double scale, double shift, Generator* draws) {
+  RandomArgs drawn{};
   if (draws) {
     ELBO_CHECK(draws->device() == pictures.device(), DeviceError, "[gather_pictures] expected a generator on ",
                pictures.device(), ", found one on ", draws->device());
-    args = random_args(*draws);
+    drawn = random_args(*draws);
   }
-  detail::check(on(pictures).gather_pictures(out.mutable_view(), pictures.view(), indices.view(), scale, shift,
-                                             draws ? &args : nullptr),
-                "gather_pictures", pictures.device());
+  Array out = Array::empty(pictures.shape().with(0, picked.count), {DType::float32, pictures.device()});
+  detail::check(
+      on(pictures).gather_pictures(out.mutable_view(), pictures.view(), picked.indices.view(),
+                                   {first_of(picked), scale, shift, draws ? &drawn : nullptr, picked.errands}),
+      "gather_pictures", pictures.device());
+  return out;
 }
 
 }  // namespace elbo::kernels

@@ -143,6 +143,8 @@ Tensor log_softmax(const Tensor& x, int axis);
 Tensor matmul(const Tensor& a, const Tensor& b);
 /// activation(x weight^T + bias): x [..., in], weight [out, in], bias [out] or undefined -> [..., out].
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, Activation activation = Activation::none);
+/// linear(x, weights[i], biases[i]) for each i, at once: heads on the same x. A bias may be undefined.
+std::vector<Tensor> linear_heads(const Tensor& x, std::span<const Tensor> weights, std::span<const Tensor> biases);
 
 /// A pair of sizes, height first; one number stands for both.
 struct Size2 {
@@ -339,6 +341,11 @@ Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& 
 enum class Reduction { none, mean, sum };
 /// (input - target)^2.
 Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction = Reduction::mean);
+/// The sums of these two losses where the gradient that they will get is known beforehand: the array [], on their
+/// device, that backward() will begin at. The input's gradient is then computed in the same pass. If another gradient
+/// comes all the same, or that array was written since, it is computed anew.
+Tensor mse_loss_sum(const Tensor& input, const Tensor& target, const Array& seed);
+Tensor binary_cross_entropy_with_logits_sum(const Tensor& logits, const Tensor& target, const Array& seed);
 /// -(t log p + (1 - t) log(1 - p)) for probabilities p; its logarithms are at least -100, as in PyTorch.
 Tensor binary_cross_entropy(const Tensor& p, const Tensor& target, Reduction reduction = Reduction::mean);
 /// The same for p = sigmoid(logits), exact for large logits.
@@ -390,5 +397,11 @@ Tensor gaussian_kl(const Tensor& mu, const Tensor& logvar, const Tensor& mu2, co
                    Reduction reduction = Reduction::none);
 /// z = mu + exp(logvar / 2) eps with eps ~ N(0, 1) drawn from `generator` (Kingma and Welling 2014, section 2.4).
 Tensor reparameterize(const Tensor& mu, const Tensor& logvar, Generator* generator = nullptr);
+/// The same, and gaussian_kl(mu, logvar, Reduction::sum), by one kernel each way: what a VAE's step wants of them.
+struct DrawnCode {
+  Tensor z = {};
+  Tensor kl = {};  ///< []
+};
+DrawnCode reparameterize_kl(const Tensor& mu, const Tensor& logvar, Generator* generator = nullptr);
 
 }  // namespace elbo

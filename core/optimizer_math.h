@@ -8,6 +8,17 @@
 /// order everywhere, so a step has the same bits on every device, in float32 and in float64.
 namespace elbo {
 
+/// An Adam step's factors in the elements' type.
+template <class T>
+struct AdamFactors {
+  T rest1, beta2, rest2, rate, root_scale, eps, l2, decay;
+};
+/// In both types: what lies on a device, written once a step.
+struct AdamScales {
+  AdamFactors<float> float32;
+  AdamFactors<double> float64;
+};
+
 /// The factors of an Adam step; see adam() in cpu/cpu_kernels.h for the formulas.
 struct AdamStep {
   double beta1, beta2;
@@ -43,16 +54,16 @@ ELBO_HD inline AdamStep adam_step(const Args& args, double lr, std::int64_t t) {
           args.decoupled ? 1 - lr * args.weight_decay : 1};
 }
 
-/// An Adam step's factors in the elements' type.
-template <class T>
-struct AdamFactors {
-  T rest1, beta2, rest2, rate, root_scale, eps, l2, decay;
-};
 template <class T>
 ELBO_HD inline AdamFactors<T> adam_factors(const AdamStep& step) {
   return {static_cast<T>(1.0 - step.beta1), static_cast<T>(step.beta2),      static_cast<T>(1.0 - step.beta2),
           static_cast<T>(step.step_size),   static_cast<T>(step.root_scale), static_cast<T>(step.eps),
           static_cast<T>(step.l2),          static_cast<T>(step.decay)};
+}
+ELBO_HD inline const AdamFactors<float>& factors_of(const AdamScales& scales, float) { return scales.float32; }
+ELBO_HD inline const AdamFactors<double>& factors_of(const AdamScales& scales, double) { return scales.float64; }
+ELBO_HD inline AdamScales adam_scales(const AdamStep& step) {
+  return {adam_factors<float>(step), adam_factors<double>(step)};
 }
 /// Parameter p with gradient g and moments m and v.
 template <class T>

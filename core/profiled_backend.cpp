@@ -37,6 +37,13 @@ double bytes_of(const MatmulArgs& a) {
   return elements * static_cast<double>(size_of(a.dtype));
 }
 
+/// A layer's product, as far as it is counted.
+MatmulArgs product_of(const LinearArgs& args, std::int64_t n) {
+  MatmulArgs out{};
+  out.m = args.m, out.n = n, out.k = args.k, out.batch = 1, out.dtype = args.dtype;
+  return out;
+}
+
 double flop_of(const Conv2dArgs& a) { return 2 * product({a.n, a.c_out, a.out_h, a.out_w, a.c_in, a.kh, a.kw}); }
 
 double bytes_of(const Conv2dArgs& a, const void* bias, std::int64_t biases) {
@@ -89,8 +96,8 @@ class ProfiledBackend final : public Backend {
   Status binary_grad(BinaryOp op, int side, View out, ConstView a, ConstView b, ConstView g) override {
     return moved("binary_grad", {out, a, b, g}, [&] { return own_.binary_grad(op, side, out, a, b, g); });
   }
-  Status binary_sum(BinaryOp op, View out, ConstView a, ConstView b) override {
-    return moved("binary_sum", {out, a, b}, [&] { return own_.binary_sum(op, out, a, b); });
+  Status binary_sum(BinaryOp op, View out, ConstView a, ConstView b, View ga, const void* g) override {
+    return moved("binary_sum", {out, a, b, ga}, [&] { return own_.binary_sum(op, out, a, b, ga, g); });
   }
   Status accumulate(View total, ConstView x) override {
     return moved("accumulate", {total, total, x}, [&] { return own_.accumulate(total, x); });
@@ -149,6 +156,23 @@ class ProfiledBackend final : public Backend {
   Status matmul(const MatmulArgs& args) override {
     return told("matmul", flop_of(args), bytes_of(args), [&] { return own_.matmul(args); });
   }
+  Status linear(const LinearArgs& args, std::span<const LinearHead> heads) override {
+    double flop = 0, bytes = 0;
+    for (const LinearHead& head : heads) {
+      const MatmulArgs product = product_of(args, head.n);
+      flop += flop_of(product), bytes += bytes_of(product);
+    }
+    return told("linear", flop, bytes, [&] { return own_.linear(args, heads); });
+  }
+  Status linear_grad(const LinearArgs& args, void* gx, std::span<const LinearGradHead> heads) override {
+    double flop = 0, bytes = 0;
+    for (const LinearGradHead& head : heads) {
+      const MatmulArgs product = product_of(args, head.n);
+      const int products = (gx != nullptr) + (head.gweight != nullptr);
+      flop += products * flop_of(product), bytes += products * bytes_of(product);
+    }
+    return told("linear_grad", flop, bytes, [&] { return own_.linear_grad(args, gx, heads); });
+  }
   Status conv2d(const Conv2dArgs& args, void* y, const void* x, const void* weight, const void* bias) override {
     return told("conv2d", flop_of(args), bytes_of(args, bias, args.c_out),
                 [&] { return own_.conv2d(args, y, x, weight, bias); });
@@ -162,6 +186,11 @@ class ProfiledBackend final : public Backend {
     return told("conv2d_grad_weight", flop_of(args), bytes_of(args, nullptr, 0),
                 [&] { return own_.conv2d_grad_weight(args, gw, gy, x); });
   }
+  Status conv2d_grad(const Conv2dArgs& args, bool transposed, const ConvGradArgs& grads) override {
+    const int products = (grads.gx != nullptr) + (grads.gweight != nullptr);
+    return told("conv2d_grad", products * flop_of(args), products * bytes_of(args, nullptr, 0),
+                [&] { return own_.conv2d_grad(args, transposed, grads); });
+  }
   Status channel_sums(void* out, const void* g, DType dtype, std::int64_t n, std::int64_t channels, std::int64_t size,
                       bool last) override {
     return told("channel_sums", 0, product({n, channels, size, std::int64_t(size_of(dtype))}),
@@ -172,17 +201,15 @@ class ProfiledBackend final : public Backend {
     const double bytes = 2 * static_cast<double>(box.numel()) * static_cast<double>(size_of(dtype));
     return told("copy_strided", 0, bytes, [&] { return own_.copy_strided(dtype, box, to, from); });
   }
-  Status gather(View out, ConstView x, ConstView indices) override {
-    return moved("gather", {out, out, indices}, [&] { return own_.gather(out, x, indices); });
+  Status gather(View out, ConstView x, ConstView indices, const std::int64_t* first) override {
+    return moved("gather", {out, out, indices}, [&] { return own_.gather(out, x, indices, first); });
   }
   Status scatter_add(View gx, ConstView g, ConstView indices) override {
     return moved("scatter_add", {gx, g, indices}, [&] { return own_.scatter_add(gx, g, indices); });
   }
-  Status gather_pictures(View out, ConstView pictures, ConstView indices, double scale, double shift,
-                         const RandomArgs* draws) override {
+  Status gather_pictures(View out, ConstView pictures, ConstView indices, const BatchArgs& args) override {
     const double bytes = static_cast<double>(out.shape.numel()) + bytes_of({out, indices});
-    return told("gather_pictures", 0, bytes,
-                [&] { return own_.gather_pictures(out, pictures, indices, scale, shift, draws); });
+    return told("gather_pictures", 0, bytes, [&] { return own_.gather_pictures(out, pictures, indices, args); });
   }
   Status index(IndexOp op, View out, const IndexArgs& args) override {
     return moved("index", {out}, [&] { return own_.index(op, out, args); });
@@ -195,13 +222,27 @@ class ProfiledBackend final : public Backend {
     return moved("reparameterize", {z, noise, mu, logvar},
                  [&] { return own_.reparameterize(z, noise, mu, logvar, args); });
   }
+  Status reparameterize_kl(View z, View noise, View kl, ConstView mu, ConstView logvar,
+                           const RandomArgs& args) override {
+    return moved("reparameterize_kl", {z, noise, mu, logvar},
+                 [&] { return own_.reparameterize_kl(z, noise, kl, mu, logvar, args); });
+  }
+  Status reparameterize_kl_grad(View gmu, View glogvar, ConstView mu, ConstView logvar, ConstView noise, ConstView gz,
+                                ConstView gkl) override {
+    return moved("reparameterize_kl_grad", {gmu, glogvar, mu, logvar, noise, gz},
+                 [&] { return own_.reparameterize_kl_grad(gmu, glogvar, mu, logvar, noise, gz, gkl); });
+  }
+
+  Status run_errands(std::span<const Errand> errands) override {
+    return told("run_errands", 0, 0, [&] { return own_.run_errands(errands); });
+  }
 
   Status sgd(std::span<const OptimizerSlot> slots, const SgdArgs& args, const double* lr) override {
     return told("sgd", 0, bytes_of(slots), [&] { return own_.sgd(slots, args, lr); });
   }
-  Status adam(std::span<const OptimizerSlot> slots, const AdamArgs& args, const double* lr,
-              std::int64_t* step) override {
-    return told("adam", 0, bytes_of(slots), [&] { return own_.adam(slots, args, lr, step); });
+  Status adam(std::span<const OptimizerSlot> slots, const AdamScales* scales,
+              std::span<const Errand> errands) override {
+    return told("adam", 0, bytes_of(slots), [&] { return own_.adam(slots, scales, errands); });
   }
 
  private:

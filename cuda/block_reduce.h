@@ -15,12 +15,13 @@ struct Lines {
 /// x [outer, n, inner] along n.
 inline Lines lines_along(const Shape& x) { return {x[0] * x[2], x[2], x[1] * x[2], x[1], x[2], 1}; }
 /// The groups of x [a, groups, b], in elements of x.
-inline Lines lines_of_groups(const Shape& x) {
-  const std::int64_t a = x[0], groups = x[1], b = x[2];
+inline Lines lines_of_groups(std::int64_t a, std::int64_t groups, std::int64_t b) {
   if (a == 1) return {groups, 1, b, b, 1, 1};
   if (b == 1) return {groups, groups, 0, a, groups, 1};
   return {groups, 1, b, a, groups * b, b};
 }
+
+inline Lines lines_of_groups(const Shape& x) { return lines_of_groups(x[0], x[1], x[2]); }
 
 /// How blocks and threads divide the work: a block takes `columns` neighbouring outputs, and `slices` threads each of
 /// them, `slices_j` of which side by side along j. All are powers of 2. Each output is also cut in chunks_i * chunks_j

@@ -6,13 +6,19 @@
 namespace elbo::cuda {
 
 /// As products whose operands are gathered on the way into shared memory: nothing is written but the result (and, for
-/// grad_weight, partial sums; for grad_data, the weights in another order). In full float32 or float64.
+/// grad_weight, partial sums). In full float32 or float64. The activation of the result is done too. `relu`, null for
+/// none, is what the ReLU gave whose gradient x, or gy, is.
 namespace implicit {
 /// Whether all sizes are within what the kernels' indices and bits hold.
 bool fits(const Conv2dArgs& args);
-void forward(const Context&, const Conv2dArgs& args, void* y, const void* x, const void* weight, const void* bias);
-void grad_data(const Context&, const Conv2dArgs& args, void* gx, const void* gy, const void* weight, const void* bias);
-void grad_weight(const Context&, const Conv2dArgs& args, void* gw, const void* gy, const void* x);
+void forward(const Context&, const Conv2dArgs& args, void* y, const void* x, const void* weight, const void* bias,
+             const void* relu);
+void grad_data(const Context&, const Conv2dArgs& args, void* gx, const void* gy, const void* weight, const void* bias,
+               const void* relu);
+/// `transposed`: it is x, not gy, that is a gradient, and that `relu` is for. sums, null for none, become the sums over
+/// that gradient's pictures, of each channel.
+void grad_weight(const Context&, const Conv2dArgs& args, bool transposed, void* gw, void* sums, const void* gy,
+                 const void* x, const void* relu);
 }  // namespace implicit
 
 /// As cuBLASLt's products with matrices of columns in memory (see index_kernels.h), some pictures at a time. Knows all

@@ -44,8 +44,8 @@ int64_t tiles(const GatherArgs<T>& args) {
 template <class Tile, class T>
 void start(const Context& context, const GatherArgs<T>& args) {
   const auto pairs = static_cast<unsigned>(args.lines.count * args.columns.count);
-  launch(context.stream, gather_kernel<Tile>, dim3(static_cast<unsigned>(tiles<Tile>(args)), 1, pairs), Tile::threads,
-         args);
+  launch(context.stream, args.relu ? gather_kernel<Tile, true> : gather_kernel<Tile, false>,
+         dim3(static_cast<unsigned>(tiles<Tile>(args)), 1, pairs), Tile::threads, args);
 }
 
 void gather(const Context& context, const GatherArgs<double>& args) { start<Double>(context, args); }
@@ -58,47 +58,14 @@ void gather(const Context& context, const GatherArgs<float>& args) {
   start<Small>(context, args);
 }
 
-// ---- the data gradient's weights -----------------------------------------------------------------------------------
-
-/// packed = weight [channels, m, kh, kw] as GatherArgs wants it. Taps of remainders that are not in args stay out.
-template <class T>
-__global__ void pack_kernel(GatherArgs<T> args, T* packed, const T* weight, int kh, int kw) {
-  auto axis_of = [](const Axes& axes, int tap) {
-    for (int i = 0; i < axes.count; ++i) {
-      const int steps = tap - axes.of[i].tap_first;
-      if (steps >= 0 && steps % axes.of[i].tap_step == 0 && steps / axes.of[i].tap_step < axes.of[i].taps) return i;
-    }
-    return -1;
-  };
-  const int64_t count = static_cast<int64_t>(args.channels) * args.m * kh * kw;
-  for (int64_t i = thread_index(); i < count; i += thread_count()) {
-    const int at = static_cast<int>(i), tap_y = at / kw % kh, tap_x = at % kw;
-    const int row = at / (kw * kh) % args.m, channel = at / (kw * kh) / args.m;
-    const int line = axis_of(args.lines, tap_y), column = axis_of(args.columns, tap_x);
-    if (line < 0 || column < 0) continue;
-    const Axis &y = args.lines.of[line], &x = args.columns.of[column];
-    const int t_y = (tap_y - y.tap_first) / y.tap_step, t_x = (tap_x - x.tap_first) / x.tap_step;
-    const int64_t to = ((static_cast<int64_t>(row) * args.channels + channel) * y.taps + t_y) * x.taps + t_x;
-    packed[weights_before(args, y, x) + to] = weight[i];
-  }
-}
-
 // ---- axes ----------------------------------------------------------------------------------------------------------
 
 Axes forward_axes(int64_t outputs, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation) {
   Axes axes{};
-  axes.of[0] = {static_cast<int>(outputs),
-                0,
-                1,
-                static_cast<int>(kernel),
-                0,
-                1,
-                static_cast<int>(-pad),
-                static_cast<int>(stride),
-                static_cast<int>(dilation),
-                0};
+  axes.of[0] = {
+      static_cast<int>(outputs), 0, 1, static_cast<int>(kernel), 0, 1, static_cast<int>(-pad), static_cast<int>(stride),
+      static_cast<int>(dilation)};
   axes.count = 1;
-  axes.taps = static_cast<int>(kernel);
   return axes;
 }
 
@@ -122,30 +89,32 @@ Axis grad_axis(int r, int size, int kernel, int stride, int pad, int dilation) {
 /// The remainders [first, first + most_axes) of those that a picture of `size` has.
 Axes grad_axes(int first, int size, int kernel, int stride, int pad, int dilation) {
   Axes axes{};
-  for (int r = first; r < stride && r < size && axes.count < most_axes; ++r) {
-    Axis& axis = axes.of[axes.count++];
-    axis = grad_axis(r, size, kernel, stride, pad, dilation);
-    axis.tap_before = axes.taps;
-    axes.taps += axis.taps;
-  }
+  for (int r = first; r < stride && r < size && axes.count < most_axes; ++r)
+    axes.of[axes.count++] = grad_axis(r, size, kernel, stride, pad, dilation);
   return axes;
 }
 
 template <class T>
-GatherArgs<T> gather_args(const Conv2dArgs& a, void* out, const void* source, const void* weight, const void* bias) {
+GatherArgs<T> gather_args(const Conv2dArgs& a, void* out, const void* source, const void* weight, const void* bias,
+                          const void* relu) {
   GatherArgs<T> args{};
   args.out = static_cast<T*>(out);
   args.source = static_cast<const T*>(source);
   args.weight = static_cast<const T*>(weight);
   args.bias = static_cast<const T*>(bias);
+  args.relu = static_cast<const T*>(relu);
+  args.activation = a.activation;
+  args.kw = static_cast<int>(a.kw);
   args.images = static_cast<int>(a.n);
   return args;
 }
 
 template <class T>
-void forward(const Context& context, const Conv2dArgs& a, void* y, const void* x, const void* weight,
-             const void* bias) {
-  GatherArgs<T> args = gather_args<T>(a, y, x, weight, bias);
+void forward(const Context& context, const Conv2dArgs& a, void* y, const void* x, const void* weight, const void* bias,
+             const void* relu) {
+  GatherArgs<T> args = gather_args<T>(a, y, x, weight, bias, relu);
+  args.weight_row = static_cast<int>(a.c_in * a.kh * a.kw), args.weight_channel = static_cast<int>(a.kh * a.kw);
+  args.in_order = true;
   args.m = static_cast<int>(a.c_out), args.channels = static_cast<int>(a.c_in);
   args.source_h = static_cast<int>(a.h), args.source_w = static_cast<int>(a.w);
   args.out_h = static_cast<int>(a.out_h), args.out_w = static_cast<int>(a.out_w);
@@ -157,9 +126,9 @@ void forward(const Context& context, const Conv2dArgs& a, void* y, const void* x
 
 template <class T>
 void grad_data(const Context& context, const Conv2dArgs& a, void* gx, const void* gy, const void* weight,
-               const void* bias) {
-  const Workspace packed(context, static_cast<std::size_t>(a.c_out * a.c_in * a.kh * a.kw) * sizeof(T));
-  GatherArgs<T> args = gather_args<T>(a, gx, gy, packed.as<T>(), bias);
+               const void* bias, const void* relu) {
+  GatherArgs<T> args = gather_args<T>(a, gx, gy, weight, bias, relu);
+  args.weight_row = static_cast<int>(a.kh * a.kw), args.weight_channel = static_cast<int>(a.c_in * a.kh * a.kw);
   args.m = static_cast<int>(a.c_in), args.channels = static_cast<int>(a.c_out);
   args.source_h = static_cast<int>(a.out_h), args.source_w = static_cast<int>(a.out_w);
   args.out_h = static_cast<int>(a.h), args.out_w = static_cast<int>(a.w);
@@ -173,8 +142,6 @@ void grad_data(const Context& context, const Conv2dArgs& a, void* gx, const void
       args.columns = axes(column, a.w, a.kw, a.stride_w, a.pad_w, a.dilation_w);
       // One remainder in both dimensions is all places, in order.
       args.whole = a.stride_h == 1 && a.stride_w == 1 && a.h * a.w % vec_size<T> == 0 && aligned<vec_size<T>>(args.out);
-      launch(context.stream, pack_kernel<T>, blocks_for(a.c_out * a.c_in * a.kh * a.kw), block_threads, args,
-             packed.as<T>(), static_cast<const T*>(weight), a.kh, a.kw);
       gather(context, args);
     }
   }
@@ -183,15 +150,15 @@ void grad_data(const Context& context, const Conv2dArgs& a, void* gx, const void
 }  // namespace
 
 void forward(const Context& context, const Conv2dArgs& args, void* y, const void* x, const void* weight,
-             const void* bias) {
+             const void* bias, const void* relu) {
   if (args.n * args.c_out * args.out_h * args.out_w == 0) return;
-  for_floating(args.dtype, [&]<class T>(T) { forward<T>(context, args, y, x, weight, bias); });
+  for_floating(args.dtype, [&]<class T>(T) { forward<T>(context, args, y, x, weight, bias, relu); });
 }
 
 void grad_data(const Context& context, const Conv2dArgs& args, void* gx, const void* gy, const void* weight,
-               const void* bias) {
+               const void* bias, const void* relu) {
   if (args.n * args.c_in * args.h * args.w == 0) return;
-  for_floating(args.dtype, [&]<class T>(T) { grad_data<T>(context, args, gx, gy, weight, bias); });
+  for_floating(args.dtype, [&]<class T>(T) { grad_data<T>(context, args, gx, gy, weight, bias, relu); });
 }
 
 }  // namespace elbo::cuda::implicit

@@ -13,35 +13,30 @@ struct Axis {
   int count, first, step;
   int taps, tap_first, tap_step;
   int from, from_step, from_tap;
-  int tap_before;  ///< taps of the remainders before this one
 };
 
 constexpr int most_axes = 8;
 /// All remainders of one dimension, or as many as one launch takes.
 struct Axes {
   Axis of[most_axes];
-  int count, taps;  ///< taps of all together
+  int count;
 };
 
 template <class T>
 struct GatherArgs {
   T* out;
   const T* source;
-  const T*
-      weight;  ///< for each pair of remainders [m, channels, taps of the line, taps of the column], one after another
-  const T* bias;  ///< [m] or null
+  const T* relu;    ///< of the same shape: what the ReLU gave whose gradient the source is. Or null
+  const T* weight;  ///< element (m, channel, tap line, tap column) at the sum of those times the steps below
+  const T* bias;    ///< [m] or null
+  Activation activation;
   int images, m, channels;
   int source_h, source_w, out_h, out_w;
+  int weight_row, weight_channel, kw;  ///< steps from one m, from one channel, from one line of taps to the next
+  bool in_order;                       ///< a row's weights lie one after the other, as the sum takes them
   bool whole;  ///< out is aligned for Vec, and no Vec of a row of the product crosses from one picture to another
   Axes lines, columns;
 };
-
-/// Where the weights of a pair of remainders begin.
-template <class T>
-ELBO_HD inline std::int64_t weights_before(const GatherArgs<T>& args, const Axis& y, const Axis& x) {
-  const std::int64_t taps = static_cast<std::int64_t>(y.tap_before) * args.columns.taps + y.taps * x.tap_before;
-  return taps * args.channels * args.m;
-}
 
 /// The sizes of one pair's product.
 template <class T>
@@ -63,6 +58,12 @@ struct Gather {
     const int line = tap / x.taps, column = tap % x.taps;
     return {(channel * args.source_h + line * y.from_tap) * args.source_w + column * x.from_tap,
             tap_bits(line, column)};
+  }
+  /// How far from its row's first the weight of step `index` lies.
+  __device__ int weight(int index) const {
+    const int taps = y.taps * x.taps, channel = index / taps, tap = index % taps;
+    return channel * args.weight_channel + (y.tap_first + tap / x.taps * y.tap_step) * args.kw + x.tap_first +
+           tap % x.taps * x.tap_step;
   }
   __device__ Start place(int index) const {
     if (index >= n) return {0, no_start};
@@ -95,7 +96,7 @@ __device__ inline void store(const Gather<typename Tile::Value>& g, const Sums<T
         if (row >= args.m) break;
         const T bias = args.bias ? args.bias[row] : T(0);
         Vec<T> values;
-        for (int i = 0; i < vec_size<T>; ++i) values.values[i] = sums[r][c + i] + bias;
+        for (int i = 0; i < vec_size<T>; ++i) values.values[i] = activated(args.activation, sums[r][c + i] + bias);
         *reinterpret_cast<Vec<T>*>(to + row * plane) = values;
       }
       continue;
@@ -107,7 +108,8 @@ __device__ inline void store(const Gather<typename Tile::Value>& g, const Sums<T
               line * static_cast<std::int64_t>(args.out_w) + column;
       for (int r = 0; r < Tile::thread_rows; ++r) {
         const int row = first_row + r;
-        if (row < args.m) to[row * plane] = sums[r][c + i] + (args.bias ? args.bias[row] : T(0));
+        if (row < args.m)
+          to[row * plane] = activated(args.activation, sums[r][c + i] + (args.bias ? args.bias[row] : T(0)));
       }
       if (++q_x == g.x.count) q_x = 0, ++q_y;
       if (q_y == g.y.count) q_y = 0, ++image;
@@ -118,7 +120,8 @@ __device__ inline void store(const Gather<typename Tile::Value>& g, const Sums<T
 /// What a thread brings from memory for one panel, on its way to shared memory: of the weights some neighbours along k,
 /// of the pictures what a warp's steps of k meet at some columns. All that does not change from panel to panel is found
 /// once, since else it would cost more than the product itself.
-template <class Tile>
+/// `masked`: the source is a ReLU's gradient.
+template <class Tile, bool masked>
 struct GatherLoads {
   using T = typename Tile::Value;
   static constexpr int width = vec_size<T>, across = Tile::depth / width;  // threads that share a row of weights
@@ -128,6 +131,7 @@ struct GatherLoads {
   int k, a_k, a_row, b_k, b_col;
   bool has_a, whole;  // this thread brings weights; they are aligned for Vec
   const T* weight;    // its row
+  std::int64_t relu;  // from an element of the source to the ReLU's
   const T* source[columns];
   unsigned outside[columns];
   Vec<T> a;
@@ -139,10 +143,10 @@ struct GatherLoads {
         a_row(static_cast<int>(threadIdx.x) / across),
         b_k(static_cast<int>(threadIdx.x) / 32 * steps),
         b_col(static_cast<int>(threadIdx.x) % 32) {
-    const T* weights = g.args.weight + weights_before(g.args, g.y, g.x);
     has_a = a_row < Tile::rows && first_row + a_row < g.args.m;
-    whole = k % width == 0 && reinterpret_cast<std::uintptr_t>(weights) % sizeof(Vec<T>) == 0;
-    weight = address(weights, static_cast<std::int64_t>(first_row + a_row) * k);
+    whole = g.args.in_order && k % width == 0 && reinterpret_cast<std::uintptr_t>(g.args.weight) % sizeof(Vec<T>) == 0;
+    weight = address(g.args.weight, static_cast<std::int64_t>(first_row + a_row) * g.args.weight_row);
+    relu = masked ? g.args.relu - g.args.source : 0;
     for (int i = 0; i < columns; ++i) {
       const Start place = g.place(first_col + b_col + 32 * i);
       source[i] = address(g.args.source, place.offset);
@@ -150,18 +154,22 @@ struct GatherLoads {
     }
   }
 
-  __device__ void load(int first_k, const Tap* taps) {
+  __device__ void load(int first_k, const Tap* taps, const int* weights) {
     a = {};
     const int from = first_k + a_k;
     if (has_a && whole) {
       if (from < k) a = *reinterpret_cast<const Vec<T>*>(weight + from);
     } else if (has_a) {
       for (int i = 0; i < width; ++i)
-        if (from + i < k) a.values[i] = weight[from + i];
+        if (from + i < k) a.values[i] = weight[weights[a_k + i]];
     }
     for (int s = 0; s < steps; ++s) {
       const Tap tap = taps[b_k + s];
-      for (int i = 0; i < columns; ++i) b[s][i] = (outside[i] & tap.bits) == 0 ? source[i][tap.offset] : T(0);
+      for (int i = 0; i < columns; ++i) {
+        const bool there = (outside[i] & tap.bits) == 0;
+        b[s][i] = there ? source[i][tap.offset] : T(0);
+        if (masked && there) b[s][i] = through_relu(source[i][tap.offset + relu], b[s][i]);
+      }
     }
   }
   __device__ void store(typename Tile::Panel& panel) const {
@@ -173,11 +181,12 @@ struct GatherLoads {
 };
 
 /// A block computes a tile of the product of pair blockIdx.z: while it multiplies one panel, the next is on its way.
-template <class Tile>
+template <class Tile, bool masked>
 __global__ void __launch_bounds__(Tile::threads) gather_kernel(GatherArgs<typename Tile::Value> args) {
   using T = typename Tile::Value;
   __shared__ typename Tile::Shared shared;
   __shared__ Tap taps[2][Tile::depth];
+  __shared__ int weights[2][Tile::depth];
   const Gather<T> g(args, static_cast<int>(blockIdx.z));
   // Blocks of the same columns are neighbours: they read the same pictures.
   const int row_tiles = (args.m + Tile::rows - 1) / Tile::rows, tile = static_cast<int>(blockIdx.x);
@@ -187,22 +196,26 @@ __global__ void __launch_bounds__(Tile::threads) gather_kernel(GatherArgs<typena
 
   const int thread = static_cast<int>(threadIdx.x), panels = (g.k + Tile::depth - 1) / Tile::depth;
   auto prepare = [&](int panel) {
-    if (thread < Tile::depth) taps[panel % 2][thread] = g.tap(panel * Tile::depth + thread);
+    if (thread >= Tile::depth) return;
+    const int k = panel * Tile::depth + thread;
+    taps[panel % 2][thread] = g.tap(k);
+    weights[panel % 2][thread] = k < g.k ? g.weight(k) : 0;
   };
-  GatherLoads<Tile> loads(g, first_row, static_cast<int>(first_col));
+  GatherLoads<Tile, masked> loads(g, first_row, static_cast<int>(first_col));
   const Place<Tile> at;
   Sums<Tile> sums = {};
   if (panels > 0) {
     prepare(0);
     __syncthreads();
-    loads.load(0, taps[0]);
+    loads.load(0, taps[0], weights[0]);
     prepare(1);
     loads.store(shared.panels[0]);
     __syncthreads();
   }
   for (int panel = 0; panel < panels; ++panel) {
     const bool more = panel + 1 < panels;
-    if (more) loads.load((panel + 1) * Tile::depth, taps[(panel + 1) % 2]);
+    const int next = (panel + 1) % 2;
+    if (more) loads.load((panel + 1) * Tile::depth, taps[next], weights[next]);
     multiply<Tile>(sums, shared.panels[panel % 2], at);
     if (!more) break;
     prepare(panel + 2);

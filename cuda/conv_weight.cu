@@ -21,6 +21,10 @@ struct WeightArgs {
   T* out;  // [parts, m, n]
   const T* gy;
   const T* x;
+  const T* relu;  // see conv.h
+  T* sums;        // [sum_channels] or null: of the gradient's pictures, of sum_size pixels a channel
+  bool sum_of_x;  // not of gy
+  int sum_channels, sum_size, images;
   int m, n, k;   // c_out; c_in, kh and kw; places
   int per_part;  // of k: whole panels
   int channels, h, w, out_h, out_w, kh, kw;
@@ -53,8 +57,11 @@ __device__ inline Tap tap_at(const WeightArgs<T>& a, int index) {
   return {(channel * a.h + line * a.dilation_h) * a.w + column * a.dilation_w, tap_bits(line, column)};
 }
 
+/// Which of the operands is the gradient that a ReLU is to be gone through with.
+enum class Masked { none, gy, x };
+
 /// What a thread brings from memory for one panel: one step of k, some rows and columns, always the same.
-template <class Tile>
+template <class Tile, Masked masked>
 struct WeightLoads {
   using T = typename Tile::Value;
   static constexpr int spacing = Tile::threads / Tile::depth, rows = Tile::rows / spacing,
@@ -62,6 +69,7 @@ struct WeightLoads {
   static_assert(Tile::threads % Tile::depth == 0 && Tile::rows % spacing == 0 && Tile::cols % spacing == 0);
   const T *gy, *x;
   int k, first, present, points;  // rows that there are; from one row of gy to the next
+  int64_t relu;                   // from an element of the gradient to the ReLU's
   Tap taps[columns];
   T a[rows], b[columns];
 
@@ -71,6 +79,7 @@ struct WeightLoads {
         k(static_cast<int>(threadIdx.x) % Tile::depth),
         first(static_cast<int>(threadIdx.x) / Tile::depth),
         points(args.out_h * args.out_w) {
+    relu = masked == Masked::none ? 0 : args.relu - (masked == Masked::gy ? args.gy : args.x);
     gy = address(gy, static_cast<int64_t>(first_row + first) * points);
     present = args.m - first_row - first;
     for (int i = 0; i < columns; ++i) taps[i] = tap_at(args, first_col + first + i * spacing);
@@ -80,8 +89,16 @@ struct WeightLoads {
     const Output at = outputs[k];
     const T *grad = address(gy, at.gy), *picture = address(x, at.x.offset);
     const int rows_here = at.gy >= 0 ? present : 0;
-    for (int i = 0; i < rows; ++i) a[i] = i * spacing < rows_here ? grad[i * spacing * points] : T(0);
-    for (int i = 0; i < columns; ++i) b[i] = (at.x.outside & taps[i].bits) == 0 ? picture[taps[i].offset] : T(0);
+    for (int i = 0; i < rows; ++i) {
+      const bool there = i * spacing < rows_here;
+      a[i] = there ? grad[i * spacing * points] : T(0);
+      if (masked == Masked::gy && there) a[i] = through_relu(grad[i * spacing * points + relu], a[i]);
+    }
+    for (int i = 0; i < columns; ++i) {
+      const bool there = (at.x.outside & taps[i].bits) == 0;
+      b[i] = there ? picture[taps[i].offset] : T(0);
+      if (masked == Masked::x && there) b[i] = through_relu(picture[taps[i].offset + relu], b[i]);
+    }
   }
   __device__ void store(typename Tile::Panel& panel) const {
     for (int i = 0; i < rows; ++i) panel.a[k][first + i * spacing] = a[i];
@@ -89,13 +106,41 @@ struct WeightLoads {
   }
 };
 
-/// A block computes a tile of part blockIdx.y.
-template <class Tile>
+/// The sum of the gradient's pictures, of one channel, by a block.
+template <class Tile, Masked masked>
+__device__ inline void sum_channel(const WeightArgs<typename Tile::Value>& args, int channel) {
+  using T = typename Tile::Value;
+  __shared__ double shared[Tile::threads];
+  const T* from = args.sum_of_x ? args.x : args.gy;
+  const int thread = static_cast<int>(threadIdx.x);
+  const int64_t count = static_cast<int64_t>(args.images) * args.sum_size;
+  double sum = 0;
+  for (int64_t i = thread; i < count; i += Tile::threads) {
+    const int64_t image = divide(i, args.sum_size);
+    const int64_t at = (image * args.sum_channels + channel) * args.sum_size + (i - image * args.sum_size);
+    sum += static_cast<double>(masked == Masked::none ? from[at] : through_relu(args.relu[at], from[at]));
+  }
+  shared[thread] = sum;
+  __syncthreads();
+  for (int half = Tile::threads / 2; half > 0; half /= 2) {
+    if (thread < half) shared[thread] += shared[thread + half];
+    __syncthreads();
+  }
+  if (thread == 0) args.sums[channel] = static_cast<T>(shared[0]);
+}
+
+/// A block computes a tile of part blockIdx.y. Those behind the tiles sum a channel each.
+template <class Tile, Masked masked>
 __global__ void __launch_bounds__(Tile::threads) weight_kernel(WeightArgs<typename Tile::Value> args) {
   using T = typename Tile::Value;
   __shared__ typename Tile::Shared shared;
   __shared__ Output outputs[2][Tile::depth];
   const int row_tiles = (args.m + Tile::rows - 1) / Tile::rows, tile = static_cast<int>(blockIdx.x);
+  const int tiles = row_tiles * ((args.n + Tile::cols - 1) / Tile::cols);
+  if (tile >= tiles) {
+    if (blockIdx.y == 0) sum_channel<Tile, masked>(args, tile - tiles);
+    return;
+  }
   const int first_row = tile % row_tiles * Tile::rows, first_col = tile / row_tiles * Tile::cols;
   const int part = static_cast<int>(blockIdx.y), begin = part * args.per_part;
   const int end = args.k - begin < args.per_part ? args.k : begin + args.per_part;
@@ -104,7 +149,7 @@ __global__ void __launch_bounds__(Tile::threads) weight_kernel(WeightArgs<typena
   auto prepare = [&](int panel) {
     if (thread < Tile::depth) outputs[panel % 2][thread] = output_at(args, begin + panel * Tile::depth + thread, end);
   };
-  WeightLoads<Tile> loads(args, first_row, first_col);
+  WeightLoads<Tile, masked> loads(args, first_row, first_col);
   const Place<Tile> at;
   Sums<Tile> sums = {};
   if (panels > 0) {
@@ -182,8 +227,11 @@ void start(const Context& context, WeightArgs<T> args) {
   T* out = args.out;
   if (cut.parts > 1) args.out = partial.as<T>();
   args.per_part = static_cast<int>(cut.per_part);
-  launch(context.stream, weight_kernel<Tile>, dim3(static_cast<unsigned>(cut.tiles), static_cast<unsigned>(cut.parts)),
-         Tile::threads, args);
+  void (*kernel)(WeightArgs<T>) = weight_kernel<Tile, Masked::none>;
+  if (args.relu) kernel = args.sum_of_x ? weight_kernel<Tile, Masked::x> : weight_kernel<Tile, Masked::gy>;
+  const int64_t blocks = cut.tiles + (args.sums ? args.sum_channels : 0);
+  launch(context.stream, kernel, dim3(static_cast<unsigned>(blocks), static_cast<unsigned>(cut.parts)), Tile::threads,
+         args);
   if (cut.parts > 1)
     launch(context.stream, sum_parts_kernel<T>, blocks_for(count, sum_across), sum_across * sum_threads, out,
            partial.as<T>(), count, cut.parts);
@@ -216,13 +264,17 @@ bool fits(const Conv2dArgs& a) {
          small({a.kw, a.dilation_w, 2}) && std::max(a.kh, a.kw) <= most_kernel;
 }
 
-void grad_weight(const Context& context, const Conv2dArgs& a, void* gw, const void* gy, const void* x) {
+void grad_weight(const Context& context, const Conv2dArgs& a, bool transposed, void* gw, void* sums, const void* gy,
+                 const void* x, const void* relu) {
   if (a.c_out * a.c_in * a.kh * a.kw == 0) return;
   for_floating(a.dtype, [&]<class T>(T) {
     WeightArgs<T> args{};
     args.out = static_cast<T*>(gw), args.gy = static_cast<const T*>(gy), args.x = static_cast<const T*>(x);
+    args.relu = static_cast<const T*>(relu), args.sums = static_cast<T*>(sums), args.sum_of_x = transposed;
     auto narrow = [](int64_t size) { return static_cast<int>(size); };
     args.m = narrow(a.c_out), args.n = narrow(a.c_in * a.kh * a.kw), args.k = narrow(a.n * a.out_h * a.out_w);
+    args.images = narrow(a.n), args.sum_channels = narrow(transposed ? a.c_in : a.c_out);
+    args.sum_size = narrow(transposed ? a.h * a.w : a.out_h * a.out_w);
     args.channels = narrow(a.c_in), args.h = narrow(a.h), args.w = narrow(a.w);
     args.out_h = narrow(a.out_h), args.out_w = narrow(a.out_w), args.kh = narrow(a.kh), args.kw = narrow(a.kw);
     args.stride_h = narrow(a.stride_h), args.stride_w = narrow(a.stride_w);

@@ -140,8 +140,8 @@ class Implementation final : public CudaBackend {
   Status binary_grad(BinaryOp op, int side, View out, ConstView a, ConstView b, ConstView g) override {
     return run([&] { cuda::binary_grad(context_, op, side, out, a, b, g); });
   }
-  Status binary_sum(BinaryOp op, View out, ConstView a, ConstView b) override {
-    return run([&] { cuda::binary_sum(context_, op, out, a, b); });
+  Status binary_sum(BinaryOp op, View out, ConstView a, ConstView b, View ga, const void* g) override {
+    return run([&] { cuda::binary_sum(context_, op, out, a, b, ga, g); });
   }
   Status accumulate(View total, ConstView x) override {
     return run([&] { cuda::accumulate(context_, total, x); });
@@ -198,6 +198,12 @@ class Implementation final : public CudaBackend {
   Status matmul(const MatmulArgs& args) override {
     return run([&] { cuda::matmul(context_, args); });
   }
+  Status linear(const LinearArgs& args, std::span<const LinearHead> heads) override {
+    return run([&] { cuda::linear(context_, args, heads); });
+  }
+  Status linear_grad(const LinearArgs& args, void* gx, std::span<const LinearGradHead> heads) override {
+    return run([&] { cuda::linear_grad(context_, args, gx, heads); });
+  }
   Status conv2d(const Conv2dArgs& args, void* y, const void* x, const void* weight, const void* bias) override {
     return run([&] { cuda::conv2d(context_, args, y, x, weight, bias); });
   }
@@ -208,19 +214,21 @@ class Implementation final : public CudaBackend {
   Status conv2d_grad_weight(const Conv2dArgs& args, void* gw, const void* gy, const void* x) override {
     return run([&] { cuda::conv2d_grad_weight(context_, args, gw, gy, x); });
   }
+  Status conv2d_grad(const Conv2dArgs& args, bool transposed, const ConvGradArgs& grads) override {
+    return run([&] { cuda::conv2d_grad(context_, args, transposed, grads); });
+  }
 
   Status copy_strided(DType dtype, const Shape& box, Strided to, ConstStrided from) override {
     return run([&] { cuda::copy_strided(context_, dtype, box, to, from); });
   }
-  Status gather(View out, ConstView x, ConstView indices) override {
-    return run([&] { cuda::gather(context_, out, x, indices); });
+  Status gather(View out, ConstView x, ConstView indices, const std::int64_t* first) override {
+    return run([&] { cuda::gather(context_, out, x, indices, first); });
   }
   Status scatter_add(View gx, ConstView g, ConstView indices) override {
     return run([&] { cuda::scatter_add(context_, gx, g, indices); });
   }
-  Status gather_pictures(View out, ConstView pictures, ConstView indices, double scale, double shift,
-                         const RandomArgs* draws) override {
-    return run([&] { cuda::gather_pictures(context_, out, pictures, indices, scale, shift, draws); });
+  Status gather_pictures(View out, ConstView pictures, ConstView indices, const BatchArgs& args) override {
+    return run([&] { cuda::gather_pictures(context_, out, pictures, indices, args); });
   }
 
   Status index(IndexOp op, View out, const IndexArgs& args) override {
@@ -233,13 +241,25 @@ class Implementation final : public CudaBackend {
   Status reparameterize(View z, View noise, ConstView mu, ConstView logvar, const RandomArgs& args) override {
     return run([&] { cuda::reparameterize(context_, z, noise, mu, logvar, args); });
   }
+  Status reparameterize_kl(View z, View noise, View kl, ConstView mu, ConstView logvar,
+                           const RandomArgs& args) override {
+    return run([&] { cuda::reparameterize_kl(context_, z, noise, kl, mu, logvar, args); });
+  }
+  Status reparameterize_kl_grad(View gmu, View glogvar, ConstView mu, ConstView logvar, ConstView noise, ConstView gz,
+                                ConstView gkl) override {
+    return run([&] { cuda::reparameterize_kl_grad(context_, gmu, glogvar, mu, logvar, noise, gz, gkl); });
+  }
+
+  Status run_errands(std::span<const Errand> errands) override {
+    return run([&] { cuda::run_errands(context_, errands); });
+  }
 
   Status sgd(std::span<const OptimizerSlot> slots, const SgdArgs& args, const double* lr) override {
     return run([&] { cuda::sgd(context_, slots, args, lr); });
   }
-  Status adam(std::span<const OptimizerSlot> slots, const AdamArgs& args, const double* lr,
-              std::int64_t* step) override {
-    return run([&] { cuda::adam(context_, slots, args, lr, step); });
+  Status adam(std::span<const OptimizerSlot> slots, const AdamScales* scales,
+              std::span<const Errand> errands) override {
+    return run([&] { cuda::adam(context_, slots, scales, errands); });
   }
 
   void fail_allocation(std::int64_t after) override { pool_.fail_after(after); }

@@ -18,6 +18,9 @@ void unary_grad(const Context&, UnaryOp op, View gx, ConstView x, ConstView y, C
 void cast(const Context&, View out, ConstView x);
 void check_range(const Context&, ConstView x, double least, double most);
 void accumulate(const Context&, View total, ConstView x);
+/// unary_grad of the ReLU whose output is y, and sum += x, of n elements.
+void relu_grad(const Context&, DType dtype, void* gx, const void* y, const void* g, std::int64_t n);
+void add(const Context&, DType dtype, void* sum, const void* x, std::int64_t n);
 
 // broadcast.cu
 void binary(const Context&, BinaryOp op, View out, ConstView a, ConstView b);
@@ -27,8 +30,10 @@ void where(const Context&, View out, ConstView condition, ConstView a, ConstView
 
 // reduce.cu
 void reduce(const Context&, ReduceOp op, View out, ConstView x);
-void binary_sum(const Context&, BinaryOp op, View out, ConstView a, ConstView b);
+void binary_sum(const Context&, BinaryOp op, View out, ConstView a, ConstView b, View ga, const void* g);
 void sum_groups(const Context&, View out, ConstView x);
+void sum_groups(const Context&, DType dtype, void* out, const void* x, std::int64_t a, std::int64_t groups,
+                std::int64_t b);
 void argmax(const Context&, View out, ConstView x);
 
 // softmax.cu
@@ -54,13 +59,17 @@ void conv2d(const Context&, const Conv2dArgs& args, void* y, const void* x, cons
 void conv2d_grad_data(const Context&, const Conv2dArgs& args, void* gx, const void* gy, const void* weight,
                       const void* bias);
 void conv2d_grad_weight(const Context&, const Conv2dArgs& args, void* gw, const void* gy, const void* x);
+void conv2d_grad(const Context&, const Conv2dArgs& args, bool transposed, const ConvGradArgs& grads);
 
 // move.cu
 void copy_strided(const Context&, DType dtype, const Shape& box, Strided to, ConstStrided from);
-void gather(const Context&, View out, ConstView x, ConstView indices);
+void gather(const Context&, View out, ConstView x, ConstView indices, const std::int64_t* first);
 void scatter_add(const Context&, View gx, ConstView g, ConstView indices);
-void gather_pictures(const Context&, View out, ConstView pictures, ConstView indices, double scale, double shift,
-                     const RandomArgs* draws);
+void gather_pictures(const Context&, View out, ConstView pictures, ConstView indices, const BatchArgs& args);
+
+// linear.cu
+void linear(const Context&, const LinearArgs& args, std::span<const LinearHead> heads);
+void linear_grad(const Context&, const LinearArgs& args, void* gx, std::span<const LinearGradHead> heads);
 
 // index.cu
 void index(const Context&, IndexOp op, View out, const IndexArgs& args);
@@ -68,11 +77,16 @@ void index(const Context&, IndexOp op, View out, const IndexArgs& args);
 // random.cu
 void random(const Context&, RandomKind kind, View out, const RandomArgs& args, double p);
 void reparameterize(const Context&, View z, View noise, ConstView mu, ConstView logvar, const RandomArgs& args);
+void reparameterize_kl(const Context&, View z, View noise, View kl, ConstView mu, ConstView logvar,
+                       const RandomArgs& args);
+void reparameterize_kl_grad(const Context&, View gmu, View glogvar, ConstView mu, ConstView logvar, ConstView noise,
+                            ConstView gz, ConstView gkl);
 
 // optimizers.cu
 void sgd(const Context&, std::span<const OptimizerSlot> slots, const SgdArgs& args, const double* lr);
-void adam(const Context&, std::span<const OptimizerSlot> slots, const AdamArgs& args, const double* lr,
-          std::int64_t* step);
+void adam(const Context&, std::span<const OptimizerSlot> slots, const AdamScales* scales,
+          std::span<const Errand> errands);
+void run_errands(const Context&, std::span<const Errand> errands);
 
 // fault.cu
 /// Stops with an error on the device: for tests.

@@ -24,10 +24,10 @@ __device__ inline philox::Source source_of(const RandomArgs& args) {
   return philox::source(args.seed, args.stream, *args.offset);
 }
 
-/// The end of a kernel that drew: adds one to the offset when all blocks have read it. Called by all threads of all
-/// blocks.
-__device__ inline void advance(std::int64_t* offset, unsigned* ticket) {
-  if (last_block(ticket) && threadIdx.x == 0) *offset += 1;
+/// The end of a kernel that drew: adds one to the offset when all blocks have read it. Called by all threads of the
+/// `blocks` that drew; by default, of all.
+__device__ inline void advance(std::int64_t* offset, unsigned* ticket, unsigned blocks = 0) {
+  if (last_block(ticket, blocks) && threadIdx.x == 0) *offset += 1;
 }
 
 }  // namespace

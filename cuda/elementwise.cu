@@ -32,6 +32,11 @@ __global__ void unary_grad_kernel(F f, T* gx, const T* x, const T* y, const T* g
   store(gx, first, n, whole, result);
 }
 
+template <class T>
+__global__ void add_kernel(T* sum, const T* x, int64_t n) {
+  for (int64_t i = thread_index(); i < n; i += thread_count()) sum[i] += x[i];
+}
+
 template <class F, class T>
 void unary_of(const Context& context, View out, ConstView x, double p0, double p1) {
   T* to = static_cast<T*>(out.data);
@@ -129,6 +134,22 @@ void unary(const Context& context, UnaryOp op, View out, ConstView x, double p0,
 void unary_grad(const Context& context, UnaryOp op, View gx, ConstView x, ConstView y, ConstView g, double p0,
                 double p1) {
   unary_grad_table[static_cast<int>(op)][static_cast<int>(gx.dtype)](context, gx, x, y, g, p0, p1);
+}
+
+void relu_grad(const Context& context, DType dtype, void* gx, const void* y, const void* g, int64_t n) {
+  for_floating(dtype, [&]<class T>(T) {
+    T* to = static_cast<T*>(gx);
+    const T *out = static_cast<const T*>(y), *grad = static_cast<const T*>(g);
+    launch(context.stream, unary_grad_kernel<Relu<T>, T>, pack_blocks(n), block_threads, Relu<T>{}, to, out, out, grad,
+           n, aligned(to, out, grad));
+  });
+}
+
+void add(const Context& context, DType dtype, void* sum, const void* x, int64_t n) {
+  for_floating(dtype, [&]<class T>(T) {
+    launch(context.stream, add_kernel<T>, blocks_for(n), block_threads, static_cast<T*>(sum), static_cast<const T*>(x),
+           n);
+  });
 }
 
 void cast(const Context& context, View out, ConstView x) {

@@ -44,14 +44,14 @@ __device__ inline std::int64_t thread_index() {
 __device__ inline std::int64_t thread_count() { return static_cast<std::int64_t>(gridDim.x) * blockDim.x; }
 
 /// True in the last block of the grid to come here, when all the others have been here; what they wrote to global
-/// memory before is then visible. All threads of all blocks call it once, in uniform control flow. *ticket is 0 before
-/// and after.
-__device__ inline bool last_block(unsigned* ticket) {
+/// memory before is then visible. All threads of all blocks, or of `count` of them, call it once, in uniform control
+/// flow. *ticket is 0 before and after.
+__device__ inline bool last_block(unsigned* ticket, unsigned count = 0) {
   __shared__ bool last;
   __threadfence();
   __syncthreads();
   if (threadIdx.x == 0 && threadIdx.y == 0 && threadIdx.z == 0) {
-    const unsigned blocks = gridDim.x * gridDim.y * gridDim.z;
+    const unsigned blocks = count > 0 ? count : gridDim.x * gridDim.y * gridDim.z;
     last = atomicAdd(ticket, 1u) == blocks - 1;
     if (last) *ticket = 0;
   }

@@ -3,6 +3,7 @@
 #include "../core/index_kernels.h"
 #include "cuda_kernels.h"
 #include "draw.h"
+#include "errands.h"
 
 namespace elbo::cuda {
 namespace {
@@ -118,14 +119,29 @@ void check_indices(const Context& context, const ConstView& indices, int64_t lim
          limit, context.data_fault);
 }
 
+/// The indices of a batch: those from *first on, 0 where that is null, of `all`.
+struct Picks {
+  const int64_t *indices, *first;
+  int64_t all;
+  DataFault* fault;
+
+  /// The one at `place`, which is in [0, limit) or reported.
+  __device__ int64_t at(int64_t place, int64_t limit) const {
+    const int64_t from = first ? checked_index(*first + place, place, all, fault) : place;
+    return checked_index(indices[from], place, limit, fault);
+  }
+};
+Picks picks(const Context& context, const ConstView& indices, const int64_t* first) {
+  return {static_cast<const int64_t*>(indices.data), first, indices.shape.numel(), context.data_fault};
+}
+
 /// One unit of out [outer, k, inner] a thread.
 template <class T>
-__global__ void gather_kernel(T* out, const T* x, const int64_t* indices, int64_t total, int64_t n, int64_t k,
-                              int64_t inner, DataFault* fault) {
+__global__ void gather_kernel(T* out, const T* x, Picks picks, int64_t total, int64_t n, int64_t k, int64_t inner) {
   const int64_t i = thread_index();
   if (i >= total) return;
   const int64_t row = divide(i, inner), outer = divide(row, k), place = row - outer * k;
-  const int64_t index = checked_index(indices[place], place, n, fault);
+  const int64_t index = picks.at(place, n);
   out[i] = n > 0 ? x[(outer * n + index) * inner + (i - row * inner)] : T{};
 }
 
@@ -163,22 +179,22 @@ __global__ void scatter_add_kernel(T* gx, const T* g, const int64_t* indices, in
 
 struct Pictures {
   const uint8_t* bytes;
-  const int64_t* indices;
+  Picks picks;
   int64_t count, size, total;  // how many, bytes of each, elements of the output
-  DataFault* fault;
 };
 
 /// Byte i of the pictures at the indices, one after the other.
 __device__ inline const uint8_t* picture_byte(const Pictures& p, int64_t i) {
   const int64_t row = divide(i, p.size);
-  return p.bytes + checked_index(p.indices[row], row, p.count, p.fault) * p.size + (i - row * p.size);
+  return p.bytes + p.picks.at(row, p.count) * p.size + (i - row * p.size);
 }
 
 /// Four elements of out a thread. `in_rows`: they lie in one picture, whose rows are aligned. draws.offset is null for
 /// none.
 template <class T>
 __global__ void gather_pictures_kernel(T* out, Pictures p, T scale, T shift, bool in_rows, bool whole_out,
-                                       RandomArgs draws, unsigned* ticket) {
+                                       RandomArgs draws, unsigned* ticket, Errands errands) {
+  if (runs_errands(errands)) return;
   const int64_t group = thread_index(), first = per_thread * group;
   if (first < p.total && p.count > 0) {
     Pack<uint8_t, per_thread> bytes{};
@@ -198,7 +214,7 @@ __global__ void gather_pictures_kernel(T* out, Pictures p, T scale, T shift, boo
     for (int i = 0; i < per_thread; ++i) result.values[i] = result.values[i] * scale + shift;
     store(out, first, p.total, whole_out, result);
   }
-  if (draws.offset) advance(draws.offset, ticket);
+  if (draws.offset) advance(draws.offset, ticket, errands.count > 0 ? gridDim.x - 1 : gridDim.x);
 }
 
 }  // namespace
@@ -218,15 +234,14 @@ void copy_strided(const Context& context, DType dtype, const Shape& shape, Strid
   copy_box<std::uint64_t>(context, box, to.data, from.data);
 }
 
-void gather(const Context& context, View out, ConstView x, ConstView indices) {
-  const int64_t n = x.shape[1], k = indices.shape.numel();
+void gather(const Context& context, View out, ConstView x, ConstView indices, const int64_t* first) {
+  const int64_t n = x.shape[1], k = out.shape[1];
   if (out.shape.numel() == 0) return check_indices(context, indices, n);
   const int64_t row = x.shape[2] * static_cast<int64_t>(size_of(x.dtype));
   for_unit(address(out.data) | address(x.data) | static_cast<std::uintptr_t>(row), [&]<class T>(T) {
     const int64_t inner = row / static_cast<int64_t>(sizeof(T)), total = x.shape[0] * k * inner;
     launch(context.stream, gather_kernel<T>, blocks_for(total), block_threads, static_cast<T*>(out.data),
-           static_cast<const T*>(x.data), static_cast<const int64_t*>(indices.data), total, n, k, inner,
-           context.data_fault);
+           static_cast<const T*>(x.data), picks(context, indices, first), total, n, k, inner);
   });
 }
 
@@ -241,23 +256,20 @@ void scatter_add(const Context& context, View gx, ConstView g, ConstView indices
   });
 }
 
-void gather_pictures(const Context& context, View out, ConstView pictures, ConstView indices, double scale,
-                     double shift, const RandomArgs* draws) {
-  const int64_t k = indices.shape.numel(), total = out.shape.numel();
-  const Pictures p{static_cast<const uint8_t*>(pictures.data),
-                   static_cast<const int64_t*>(indices.data),
-                   pictures.shape[0],
-                   k == 0 ? 0 : total / k,
-                   total,
-                   context.data_fault};
+void gather_pictures(const Context& context, View out, ConstView pictures, ConstView indices, const BatchArgs& args) {
+  const int64_t k = out.shape[0], total = out.shape.numel();
+  const Pictures p{static_cast<const uint8_t*>(pictures.data), picks(context, indices, args.first), pictures.shape[0],
+                   k == 0 ? 0 : total / k, total};
   if (total == 0 || p.count == 0) check_indices(context, indices, p.count);
-  const RandomArgs drawn = draws ? *draws : RandomArgs{};
+  const RandomArgs drawn = args.draws ? *args.draws : RandomArgs{};
   const unsigned blocks = pack_blocks(total);
+  const Errands errands = errands_of(context, args.errands);
   for_floating(out.dtype, [&]<class T>(T) {
     T* to = static_cast<T*>(out.data);
     const bool in_rows = p.size % per_thread == 0 && aligned(p.bytes);
-    launch(context.stream, gather_pictures_kernel<T>, draws ? std::max(blocks, 1u) : blocks, block_threads, to, p,
-           static_cast<T>(scale), static_cast<T>(shift), in_rows, aligned(to), drawn, context.ticket);
+    launch(context.stream, gather_pictures_kernel<T>, with_errands(args.draws ? std::max(blocks, 1u) : blocks, errands),
+           block_threads, to, p, static_cast<T>(args.scale), static_cast<T>(args.shift), in_rows, aligned(to), drawn,
+           context.ticket, errands);
   });
 }
 

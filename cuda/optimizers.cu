@@ -1,5 +1,5 @@
-#include "../core/optimizer_math.h"
 #include "cuda_kernels.h"
+#include "errands.h"
 #include "vector.h"
 
 namespace elbo::cuda {
@@ -9,24 +9,32 @@ using std::int64_t;
 
 /// Elements of a block.
 constexpr int64_t chunk = per_thread * block_threads;
-/// Slots of a launch: what fits into a kernel's 4 KiB of arguments, others left room.
-constexpr int most_slots = 72;
+/// Slots of a launch: what fits into a kernel's 4 KiB of arguments, errands and others left room.
+constexpr int most_slots = 70;
+
+/// An OptimizerSlot without its type, which is the kernel's.
+struct Slot {
+  void* param;
+  const void* grad;
+  void *first, *second;
+  int64_t count;
+};
 
 /// The slots of a launch, passed by value: a captured graph then needs nothing else. Slot i has blocks
 /// [begin[i], begin[i + 1]).
 struct Slots {
   int count = 0;
   unsigned begin[most_slots + 1] = {};
-  OptimizerSlot slots[most_slots] = {};
+  Slot slots[most_slots] = {};
 
   void add(const OptimizerSlot& slot) {
-    slots[count] = slot;
+    slots[count] = {slot.param, slot.grad, slot.first, slot.second, slot.count};
     begin[count + 1] = begin[count] + blocks_for(slot.count, chunk);
     ++count;
   }
   unsigned blocks() const { return begin[count]; }
 };
-static_assert(sizeof(Slots) <= 3900);
+static_assert(sizeof(Slots) + sizeof(Errands) <= 4000);
 
 /// The slot that this block works on.
 __device__ inline int slot_of_block(const Slots& all) {
@@ -49,7 +57,7 @@ struct Piece {
   int64_t begin, count;
   bool whole;
 
-  __device__ Piece(const OptimizerSlot& slot, unsigned first_block)
+  __device__ Piece(const Slot& slot, unsigned first_block)
       : param(static_cast<T*>(slot.param)),
         first(static_cast<T*>(slot.first)),
         second(static_cast<T*>(slot.second)),
@@ -82,17 +90,14 @@ __device__ inline void sgd_piece(const Piece<T>& piece, const SgdArgs& args, dou
   piece.put(piece.param, p);
 }
 
+template <class T>
 __global__ void sgd_kernel(Slots all, SgdArgs args, const double* lr) {
   const int at = slot_of_block(all);
-  const OptimizerSlot& slot = all.slots[at];
-  if (slot.dtype == DType::float32)
-    sgd_piece(Piece<float>(slot, all.begin[at]), args, *lr);
-  else
-    sgd_piece(Piece<double>(slot, all.begin[at]), args, *lr);
+  sgd_piece(Piece<T>(all.slots[at], all.begin[at]), args, *lr);
 }
 
 template <class T>
-__device__ inline void adam_piece(const Piece<T>& piece, const optimizer::AdamFactors<T>& f) {
+__device__ inline void adam_piece(const Piece<T>& piece, const AdamFactors<T>& f) {
   if (piece.empty()) return;
   const auto g = piece.get(piece.grad);
   auto p = piece.get(piece.param), m = piece.get(piece.first), v = piece.get(piece.second);
@@ -102,59 +107,67 @@ __device__ inline void adam_piece(const Piece<T>& piece, const optimizer::AdamFa
   piece.put(piece.second, v);
 }
 
-/// `ticket` is null but for the last launch of a step, whose last block counts the step: all before it read the number
-/// of steps done so far.
-__global__ void adam_kernel(Slots all, AdamArgs args, const double* lr, int64_t* step_count, unsigned* ticket) {
-  // Once for the block: many GPUs are slow in double.
-  __shared__ optimizer::AdamFactors<float> factors32;
-  __shared__ optimizer::AdamFactors<double> factors64;
-  if (threadIdx.x == 0) {
-    const AdamStep step = optimizer::adam_step(args, *lr, *step_count + 1);
-    factors32 = optimizer::adam_factors<float>(step);
-    factors64 = optimizer::adam_factors<double>(step);
-  }
-  __syncthreads();
-  if (blockIdx.x < all.begin[all.count]) {
-    const int at = slot_of_block(all);
-    const OptimizerSlot& slot = all.slots[at];
-    if (slot.dtype == DType::float32)
-      adam_piece(Piece<float>(slot, all.begin[at]), factors32);
-    else
-      adam_piece(Piece<double>(slot, all.begin[at]), factors64);
-  }
-  if (ticket && last_block(ticket) && threadIdx.x == 0) *step_count += 1;
+template <class T>
+__global__ void adam_kernel(Slots all, const AdamScales* scales, Errands errands) {
+  if (runs_errands(errands)) return;
+  const int at = slot_of_block(all);
+  adam_piece(Piece<T>(all.slots[at], all.begin[at]), optimizer::factors_of(*scales, T(0)));
 }
 
-/// run(slots, whether they are the last) for as many as fit a launch at a time, at least once; slots without gradient
-/// or elements are passed over.
+__global__ void errands_kernel(Errands errands) { runs_errands(errands); }
+
+/// run(slots of one type, T{}) for as many as fit a launch at a time; slots without gradient or elements are passed
+/// over.
 template <class Run>
 void in_launches(std::span<const OptimizerSlot> slots, const Run& run) {
-  Slots now;
-  for (const OptimizerSlot& slot : slots) {
-    if (!slot.grad || slot.count == 0) continue;
-    if (now.count == most_slots) {
-      run(now, false);
+  for (const DType dtype : {DType::float32, DType::float64}) {
+    Slots now;
+    const auto go = [&] {
+      if (now.count > 0) for_floating(dtype, [&](auto type) { run(now, type); });
       now = Slots{};
+    };
+    for (const OptimizerSlot& slot : slots) {
+      if (slot.dtype != dtype || !slot.grad || slot.count == 0) continue;
+      if (now.count == most_slots) go();
+      now.add(slot);
     }
-    now.add(slot);
+    go();
   }
-  run(now, true);
 }
 
 }  // namespace
 
+Errands errands_of(const Context& context, std::span<const Errand> errands) {
+  const std::size_t most = Errands::most, kept = errands.size() < most ? errands.size() : most;
+  run_errands(context, errands.first(errands.size() - kept));
+  Errands out;
+  for (const Errand& errand : errands.last(kept)) out.list[out.count++] = errand;
+  return out;
+}
+
+void run_errands(const Context& context, std::span<const Errand> errands) {
+  for (; !errands.empty(); errands = errands.subspan(errands.size() < Errands::most ? errands.size() : Errands::most)) {
+    Errands some;
+    for (const Errand& errand : errands.first(errands.size() < Errands::most ? errands.size() : Errands::most))
+      some.list[some.count++] = errand;
+    launch(context.stream, errands_kernel, 1, 32, some);
+  }
+}
+
 void sgd(const Context& context, std::span<const OptimizerSlot> slots, const SgdArgs& args, const double* lr) {
-  in_launches(slots, [&](const Slots& some, bool) {
-    launch(context.stream, sgd_kernel, some.blocks(), block_threads, some, args, lr);
+  in_launches(slots, [&]<class T>(const Slots& some, T) {
+    launch(context.stream, sgd_kernel<T>, some.blocks(), block_threads, some, args, lr);
   });
 }
 
-void adam(const Context& context, std::span<const OptimizerSlot> slots, const AdamArgs& args, const double* lr,
-          std::int64_t* step) {
-  in_launches(slots, [&](const Slots& some, bool last) {
-    const unsigned blocks = some.blocks() > 0 ? some.blocks() : 1;
-    launch(context.stream, adam_kernel, blocks, block_threads, some, args, lr, step, last ? context.ticket : nullptr);
+void adam(const Context& context, std::span<const OptimizerSlot> slots, const AdamScales* scales,
+          std::span<const Errand> errands) {
+  Errands along = errands_of(context, errands);
+  in_launches(slots, [&]<class T>(const Slots& some, T) {
+    launch(context.stream, adam_kernel<T>, with_errands(some.blocks(), along), block_threads, some, scales, along);
+    along.count = 0;
   });
+  if (along.count > 0) launch(context.stream, errands_kernel, 1, 32, along);
 }
 
 }  // namespace elbo::cuda

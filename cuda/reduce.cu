@@ -83,6 +83,31 @@ struct PairSumJob {
   __device__ void store(int64_t c, int64_t, double total) const { out[c] = static_cast<T>(total); }
 };
 
+/// The same of a loss, and its gradient for a.
+template <class F, class T>
+struct LossJob {
+  using Acc = double;
+  using Combine = Sum;
+  T* out;
+  const T *a, *b;
+  T* ga;
+  const T* g;
+
+  struct Line {
+    const T *a, *b;
+    T* ga;
+    T g;
+    __device__ double operator()(int64_t offset, int64_t) const {
+      const T x = a[offset], y = b[offset];
+      ga[offset] = F{}.grad_a(x, y, g);
+      return static_cast<double>(F{}(x, y));
+    }
+  };
+  __device__ double start() const { return 0; }
+  __device__ Line line(int64_t, int64_t begin) const { return {a + begin, b + begin, ga + begin, *g}; }
+  __device__ void store(int64_t c, int64_t, double total) const { out[c] = static_cast<T>(total); }
+};
+
 /// A value and where it was found; nowhere (-1) at first.
 template <class T>
 struct Found {
@@ -154,6 +179,21 @@ void binary_sum_of(const Context& context, BinaryOp op, T* out, const T* a, cons
   throw Failure(StatusCode::unsupported, "binary_sum: no such op");
 }
 
+template <class T>
+void loss_of(const Context& context, BinaryOp op, T* out, const T* a, const T* b, T* ga, const T* g, int64_t n) {
+  const Lines all{1, 1, n, n, 1, 1};
+  switch (op) {
+#define ELBO_LOSS(name, F, ...) \
+  case BinaryOp::name:          \
+    return reduce_lines(context, LossJob<F<T>, T>{out, a, b, ga, g}, all);
+    ELBO_LOSS_OPS(ELBO_LOSS)
+#undef ELBO_LOSS
+    default:
+      break;
+  }
+  throw Failure(StatusCode::unsupported, "binary_sum: a gradient of what is no loss");
+}
+
 }  // namespace
 
 void reduce(const Context& context, ReduceOp op, View out, ConstView x) {
@@ -164,18 +204,24 @@ void reduce(const Context& context, ReduceOp op, View out, ConstView x) {
 }
 
 void sum_groups(const Context& context, View out, ConstView x) {
-  for_floating(x.dtype, [&](auto type) {
+  sum_groups(context, x.dtype, out.data, x.data, x.shape[0], x.shape[1], x.shape[2]);
+}
+
+void sum_groups(const Context& context, DType dtype, void* out, const void* x, int64_t a, int64_t groups, int64_t b) {
+  for_floating(dtype, [&](auto type) {
     using T = decltype(type);
-    reduce_lines(context, SumJob<T>{static_cast<T*>(out.data), static_cast<const T*>(x.data)},
-                 lines_of_groups(x.shape));
+    reduce_lines(context, SumJob<T>{static_cast<T*>(out), static_cast<const T*>(x)}, lines_of_groups(a, groups, b));
   });
 }
 
-void binary_sum(const Context& context, BinaryOp op, View out, ConstView a, ConstView b) {
+void binary_sum(const Context& context, BinaryOp op, View out, ConstView a, ConstView b, View ga, const void* g) {
   for_floating(a.dtype, [&](auto type) {
     using T = decltype(type);
-    binary_sum_of(context, op, static_cast<T*>(out.data), static_cast<const T*>(a.data), static_cast<const T*>(b.data),
-                  a.shape.numel());
+    T* to = static_cast<T*>(out.data);
+    const T *from_a = static_cast<const T*>(a.data), *from_b = static_cast<const T*>(b.data);
+    const int64_t n = a.shape.numel();
+    if (ga.data) return loss_of(context, op, to, from_a, from_b, static_cast<T*>(ga.data), static_cast<const T*>(g), n);
+    binary_sum_of(context, op, to, from_a, from_b, n);
   });
 }
 

@@ -124,7 +124,11 @@ Prediction LatentModel::forward(const StepInput& in) {
   Prediction out;
   out.posterior = encode(in.x, in.labels);
   const bool closed = prior_->is_standard_normal() && posterior_->has_kl_to_normal();
-  if (closed || !posterior_->is_random()) {
+  if (closed && in.codes == Codes::sampled && !in.per_picture) {
+    const DrawnCode drawn = posterior_->sample_with_kl(out.posterior, in.noise);
+    out.z = drawn.z;
+    out.kl = drawn.kl;
+  } else if (closed || !posterior_->is_random()) {
     out.z = posterior_->sample(out.posterior, in.codes, in.noise);
   } else {
     Draw draw = posterior_->draw(out.posterior, in.codes, in.noise);
@@ -136,10 +140,11 @@ Prediction LatentModel::forward(const StepInput& in) {
 }
 
 Tensor LatentModel::nll(const Prediction& p, const StepInput& in) {
-  return likelihood_->nll(p.logits, in.x, in.per_picture);
+  return likelihood_->step_nll(p.logits, in.x, in.per_picture, in.seed);
 }
 
 Tensor LatentModel::kl(const Prediction& p, const StepInput& in) {
+  if (p.kl.defined()) return p.kl;
   if (p.log_q.defined()) {
     const Tensor ratio = p.log_q - log_prior(p.z);
     return in.per_picture ? ratio : sum(ratio);

@@ -19,6 +19,7 @@ struct Prediction {
   Encoded posterior = {};  ///< q(z|x)
   Tensor z = {};           ///< [B, latent], drawn from it
   Tensor log_q = {};       ///< log q(z|x), [B]; undefined where the KL has a closed form
+  Tensor kl = {};          ///< summed over the batch, []; undefined where it did not come with the code
   Tensor logits = {};      ///< what the decoder gave: [B, numbers * channels, height, width]
 };
 

@@ -79,6 +79,9 @@ struct StepInput {
   /// Terms are to be given for each picture, [B]; what only a whole batch has, such as an MMD, is left out.
   bool per_picture = false;
   Codes codes = Codes::sampled;
+  /// float32 [], on x's device: the gradient that terms of weight 1, summed over the batch, will get, where that is
+  /// known: see mse_loss_sum.
+  Array seed = {};
 
   std::int64_t size() const { return x.shape()[0]; }
 };

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "../core/autograd.h"
+#include "../core/backend.h"
 #include "../core/kernels.h"
 #include "../core/ops.h"
 #include "strict_load.h"
@@ -107,8 +108,9 @@ void Optimizer::check_unchanged(std::size_t i, const Array& grad) const {
              " and ", grad.shape());
 }
 
-void Optimizer::step() {
+void Optimizer::step(std::span<const Errand> errands) {
   const NoGradGuard no_grad;
+  errands_ = errands;
   with_gradient_.clear();
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const Array& grad = elbo::detail::gradient_of(parameters_[i].second);
@@ -125,6 +127,7 @@ void Optimizer::step() {
     update_group(group, rest.first(count));
     rest = rest.subspan(count);
   }
+  kernels::run_errands(take_errands(), device());
 }
 
 void Optimizer::update_group(std::size_t group, std::span<const std::size_t> which) {
@@ -243,16 +246,37 @@ Adam::Adam(const char* title, const std::vector<ParameterGroup<AdamOptions>>& gr
                      at_least_0(options.eps, title, "eps"), at_least_0(options.weight_decay, title, "weight_decay"),
                      decoupled});
     steps_.push_back(scalar(0, DType::int64, device()));
+    scales_.push_back(Array::zeros({static_cast<std::int64_t>(sizeof(AdamScales))}, {DType::uint8, device()}));
+    prepared_.push_back(false);
   }
   add_state("exp_avg");
   add_state("exp_avg_sq");
 }
 
+Errand Adam::prepare_group(std::size_t group) {
+  steps_[group].mark_written();
+  scales_[group].mark_written();
+  return {.kind = Errand::Kind::adam_step,
+          .to = scales_[group].raw(),
+          .from = lr_data(group),
+          .step = static_cast<std::int64_t*>(steps_[group].raw()),
+          .adam = args_[group]};
+}
+
+void Adam::prepare(std::vector<Errand>& errands) {
+  for (std::size_t group = 0; group < groups(); ++group) {
+    errands.push_back(prepare_group(group));
+    prepared_[group] = true;
+  }
+}
+
 void Adam::update_group(std::size_t group, std::span<const std::size_t> which) {
-  Array& step = steps_[group];
-  step.mark_written();
-  check(backend(device()).adam(slots(which), args_[group], lr_data(group), static_cast<std::int64_t*>(step.raw())),
-        "adam", device());
+  if (!std::exchange(prepared_[group], false)) {
+    const Errand errand = prepare_group(group);
+    kernels::run_errands({&errand, 1}, device());
+  }
+  const auto* scales = static_cast<const AdamScales*>(scales_[group].raw());
+  check(backend(device()).adam(slots(which), scales, take_errands()), "adam", device());
 }
 
 void Adam::append_counts(NamedArrays& state) const {

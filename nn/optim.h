@@ -61,7 +61,13 @@ class Optimizer {
   /// Updates all parameters that have a gradient and are not frozen by requires_grad_(false), in place. Throws
   /// DeviceError if one was moved to another device since the optimiser was made, DTypeError if it changed its type,
   /// ShapeError if it changed its shape.
-  void step();
+  void step() { step({}); }
+  /// The same, and with it these errands (core/backend_types.h) on the parameters' device: a training's running sums,
+  /// each of which would be a launch of its own on a GPU. They may touch nothing that a step reads or writes.
+  void step(std::span<const Errand> errands);
+  /// What the next step needs to be computed before it, as errands for another call to take along: appended to
+  /// `errands`, which are to be run before step() is called. An optimiser that was not asked runs them itself.
+  virtual void prepare(std::vector<Errand>& errands) { (void)errands; }
   /// Drops the gradients.
   void zero_grad();
 
@@ -122,6 +128,8 @@ class Optimizer {
   /// One step of a group: of the parameters with these numbers, which have a gradient. Calls update() for each; what
   /// has a kernel for all at once overrides it.
   virtual void update_group(std::size_t group, std::span<const std::size_t> which);
+  /// Errands of this step that have not been run: an update_group whose kernel takes them along takes them.
+  std::span<const Errand> take_errands() { return std::exchange(errands_, {}); }
   /// Those parameters for such a kernel, the first two states of each beside it; all of them count as written.
   std::span<const OptimizerSlot> slots(std::span<const std::size_t> which);
   /// Step counts, where an optimiser has them: numbers of at least 0.
@@ -154,6 +162,7 @@ class Optimizer {
   std::vector<std::string> state_names_;
   std::vector<std::size_t> with_gradient_;  ///< these two are kept, so that a step allocates nothing
   std::vector<OptimizerSlot> slots_;
+  std::span<const Errand> errands_;  ///< of the step that runs
 };
 
 struct SGDOptions {
@@ -206,14 +215,19 @@ class Adam : public Optimizer {
   explicit Adam(const std::vector<Tensor>& parameters, const AdamOptions& options = {})
       : Adam(numbered(parameters), options) {}
 
+  void prepare(std::vector<Errand>& errands) override;
+
  protected:
   Adam(const char* name, const std::vector<ParameterGroup<AdamOptions>>& groups, bool decoupled);
 
  private:
   void update_group(std::size_t group, std::span<const std::size_t> which) override;
   void append_counts(NamedArrays& state) const override;
-  std::vector<AdamArgs> args_;  ///< these two one a group
+  Errand prepare_group(std::size_t group);
+  std::vector<AdamArgs> args_;  ///< these one a group
   std::vector<Array> steps_;
+  std::vector<Array> scales_;  ///< AdamScales, as bytes: the factors of the step that runs
+  std::vector<char> prepared_;
 };
 
 struct AdamWOptions {

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <array>
+
 #include "op_cases.h"
 
 namespace op_cases {
@@ -208,9 +210,37 @@ void add_linear(Table& table) {
   }
 }
 
+/// Two heads on one x, side by side: of 3 outputs with a bias, and of 5 without.
+void add_heads(Table& table) {
+  for (const Shape& x :
+       {Shape{3, 4}, Shape{7}, Shape{2, 3, 5}, Shape{1, 1}, Shape{0, 4}, Shape{3, 0}, Shape{128, 400}}) {
+    const std::int64_t in = x.back();
+    OpCase c;
+    c.op = "linear_heads";
+    c.variant = x.to_string();
+    c.inputs = {{.shape = x}, {.shape = {3, in}, .lo = -0.1}, {.shape = {3}}, {.shape = {5, in}, .hi = 0.2}};
+    c.fn = [](Tensors t) {
+      const std::vector<Tensor> y = elbo::linear_heads(t[0], std::array{t[1], t[3]}, std::array{t[2], Tensor()});
+      return elbo::concatenate({y[0], y[1]}, -1);
+    };
+    c.reference = [](Refs t) {
+      const Ref first = naive_linear(std::array{t[0], t[1], t[2]}, true, elbo::Activation::none);
+      const Ref second = naive_linear(std::array{t[0], t[3]}, false, elbo::Activation::none);
+      Ref out = filled(first.shape.with(first.shape.rank() - 1, 8));
+      for (std::size_t i = 0; i < out.values.size(); ++i)
+        out.values[i] = i % 8 < 3 ? first.values[i / 8 * 3 + i % 8] : second.values[i / 8 * 5 + i % 8 - 3];
+      return out;
+    };
+    c.size = x.numel() > 1000 ? Size::large : Size::small;
+    c.flops = 2 * static_cast<double>(x.numel() * 8);
+    table.push_back(c);
+  }
+}
+
 }  // namespace
 
 void add_contractions(Table& table) {
+  add_heads(table);
   add_matmul(table);
   add_vectors(table);
   add_linear(table);

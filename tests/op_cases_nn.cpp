@@ -302,6 +302,14 @@ void add_random_ops(Table& table) {
     c.bench = c.size == Size::large;
     table.push_back(c);
 
+    c.op = "reparameterize_kl";
+    c.fn = [](Tensors in) {
+      elbo::Generator generator(7, elbo::Stream::user, in[0].device());
+      const elbo::DrawnCode drawn = elbo::reparameterize_kl(in[0], in[1], &generator);
+      return drawn.z + drawn.kl;
+    };
+    table.push_back(c);
+
     c.op = "dropout";
     c.inputs = {{.shape = shape}};
     c.variant = shape.to_string() + " training";

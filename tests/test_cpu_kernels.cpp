@@ -404,7 +404,13 @@ TEMPLATE_TEST_CASE("adam and adamw follow PyTorch's formula", "", float, double)
       close(same_for_threads([&] {
               Model<TestType> model;
               int64_t step = 0;
-              for (int t = 0; t < 4; ++t) ok(backend->adam(model.slots, args, &lr, &step));
+              AdamScales scales{};
+              const Errand next{
+                  .kind = Errand::Kind::adam_step, .to = &scales, .from = &lr, .step = &step, .adam = args};
+              for (int t = 0; t < 4; ++t) {
+                ok(backend->run_errands({&next, 1}));
+                ok(backend->adam(model.slots, &scales, {}));
+              }
               REQUIRE(step == 4);
               return model.all();
             }),
@@ -416,14 +422,56 @@ TEMPLATE_TEST_CASE("adam and adamw follow PyTorch's formula", "", float, double)
 TEST_CASE("an optimiser passes over a parameter without a gradient") {
   Backend& backend = *backends().back();
   const double lr = 0.1;
-  int64_t step = 0;
+  const AdamScales scales{{0.1f, 0.999f, 0.001f, 0.1f, 1, 1e-8f, 0, 1}, {}};
   Model<float> model;
   const auto before = model.param[1];
   model.slots[1].grad = nullptr;
-  ok(backend.adam(model.slots, {0.9, 0.999, 1e-8, 0.1, true}, &lr, &step));
+  ok(backend.adam(model.slots, &scales, {}));
   ok(backend.sgd(model.slots, {0.9, 0.1}, &lr));
   REQUIRE(model.param[1] == before);
   REQUIRE(model.param[3] != Model<float>().param[3]);
+}
+
+TEST_CASE("errands: sums, counts and an optimiser's factors, in their order, by themselves or along with a call") {
+  for (const auto& backend : backends()) {
+    double total = 1, other = 0;
+    const float value = 0.1f, factor = 3;
+    const double wide = 0.1, lr = 0.5;
+    int64_t count = 5, step = 1;
+    AdamScales scales{};
+    const std::vector<Errand> errands = {
+        {.kind = Errand::Kind::add, .to = &total, .from = &value},
+        {.kind = Errand::Kind::add, .to = &total, .from = &value, .factor = &factor},
+        {.kind = Errand::Kind::add, .to = &other, .from = &wide, .factor = &lr, .dtype = DType::float64},
+        {.kind = Errand::Kind::count, .to = &count, .amount = 7},
+        {.kind = Errand::Kind::adam_step,
+         .to = &scales,
+         .from = &lr,
+         .step = &step,
+         .adam = {0.5, 0.25, 0.125, 0, false}}};
+    const auto check = [&](int times) {
+      REQUIRE(total == 1 + times * (static_cast<double>(0.1f) + static_cast<double>(0.1f * 3)));
+      REQUIRE(other == times * 0.05);
+      REQUIRE(count == 5 + 7 * times);
+      REQUIRE(step == 1 + times);
+      REQUIRE(scales.float64.rate == 0.5 / (1 - std::pow(0.5, step)));
+      REQUIRE(scales.float32.root_scale == static_cast<float>(1 / std::sqrt(1 - std::pow(0.25, step))));
+      REQUIRE(scales.float64.eps == 0.125);
+    };
+    ok(backend->run_errands(errands));
+    check(1);
+    Model<float> model;
+    const AdamScales now = scales;
+    ok(backend->adam(model.slots, &now, errands));
+    REQUIRE(step == 3);
+    const std::vector<std::uint8_t> pictures(4);
+    const std::vector<int64_t> indices(1);
+    std::vector<float> out(4);
+    ok(backend->gather_pictures(view(out, {1, 4}), view(pictures, {1, 4}), flat(indices),
+                                {nullptr, 1, 0, nullptr, errands}));
+    REQUIRE(step == 4);
+    REQUIRE(count == 26);
+  }
 }
 
 // ---- the backend itself --------------------------------------------------------------------------------------------

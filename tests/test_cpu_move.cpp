@@ -85,7 +85,7 @@ TEMPLATE_TEST_CASE("gather and scatter_add", "", float, double, std::uint8_t, in
       const auto x = values<T>(x_shape.numel(), 0, 50);
       const auto out = same_for_threads([&] {
         auto y = poison<T>(out_shape.numel());
-        ok(backend->gather(view(y, out_shape), view(x, x_shape), flat(indices)));
+        ok(backend->gather(view(y, out_shape), view(x, x_shape), flat(indices), nullptr));
         return y;
       });
       std::vector<T> summed(x.size(), T(0));
@@ -201,13 +201,14 @@ TEST_CASE("an index outside is an error that names it, and nothing is written") 
   for (int64_t bad : {int64_t{3}, int64_t{-1}}) {
     const std::vector<int64_t> indices = {2, bad};
     std::vector<float> out(8, 5.0f), gx(12, 5.0f);
-    const Status gathered = backend.gather(view(out, {1, 2, 4}), view(x, {1, 3, 4}), flat(indices));
+    const Status gathered = backend.gather(view(out, {1, 2, 4}), view(x, {1, 3, 4}), flat(indices), nullptr);
     REQUIRE(gathered.code == StatusCode::index);
     REQUIRE(std::string(gathered.message) == "index " + std::to_string(bad) + " at position 1 is outside [0, 3)");
     const std::vector<float> g(8);
     REQUIRE(backend.scatter_add(view(gx, {1, 3, 4}), view(g, {1, 2, 4}), flat(indices)).code == StatusCode::index);
-    REQUIRE(backend.gather_pictures(view(out, {2, 4}), view(pictures, {3, 4}), flat(indices), 1, 0, nullptr).code ==
-            StatusCode::index);
+    REQUIRE(
+        backend.gather_pictures(view(out, {2, 4}), view(pictures, {3, 4}), flat(indices), {nullptr, 1, 0, nullptr, {}})
+            .code == StatusCode::index);
     std::vector<float> hot(6, 5.0f);
     const Status made = backend.index(IndexOp::one_hot, view(hot, {2, 3}), {{2, 1, 3}, {indices.data()}, {}});
     REQUIRE(made.code == StatusCode::index);
@@ -236,8 +237,8 @@ TEMPLATE_TEST_CASE("one_hot and gather_pictures", "", float, double) {
     std::vector<std::uint8_t> pictures(3 * 784);
     for (std::size_t i = 0; i < pictures.size(); ++i) pictures[i] = static_cast<std::uint8_t>(i * 37);
     auto out = poison<T>(4 * 784);
-    ok(backend->gather_pictures(view(out, {4, 28, 28}), view(pictures, {3, 28, 28}), flat(labels), 1 / 255.0, -0.5,
-                                nullptr));
+    ok(backend->gather_pictures(view(out, {4, 28, 28}), view(pictures, {3, 28, 28}), flat(labels),
+                                {nullptr, 1 / 255.0, -0.5, nullptr, {}}));
     for (std::size_t i = 0; i < out.size(); ++i) {
       const T byte = static_cast<T>(pictures[static_cast<std::size_t>(labels[i / 784]) * 784 + i % 784]);
       REQUIRE(out[i] == byte * static_cast<T>(1 / 255.0) + static_cast<T>(-0.5));
@@ -271,7 +272,7 @@ TEMPLATE_TEST_CASE("gather_pictures with draws: 255 where a uniform number is be
                           int64_t at = 9;
                           const RandomArgs draws{42, 8, &at};
                           ok(backend->gather_pictures(view(out, {101, size}), view(pictures, {3, size}), flat(indices),
-                                                      2 / 255.0, -1, &draws));
+                                                      {nullptr, 2 / 255.0, -1, &draws, {}}));
                           REQUIRE(at == 10);
                           return out;
                         }),
@@ -307,12 +308,41 @@ TEST_CASE("gather_pictures with draws: a call counts even for no pictures, a fai
   const std::vector<int64_t> no_indices, bad = {2, 3};
   int64_t offset = 7;
   const RandomArgs draws{1, 8, &offset};
-  ok(backend.gather_pictures(view(none, {0, 4}), view(pictures, {3, 4}), flat(no_indices), 1, 0, &draws));
+  ok(backend.gather_pictures(view(none, {0, 4}), view(pictures, {3, 4}), flat(no_indices),
+                             {nullptr, 1, 0, &draws, {}}));
   REQUIRE(offset == 8);
-  REQUIRE(backend.gather_pictures(view(out, {2, 4}), view(pictures, {3, 4}), flat(bad), 1, 0, &draws).code ==
-          StatusCode::index);
+  REQUIRE(
+      backend.gather_pictures(view(out, {2, 4}), view(pictures, {3, 4}), flat(bad), {nullptr, 1, 0, &draws, {}}).code ==
+      StatusCode::index);
   REQUIRE(offset == 8);
   REQUIRE(out == std::vector<float>(8, 5.0f));
+}
+
+TEST_CASE("gather and gather_pictures from a first index on") {
+  Backend& backend = *backends().back();
+  const auto x = values<float>(5 * 3);
+  std::vector<std::uint8_t> pictures(5 * 3);
+  for (std::size_t i = 0; i < pictures.size(); ++i) pictures[i] = static_cast<std::uint8_t>(3 * i);
+  const std::vector<int64_t> indices = {4, 0, 2, 3, 1, 7};  // the last is nobody's
+  std::vector<float> rows(6), scaled(6);
+  for (const int64_t first : {0, 1, 3}) {
+    ok(backend.gather(view(rows, {1, 2, 3}), view(x, {1, 5, 3}), flat(indices), &first));
+    ok(backend.gather_pictures(view(scaled, {2, 3}), view(pictures, {5, 3}), flat(indices),
+                               {&first, 1, 0, nullptr, {}}));
+    for (std::size_t i = 0; i < 6; ++i) {
+      const auto from = static_cast<std::size_t>(indices[static_cast<std::size_t>(first) + i / 3]) * 3 + i % 3;
+      REQUIRE(rows[i] == x[from]);
+      REQUIRE(scaled[i] == static_cast<float>(pictures[from]));
+    }
+  }
+  for (const int64_t first : {-1, 4, 5, 6}) {
+    const Status found = backend.gather(view(rows, {1, 2, 3}), view(x, {1, 5, 3}), flat(indices), &first);
+    REQUIRE(found.code == StatusCode::index);
+    REQUIRE(
+        backend
+            .gather_pictures(view(scaled, {2, 3}), view(pictures, {5, 3}), flat(indices), {&first, 1, 0, nullptr, {}})
+            .code == StatusCode::index);
+  }
 }
 
 // ---- convolutions --------------------------------------------------------------------------------------------------

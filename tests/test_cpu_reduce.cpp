@@ -402,6 +402,26 @@ TEMPLATE_TEST_CASE("layer_norm and its gradients", "", float, double) {
   }
 }
 
+namespace {
+
+/// That binary_sum with a gradient has its own bits without, and those of binary_grad.
+template <class T>
+void check_gradient(Backend& backend, BinaryOp op, const std::vector<T>& a, const std::vector<T>& b,
+                    const std::vector<T>& expected_sum) {
+  const std::vector<T> g = {T(0.3)};
+  std::vector<T> expected = poison<T>(static_cast<int64_t>(a.size()));
+  ok(backend.binary_grad(op, 0, flat(expected), flat(a), flat(b), view(g, {})));
+  REQUIRE(same_bits(same_for_threads([&] {
+                      std::vector<T> sum = poison<T>(1), ga = poison<T>(static_cast<int64_t>(a.size()));
+                      ok(backend.binary_sum(op, view(sum, {}), flat(a), flat(b), flat(ga), g.data()));
+                      REQUIRE(same_bits(sum, expected_sum));
+                      return ga;
+                    }),
+                    expected));
+}
+
+}  // namespace
+
 TEMPLATE_TEST_CASE("binary_sum has the bits of binary and then a sum over all", "", float, double) {
   using T = TestType;
   for (int64_t n : {0, 1, 15, 100, 16383, 16384, 16385, 40000, 128 * 784}) {
@@ -415,10 +435,13 @@ TEMPLATE_TEST_CASE("binary_sum has the bits of binary and then a sum over all", 
         ok(backend->reduce(ReduceOp::sum, view(expected, {1, 1}), view(elements, {1, n, 1})));
         REQUIRE(same_bits(same_for_threads([&] {
                             std::vector<T> out = poison<T>(1);
-                            ok(backend->binary_sum(static_cast<BinaryOp>(op), view(out, {}), flat(a), flat(b)));
+                            ok(backend->binary_sum(static_cast<BinaryOp>(op), view(out, {}), flat(a), flat(b), {},
+                                                   nullptr));
                             return out;
                           }),
                           expected));
+        if (op >= static_cast<int>(BinaryOp::squared_difference))
+          check_gradient(*backend, static_cast<BinaryOp>(op), a, b, expected);
       }
     }
   }
@@ -428,7 +451,7 @@ TEST_CASE("binary_sum keeps no array of the elements") {
   const auto backend = cpu_kernels::make_cpu_backend();
   const auto a = values<float>(1 << 20), b = values<float>(1 << 20);
   std::vector<float> out(1);
-  ok(backend->binary_sum(BinaryOp::mul, view(out, {}), flat(a), flat(b)));
+  ok(backend->binary_sum(BinaryOp::mul, view(out, {}), flat(a), flat(b), {}, nullptr));
   REQUIRE(out[0] != 0);
   REQUIRE(backend->memory().peak <= 4096);
 }

@@ -28,12 +28,13 @@ std::string refusal(const std::function<void()>& fn) {
 /// Rows that are written with an operator, whose name counts, and rows whose functions look at an operand before the op
 /// does: both have tests of their own below.
 bool by_name(const OpCase& c) {
-  return !c.variant.starts_with("operator") && c.op != "dropout" && c.op != "reparameterize";
+  return !c.variant.starts_with("operator") && c.op != "dropout" && !c.op.starts_with("reparameterize");
 }
 
 /// The op's operands that may be left out: a bias, weights of a normalisation.
 bool optional(const OpCase& c, std::size_t operand) {
-  static const std::set<std::string> with_bias{"linear", "conv1d", "conv_transpose1d", "conv2d", "conv_transpose2d"};
+  static const std::set<std::string> with_bias{"linear",           "linear_heads", "conv1d",
+                                               "conv_transpose1d", "conv2d",       "conv_transpose2d"};
   static const std::set<std::string> with_weight{"cross_entropy", "binary_cross_entropy_with_logits"};
   static const std::set<std::string> with_affine{"batch_norm", "layer_norm"};
   return ((with_bias.contains(c.op) || with_weight.contains(c.op)) && operand == 2) ||
@@ -148,6 +149,7 @@ TEST_CASE("dropout, reparameterize and batch_norm name themselves", "[ops][error
     CHECK(refusal<AutogradError>([&] { elbo::dropout(empty, 0.5); }) == "[dropout" + undefined);
     CHECK(refusal<AutogradError>([&] { elbo::reparameterize(empty, x); }) == "[reparameterize" + undefined);
     CHECK(refusal<AutogradError>([&] { elbo::reparameterize(x, empty); }) == "[reparameterize" + undefined);
+    CHECK(refusal<AutogradError>([&] { elbo::reparameterize_kl(x, empty); }) == "[reparameterize_kl" + undefined);
   }
   CHECK(refusal<DTypeError>([&] { elbo::dropout(i, 0.5); }) == "[dropout" + dtype);
   CHECK(refusal<DTypeError>([&] { elbo::reparameterize(i, i); }) == "[reparameterize" + dtype);

@@ -181,3 +181,64 @@ TEMPLATE_TEST_CASE("reparameterize has the bits of its parts, and draws once", "
     }
   }
 }
+
+TEMPLATE_TEST_CASE("reparameterize_kl has the bits of its parts, and so has its gradient", "", float, double) {
+  using T = TestType;
+  for (int64_t n : {0, 1, 5, 511, 513, 20011}) {
+    const auto mu = values<T>(n, -2, 2, 1), logvar = values<T>(n, -4, 3, 2), gz = values<T>(n, -1, 1, 3);
+    const std::vector<T> gkl = {T(0.7)};
+    for (const auto& backend : backends()) {
+      INFO(n << " elements, " << backend->description());
+      auto z = poison<T>(n), noise = poison<T>(n), kl = poison<T>(1);
+      int64_t at = 5;
+      ok(backend->reparameterize(flat(z), flat(noise), flat(mu), flat(logvar), {42, 3, &at}));
+      ok(backend->binary_sum(BinaryOp::gaussian_kl, view(kl, {}), flat(mu), flat(logvar), {}, nullptr));
+      z.insert(z.end(), noise.begin(), noise.end());
+      z.insert(z.end(), kl.begin(), kl.end());
+      REQUIRE(same_bits(same_for_threads([&] {
+                          auto found = poison<T>(n), found_noise = poison<T>(n), found_kl = poison<T>(1);
+                          int64_t offset = 5;
+                          ok(backend->reparameterize_kl(flat(found), flat(found_noise), view(found_kl, {}), flat(mu),
+                                                        flat(logvar), {42, 3, &offset}));
+                          REQUIRE(offset == 6);
+                          found.insert(found.end(), found_noise.begin(), found_noise.end());
+                          found.insert(found.end(), found_kl.begin(), found_kl.end());
+                          return found;
+                        }),
+                        z));
+
+      for (const bool of_z : {true, false})
+        for (const bool of_kl : {true, false}) {
+          if (!of_z && !of_kl) continue;
+          std::vector<std::vector<T>> expected(2, std::vector<T>(static_cast<std::size_t>(n), T(0)));
+          auto part = poison<T>(n);
+          for (const int side : {0, 1}) {
+            auto& sum = expected[static_cast<std::size_t>(side)];
+            if (of_kl)
+              ok(backend->binary_grad(BinaryOp::gaussian_kl, side, flat(sum), flat(mu), flat(logvar), view(gkl, {})));
+            if (!of_z) continue;
+            part = gz;
+            if (side == 1) ok(backend->binary(BinaryOp::mul, flat(part), flat(gz), flat(noise)));
+            if (side == 1) ok(backend->unary(UnaryOp::mul_scalar, flat(part), flat(part), 0.5, 0));
+            if (of_kl)
+              ok(backend->binary(BinaryOp::add, flat(sum), flat(sum), flat(part)));
+            else
+              sum = part;
+          }
+          const ConstView none{};
+          const auto gradient = [&](bool wants_mu, bool wants_logvar) {
+            auto gmu = poison<T>(n), glogvar = poison<T>(n);
+            ok(backend->reparameterize_kl_grad(wants_mu ? flat(gmu) : View{}, wants_logvar ? flat(glogvar) : View{},
+                                               flat(mu), flat(logvar), flat(noise), of_z ? ConstView(flat(gz)) : none,
+                                               of_kl ? ConstView(view(gkl, {})) : none));
+            if (wants_mu) REQUIRE(same_bits(gmu, expected[0]));
+            if (wants_logvar) REQUIRE(same_bits(glogvar, expected[1]));
+            return gmu;
+          };
+          same_for_threads([&] { return gradient(true, true); });
+          gradient(true, false);
+          gradient(false, true);
+        }
+    }
+  }
+}

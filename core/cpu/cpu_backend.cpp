@@ -5,6 +5,7 @@
 #include <exception>
 #include <new>
 
+#include "../errands.h"
 #include "../errors.h"
 #include "cpu_kernels.h"
 #include "gemm.h"
@@ -87,8 +88,8 @@ class CpuBackend final : public Backend {
   Status binary_grad(BinaryOp op, int side, View out, ConstView a, ConstView b, ConstView g) override {
     return run([&] { cpu_kernels::binary_grad(context_, op, side, out, a, b, g); });
   }
-  Status binary_sum(BinaryOp op, View out, ConstView a, ConstView b) override {
-    return run([&] { cpu_kernels::binary_sum(context_, op, out, a, b); });
+  Status binary_sum(BinaryOp op, View out, ConstView a, ConstView b, View ga, const void* g) override {
+    return run([&] { cpu_kernels::binary_sum(context_, op, out, a, b, ga, g); });
   }
   Status accumulate(View total, ConstView x) override {
     return run([&] { cpu_kernels::accumulate(context_, total, x); });
@@ -146,6 +147,12 @@ class CpuBackend final : public Backend {
   Status matmul(const MatmulArgs& args) override {
     return run_product(args, [&] { gemm(args, pool_, isa_); });
   }
+  Status linear(const LinearArgs& args, std::span<const LinearHead> heads) override {
+    return run_product(args, [&] { cpu_kernels::linear(context_, args, heads); });
+  }
+  Status linear_grad(const LinearArgs& args, void* gx, std::span<const LinearGradHead> heads) override {
+    return run_product(args, [&] { cpu_kernels::linear_grad(context_, args, gx, heads); });
+  }
   Status conv2d(const Conv2dArgs& args, void* y, const void* x, const void* weight, const void* bias) override {
     return run_product(args, [&] { cpu_kernels::conv2d(context_, args, y, x, weight, bias); });
   }
@@ -156,6 +163,9 @@ class CpuBackend final : public Backend {
   Status conv2d_grad_weight(const Conv2dArgs& args, void* gw, const void* gy, const void* x) override {
     return run_product(args, [&] { cpu_kernels::conv2d_grad_weight(context_, args, gw, gy, x); });
   }
+  Status conv2d_grad(const Conv2dArgs& args, bool transposed, const ConvGradArgs& grads) override {
+    return run_product(args, [&] { cpu_kernels::conv2d_grad(context_, args, transposed, grads); });
+  }
   Status channel_sums(void* out, const void* g, DType dtype, std::int64_t n, std::int64_t channels, std::int64_t size,
                       bool last) override {
     return run([&] { cpu_kernels::channel_sums(context_, out, g, dtype, n, channels, size, last); });
@@ -164,15 +174,17 @@ class CpuBackend final : public Backend {
   Status copy_strided(DType dtype, const Shape& box, Strided to, ConstStrided from) override {
     return run([&] { cpu_kernels::copy_strided(context_, dtype, box, to, from); });
   }
-  Status gather(View out, ConstView x, ConstView indices) override {
-    return run([&] { cpu_kernels::gather(context_, out, x, indices); });
+  Status gather(View out, ConstView x, ConstView indices, const std::int64_t* first) override {
+    return run([&] { cpu_kernels::gather(context_, out, x, indices, first); });
   }
   Status scatter_add(View gx, ConstView g, ConstView indices) override {
     return run([&] { cpu_kernels::scatter_add(context_, gx, g, indices); });
   }
-  Status gather_pictures(View out, ConstView pictures, ConstView indices, double scale, double shift,
-                         const RandomArgs* draws) override {
-    return run([&] { cpu_kernels::gather_pictures(context_, out, pictures, indices, scale, shift, draws); });
+  Status gather_pictures(View out, ConstView pictures, ConstView indices, const BatchArgs& args) override {
+    return run([&] {
+      cpu_kernels::gather_pictures(context_, out, pictures, indices, args);
+      for (const Errand& errand : args.errands) optimizer::run_errand(errand);
+    });
   }
 
   Status index(IndexOp op, View out, const IndexArgs& args) override {
@@ -185,13 +197,29 @@ class CpuBackend final : public Backend {
   Status reparameterize(View z, View noise, ConstView mu, ConstView logvar, const RandomArgs& args) override {
     return run([&] { cpu_kernels::reparameterize(context_, z, noise, mu, logvar, args); });
   }
+  Status reparameterize_kl(View z, View noise, View kl, ConstView mu, ConstView logvar,
+                           const RandomArgs& args) override {
+    return run([&] { cpu_kernels::reparameterize_kl(context_, z, noise, kl, mu, logvar, args); });
+  }
+  Status reparameterize_kl_grad(View gmu, View glogvar, ConstView mu, ConstView logvar, ConstView noise, ConstView gz,
+                                ConstView gkl) override {
+    return run([&] { cpu_kernels::reparameterize_kl_grad(context_, gmu, glogvar, mu, logvar, noise, gz, gkl); });
+  }
+
+  Status run_errands(std::span<const Errand> errands) override {
+    for (const Errand& errand : errands) optimizer::run_errand(errand);
+    return {};
+  }
 
   Status sgd(std::span<const OptimizerSlot> slots, const SgdArgs& args, const double* lr) override {
     return run([&] { cpu_kernels::sgd(context_, slots, args, lr); });
   }
-  Status adam(std::span<const OptimizerSlot> slots, const AdamArgs& args, const double* lr,
-              std::int64_t* step) override {
-    return run([&] { cpu_kernels::adam(context_, slots, args, lr, step); });
+  Status adam(std::span<const OptimizerSlot> slots, const AdamScales* scales,
+              std::span<const Errand> errands) override {
+    return run([&] {
+      cpu_kernels::adam(context_, slots, *scales);
+      for (const Errand& errand : errands) optimizer::run_errand(errand);
+    });
   }
 
  private:

@@ -15,7 +15,7 @@
 
 /// The CPU's kernels as free functions: what they compute stands at Backend's functions of the same names. They may
 /// throw std::bad_alloc, and IndexError or ValueError where StatusCode::index or value is spoken of; outputs are then
-/// untouched, but for those of index().
+/// untouched, but for those of index() and of layers.cpp.
 ///
 /// Contract: no bit of a result depends on the number of threads. Work is cut by output, or into pieces whose size
 /// depends on the shape alone, and the pieces' results are combined in order.
@@ -59,8 +59,8 @@ void accumulate(const Context&, View total, ConstView x);
 
 // reduce.cpp
 void reduce(const Context&, ReduceOp op, View out, ConstView x);
-/// The bits of binary and then reduce over all elements, without the array in between.
-void binary_sum(const Context&, BinaryOp op, View out, ConstView a, ConstView b);
+/// The bits of binary and then reduce over all elements, without the array in between, and of binary_grad.
+void binary_sum(const Context&, BinaryOp op, View out, ConstView a, ConstView b, View ga, const void* g);
 void sum_groups(const Context&, View out, ConstView x);
 void argmax(const Context&, View out, ConstView x);
 void softmax(const Context&, SoftmaxKind kind, View out, ConstView x);
@@ -77,10 +77,9 @@ void layer_norm_grad(const Context&, View gx, View gweight, View gbias, const La
 
 // move.cpp
 void copy_strided(const Context&, DType dtype, const Shape& box, Strided to, ConstStrided from);
-void gather(const Context&, View out, ConstView x, ConstView indices);
+void gather(const Context&, View out, ConstView x, ConstView indices, const std::int64_t* first);
 void scatter_add(const Context&, View gx, ConstView g, ConstView indices);
-void gather_pictures(const Context&, View out, ConstView pictures, ConstView indices, double scale, double shift,
-                     const RandomArgs* draws);
+void gather_pictures(const Context&, View out, ConstView pictures, ConstView indices, const BatchArgs& args);
 
 // index.cpp
 void index(IndexOp op, View out, const IndexArgs& args);
@@ -88,6 +87,10 @@ void index(IndexOp op, View out, const IndexArgs& args);
 // random.cpp
 void random(const Context&, RandomKind kind, View out, const RandomArgs& args, double p);
 void reparameterize(const Context&, View z, View noise, ConstView mu, ConstView logvar, const RandomArgs& args);
+void reparameterize_kl(const Context&, View z, View noise, View kl, ConstView mu, ConstView logvar,
+                       const RandomArgs& args);
+void reparameterize_kl_grad(const Context&, View gmu, View glogvar, ConstView mu, ConstView logvar, ConstView noise,
+                            ConstView gz, ConstView gkl);
 
 // optimizers.cpp
 /// g += weight_decay * param; buffer = momentum * buffer + g; param -= lr * buffer (PyTorch's SGD, dampening 0).
@@ -96,8 +99,12 @@ void sgd(const Context&, std::span<const OptimizerSlot> slots, const SgdArgs& ar
 /// Kingma and Ba 2015, as PyTorch computes it: m += (g - m)(1 - beta1); v = beta2 v + (1 - beta2) g^2; param -=
 /// lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + eps). Adam adds weight_decay * param to g; AdamW (Loshchilov
 /// and Hutter 2019) first multiplies param by 1 - lr * weight_decay. A slot without a gradient is passed over.
-void adam(const Context&, std::span<const OptimizerSlot> slots, const AdamArgs& args, const double* lr,
-          std::int64_t* step);
+void adam(const Context&, std::span<const OptimizerSlot> slots, const AdamScales& scales);
+
+// layers.cpp: calls of the kernels below and above, one after the other.
+void linear(const Context&, const LinearArgs& args, std::span<const LinearHead> heads);
+void linear_grad(const Context&, const LinearArgs& args, void* gx, std::span<const LinearGradHead> heads);
+void conv2d_grad(const Context&, const Conv2dArgs& args, bool transposed, const ConvGradArgs& grads);
 
 // conv.cpp
 void conv2d(const Context&, const Conv2dArgs& args, void* y, const void* x, const void* weight, const void* bias);

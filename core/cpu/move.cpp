@@ -111,6 +111,15 @@ void check_indices(ConstView indices, int64_t n) {
   ELBO_CHECK(false, IndexError, "index ", at[i], " at position ", i, " is outside [0, ", n, ")");
 }
 
+/// The `count` indices from *first on, which must be there; without `first`, all.
+ConstView picked(ConstView indices, const int64_t* first, int64_t count) {
+  if (!first) return indices;
+  const int64_t least = 0, most = indices.shape.numel() - count;
+  ELBO_CHECK(*first >= least && *first <= most, IndexError, "index ", *first, " of the first of ", count,
+             " is outside [0, ", most + 1, ")");
+  return {static_cast<const int64_t*>(indices.data) + *first, Shape{count}, indices.dtype};
+}
+
 /// Rows [begin, end) of out [outer * k, inner].
 template <class T>
 void gather_rows(T* out, const T* x, const int64_t* indices, int64_t n, int64_t k, int64_t inner, int64_t begin,
@@ -167,7 +176,8 @@ void copy_strided(const Context& context, DType dtype, const Shape& box, Strided
   }
 }
 
-void gather(const Context&, View out, ConstView x, ConstView indices) {
+void gather(const Context&, View out, ConstView x, ConstView all_indices, const int64_t* first) {
+  const ConstView indices = picked(all_indices, first, out.shape[1]);
   const int64_t n = x.shape[1], inner = x.shape[2], k = indices.shape.numel();
   check_indices(indices, n);
   if (out.shape.numel() == 0) return;
@@ -203,11 +213,13 @@ void scatter_add(const Context& context, View gx, ConstView g, ConstView indices
   });
 }
 
-void gather_pictures(const Context& context, View out, ConstView pictures, ConstView indices, double scale,
-                     double shift, const RandomArgs* draws) {
+void gather_pictures(const Context& context, View out, ConstView pictures, ConstView all_indices,
+                     const BatchArgs& args) {
+  const ConstView indices = picked(all_indices, args.first, out.shape[0]);
   const int64_t n = pictures.shape[0], k = indices.shape.numel();
+  const double scale = args.scale, shift = args.shift;
   check_indices(indices, n);
-  if (draws) return gather_drawn(context, out, pictures, indices, scale, shift, *draws);
+  if (args.draws) return gather_drawn(context, out, pictures, indices, scale, shift, *args.draws);
   if (out.shape.numel() == 0) return;
   const int64_t size = pictures.shape.numel() / n;
   const int64_t* at_indices = static_cast<const int64_t*>(indices.data);

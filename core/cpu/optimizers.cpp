@@ -35,13 +35,11 @@ void sgd(const Context& context, std::span<const OptimizerSlot> slots, const Sgd
   });
 }
 
-void adam(const Context& context, std::span<const OptimizerSlot> slots, const AdamArgs& args, const double* lr,
-          int64_t* step) {
+void adam(const Context& context, std::span<const OptimizerSlot> slots, const AdamScales& scales) {
   const OptimizerTable& table = context.tables.optimizers;
-  const AdamStep one = optimizer::adam_step(args, *lr, ++*step);
   for_slots(slots, [&](const OptimizerSlot& s, int64_t first, int64_t n) {
     table.adam[floating(s.dtype)](n, at(s.param, first, s.dtype), at(s.grad, first, s.dtype),
-                                  at(s.first, first, s.dtype), at(s.second, first, s.dtype), one);
+                                  at(s.first, first, s.dtype), at(s.second, first, s.dtype), scales);
   });
 }
 

@@ -42,4 +42,41 @@ void reparameterize(const Context& context, View z, View noise, ConstView mu, Co
   });
 }
 
+void reparameterize_kl(const Context& context, View z, View noise, View kl, ConstView mu, ConstView logvar,
+                       const RandomArgs& args) {
+  reparameterize(context, z, noise, mu, logvar, args);
+  binary_sum(context, BinaryOp::gaussian_kl, kl, mu, logvar, {}, nullptr);
+}
+
+void reparameterize_kl_grad(const Context& context, View gmu, View glogvar, ConstView mu, ConstView logvar,
+                            ConstView noise, ConstView gz, ConstView gkl) {
+  const int t = floating(mu.dtype);
+  const auto& table = context.tables.elementwise;
+  const BinaryFn mul = table.binary[static_cast<int>(BinaryOp::mul)][t];
+  const BinaryFn add = table.binary[static_cast<int>(BinaryOp::add)][t];
+  const UnaryFn mul_scalar = table.unary[static_cast<int>(UnaryOp::mul_scalar)][t];
+  const auto& kl_grad = table.binary_grad[static_cast<int>(BinaryOp::gaussian_kl)];
+  constexpr std::int64_t piece = 512;
+  parallel_for(mu.shape.numel(), piece, [&](std::int64_t first, std::int64_t last) {
+    alignas(64) std::byte of_kl[piece * sizeof(double)], copies[piece * sizeof(double)];
+    if (gkl) context.tables.move.fill[size_index(size_of(mu.dtype))](copies, gkl.data, piece);
+    for (std::int64_t begin = first; begin < last; begin += piece) {
+      const std::int64_t n = std::min(last - begin, piece);
+      const auto here = [&](const ConstView& x) { return at(x.data, begin, mu.dtype); };
+      // What z brings, then what the KL does.
+      const auto one = [&](const View& out, int side) {
+        if (!out.data) return;
+        void* to = at(out.data, begin, mu.dtype);
+        if (gz && side == 0) mul_scalar(n, to, here(gz), 1, 0);
+        if (gz && side == 1) mul(n, to, here(gz), here(noise)), mul_scalar(n, to, to, 0.5, 0);
+        if (!gkl) return;
+        kl_grad[side][t](n, gz ? of_kl : to, here(mu), here(logvar), copies);
+        if (gz) add(n, to, of_kl, to);
+      };
+      one(gmu, 0);
+      one(glogvar, 1);
+    }
+  });
+}
+
 }  // namespace elbo::cpu_kernels

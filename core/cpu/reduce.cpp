@@ -202,16 +202,27 @@ void reduce(const Context& context, ReduceOp op, View out, ConstView x) {
     reduce_columns(context, kind, out, x, axis);
 }
 
-void binary_sum(const Context& context, BinaryOp op, View out, ConstView a, ConstView b) {
+void binary_sum(const Context& context, BinaryOp op, View out, ConstView a, ConstView b, View ga, const void* g) {
   const BinaryFn fn = context.tables.elementwise.binary[static_cast<int>(op)][floating(a.dtype)];
   const auto sum = context.tables.reduce.sum[floating(a.dtype)];
   const int64_t numel = a.shape.numel(), chunks = std::max<int64_t>(1, divide_up(numel, chunk_elements));
+  const BinaryGradFn grad = context.tables.elementwise.binary_grad[static_cast<int>(op)][0][floating(a.dtype)];
+  // `g` as often as the loop takes elements at once: where the elements were, which are not needed any more.
+  const auto gradient = [&](int64_t begin, int64_t n, void* copies) {
+    constexpr int64_t some = 1024;
+    context.tables.move.fill[size_index(size_of(a.dtype))](copies, g, std::min(n, some));
+    for (int64_t i = begin; i < begin + n; i += some)
+      grad(std::min(some, begin + n - i), at(ga.data, i, a.dtype), at(a.data, i, a.dtype), at(b.data, i, a.dtype),
+           copies);
+  };
   // On the stack, since a thread at work must not throw: 64 KiB, or 128 of float64, which a second-level cache holds.
   auto chunk = [&](int64_t c) {
     alignas(64) std::byte elements[chunk_elements * sizeof(double)];
     const int64_t begin = c * chunk_elements, n = std::min(chunk_elements, numel - begin);
     fn(n, elements, at(a.data, begin, a.dtype), at(b.data, begin, a.dtype));
-    return sum(n, elements);
+    const double total = sum(n, elements);
+    if (ga.data) gradient(begin, n, elements);
+    return total;
   };
   if (chunks == 1) return store(out, 0, chunk(0));
   const Workspace partial(context.pool, static_cast<std::size_t>(chunks) * sizeof(double));

@@ -130,9 +130,4 @@ inline Tensor activated(const Tensor& y, Activation activation) {
   return activation == Activation::sigmoid ? sigmoid(y) : activation == Activation::tanh ? tanh(y) : y;
 }
 
-/// The gradient of y before the activation, y being after it and undefined where there is none to go through.
-inline Array through_relu(const Array& g, const Array& y) {
-  return y.defined() ? kernels::unary_grad(UnaryOp::relu, {}, y, g) : g;
-}
-
 }  // namespace elbo::ops

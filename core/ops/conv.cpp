@@ -197,14 +197,10 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
   Array y = kernels::conv2d(with(args, activation), x.array(), weight.array(), ops::array_or_none(bias));
   return record(
       "conv2d", {x, weight, bias}, y,
-      [args, out = layouts.out, X = save_if(weight.requires_grad(), x), W = save_if(x.requires_grad(), weight),
+      [args, X = save_if(weight.requires_grad(), x), W = save_if(x.requires_grad(), weight),
        Y = save_if(activation == Activation::relu, y)](const Array& gy, const Needs& need) {
-        const Array g = ops::through_relu(gy, Y());
-        Grads grads(3);
-        if (need[0]) grads[0] = kernels::conv2d_grad_data(args, g, W(), {});
-        if (need[1]) grads[1] = kernels::conv2d_grad_weight(args, g, X());
-        if (need[2]) grads[2] = kernels::channel_sums(g, out == Layout::channels_last);
-        return grads;
+        const auto [gx, gw, gb] = kernels::conv2d_grad(args, false, gy, Y(), X(), W(), {need[0], need[1], need[2]});
+        return Grads{gx, gw, gb};
       });
 }
 
@@ -256,14 +252,10 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bia
   Array y = kernels::conv2d_grad_data(with(args, activation), x.array(), weight.array(), ops::array_or_none(bias));
   return record(
       "conv_transpose2d", {x, weight, bias}, y,
-      [args, out = layouts.out, X = save_if(weight.requires_grad(), x), W = save_if(x.requires_grad(), weight),
+      [args, X = save_if(weight.requires_grad(), x), W = save_if(x.requires_grad(), weight),
        Y = save_if(activation == Activation::relu, y)](const Array& gy, const Needs& need) {
-        const Array g = ops::through_relu(gy, Y());
-        Grads grads(3);
-        if (need[0]) grads[0] = kernels::conv2d(args, g, W(), {});
-        if (need[1]) grads[1] = kernels::conv2d_grad_weight(args, X(), g);
-        if (need[2]) grads[2] = kernels::channel_sums(g, out == Layout::channels_last);
-        return grads;
+        const auto [gx, gw, gb] = kernels::conv2d_grad(args, true, gy, Y(), X(), W(), {need[0], need[1], need[2]});
+        return Grads{gx, gw, gb};
       });
 }
 

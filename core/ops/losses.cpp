@@ -55,6 +55,22 @@ Tensor pair_loss(BinaryOp op, const char* name, const Tensor& a, const Tensor& b
   });
 }
 
+Tensor seeded_sum(BinaryOp op, const char* name, const Tensor& a, const Tensor& b, const Array& seed) {
+  const ops::CalledOp called(name);
+  ops::check_floating_pair(name, a, b);
+  const Shape shape = loss_shape(name, a, b);
+  const bool known = seed.defined() && seed.numel() == 1 && seed.dtype() == a.dtype() && seed.device() == a.device();
+  const bool fits = a.shape() == shape && grad_enabled() && a.requires_grad() && !b.requires_grad();
+  if (!known || !fits) return pair_loss(op, name, a, b, Reduction::sum);
+  auto [sum, ga] = kernels::binary_sum_and_grad(op, a.array(), kernels::expand(b.array(), shape), seed);
+  return record(name, {a, b}, std::move(sum),
+                [op, shape, A = save(a), B = save(b), G = save(ga), seed, version = seed.storage()->version()](
+                    const Array& g, const Needs&) {
+                  const bool same = g.raw() == seed.raw() && seed.storage()->version() == version;
+                  return Grads{same ? G() : kernels::binary_grad(op, 0, A(), B(), g, shape), Array()};
+                });
+}
+
 Tensor reduced(const Tensor& elements, Reduction reduction) {
   if (reduction == Reduction::none) return elements;
   return reduction == Reduction::mean ? mean(elements) : sum(elements);
@@ -64,6 +80,14 @@ Tensor reduced(const Tensor& elements, Reduction reduction) {
 
 Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
   return pair_loss(BinaryOp::squared_difference, "mse_loss", input, target, reduction);
+}
+
+Tensor mse_loss_sum(const Tensor& input, const Tensor& target, const Array& seed) {
+  return seeded_sum(BinaryOp::squared_difference, "mse_loss_sum", input, target, seed);
+}
+
+Tensor binary_cross_entropy_with_logits_sum(const Tensor& logits, const Tensor& target, const Array& seed) {
+  return seeded_sum(BinaryOp::bce_with_logits, "binary_cross_entropy_with_logits_sum", logits, target, seed);
 }
 
 Tensor binary_cross_entropy(const Tensor& p, const Tensor& target, Reduction reduction) {

@@ -11,6 +11,9 @@ class Bernoulli : public Likelihood {
     if (!per_picture) return binary_cross_entropy_with_logits(decoded, x, Reduction::sum);
     return sum(flatten(binary_cross_entropy_with_logits(decoded, x, Reduction::none)), {1});
   }
+  Tensor seeded_nll(const Tensor& decoded, const Tensor& x, const Array& seed) override {
+    return binary_cross_entropy_with_logits_sum(decoded, x, seed);
+  }
   Tensor mean(const Tensor& decoded) const override { return sigmoid(decoded); }
   Tensor sample(const Tensor& decoded, Generator* noise) const override { return bernoulli(sigmoid(decoded), noise); }
 };

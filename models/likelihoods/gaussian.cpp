@@ -17,8 +17,12 @@ class Gaussian : public Likelihood {
 
   Tensor nll(const Tensor& decoded, const Tensor& x, bool per_picture) override {
     const double scale = 0.5 / variance_;
+    if (!per_picture && scale == 1) return mse_loss(mean(decoded), x, Reduction::sum);
     if (!per_picture) return mse_loss(mean(decoded), x, Reduction::sum) * scale;
     return sum(flatten(mse_loss(mean(decoded), x, Reduction::none)), {1}) * scale;
+  }
+  Tensor seeded_nll(const Tensor& decoded, const Tensor& x, const Array& seed) override {
+    return variance_ == 0.5 ? mse_loss_sum(mean(decoded), x, seed) : nll(decoded, x, false);
   }
   Tensor mean(const Tensor& decoded) const override { return sigmoid_ ? sigmoid(decoded) : decoded; }
   Tensor sample(const Tensor& decoded, Generator* noise) const override {

@@ -20,6 +20,10 @@ class Likelihood : public nn::Module {
   virtual std::int64_t numbers() const { return 1; }
   /// -log p(x|z) without `constant()`, nats, summed over the batch, [], or for each picture, [B].
   virtual Tensor nll(const Tensor& decoded, const Tensor& x, bool per_picture) = 0;
+  /// The same summed over the batch, for a step that knows which gradient it will get (StepInput::seed).
+  virtual Tensor seeded_nll(const Tensor& decoded, const Tensor& x, const Array& /*seed*/) {
+    return nll(decoded, x, false);
+  }
   /// The mean picture [B, channels, height, width].
   virtual Tensor mean(const Tensor& decoded) const = 0;
   /// A picture drawn from p(x|z).
@@ -30,6 +34,11 @@ class Likelihood : public nn::Module {
   virtual std::optional<double> learned_variance() const { return {}; }
   /// Whether it is a probability of bytes, so that there are bits per dimension.
   virtual bool is_of_bytes() const { return false; }
+
+  /// nll, or seeded_nll where there is a seed and the sum is asked for.
+  Tensor step_nll(const Tensor& decoded, const Tensor& x, bool per_picture, const Array& seed) {
+    return seed.defined() && !per_picture ? seeded_nll(decoded, x, seed) : nll(decoded, x, per_picture);
+  }
 
  protected:
   Likelihood() = default;

@@ -19,6 +19,9 @@ class Diagonal : public GaussianHeads {
   bool has_density() const override { return true; }
   Tensor log_prob(const Encoded& q, const Tensor& z) override { return sum(gaussian_log_prob(z, q.mu, q.logvar), {1}); }
   bool has_kl_to_normal() const override { return true; }
+  DrawnCode sample_with_kl(const Encoded& q, Generator* noise) override {
+    return reparameterize_kl(q.mu, q.logvar, noise);
+  }
   Tensor kl_to_normal(const Encoded& q, bool per_picture) override {
     return per_picture ? sum(gaussian_kl(q.mu, q.logvar), {1}) : gaussian_kl(q.mu, q.logvar, Reduction::sum);
   }

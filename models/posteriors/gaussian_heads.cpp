@@ -14,7 +14,10 @@ GaussianHeads::GaussianHeads(const ModelConfig& c, std::int64_t features, const 
 }
 
 Encoded GaussianHeads::encode(const Tensor& h) {
-  return {(*fc_mu_)(h), (*fc_logvar_)(h), fc_more_ ? (*fc_more_)(h) : Tensor()};
+  std::vector<Tensor> weights{fc_mu_->weight, fc_logvar_->weight}, biases{fc_mu_->bias, fc_logvar_->bias};
+  if (fc_more_) weights.push_back(fc_more_->weight), biases.push_back(fc_more_->bias);
+  const std::vector<Tensor> out = linear_heads(h, weights, biases);
+  return {out[0], out[1], fc_more_ ? out[2] : Tensor()};
 }
 
 Tensor GaussianHeads::draw_eps(const Encoded& q, Codes codes, Generator* noise) {

@@ -47,6 +47,10 @@ class Posterior : public nn::Module {
   /// KL(q(z|x) || N(0, 1)) in closed form, summed over the batch, [], or for each picture, [B]. Undefined where there
   /// is none.
   virtual Tensor kl_to_normal(const Encoded&, bool /*per_picture*/) { return {}; }
+  /// A code for each picture, drawn, and that KL summed over the batch.
+  virtual DrawnCode sample_with_kl(const Encoded& q, Generator* noise) {
+    return {sample(q, Codes::sampled, noise), kl_to_normal(q, false)};
+  }
 
  protected:
   Posterior() = default;

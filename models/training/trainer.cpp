@@ -138,6 +138,9 @@ std::unique_ptr<nn::Optimizer> optimizer_for(const TrainOptions& o, const nn::Na
   return std::make_unique<nn::Adam>(parameters, nn::AdamOptions{.lr = lr, .weight_decay = o.weight_decay});
 }
 
+/// Where the gradient of a term of weight 1 begins.
+float share_of(std::int64_t batch) { return static_cast<float>(1.0 / static_cast<double>(batch)); }
+
 /// Before a player's state in a checkpoint.
 std::string prefix_of(const Player& player) {
   return player.name.empty() ? "optimizer." : "optimizer." + player.name + ".";
@@ -150,6 +153,7 @@ Trainer::Trainer(Model& model, const datasets::Dataset& dataset, const TrainOpti
       options_(checked(options, dataset, model)),
       lr_(options.lr),
       noise_(options.seed, Stream::noise, options.device),
+      unit_seed_(scalar(0, DType::float32, options.device)),
       draws_(options.seed, Stream::binarize, options.device),
       replays_(options.graph && options.device.type == DeviceType::cuda) {
   for (Player& player : moved(model, options.device).players()) {
@@ -297,23 +301,28 @@ void Trainer::prepare_step(std::int64_t number, std::int64_t batch) {
   progress_ = progress_at(number);
   batch_size_ = batch;
   model_.advance(progress_);
+  if (const float share = share_of(batch); share != unit_share_) {
+    unit_share_ = share;
+    unit_seed_.fill(share);
+  }
   for (std::vector<Running>& terms : running_)
     for (Running& one : terms) write_seed(one);
 }
 
 void Trainer::write_seed(Running& running) {
   if (!running.counts) return;
-  const auto share = static_cast<float>(1.0 / static_cast<double>(batch_size_));
+  const float share = share_of(batch_size_);
   const auto weight = static_cast<float>(running.weight.at(progress_));
   if (running.seed_for == std::pair(share, weight)) return;
   running.seed_for = {share, weight};
-  running.seed.fill(share * weight);
+  if (running.seed.raw() != unit_seed_.raw()) running.seed.fill(share * weight);
   if (running.factor.defined()) running.factor.fill(weight);
 }
 
 Trainer::Running Trainer::running(const Term& term) const {
   Running out{.name = term.name, .weight = term.weight, .counts = term.counts};
-  out.seed = scalar(0, DType::float32, options_.device);
+  const bool is_one = !term.weight.moves() && term.weight.last() == 1;
+  out.seed = is_one ? unit_seed_ : scalar(0, DType::float32, options_.device);
   out.sum = scalar(0, DType::float64, options_.device);
   if (!term.weight.moves()) return out;
   out.factor = scalar(0, DType::float32, options_.device);
@@ -400,7 +409,10 @@ bool Trainer::without_graphs_after(const std::function<void()>& work) {
 void Trainer::gather_and_step(const Array& indices) {
   const datasets::BatchOptions& batch = batches_->options();
   Generator* draws = options_.binarize ? &draws_ : nullptr;
-  Tensor x(kernels::gather_pictures(pictures_, indices, batch.scale, batch.shift, draws));
+  errands_.clear();
+  for (Trained& one : players_) one.optimizer->prepare(errands_);
+  const kernels::Picked picked{.indices = indices, .count = indices.numel(), .errands = errands_};
+  Tensor x(kernels::gather_pictures(pictures_, picked, batch.scale, batch.shift, draws));
   step(x, labels_.defined() ? Tensor(kernels::gather(labels_, indices, 0)) : Tensor());
 }
 
@@ -417,7 +429,8 @@ void Trainer::step_of(std::size_t player, const Tensor& x, const Tensor& labels)
   else
     one.optimizer->zero_grad();
   const Terms terms =
-      model_.loss({.x = x, .labels = labels, .noise = &noise_, .train_size = train_count()}, static_cast<int>(player));
+      model_.loss({.x = x, .labels = labels, .noise = &noise_, .train_size = train_count(), .seed = unit_seed_},
+                  static_cast<int>(player));
   std::vector<Running>& running = running_for(player, terms);
   outputs_.clear();
   seeds_.clear();
@@ -429,12 +442,21 @@ void Trainer::step_of(std::size_t player, const Tensor& x, const Tensor& labels)
   backward(outputs_, seeds_);
   outputs_.clear();
   if (options_.clip_norm > 0) nn::clip_grad_norm_(one.parameters, options_.clip_norm);
-  one.optimizer->step();
+  errands_.clear();
   for (std::size_t i = 0; i < running.size(); ++i) {
-    const Array nats = terms.list[i].nats.array();
-    kernels::accumulate_(running[i].sum, nats);
-    if (running[i].weighted.defined()) kernels::accumulate_(running[i].weighted, kernels::mul(running[i].factor, nats));
+    const Array& nats = terms.list[i].nats.array();
+    errands_.push_back(running[i].add(running[i].sum, nats, {}));
+    if (running[i].weighted.defined()) errands_.push_back(running[i].add(running[i].weighted, nats, running[i].factor));
   }
+  one.optimizer->step(errands_);
+}
+
+Errand Trainer::Running::add(Array& total, const Array& nats, const Array& factor) const {
+  ELBO_CHECK(nats.numel() == 1 && is_floating(nats.dtype()), ShapeError, "[train] the term ", name,
+             ": expected nats summed over the batch, [], found ", nats.shape());
+  total.mark_written();
+  return {
+      .kind = Errand::Kind::add, .to = total.raw(), .from = nats.raw(), .factor = factor.raw(), .dtype = nats.dtype()};
 }
 
 double Trainer::lr_at(std::int64_t batch_number) const {

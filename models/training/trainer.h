@@ -114,6 +114,9 @@ class Trainer {
     std::pair<float, float> seed_for = {0, 0};  ///< 1 / batch and the weight
     Array sum = {};                             ///< of nats over the epoch, float64, read when somebody asks
     Array factor = {}, weighted = {};           ///< for a weight that moves: it, and the sum of nats times it
+
+    /// total += nats, times factor where there is one.
+    Errand add(Array& total, const Array& nats, const Array& factor) const;
   };
 
   void begin_epoch();
@@ -156,6 +159,9 @@ class Trainer {
   std::vector<std::vector<Running>> running_;  // of each player
   std::vector<Tensor> outputs_;                // these two are kept, so that a step allocates nothing
   std::vector<Array> seeds_;
+  std::vector<Errand> errands_;
+  Array unit_seed_;              // the seed of all terms whose weight is 1 and stays so
+  float unit_share_ = 0;         // which it has
   Progress progress_;            // of the step
   std::int64_t batch_size_ = 1;  // of the step
   std::int64_t samples_ = 0;

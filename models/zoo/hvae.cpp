@@ -89,7 +89,7 @@ Terms HVAE::terms(const StepInput& in, const Weight& weight) {
                                                    : log_density(q2, z2) - prior_->log_prob(z2, encoder());
   const auto as_asked = [&](const Tensor& nats) { return in.per_picture ? nats : sum(nats); };
   Terms out;
-  out.add("reconstruction", likelihood_->nll(decoded, in.x, in.per_picture));
+  out.add("reconstruction", likelihood_->step_nll(decoded, in.x, in.per_picture, in.seed));
   out.add("kl_1", as_asked(kl_1), weight);
   out.add("kl_2", as_asked(kl_2), weight);
   out.report("kl", as_asked(kl_1.detach() + kl_2.detach()));

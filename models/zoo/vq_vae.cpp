@@ -112,7 +112,7 @@ Terms VQVAE::loss(const StepInput& in, int) {
   const Tensor decoded = decode(straight_through(z, code));
   const Tensor distance = elbo::mean(sum(square(z - code), {1}), {1, 2});
   Terms out;
-  out.add("reconstruction", likelihood_->nll(decoded, in.x, in.per_picture));
+  out.add("reconstruction", likelihood_->step_nll(decoded, in.x, in.per_picture, in.seed));
   out.add("commitment", in.per_picture ? distance : sum(distance), config().commitment);
   const Tensor used = one_hot(reshape(numbers, {-1}), config().codebook, z.dtype());
   if (!in.per_picture) out.report("perplexity", perplexity_of(elbo::mean(used, {0})) * in.size());
@@ -140,7 +140,7 @@ Terms VQVAE::elbo(const StepInput& in) {
   const Tensor z = encode(in.x), decoded = decode(quantize(z));
   const double each = static_cast<double>(z.shape()[2] * z.shape()[3]) * std::log(config().codebook);
   Terms out;
-  out.add("reconstruction", likelihood_->nll(decoded, in.x, in.per_picture));
+  out.add("reconstruction", likelihood_->step_nll(decoded, in.x, in.per_picture, in.seed));
   out.add("kl", in.per_picture ? full({in.size()}, each, z.array().options())
                                : full({}, each * static_cast<double>(in.size()), z.array().options()));
   if (!grad_enabled()) out.decoded = decoded;

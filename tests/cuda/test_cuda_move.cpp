@@ -103,7 +103,7 @@ TEST_CASE("gather on the GPU", "[cuda][move]") {
     const Twin indices(drawn_indices(r.k, r.n), {r.k});
     const Twin out = Twin::unwritten(dtype_of<T>, {r.outer, r.k, r.inner}, 2 * shift);
     on_both([&](Backend& backend, Device device) {
-      return backend.gather(out.view(device), x.view(device), indices.view(device));
+      return backend.gather(out.view(device), x.view(device), indices.view(device), nullptr);
     });
     out.check();
   });
@@ -151,8 +151,8 @@ void check_pictures(const PictureCase& c, DType dtype, bool drawn) {
   const Twin out = Twin::unwritten(dtype, {c.k, c.size}, c.shift);
   on_both([&](Backend& backend, Device device) {
     const RandomArgs args{0x123456789abcdefu, 8, static_cast<int64_t*>(offset.view(device).data)};
-    return backend.gather_pictures(out.view(device), pictures.view(device), indices.view(device), 2.0 / 255, -1,
-                                   drawn ? &args : nullptr);
+    return backend.gather_pictures(out.view(device), pictures.view(device), indices.view(device),
+                                   {nullptr, 2.0 / 255, -1, drawn ? &args : nullptr, {}});
   });
   out.check();
   offset.check();

@@ -90,11 +90,18 @@ TEST_CASE("Adam and AdamW on the GPU: the CPU's bits, and each step counted once
         INFO(how_many << " parameters, beta1 " << args.beta1 << ", " << before << " steps before");
         const std::vector<Parameter> all = parameters(how_many);
         const Twin lr(std::vector<double>{1e-3}, {}), steps(std::vector<int64_t>{before}, {});
+        const Twin scales(std::vector<std::uint8_t>(sizeof(AdamScales)), {sizeof(AdamScales)});
         for (int64_t step = 1; step <= 2; ++step) {
           on_both([&](Backend& backend, Device device) {
-            return backend.adam(slots_of(all, device, true), args, static_cast<const double*>(lr.view(device).data),
-                                static_cast<int64_t*>(steps.view(device).data));
+            const Errand next{.kind = Errand::Kind::adam_step,
+                              .to = scales.view(device).data,
+                              .from = lr.view(device).data,
+                              .step = static_cast<int64_t*>(steps.view(device).data),
+                              .adam = args};
+            ok(backend.run_errands({&next, 1}));
+            return backend.adam(slots_of(all, device, true), static_cast<AdamScales*>(scales.view(device).data), {});
           });
+          scales.check();
           CHECK(steps.array(gpu).to_vector<int64_t>()[0] == before + step);
           CHECK(steps.array(cpu).to_vector<int64_t>()[0] == before + step);
           check(all);
@@ -114,15 +121,16 @@ TEST_CASE("powers of Adam's bias correction", "[cuda][optim]") {
 }
 
 TEST_CASE("optimisers on the GPU: as few launches as the slots need", "[cuda][optim]") {
-  const Twin lr(std::vector<double>{1e-3}, {}), steps(std::vector<int64_t>{0}, {});
+  const Twin lr(std::vector<double>{1e-3}, {});
+  const Twin scales(std::vector<std::uint8_t>(sizeof(AdamScales)), {sizeof(AdamScales)});
   const auto* rate = static_cast<const double*>(lr.view(gpu).data);
-  auto* step = static_cast<int64_t*>(steps.view(gpu).data);
+  const auto* factors = static_cast<const AdamScales*>(scales.view(gpu).data);
   const auto run = [&](int how_many, long long expected) {
     std::vector<Parameter> all;
     for (int i = 0; i < how_many; ++i) all.push_back(parameter<float>(3000, 0, true, true, 1));
     const std::vector<OptimizerSlot> slots = slots_of(all, gpu, true);
     Backend& backend = elbo::backend(gpu);
-    one_launch([&] { ok(backend.adam(slots, {0.9, 0.999, 1e-8, 0, false}, rate, step)); }, expected);
+    one_launch([&] { ok(backend.adam(slots, factors, {})); }, expected);
     one_launch([&] { ok(backend.sgd(slots, {0.9, 0}, rate)); }, expected);
   };
   run(1, 1);

@@ -35,8 +35,9 @@ template <class T>
 std::vector<T> pair_sum(Device device, BinaryOp op, const std::vector<T>& a, const std::vector<T>& b) {
   const Shape shape{static_cast<int64_t>(a.size())};
   const Array in_a = Array::from(a, shape, device), in_b = Array::from(b, shape, device);
-  return output<T>(device, {},
-                   [&](Backend& backend, View out) { return backend.binary_sum(op, out, in_a.view(), in_b.view()); });
+  return output<T>(device, {}, [&](Backend& backend, View out) {
+    return backend.binary_sum(op, out, in_a.view(), in_b.view(), {}, nullptr);
+  });
 }
 
 /// A sum in double, rounded once: half an ulp of the result, and little of the terms.

@@ -10,8 +10,8 @@ TEST_CASE("GPU: a convolution's pictures are found where there are more elements
   args.images = args.channels = 1 << 16;
   args.m = 1;
   args.source_h = args.source_w = args.out_h = args.out_w = 1;
-  const implicit::Axis one{1, 0, 1, 1, 0, 1, 0, 1, 1, 0};
-  args.lines = args.columns = {{one}, 1, 1};
+  const implicit::Axis one{1, 0, 1, 1, 0, 1, 0, 1, 1};
+  args.lines = args.columns = {{one}, 1};
   const implicit::Gather<float> gather(args, 0);
   for (const std::int64_t image : {0, 1, 32767, 32768, 65535}) {
     INFO("picture " << image);

@@ -172,6 +172,23 @@ TEST_CASE("training on the GPU: a replayed step is one launch and takes no memor
   CHECK(replayed.graph_nodes <= launched + 5);
 }
 
+TEST_CASE("training on the GPU: a step's graph has no more nodes than it needs", "[cuda][training]") {
+  // Each node costs some two microseconds, more than its arithmetic: these numbers are the step's time.
+  const auto nodes = [](RunConfig config, std::int64_t side) {
+    config.model.hidden = {400}, config.model.channels = {}, config.model.latent = 20;
+    config.train.batch_size = 128, config.train.epochs = 1, config.train.val_size = 4;
+    const datasets::Dataset pictures = bars(2 * 128 + 4, side);
+    config = completed(config, pictures);
+    const auto model = make(config.model);
+    Trainer trainer(*model, pictures, config.train);
+    trainer.run_epoch();
+    return trainer.graph_nodes();
+  };
+  CHECK(nodes(config_of("vae"), 28) == 13);
+  CHECK(nodes(config_of("conv-vae"), 28) <= 35);
+  CHECK(nodes(config_of("conv-vae"), 32) <= 35);
+}
+
 TEST_CASE("training on the GPU: a graph that cannot be recorded is done without, and a note says why",
           "[cuda][training]") {
   RunConfig config = config_of("vae");
@@ -193,7 +210,6 @@ TEST_CASE("training on the GPU: whatever fails where a graph is made or replayed
   RunConfig config = config_of("vae");
   config.train.epochs = 2;
   const Outcome expected = train_here(config);
-  int of_the_library = 0;
   int calls = 0;  // of the first recording: the first step after which all is recorded and replayed
   for (bool failed = true; failed; ++calls) {
     REQUIRE(calls < 1000);
@@ -208,12 +224,10 @@ TEST_CASE("training on the GPU: whatever fails where a graph is made or replayed
     if (!failed) break;
     const bool library = found.note.find("CUBLAS_STATUS_EXECUTION_FAILED") != std::string::npos;
     CHECK((library || found.note.find("too many resources") != std::string::npos));
-    of_the_library += library;
     CHECK(found.note.find('\n') == std::string::npos);
     if (calls > 3) calls += 7;  // each takes a while
   }
-  CHECK(calls > 40);  // two graphs of some 30 calls, and replays
-  CHECK(of_the_library > 0);
+  CHECK(calls > 24);  // two graphs of some 14 calls, and replays
 }
 
 TEST_CASE("training on the GPU: tf32 and bf16 round, and train all the same", "[cuda][training]") {

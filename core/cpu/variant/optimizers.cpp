@@ -23,11 +23,11 @@ void sgd(int64_t n, void* param, const void* grad, void* buffer, double lr, doub
 }
 
 template <class T>
-void adam(int64_t n, void* param, const void* grad, void* first, void* second, const AdamStep& step) {
+void adam(int64_t n, void* param, const void* grad, void* first, void* second, const AdamScales& scales) {
   T* p = static_cast<T*>(param);
   const T* g = static_cast<const T*>(grad);
   T *m = static_cast<T*>(first), *v = static_cast<T*>(second);
-  const optimizer::AdamFactors<T> f = optimizer::adam_factors<T>(step);
+  const AdamFactors<T>& f = optimizer::factors_of(scales, T(0));
   ELBO_INDEPENDENT
   for (int64_t i = 0; i < n; ++i) optimizer::adam(f, p[i], g[i], m[i], v[i]);
 }
