@@ -163,6 +163,7 @@ struct SumPairs {
 template <class Job>
 __global__ void reduce_lines_kernel(Job job, Lines lines, Cut cut, std::int64_t chunks, typename Job::Acc* partial,
                                     unsigned* ticket) {
+  wait_for_earlier();
   using Acc = typename Job::Acc;
   const typename Job::Combine combine{};
   const Seat seat = take_seat(cut.columns, cut.slices, cut.along_slices);

@@ -93,6 +93,7 @@ __device__ inline void compute(const Plan<sizeof...(In)>& plan, const F& f, std:
 
 template <class F, class T>
 __global__ void binary_kernel(Plan<2> plan, T* out, const T* a, const T* b) {
+  wait_for_earlier();
   compute(plan, F{}, std::index_sequence<0, 1>{}, out, a, b);
 }
 
@@ -118,6 +119,7 @@ struct Select {
 };
 template <class F, class A, class T>
 __global__ void ternary_kernel(Plan<3> plan, T* out, const A* a, const T* b, const T* c) {
+  wait_for_earlier();
   compute(plan, F{}, std::index_sequence<0, 1, 2>{}, out, a, b, c);
 }
 
@@ -130,6 +132,7 @@ struct AsByte {
 };
 template <class F, class T>
 __global__ void compare_kernel(Plan<2> plan, uint8_t* out, const T* a, const T* b) {
+  wait_for_earlier();
   compute(plan, AsByte<F>{}, std::index_sequence<0, 1>{}, out, a, b);
 }
 

@@ -17,9 +17,16 @@ struct DataFault {
   double least, most;  ///< what was expected of it
 };
 
+/// A stream, and whether its kernels may be started before those ahead of them are over: see wait_for_earlier.
+struct Stream {
+  cudaStream_t handle;
+  bool starts_early = false;
+  operator cudaStream_t() const { return handle; }  // NOLINT(google-explicit-constructor): for the runtime's calls
+};
+
 /// What kernels work with: one device, one stream.
 struct Context {
-  cudaStream_t stream;
+  Stream stream;
   Pool& pool;
   Blas& blas;
   DataFault* data_fault;

@@ -183,6 +183,7 @@ struct GatherLoads {
 /// A block computes a tile of the product of pair blockIdx.z: while it multiplies one panel, the next is on its way.
 template <class Tile, bool masked>
 __global__ void __launch_bounds__(Tile::threads) gather_kernel(GatherArgs<typename Tile::Value> args) {
+  wait_for_earlier();
   using T = typename Tile::Value;
   __shared__ typename Tile::Shared shared;
   __shared__ Tap taps[2][Tile::depth];

@@ -36,6 +36,7 @@ __device__ inline To converted(double x) {
 /// The columns of `count` pictures x.
 template <class T, class To>
 __global__ void columns_kernel(Conv2dArgs a, To* columns, const T* x, int64_t count, int64_t row) {
+  wait_for_earlier();
   const int64_t points = a.out_h * a.out_w, taps = a.c_in * a.kh * a.kw;
   for (int64_t i = thread_index(); i < count * points; i += thread_count()) {
     const int64_t image = divide(i, points), point = i - image * points;
@@ -49,6 +50,7 @@ __global__ void columns_kernel(Conv2dArgs a, To* columns, const T* x, int64_t co
 /// out [channels, places] = y [count, channels, points].
 template <class T, class To>
 __global__ void side_by_side_kernel(To* out, const T* y, int64_t count, int64_t channels, int64_t points, int64_t row) {
+  wait_for_earlier();
   for (int64_t i = thread_index(); i < count * points; i += thread_count()) {
     const int64_t image = divide(i, points), point = i - image * points;
     for (int64_t c = blockIdx.y; c < channels; c += gridDim.y)
@@ -60,6 +62,7 @@ __global__ void side_by_side_kernel(To* out, const T* y, int64_t count, int64_t 
 template <class T>
 __global__ void apart_kernel(T* y, const T* in, const T* bias, int64_t count, int64_t channels, int64_t points,
                              int64_t row) {
+  wait_for_earlier();
   for (int64_t i = thread_index(); i < count * points; i += thread_count()) {
     const int64_t image = divide(i, points), point = i - image * points;
     for (int64_t c = blockIdx.y; c < channels; c += gridDim.y)
@@ -70,6 +73,7 @@ __global__ void apart_kernel(T* y, const T* in, const T* bias, int64_t count, in
 /// Pixels of `count` pictures x: the sums of what met them, as index::col2im, + bias [c_in]. Rows are the channels.
 template <class T>
 __global__ void pixels_kernel(Conv2dArgs a, T* x, const T* columns, const T* bias, int64_t count, int64_t row) {
+  wait_for_earlier();
   const int64_t points = a.out_h * a.out_w, pixels = a.h * a.w;
   for (int64_t at = thread_index(); at < count * pixels; at += thread_count()) {
     const int64_t image = divide(at, pixels), pixel = at - image * pixels;

@@ -132,6 +132,7 @@ __device__ inline void sum_channel(const WeightArgs<typename Tile::Value>& args,
 /// A block computes a tile of part blockIdx.y. Those behind the tiles sum a channel each.
 template <class Tile, Masked masked>
 __global__ void __launch_bounds__(Tile::threads) weight_kernel(WeightArgs<typename Tile::Value> args) {
+  wait_for_earlier();
   using T = typename Tile::Value;
   __shared__ typename Tile::Shared shared;
   __shared__ Output outputs[2][Tile::depth];
@@ -187,6 +188,7 @@ constexpr int sum_across = 32, sum_threads = 8;
 /// those in order.
 template <class T>
 __global__ void sum_parts_kernel(T* out, const T* partial, int64_t count, int parts) {
+  wait_for_earlier();
   __shared__ T sums[sum_threads][sum_across];
   const int lane = static_cast<int>(threadIdx.x) % sum_across, group = static_cast<int>(threadIdx.x) / sum_across;
   const int64_t i = static_cast<int64_t>(blockIdx.x) * sum_across + lane;

@@ -1,8 +1,10 @@
 #include "cuda_backend.h"
 
 #include <cstdio>
+#include <cstdlib>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "blas.h"
@@ -11,13 +13,13 @@
 namespace elbo::cuda {
 namespace {
 
-/// A stream of the current device.
-class Stream {
+/// A stream of the current device, for as long as this lives.
+class OwnStream {
  public:
-  Stream() { check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags"); }
-  ~Stream() { cudaStreamDestroy(stream_); }
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
+  OwnStream() { check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags"); }
+  ~OwnStream() { cudaStreamDestroy(stream_); }
+  OwnStream(const OwnStream&) = delete;
+  OwnStream& operator=(const OwnStream&) = delete;
   cudaStream_t get() const { return stream_; }
 
  private:
@@ -59,6 +61,15 @@ class Ticket {
   void* data_;
 };
 
+/// ELBO_CUDA_EARLY=off, for measurements: no kernel is started before those ahead of it are over.
+bool may_start_early() {
+  const char* value = std::getenv("ELBO_CUDA_EARLY");
+  const std::string_view name = value ? value : "";
+  if (name.empty() || name == "on") return true;
+  if (name == "off") return false;
+  throw Failure(StatusCode::unsupported, "expected ELBO_CUDA_EARLY to be on or off, found " + std::string(name));
+}
+
 /// Makes a device the current one of this thread.
 int use_device(int index) {
   check(cudaSetDevice(index), "cudaSetDevice");
@@ -68,12 +79,13 @@ int use_device(int index) {
 class Implementation final : public CudaBackend {
  public:
   explicit Implementation(int index)
-      : index_(use_device(index)), ticket_(pool_, stream_.get()), context_{stream_.get(),  pool_,         blas_,
-                                                                           mailbox_.get(), ticket_.get(), 0} {
+      : index_(use_device(index)), ticket_(pool_, stream_.get()), context_{{stream_.get()}, pool_,         blas_,
+                                                                           mailbox_.get(),  ticket_.get(), 0} {
     cudaDeviceProp properties;
     check(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties");
     name_ = std::string(properties.name) + ", cuBLASLt " + Blas::version();
     context_.multiprocessors = properties.multiProcessorCount;
+    context_.stream.starts_early = properties.major >= 9 && may_start_early();
     check_that_it_computes();
   }
   Implementation(const Implementation&) = delete;
@@ -332,7 +344,7 @@ class Implementation final : public CudaBackend {
   }
 
   int index_;
-  Stream stream_;
+  OwnStream stream_;
   Pool pool_;
   Blas blas_;
   Mailbox mailbox_;

@@ -13,6 +13,7 @@ using std::uint8_t;
 
 template <class F, class T>
 __global__ void unary_kernel(F f, T* out, const T* x, int64_t n, bool whole) {
+  wait_for_earlier();
   const int64_t first = per_thread * thread_index();
   if (first >= n) return;
   const Pack<T, per_thread> in = load(x, first, n, whole);
@@ -23,6 +24,7 @@ __global__ void unary_kernel(F f, T* out, const T* x, int64_t n, bool whole) {
 
 template <class F, class T>
 __global__ void unary_grad_kernel(F f, T* gx, const T* x, const T* y, const T* g, int64_t n, bool whole) {
+  wait_for_earlier();
   const int64_t first = per_thread * thread_index();
   if (first >= n) return;
   const Pack<T, per_thread> in = load(x, first, n, whole), out = load(y, first, n, whole);
@@ -34,6 +36,7 @@ __global__ void unary_grad_kernel(F f, T* gx, const T* x, const T* y, const T* g
 
 template <class T>
 __global__ void add_kernel(T* sum, const T* x, int64_t n) {
+  wait_for_earlier();
   for (int64_t i = thread_index(); i < n; i += thread_count()) sum[i] += x[i];
 }
 
@@ -73,6 +76,7 @@ constexpr void (*unary_grad_table[unary_ops][2])(const Context&, View, ConstView
 
 template <class T, int count>
 __global__ void fill_kernel(T* out, T value, int64_t n, bool whole) {
+  wait_for_earlier();
   const int64_t first = count * thread_index();
   if (first >= n) return;
   Pack<T, count> pack;
@@ -95,11 +99,13 @@ __device__ inline To convert(From x) {
 
 template <class T>
 __global__ void accumulate_kernel(double* total, const T* x, int64_t n) {
+  wait_for_earlier();
   for (int64_t i = thread_index(); i < n; i += thread_count()) total[i] += static_cast<double>(x[i]);
 }
 
 template <class To, class From>
 __global__ void cast_kernel(To* out, const From* x, int64_t n, bool whole) {
+  wait_for_earlier();
   const int64_t first = per_thread * thread_index();
   if (first >= n) return;
   const Pack<From, per_thread> in = load(x, first, n, whole);
@@ -110,6 +116,7 @@ __global__ void cast_kernel(To* out, const From* x, int64_t n, bool whole) {
 
 template <class T>
 __global__ void check_range_kernel(const T* x, int64_t n, double least, double most, DataFault* fault) {
+  wait_for_earlier();
   const int64_t first = per_thread * thread_index();
   for (int64_t i = first; i < n && i < first + per_thread; ++i)
     check_number(static_cast<double>(x[i]), i, least, most, fault);

@@ -5,7 +5,10 @@
 namespace elbo::cuda {
 namespace {
 
-__global__ void trap_kernel() { __trap(); }
+__global__ void trap_kernel() {
+  wait_for_earlier();
+  __trap();
+}
 
 }  // namespace
 

@@ -17,6 +17,7 @@ namespace {
 /// out [rows, cols] = act(out + bias), or of bias alone where there was nothing to multiply.
 template <class T, template <class> class Act>
 __global__ void finish_kernel(T* out, const T* bias, std::int64_t count, std::int64_t cols, bool from_zero) {
+  wait_for_earlier();
   for (std::int64_t i = thread_index(); i < count; i += thread_count()) {
     T x = from_zero ? T(0) : out[i];
     if (bias) x += bias[i - divide(i, cols) * cols];
@@ -62,6 +63,7 @@ struct TwoRows {
 };
 
 __global__ void narrow_kernel(TwoRows both) {
+  wait_for_earlier();
   const Rows x = blockIdx.y == 0 ? both.first : both.second;
   const std::int64_t count = x.rows * x.cols;
   for (std::int64_t i = thread_index(); i < count; i += thread_count()) {

@@ -18,6 +18,7 @@ struct IndexCheck {
 
 template <class T, template <class> class Kernel>
 __global__ void index_kernel(T* out, IndexArgs args, int64_t count, DataFault* fault) {
+  wait_for_earlier();
   for (int64_t number = thread_index(); number < count; number += thread_count()) {
     const int64_t row = divide(number, args.items[2]), i = divide(row, args.items[1]);
     const index::Item item{i, row - i * args.items[1], number - row * args.items[2], number};

@@ -32,6 +32,7 @@ __device__ inline Place place_of(const Box& box, int64_t i, int rank) {
 
 template <class T>
 __global__ void copy_kernel(Box box, T* to, const T* from) {
+  wait_for_earlier();
   const int64_t i = thread_index();
   if (i >= box.numel) return;
   const Place place = place_of(box, i, box.rank);
@@ -44,6 +45,7 @@ constexpr unsigned tile = 32, tile_lines = 8;
 /// that both sides are walked along their lines. A block of 32 x 8 threads a tile.
 template <class T>
 __global__ void transpose_kernel(Box box, T* to, const T* from) {
+  wait_for_earlier();
   __shared__ T kept[tile][tile + 1];  // one more, so that a column lies in as many banks as a line
   const int r = box.rank - 2, c = box.rank - 1;
   const int64_t tiles_down = (box.sizes[r] + tile - 1) / tile, tiles_across = (box.sizes[c] + tile - 1) / tile;
@@ -110,6 +112,7 @@ void copy_lines(const Context& context, Box box, int64_t size, void* to, const v
 
 /// Where nothing is moved, indices are still looked at.
 __global__ void check_kernel(const int64_t* indices, int64_t k, int64_t limit, DataFault* fault) {
+  wait_for_earlier();
   const int64_t i = thread_index();
   if (i < k) checked_index(indices[i], i, limit, fault);
 }
@@ -138,6 +141,7 @@ Picks picks(const Context& context, const ConstView& indices, const int64_t* fir
 /// One unit of out [outer, k, inner] a thread.
 template <class T>
 __global__ void gather_kernel(T* out, const T* x, Picks picks, int64_t total, int64_t n, int64_t k, int64_t inner) {
+  wait_for_earlier();
   const int64_t i = thread_index();
   if (i >= total) return;
   const int64_t row = divide(i, inner), outer = divide(row, k), place = row - outer * k;
@@ -153,6 +157,7 @@ constexpr unsigned warp = 32;
 template <class T>
 __global__ void scatter_add_kernel(T* gx, const T* g, const int64_t* indices, int64_t outer, int64_t n, int64_t k,
                                    int64_t inner, DataFault* fault) {
+  wait_for_earlier();
   const int64_t strips = (inner + warp - 1) / warp, item = thread_index() / warp;
   if (item >= outer * n * strips) return;
   const unsigned lane = threadIdx.x % warp;
@@ -194,6 +199,7 @@ __device__ inline const uint8_t* picture_byte(const Pictures& p, int64_t i) {
 template <class T>
 __global__ void gather_pictures_kernel(T* out, Pictures p, T scale, T shift, bool in_rows, bool whole_out,
                                        RandomArgs draws, unsigned* ticket, Errands errands) {
+  wait_for_earlier();
   if (runs_errands(errands)) return;
   const int64_t group = thread_index(), first = per_thread * group;
   if (first < p.total && p.count > 0) {

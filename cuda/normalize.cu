@@ -198,6 +198,7 @@ struct LayerNormGrad {
 /// and walks along a; `columns` threads lie side by side in the plane.
 template <class Map>
 __global__ void map_groups_kernel(Map map, int64_t a, int64_t plane, int64_t b, int columns) {
+  wait_for_earlier();
   const int t = static_cast<int>(threadIdx.x), rows = static_cast<int>(blockDim.x) / columns;
   const int64_t p = static_cast<int64_t>(blockIdx.x) * columns + t % columns;
   if (p >= plane) return;

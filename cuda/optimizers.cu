@@ -92,6 +92,7 @@ __device__ inline void sgd_piece(const Piece<T>& piece, const SgdArgs& args, dou
 
 template <class T>
 __global__ void sgd_kernel(Slots all, SgdArgs args, const double* lr) {
+  wait_for_earlier();
   const int at = slot_of_block(all);
   sgd_piece(Piece<T>(all.slots[at], all.begin[at]), args, *lr);
 }
@@ -109,12 +110,16 @@ __device__ inline void adam_piece(const Piece<T>& piece, const AdamFactors<T>& f
 
 template <class T>
 __global__ void adam_kernel(Slots all, const AdamScales* scales, Errands errands) {
+  wait_for_earlier();
   if (runs_errands(errands)) return;
   const int at = slot_of_block(all);
   adam_piece(Piece<T>(all.slots[at], all.begin[at]), optimizer::factors_of(*scales, T(0)));
 }
 
-__global__ void errands_kernel(Errands errands) { runs_errands(errands); }
+__global__ void errands_kernel(Errands errands) {
+  wait_for_earlier();
+  runs_errands(errands);
+}
 
 /// run(slots of one type, T{}) for as many as fit a launch at a time; slots without gradient or elements are passed
 /// over.

@@ -101,6 +101,7 @@ struct PackOfPanel {
 /// A tile of one of the products a block.
 template <class Tile>
 __global__ void __launch_bounds__(Tile::threads) products_kernel(Jobs<typename Tile::Value> jobs) {
+  wait_for_earlier();
   using T = typename Tile::Value;
   __shared__ typename Tile::Shared shared;
   int which = 0;

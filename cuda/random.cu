@@ -11,6 +11,7 @@ using std::int64_t;
 
 template <class T>
 __global__ void random_kernel(RandomKind kind, T* out, int64_t n, bool whole, RandomArgs args, T p, unsigned* ticket) {
+  wait_for_earlier();
   const int64_t group = thread_index(), first = per_thread * group;
   if (first < n) store(out, first, n, whole, four_numbers(kind, source_of(args), group, p));
   advance(args.offset, ticket);
@@ -43,6 +44,7 @@ __device__ inline Drawn<T> drawn(const Pack<T, per_thread>& mu, const Pack<T, pe
 
 template <class T>
 __global__ void reparameterize_kernel(Latent<T> a, RandomArgs args, unsigned* ticket) {
+  wait_for_earlier();
   const int64_t group = thread_index(), first = per_thread * group;
   if (first < a.n) {
     const auto mu = load(a.mu, first, a.n, a.whole), logvar = load(a.logvar, first, a.n, a.whole);
@@ -96,6 +98,7 @@ struct LatentGrad {
 
 template <class T>
 __global__ void latent_grad_kernel(LatentGrad<T> a) {
+  wait_for_earlier();
   const int64_t first = per_thread * thread_index();
   if (first >= a.n) return;
   const auto of = [&](const T* x) { return load(x, first, x ? a.n : 0, a.whole); };

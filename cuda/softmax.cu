@@ -48,6 +48,7 @@ __device__ double line_exp_sum(const Part& part, const T* x, T shift) {
 
 template <class T, SoftmaxKind kind>
 __global__ void softmax_kernel(T* out, const T* x, Lines lines, Cut cut) {
+  wait_for_earlier();
   const Part part = take_part(lines, cut);
   const T* in = x + part.first;
   T* to = out + part.first;
@@ -66,6 +67,7 @@ __global__ void softmax_kernel(T* out, const T* x, Lines lines, Cut cut) {
 
 template <class T, SoftmaxKind kind>
 __global__ void softmax_grad_kernel(T* gx, const T* y, const T* g, Lines lines, Cut cut) {
+  wait_for_earlier();
   constexpr bool log = kind == SoftmaxKind::log_softmax;
   const Part part = take_part(lines, cut);
   const T *out = y + part.first, *grad = g + part.first;
@@ -82,6 +84,7 @@ __global__ void softmax_grad_kernel(T* gx, const T* y, const T* g, Lines lines, 
 
 template <class T>
 __global__ void logsumexp_kernel(T* out, const T* x, Lines lines, Cut cut) {
+  wait_for_earlier();
   const Part part = take_part(lines, cut);
   const T* in = x + part.first;
   const T max = line_max(part, in);

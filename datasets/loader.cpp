@@ -113,6 +113,8 @@ class Batches::State {
   std::optional<Batch> next();
   std::optional<Array> next_indices();
 
+  const Array& order() const { return order_array_; }
+  void shuffle_ahead() { shuffle_for(epoch_ + 1); }
   std::int64_t draw_offset(std::int64_t number) const { return epoch_ * batches_ + number; }
   std::int64_t batches() const { return batches_; }
   std::int64_t samples() const { return std::min(batches_ * options_.batch_size, count()); }
@@ -121,6 +123,7 @@ class Batches::State {
 
  private:
   void check() const;
+  void shuffle_for(std::int64_t epoch);
   void halt();
   void work();
   void prepare(Slot& slot, std::int64_t number) noexcept;
@@ -145,8 +148,10 @@ class Batches::State {
   BatchOptions options_;
   std::int64_t batches_ = 0;
   bool background_ = false;
-  std::vector<std::int64_t> order_;  // of this epoch
-  Array order_array_;                // the same on the device
+  std::vector<std::int64_t> order_;       // of this epoch
+  Array order_array_;                     // the same on the device
+  std::vector<std::int64_t> next_order_;  // of epoch `ahead_`, where that is at least 0
+  std::int64_t ahead_ = -1;
   std::int64_t epoch_ = 0;
   std::vector<Slot> slots_;                   // of the thread; none without it
   std::optional<Generator> draws_;            // of the caller's own gathering
@@ -230,8 +235,9 @@ void Batches::State::begin_epoch(std::int64_t epoch, std::int64_t first_batch) {
   if (background_) halt();
   taken_ = batches_;
   epoch_ = epoch;
-  std::copy(indices_.begin(), indices_.end(), order_.begin());
-  if (options_.shuffle) shuffle(order_, options_.seed, Stream::shuffle, epoch);
+  if (ahead_ != epoch) shuffle_for(epoch);
+  std::swap(order_, next_order_);
+  ahead_ = -1;
   order_array_ = {};  // first, so that its memory can serve again
   order_array_ = Array::from(order_, {count()}, device());
   taken_ = first_batch;
@@ -243,6 +249,12 @@ void Batches::State::begin_epoch(std::int64_t epoch, std::int64_t first_batch) {
     limit_ = std::min(batches_, first_batch + ring_size);
   }
   to_thread_.notify_one();
+}
+
+void Batches::State::shuffle_for(std::int64_t epoch) {
+  next_order_ = indices_;
+  if (options_.shuffle) shuffle(next_order_, options_.seed, Stream::shuffle, epoch);
+  ahead_ = epoch;
 }
 
 std::optional<Batch> Batches::State::next() {
@@ -402,6 +414,8 @@ Waits Batches::waits() const { return state_->waits(); }
 void Batches::begin_epoch(std::int64_t epoch, std::int64_t first_batch) { state_->begin_epoch(epoch, first_batch); }
 std::optional<Batch> Batches::next() { return state_->next(); }
 std::optional<Array> Batches::next_indices() { return state_->next_indices(); }
+const Array& Batches::order() const { return state_->order(); }
+void Batches::shuffle_ahead() { state_->shuffle_ahead(); }
 std::int64_t Batches::draw_offset(std::int64_t number) const { return state_->draw_offset(number); }
 
 }  // namespace elbo::datasets

@@ -109,6 +109,10 @@ class Batches {
   /// given without transforms. On the CPU a background thread gathers all the
   /// same, so that it is better left out there.
   std::optional<Array> next_indices();
+  /// All of this epoch's places, int64 [n] on the arrays' device: batch `number` has those from number * batch_size on.
+  const Array& order() const;
+  /// Works out the next epoch's order now, so that its begin_epoch() does not have to.
+  void shuffle_ahead();
   /// The offset that the draws of this epoch's batch `number` take: epoch * batches() + number, so that a generator
   /// which stands at the first batch's goes on to the next by itself.
   std::int64_t draw_offset(std::int64_t number) const;

@@ -172,7 +172,7 @@ void LatentModel::remember(const Prediction& p, Terms& terms) {
   terms.codes = posterior_->sample(p.posterior, Codes::mean, nullptr);
 }
 
-void LatentModel::advance(const Progress& progress) { objective_->advance(progress); }
+bool LatentModel::advance(const Progress& progress) { return objective_->advance(progress); }
 std::vector<Player> LatentModel::players() { return objective_->players(*this); }
 Tensor LatentModel::mean(const Tensor& decoded) const { return likelihood_->mean(decoded); }
 bool LatentModel::has_prior() const {

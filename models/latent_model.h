@@ -62,7 +62,7 @@ class LatentModel : public Model {
 
   Terms loss(const StepInput& in, int player = 0) override;
   Terms elbo(const StepInput& in) override;
-  void advance(const Progress& progress) override;
+  bool advance(const Progress& progress) override;
   std::vector<Player> players() override;
   Tensor mean(const Tensor& decoded) const override;
   Tensor reconstruct(const Tensor& x, const Tensor& labels = {}) override;

@@ -113,8 +113,8 @@ class Model : public nn::Module {
   /// The negative evidence lower bound in its parts, whatever is minimised: what a score is made of.
   virtual Terms elbo(const StepInput& in) { return loss(in); }
   /// Called before each step of a training: for what moves with it, beside the weights of terms, and lies on the
-  /// device.
-  virtual void advance(const Progress&) {}
+  /// device. Whether there is anything of that kind: then each step of a training on a GPU is a graph of its own.
+  virtual bool advance(const Progress&) { return false; }
   /// All who train it.
   virtual std::vector<Player> players();
 

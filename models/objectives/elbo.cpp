@@ -37,9 +37,10 @@ class Elbo : public Objective {
     model.remember(p, out);
     return out;
   }
-  void advance(const Progress& at) override {
-    if (capacity_ > 0 && capacity_epochs_ > 0)
-      capacity_now_.fill_(capacity_ * std::min(1.0, at.epochs / capacity_epochs_));
+  bool advance(const Progress& at) override {
+    const bool grows = capacity_ > 0 && capacity_epochs_ > 0;
+    if (grows) capacity_now_.fill_(capacity_ * std::min(1.0, at.epochs / capacity_epochs_));
+    return grows;
   }
 
  private:

@@ -18,7 +18,7 @@ class Objective : public nn::Module {
   /// See Model::players. By default one, with all of the model's parameters.
   virtual std::vector<Player> players(const LatentModel& model);
   /// See Model::advance.
-  virtual void advance(const Progress&) {}
+  virtual bool advance(const Progress&) { return false; }
 
  protected:
   Objective() = default;

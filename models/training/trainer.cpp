@@ -170,6 +170,10 @@ Trainer::Trainer(Model& model, const datasets::Dataset& dataset, const TrainOpti
   train_ = std::move(subsets.train);
   val_ = std::move(subsets.val);
   pictures_ = dataset.pictures_array(options.device);
+  if (options.device != cpu) {
+    order_ = Array::zeros({train_count()}, {DType::int64, options.device});
+    position_ = scalar(0, DType::int64, options.device);
+  }
   if (model.is_conditional()) labels_ = dataset.labels_array(options.device);
   auto [low, high] = model.config().pixels;
   batches_ = std::make_unique<datasets::Batches>(pictures_, labels_, train_,
@@ -205,6 +209,10 @@ void Trainer::begin_epoch() {
       }
   }
   batches_->begin_epoch(epoch_, batch_);
+  if (options_.device != cpu) {
+    order_.assign(batches_->order());
+    position_.fill(static_cast<double>(batch_ * options_.batch_size));
+  }
   draws_.set_offset(batches_->draw_offset(batch_));
 }
 
@@ -219,11 +227,13 @@ std::optional<EpochRecord> Trainer::run_epoch_while(const KeepGoing& keep_going,
   };
   while (batch_ < batches_->batches()) {
     if (keep_going && !keep_going()) return std::nullopt;
-    samples_ += next_step(batch_);
-    ++batch_;
+    const Stepped done = next_steps(batch_);
+    samples_ += done.samples;
+    batch_ += done.steps;
     take_time();
     if (on_step) on_step(samples_);
   }
+  if (options_.device != cpu) batches_->shuffle_ahead();  // the queue is full, and nobody has waited for it yet
   EpochRecord record;
   record.epoch = epoch_ + 1;
   record.train = running_losses();
@@ -300,7 +310,7 @@ void Trainer::prepare_step(std::int64_t number, std::int64_t batch) {
   }
   progress_ = progress_at(number);
   batch_size_ = batch;
-  model_.advance(progress_);
+  model_moves_ = model_.advance(progress_);
   if (const float share = share_of(batch); share != unit_share_) {
     unit_share_ = share;
     unit_seed_.fill(share);
@@ -355,41 +365,46 @@ std::vector<Trainer::Running>& Trainer::running_for(std::size_t player, const Te
   return out;
 }
 
-std::int64_t Trainer::next_step(std::int64_t number) {
+Trainer::Stepped Trainer::next_steps(std::int64_t number) {
   std::optional<ProfileGuard> watching;
   if (profile_) watching.emplace(*profile_);
   if (options_.device == cpu) {
     datasets::Batch batch = *batches_->next();
     prepare_step(number, batch.size());
     step(Tensor(batch.pictures), batch.labels.defined() ? Tensor(batch.labels) : Tensor());
-    return batch.size();
+    return {batch.size(), 1};
   }
-  Array indices = *batches_->next_indices();
-  prepare_step(number, indices.numel());
-  auto [found, first] = recorded_.try_emplace(indices.numel());
-  RecordedStep& recorded = found->second;
+  const std::int64_t size = std::min(options_.batch_size, train_count() - number * options_.batch_size);
+  prepare_step(number, size);
   // The first of its size runs as it stands: what is set up once, such as the choice of a matrix product, is no part of
   // a graph, and the memory that the step takes is in the pool by then.
-  if (replays_ && !first && !recorded.graph) record(recorded, indices.shape());
-  if (!recorded.graph || !replay(recorded, indices)) gather_and_step(indices);
-  return indices.numel();
+  auto [found, first] = recorded_.try_emplace({size, 1});
+  const std::int64_t steps = first || !found->second ? 1 : steps_at_once(number);
+  Graph& graph = recorded_[{size, steps}];
+  const auto work = [&] {
+    for (std::int64_t i = 0; i < steps; ++i) gather_and_step(size);
+  };
+  if (replays_ && !first && !graph) without_graphs_after([&] { graph = Graph::capture(options_.device, work); });
+  if (!graph || !without_graphs_after([&] { graph.replay(); })) work();
+  return {steps * size, steps};
 }
 
-void Trainer::record(RecordedStep& step, const Shape& indices) {
-  without_graphs_after([&] {
-    step.indices = Array::empty(indices, {DType::int64, options_.device});
-    step.graph = Graph::capture(options_.device, [&] { gather_and_step(step.indices); });
-  });
-}
-
-bool Trainer::replay(RecordedStep& step, const Array& indices) {
-  step.indices.assign(indices);
-  return without_graphs_after([&] { step.graph.replay(); });
+std::int64_t Trainer::steps_at_once(std::int64_t number) const {
+  // So many that what a replay costs by itself is little, and so few that a training stops when it is asked to.
+  constexpr std::int64_t steps = 8;
+  if ((number + steps) * options_.batch_size > train_count() || model_moves_) return 1;
+  for (std::int64_t i = 1; i < steps; ++i) {
+    if (lr_at(number + i) != lr_) return 1;
+    for (const std::vector<Running>& terms : running_)
+      for (const Running& one : terms)
+        if (one.counts && one.weight.at(progress_at(number + i)) != one.weight.at(progress_)) return 1;
+  }
+  return steps;
 }
 
 std::int64_t Trainer::graph_nodes() const {
-  const auto found = recorded_.find(std::min(options_.batch_size, train_count()));
-  return found == recorded_.end() ? 0 : found->second.graph.nodes();
+  const auto found = recorded_.find({std::min(options_.batch_size, train_count()), 1});
+  return found == recorded_.end() ? 0 : found->second.nodes();
 }
 
 bool Trainer::without_graphs_after(const std::function<void()>& work) {
@@ -402,18 +417,18 @@ bool Trainer::without_graphs_after(const std::function<void()>& work) {
     graph_note_ = error.what();
   }
   replays_ = false;
-  for (auto& [size, step] : recorded_) step.graph = {};
+  for (auto& [size, graph] : recorded_) graph = {};
   return false;
 }
 
-void Trainer::gather_and_step(const Array& indices) {
+void Trainer::gather_and_step(std::int64_t size) {
   const datasets::BatchOptions& batch = batches_->options();
   Generator* draws = options_.binarize ? &draws_ : nullptr;
   errands_.clear();
   for (Trained& one : players_) one.optimizer->prepare(errands_);
-  const kernels::Picked picked{.indices = indices, .count = indices.numel(), .errands = errands_};
+  const kernels::Picked picked{.indices = order_, .first = position_, .count = size, .errands = errands_};
   Tensor x(kernels::gather_pictures(pictures_, picked, batch.scale, batch.shift, draws));
-  step(x, labels_.defined() ? Tensor(kernels::gather(labels_, indices, 0)) : Tensor());
+  step(x, labels_.defined() ? Tensor(kernels::gather(labels_, picked)) : Tensor());
 }
 
 void Trainer::step(const Tensor& x, const Tensor& labels) {
@@ -447,6 +462,10 @@ void Trainer::step_of(std::size_t player, const Tensor& x, const Tensor& labels)
     const Array& nats = terms.list[i].nats.array();
     errands_.push_back(running[i].add(running[i].sum, nats, {}));
     if (running[i].weighted.defined()) errands_.push_back(running[i].add(running[i].weighted, nats, running[i].factor));
+  }
+  if (options_.device != cpu && player + 1 == players_.size()) {  // the batch has been gathered: on to the next
+    position_.mark_written();
+    errands_.push_back({.kind = Errand::Kind::count, .to = position_.raw(), .amount = x.shape()[0]});
   }
   one.optimizer->step(errands_);
 }

@@ -28,7 +28,8 @@ namespace models {
 ///
 /// On a GPU a step of each size runs as it stands once, is then recorded as a CUDA graph, and replayed from there on:
 /// the same kernels on the same memory, so the same bits, at a fraction of the cost. What changes from step to step
-/// lies on the device: the pictures' indices, the learning rate, the weights of terms, the random offsets.
+/// lies on the device: the epoch's order and how far it has come, the learning rate, the weights of terms, the random
+/// offsets. Steps between which the host writes nothing are recorded eight at a time.
 class Trainer {
  public:
   /// Splits `dataset` into training and validation pictures, as it says itself or by the seed, and moves the model to
@@ -93,10 +94,8 @@ class Trainer {
   void load_state(const NamedArrays& state);
 
  private:
-  /// A step on some number of pictures, to be replayed with others.
-  struct RecordedStep {
-    Array indices;  ///< of the pictures: written before each replay
-    Graph graph;    ///< not there after the first time
+  struct Stepped {
+    std::int64_t samples, steps;
   };
 
   /// Who trains: its parameters' optimiser, and what it has for each term that its loss has.
@@ -126,8 +125,10 @@ class Trainer {
   /// Asks the model for its terms before there is a step. Nothing of it moves.
   void meet_terms();
   void load_val_losses(const Array& losses);
-  /// The epoch's next step; returns how many pictures it took.
-  std::int64_t next_step(std::int64_t number);
+  /// The epoch's next step; on a GPU several, where a graph has them.
+  Stepped next_steps(std::int64_t number);
+  /// How many steps from this one on can be one graph: several, where nothing that the host writes changes meanwhile.
+  std::int64_t steps_at_once(std::int64_t number) const;
   /// Writes what a step needs and the last one did not have: learning rate, weights of terms.
   void prepare_step(std::int64_t number, std::int64_t batch);
   void step(const Tensor& x, const Tensor& labels);
@@ -136,10 +137,8 @@ class Trainer {
   std::vector<Running>& running_for(std::size_t player, const Terms& terms);
   Running running(const Term& term) const;
   void write_seed(Running& running);
-  void gather_and_step(const Array& indices);
-  void record(RecordedStep& step, const Shape& indices);
-  /// False where it could not, and nothing was done.
-  bool replay(RecordedStep& step, const Array& indices);
+  /// On a GPU: a step on the `size` pictures from `position_` on.
+  void gather_and_step(std::int64_t size);
   /// False where a graph could not be made or replayed: there are none from then on, and `graph_note` says why.
   bool without_graphs_after(const std::function<void()>& work);
   Progress progress_at(std::int64_t batch_number) const;
@@ -173,7 +172,10 @@ class Trainer {
   Generator draws_;  // of black-or-white pictures
   bool replays_;
   std::string graph_note_, class_note_;
-  std::map<std::int64_t, RecordedStep> recorded_;  // by the number of pictures
+  Array order_, position_;  // on a GPU: the epoch's samples, and how many of them are behind
+  bool model_moves_ = false;
+  /// By the number of pictures of a step, and of steps; not there yet where it comes for the first time.
+  std::map<std::pair<std::int64_t, std::int64_t>, Graph> recorded_;
 };
 
 /// Told about a training as it goes on, and asked; any may be empty.

@@ -172,6 +172,42 @@ TEST_CASE("training on the GPU: a replayed step is one launch and takes no memor
   CHECK(replayed.graph_nodes <= launched + 5);
 }
 
+TEST_CASE("training on the GPU: steps between which nothing is written are one launch, to the same bits",
+          "[cuda][training]") {
+  // 100 training pictures in batches of 4: one step as it stands, one recorded, then eight at a time.
+  const auto launches = launch_counter();
+  RunConfig config = config_of("cvae");
+  config.train.batch_size = 4, config.train.epochs = 2, config.train.binarize = true;
+  std::vector<std::int64_t> seen;
+  long long before = 0, launched = 0;
+  const auto watch = [&](std::int64_t samples) {
+    seen.push_back(samples);
+    if (launches && seen.size() == 3) before = launches();
+    if (launches && seen.size() == 4) launched = launches() - before;
+  };
+  const Outcome replayed = train_here(config, watch);
+  REQUIRE(replayed.replays);
+  const std::vector<std::int64_t> expected = {4, 8, 40, 72, 76, 80, 84, 88, 92, 96, 100, 32, 64, 96, 100};
+  CHECK(seen == expected);
+  if (launches) CHECK(launched == 1);
+  config.train.graph = false;
+  check_same(replayed, train_here(config));
+  // What moves from step to step is written before each.
+  config.train.graph = true;
+  config.model.warmup = 1;
+  seen.clear();
+  const Outcome warmed = train_here(config, watch);
+  CHECK(seen.size() == 25 + 4);
+  config.train.graph = false;
+  check_same(warmed, train_here(config));
+  config = config_of("vae");
+  config.model.capacity = 5, config.model.capacity_epochs = 1;
+  config.train.batch_size = 4, config.train.epochs = 1;
+  seen.clear();
+  train_here(config, watch);
+  CHECK(seen.size() == 25);
+}
+
 TEST_CASE("training on the GPU: a step's graph has no more nodes than it needs", "[cuda][training]") {
   // Each node costs some two microseconds, more than its arithmetic: these numbers are the step's time.
   const auto nodes = [](RunConfig config, std::int64_t side) {

@@ -94,6 +94,13 @@ __global__ void lanes_that_wait_elsewhere() {
   }
   __syncthreads();
 }
+/// As cuda::launch starts a thread.
+__global__ void waits(int times, bool after_barrier) {
+  const emulator::Waits asked;
+  if (after_barrier) __syncthreads();
+  for (int i = 0; i < times; ++i) elbo::cuda::wait_for_earlier();
+  __syncthreads();
+}
 __global__ void trap_in_block(unsigned block) {
   __syncthreads();
   if (blockIdx.x == block && threadIdx.x == 3) __trap();
@@ -243,6 +250,15 @@ TEST_CASE("emulator: the hardware's limits of a launch", "[emulator]") {
 }
 
 // ---- faults --------------------------------------------------------------------------------------------------------
+
+TEST_CASE("emulator: a kernel that does not begin with waiting for those ahead of it is a fault", "[emulator]") {
+  Emulator reset;
+  using Catch::Contains;
+  run(waits, 2, 64, 1, false);
+  CHECK_THAT(fault_of(waits, 2, 64, 0, false), Contains("does not wait for the kernels ahead of it"));
+  CHECK_THAT(fault_of(waits, 2, 64, 2, false), Contains("twice, or after a barrier"));
+  CHECK_THAT(fault_of(waits, 2, 64, 1, true), Contains("twice, or after a barrier"));
+}
 
 TEST_CASE("emulator: a block that cannot go on is reported and does not hang", "[emulator]") {
   Emulator reset;

@@ -17,6 +17,21 @@ namespace emulator {
 /// 0xff bytes.
 cudaError_t launch(cudaStream_t stream, dim3 grid, dim3 block, std::function<void()> thread_body);
 
+/// That a kernel waits for those ahead of it, once, and before it waits for anything else: made where a thread of it
+/// begins, and asked when it is over. A kernel that does not is a fault of the device.
+class Waits {
+ public:
+  Waits();
+  ~Waits();
+  Waits(const Waits&) = delete;
+  Waits& operator=(const Waits&) = delete;
+  /// The thread that runs waits.
+  static void now();
+
+ private:
+  bool done_ = false;
+};
+
 /// Device work that is no kernel of ours, such as a product of cuBLASLt: runs it, or records it where the stream is
 /// being captured. It captures its arguments by value, calls nothing of the CUDA runtime, and counts as one launch.
 cudaError_t enqueue(cudaStream_t stream, std::function<void()> work);

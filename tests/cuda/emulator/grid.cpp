@@ -327,6 +327,20 @@ void Machine::clean_up() {
 
 void run_grid(const dim3& grid, const dim3& block, const Work& thread_body) { machine().run(grid, block, thread_body); }
 
+namespace {
+Waits* beginning = nullptr;  // the thread that has not waited yet
+}  // namespace
+
+Waits::Waits() { beginning = this; }
+Waits::~Waits() {
+  if (!done_) machine().stop("a thread of a kernel that does not wait for the kernels ahead of it");
+}
+void Waits::now() {
+  if (!beginning) machine().stop("a kernel that waits for those ahead of it twice, or after a barrier");
+  beginning->done_ = true;
+  beginning = nullptr;
+}
+
 void wait_for_block() { machine().wait_for_block(); }
 unsigned ballot(unsigned mask, bool predicate) { return machine().ballot(mask, predicate); }
 void trap() { machine().stop("__trap()"); }
