@@ -114,51 +114,6 @@ ELBO_HD inline std::int64_t box_offset(std::int64_t i, const std::int64_t* sizes
   return offset;
 }
 
-// ---- convolutions, one picture at a time ---------------------------------------------------------------------------
-// The columns of a picture x [c_in, h, w] are a matrix [c_in * kh * kw, out_h * out_w]: what each element of the kernel
-// meets at each output.
-
-/// Row (c, i, j) of the columns.
-struct Tap {
-  std::int64_t channel, i, j;
-};
-ELBO_HD inline Tap tap(const Conv2dArgs& a, std::int64_t row) {
-  return {row / (a.kh * a.kw), row / a.kw % a.kh, row % a.kw};
-}
-/// The line and column of x that a tap meets at output (y, x); outside [0, h) and [0, w) is padding.
-ELBO_HD inline std::int64_t tap_line(const Conv2dArgs& a, const Tap& t, std::int64_t out_y) {
-  return out_y * a.stride_h - a.pad_h + t.i * a.dilation_h;
-}
-ELBO_HD inline std::int64_t tap_column(const Conv2dArgs& a, const Tap& t, std::int64_t out_x) {
-  return out_x * a.stride_w - a.pad_w + t.j * a.dilation_w;
-}
-
-/// Element (row, out_y, out_x) of the columns of x.
-template <class T>
-ELBO_HD inline T im2col(const Conv2dArgs& a, const T* x, std::int64_t row, std::int64_t out_y, std::int64_t out_x) {
-  const Tap t = tap(a, row);
-  const std::int64_t line = tap_line(a, t, out_y), column = tap_column(a, t, out_x);
-  const bool inside = line >= 0 && line < a.h && column >= 0 && column < a.w;
-  return inside ? x[(t.channel * a.h + line) * a.w + column] : T(0);
-}
-
-/// The sum of all elements of `columns` that met pixel (channel, line, column), in the order of the kernel's elements.
-template <class T>
-ELBO_HD inline T col2im(const Conv2dArgs& a, const T* columns, std::int64_t channel, std::int64_t line,
-                        std::int64_t column) {
-  T sum = T(0);
-  for (std::int64_t i = 0; i < a.kh; ++i) {
-    const std::int64_t y = line + a.pad_h - i * a.dilation_h, out_y = y / a.stride_h;
-    if (y < 0 || y % a.stride_h != 0 || out_y >= a.out_h) continue;
-    for (std::int64_t j = 0; j < a.kw; ++j) {
-      const std::int64_t x = column + a.pad_w - j * a.dilation_w, out_x = x / a.stride_w;
-      if (x < 0 || x % a.stride_w != 0 || out_x >= a.out_w) continue;
-      sum += columns[(((channel * a.kh + i) * a.kw + j) * a.out_h + out_y) * a.out_w + out_x];
-    }
-  }
-  return sum;
-}
-
 // ---- index kernels -------------------------------------------------------------------------------------------------
 // What a work item of Backend::index does, in a functor over the output's element type. It writes elements of `out`
 // that no other item writes or reads. `check(index, place, limit)` returns an index that was read from data; where it

@@ -80,7 +80,7 @@ Layout make_layout(cudaDataType_t type, std::int64_t rows, std::int64_t cols, st
 }
 
 bool bias_in_epilogue(const Product& p) {
-  return p.bias && p.activation == Activation::none && !p.accumulate && p.arithmetic != Arithmetic::float64 &&
+  return p.bias && p.activation == Activation::none && p.arithmetic != Arithmetic::float64 &&
          alignment_of(p.bias) >= 16;
 }
 
@@ -193,8 +193,8 @@ bool Blas::multiply_some(cudaStream_t stream, const Product& p) {
                                                std::to_string(p.k) + " by " + std::to_string(p.k) + " x " +
                                                std::to_string(p.n) + ", " + std::to_string(p.batch) + " at once");
   if (plan->has_bias) set(plan->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
-  const float alpha = 1, beta = p.accumulate ? 1 : 0;
-  const double alpha_double = 1, beta_double = p.accumulate ? 1 : 0;
+  const float alpha = 1, beta = 0;
+  const double alpha_double = 1, beta_double = 0;
   const bool wide = p.arithmetic == Arithmetic::float64;
   check(cublasLtMatmul(handle_, plan->desc.get(), wide ? static_cast<const void*>(&alpha_double) : &alpha, p.b,
                        plan->b.get(), p.a, plan->a.get(), wide ? static_cast<const void*>(&beta_double) : &beta, p.out,

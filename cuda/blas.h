@@ -25,7 +25,6 @@ struct Product {
   const void* bias = nullptr;  ///< [n] or null
   Activation activation = Activation::none;
   bool transpose_a = false, transpose_b = false;
-  bool accumulate = false;  ///< out += instead; without bias and activation
   std::int64_t m, n, k, batch = 1;
   std::int64_t row_a, row_b, row_out;                       ///< elements from one stored row to the next
   std::int64_t stride_a = 0, stride_b = 0, stride_out = 0;  ///< elements from one matrix to the next

@@ -6,7 +6,8 @@
 namespace elbo::cuda {
 
 /// As products whose operands are gathered on the way into shared memory: nothing is written but the result (and, for
-/// grad_weight, partial sums). In full float32 or float64. The activation of the result is done too. `relu`, null for
+/// grad_weight, partial sums). float32 in the precision asked for: in full by the multiprocessors' own arithmetic, tf32
+/// and bf16 by tensor cores. The activation of the result is done too. `relu`, null for
 /// none, is what the ReLU gave whose gradient x, or gy, is.
 namespace implicit {
 /// Whether all sizes are within what the kernels' indices and bits hold.
@@ -21,12 +22,11 @@ void grad_weight(const Context&, const Conv2dArgs& args, bool transposed, void* 
                  const void* x, const void* relu);
 }  // namespace implicit
 
-/// As cuBLASLt's products with matrices of columns in memory (see index_kernels.h), some pictures at a time. Knows all
-/// precisions. n, the channels, and the outputs are at least 1.
-namespace im2col {
+/// Element by element, without tiles: of any size, and slow.
+namespace direct {
 void forward(const Context&, const Conv2dArgs& args, void* y, const void* x, const void* weight, const void* bias);
 void grad_data(const Context&, const Conv2dArgs& args, void* gx, const void* gy, const void* weight, const void* bias);
 void grad_weight(const Context&, const Conv2dArgs& args, void* gw, const void* gy, const void* x);
-}  // namespace im2col
+}  // namespace direct
 
 }  // namespace elbo::cuda

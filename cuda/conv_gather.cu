@@ -19,6 +19,9 @@ using Wide = Tile<float, 32, 128, 8, 4, 1, 16>;    // up to 32, many places
 using Small = Tile<float, 32, 64, 4, 4, 2, 32>;    // few tiles in all
 using Large = Tile<float, 64, 128, 8, 4, 1, 16>;
 using Double = Tile<double, 32, 64, 4, 4, 1, 8>;
+// For tensor cores, which want 16 rows at least, and no slices.
+using TensorNarrow = Tile<float, 16, 128, 4, 4, 1, 16>;
+using TensorSmall = Tile<float, 32, 64, 4, 4, 1, 16>;
 
 /// Tiles that give every multiprocessor of a large GPU something to do. Fixed, since the tile decides in which order is
 /// summed, and the same call shall give the same bits on every GPU.
@@ -41,15 +44,26 @@ int64_t tiles(const GatherArgs<T>& args) {
   return divide_up(args.m, Tile::rows) * divide_up(most_places(args), Tile::cols);
 }
 
-template <class Tile, class T>
+template <class Tile, class Math = ByThreads<Tile>, class T>
 void start(const Context& context, const GatherArgs<T>& args) {
   const auto pairs = static_cast<unsigned>(args.lines.count * args.columns.count);
-  launch(context.stream, args.relu ? gather_kernel<Tile, true> : gather_kernel<Tile, false>,
+  launch(context.stream, args.relu ? gather_kernel<Tile, true, Math> : gather_kernel<Tile, false, Math>,
          dim3(static_cast<unsigned>(tiles<Tile>(args)), 1, pairs), Tile::threads, args);
 }
 
-void gather(const Context& context, const GatherArgs<double>& args) { start<Double>(context, args); }
-void gather(const Context& context, const GatherArgs<float>& args) {
+template <class Kind>
+void by_tensor_cores(const Context& context, const GatherArgs<float>& args) {
+  const int pairs = args.lines.count * args.columns.count;
+  if (args.m <= TensorNarrow::rows) return start<TensorNarrow, ByTensorCores<TensorNarrow, Kind>>(context, args);
+  if (args.m > TensorSmall::rows && tiles<Large>(args) * pairs >= enough_tiles)
+    return start<Large, ByTensorCores<Large, Kind>>(context, args);
+  start<TensorSmall, ByTensorCores<TensorSmall, Kind>>(context, args);
+}
+
+void gather(const Context& context, const GatherArgs<double>& args, Precision) { start<Double>(context, args); }
+void gather(const Context& context, const GatherArgs<float>& args, Precision precision) {
+  if (precision == Precision::tf32) return by_tensor_cores<Tf32>(context, args);
+  if (precision == Precision::bf16) return by_tensor_cores<Bf16>(context, args);
   const int pairs = args.lines.count * args.columns.count;
   if (args.m <= Thin::rows) return start<Thin>(context, args);
   if (args.m <= Narrow::rows) return start<Narrow>(context, args);
@@ -121,7 +135,7 @@ void forward(const Context& context, const Conv2dArgs& a, void* y, const void* x
   args.lines = forward_axes(a.out_h, a.kh, a.stride_h, a.pad_h, a.dilation_h);
   args.columns = forward_axes(a.out_w, a.kw, a.stride_w, a.pad_w, a.dilation_w);
   args.whole = a.out_h * a.out_w % vec_size<T> == 0 && aligned<vec_size<T>>(args.out);
-  gather(context, args);
+  gather(context, args, a.precision);
 }
 
 template <class T>
@@ -142,7 +156,7 @@ void grad_data(const Context& context, const Conv2dArgs& a, void* gx, const void
       args.columns = axes(column, a.w, a.kw, a.stride_w, a.pad_w, a.dilation_w);
       // One remainder in both dimensions is all places, in order.
       args.whole = a.stride_h == 1 && a.stride_w == 1 && a.h * a.w % vec_size<T> == 0 && aligned<vec_size<T>>(args.out);
-      gather(context, args);
+      gather(context, args, a.precision);
     }
   }
 }

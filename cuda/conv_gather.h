@@ -1,5 +1,6 @@
 #pragma once
 #include "conv_tile.h"
+#include "tensor_cores.h"
 
 /// out[image, m, place] = bias[m] + the sum over channels and taps of weight[m, channel, tap] source[image, channel,
 /// where the tap meets the place]: a convolution, and its data gradient too. The latter is one such product for each
@@ -181,11 +182,11 @@ struct GatherLoads {
 };
 
 /// A block computes a tile of the product of pair blockIdx.z: while it multiplies one panel, the next is on its way.
-template <class Tile, bool masked>
+template <class Tile, bool masked, class Math>
 __global__ void __launch_bounds__(Tile::threads) gather_kernel(GatherArgs<typename Tile::Value> args) {
   wait_for_earlier();
   using T = typename Tile::Value;
-  __shared__ typename Tile::Shared shared;
+  __shared__ typename Math::Shared shared;
   __shared__ Tap taps[2][Tile::depth];
   __shared__ int weights[2][Tile::depth];
   const Gather<T> g(args, static_cast<int>(blockIdx.z));
@@ -204,7 +205,7 @@ __global__ void __launch_bounds__(Tile::threads) gather_kernel(GatherArgs<typena
   };
   GatherLoads<Tile, masked> loads(g, first_row, static_cast<int>(first_col));
   const Place<Tile> at;
-  Sums<Tile> sums = {};
+  Math math;
   if (panels > 0) {
     prepare(0);
     __syncthreads();
@@ -217,13 +218,13 @@ __global__ void __launch_bounds__(Tile::threads) gather_kernel(GatherArgs<typena
     const bool more = panel + 1 < panels;
     const int next = (panel + 1) % 2;
     if (more) loads.load((panel + 1) * Tile::depth, taps[next], weights[next]);
-    multiply<Tile>(sums, shared.panels[panel % 2], at);
+    math.multiply(shared.panels[panel % 2], at);
     if (!more) break;
     prepare(panel + 2);
     loads.store(shared.panels[(panel + 1) % 2]);
     __syncthreads();
   }
-  add_slices<Tile>(sums, shared, at);
+  const Sums<Tile>& sums = math.finish(shared, at);
   if (at.slice == 0) store<Tile>(g, sums, first_row + at.row, static_cast<int>(first_col) + at.col);
 }
 

@@ -3,6 +3,7 @@
 #include "conv.h"
 #include "conv_tile.h"
 #include "launch.h"
+#include "tensor_cores.h"
 
 /// The weight gradient as a product: gw [c_out, taps] = gy [c_out, places] columns [places, taps], both operands
 /// gathered on the way. The sum over places, those of all pictures, is long and the result small: it is cut, and the
@@ -15,6 +16,7 @@ using std::int64_t;
 using Small = Tile<float, 32, 64, 4, 4, 2, 16>;
 using Large = Tile<float, 64, 128, 8, 4, 1, 16>;
 using Double = Tile<double, 32, 64, 4, 4, 1, 8>;
+using TensorSmall = Tile<float, 32, 64, 4, 4, 1, 16>;  // no slices
 
 template <class T>
 struct WeightArgs {
@@ -130,11 +132,11 @@ __device__ inline void sum_channel(const WeightArgs<typename Tile::Value>& args,
 }
 
 /// A block computes a tile of part blockIdx.y. Those behind the tiles sum a channel each.
-template <class Tile, Masked masked>
+template <class Tile, Masked masked, class Math>
 __global__ void __launch_bounds__(Tile::threads) weight_kernel(WeightArgs<typename Tile::Value> args) {
   wait_for_earlier();
   using T = typename Tile::Value;
-  __shared__ typename Tile::Shared shared;
+  __shared__ typename Math::Shared shared;
   __shared__ Output outputs[2][Tile::depth];
   const int row_tiles = (args.m + Tile::rows - 1) / Tile::rows, tile = static_cast<int>(blockIdx.x);
   const int tiles = row_tiles * ((args.n + Tile::cols - 1) / Tile::cols);
@@ -152,7 +154,7 @@ __global__ void __launch_bounds__(Tile::threads) weight_kernel(WeightArgs<typena
   };
   WeightLoads<Tile, masked> loads(args, first_row, first_col);
   const Place<Tile> at;
-  Sums<Tile> sums = {};
+  Math math;
   if (panels > 0) {
     prepare(0);
     __syncthreads();
@@ -164,13 +166,13 @@ __global__ void __launch_bounds__(Tile::threads) weight_kernel(WeightArgs<typena
   for (int panel = 0; panel < panels; ++panel) {
     const bool more = panel + 1 < panels;
     if (more) loads.load(outputs[(panel + 1) % 2]);
-    multiply<Tile>(sums, shared.panels[panel % 2], at);
+    math.multiply(shared.panels[panel % 2], at);
     if (!more) break;
     prepare(panel + 2);
     loads.store(shared.panels[(panel + 1) % 2]);
     __syncthreads();
   }
-  add_slices<Tile>(sums, shared, at);
+  const Sums<Tile>& sums = math.finish(shared, at);
   if (at.slice > 0) return;
   T* out = args.out + static_cast<int64_t>(part) * args.m * args.n;
   for (int r = 0; r < Tile::thread_rows; ++r)
@@ -221,7 +223,7 @@ struct Cut {
   }
 };
 
-template <class Tile, class T>
+template <class Tile, class Math = ByThreads<Tile>, class T>
 void start(const Context& context, WeightArgs<T> args) {
   const Cut<Tile> cut(args.m, args.n, args.k);
   const int64_t count = static_cast<int64_t>(args.m) * args.n;
@@ -229,8 +231,8 @@ void start(const Context& context, WeightArgs<T> args) {
   T* out = args.out;
   if (cut.parts > 1) args.out = partial.as<T>();
   args.per_part = static_cast<int>(cut.per_part);
-  void (*kernel)(WeightArgs<T>) = weight_kernel<Tile, Masked::none>;
-  if (args.relu) kernel = args.sum_of_x ? weight_kernel<Tile, Masked::x> : weight_kernel<Tile, Masked::gy>;
+  void (*kernel)(WeightArgs<T>) = weight_kernel<Tile, Masked::none, Math>;
+  if (args.relu) kernel = args.sum_of_x ? weight_kernel<Tile, Masked::x, Math> : weight_kernel<Tile, Masked::gy, Math>;
   const int64_t blocks = cut.tiles + (args.sums ? args.sum_channels : 0);
   launch(context.stream, kernel, dim3(static_cast<unsigned>(blocks), static_cast<unsigned>(cut.parts)), Tile::threads,
          args);
@@ -239,10 +241,23 @@ void start(const Context& context, WeightArgs<T> args) {
            partial.as<T>(), count, cut.parts);
 }
 
-void weight(const Context& context, const WeightArgs<double>& args) { start<Double>(context, args); }
-void weight(const Context& context, const WeightArgs<float>& args) {
-  constexpr int64_t enough = 256;  // of k in a part, for the larger tile
-  if (args.m > Small::rows && Cut<Large>(args.m, args.n, args.k).per_part >= enough) return start<Large>(context, args);
+/// Whether there are steps enough for the larger tile.
+bool is_long(const WeightArgs<float>& args) {
+  constexpr int64_t enough = 256;  // of k in a part
+  return args.m > Small::rows && Cut<Large>(args.m, args.n, args.k).per_part >= enough;
+}
+
+template <class Kind>
+void by_tensor_cores(const Context& context, const WeightArgs<float>& args) {
+  if (is_long(args)) return start<Large, ByTensorCores<Large, Kind>>(context, args);
+  start<TensorSmall, ByTensorCores<TensorSmall, Kind>>(context, args);
+}
+
+void weight(const Context& context, const WeightArgs<double>& args, Precision) { start<Double>(context, args); }
+void weight(const Context& context, const WeightArgs<float>& args, Precision precision) {
+  if (precision == Precision::tf32) return by_tensor_cores<Tf32>(context, args);
+  if (precision == Precision::bf16) return by_tensor_cores<Bf16>(context, args);
+  if (is_long(args)) return start<Large>(context, args);
   start<Small>(context, args);
 }
 
@@ -282,7 +297,7 @@ void grad_weight(const Context& context, const Conv2dArgs& a, bool transposed, v
     args.stride_h = narrow(a.stride_h), args.stride_w = narrow(a.stride_w);
     args.pad_h = narrow(a.pad_h), args.pad_w = narrow(a.pad_w);
     args.dilation_h = narrow(a.dilation_h), args.dilation_w = narrow(a.dilation_w);
-    weight(context, args);
+    weight(context, args, a.precision);
   });
 }
 

@@ -1,5 +1,3 @@
-#include "gemm.h"
-
 #include <cuda_bf16.h>
 
 #include "../core/functors.h"
@@ -52,6 +50,17 @@ void finish(const Context& context, const MatmulArgs& args, bool from_zero) {
 
 // ---- bfloat16 ------------------------------------------------------------------------------------------------------
 
+/// Matrices [rows, cols] of float32, `stride` elements from one to the next, to be written as bfloat16 one after the
+/// other, with `padded_row(cols)` elements from one row to the next.
+struct Narrowing {
+  const float* from = nullptr;
+  void* to = nullptr;
+  std::int64_t count = 0, rows = 0, cols = 0, stride = 0;
+};
+
+/// Rows of this many bfloat16 elements begin at multiples of 16 bytes, which the fast products ask for.
+constexpr std::int64_t padded_row(std::int64_t cols) { return (cols + 7) / 8 * 8; }
+
 /// Rows of a Narrowing, all matrices' together where they lie one after the other.
 struct Rows {
   const float* from;
@@ -80,8 +89,7 @@ Rows rows_of(const Narrowing& x, std::int64_t first, std::int64_t count) {
   return rows;
 }
 
-}  // namespace
-
+/// Both, in one launch; either may be empty.
 void narrow(const Context& context, const Narrowing& first, const Narrowing& second) {
   auto together = [](const Narrowing& x) { return x.count <= 1 || x.stride == x.rows * x.cols; };
   auto start = [&](const Rows& a, const Rows& b) {
@@ -94,8 +102,6 @@ void narrow(const Context& context, const Narrowing& first, const Narrowing& sec
   for (const Narrowing* each : {&first, &second})
     for (std::int64_t i = 0; i < each->count; ++i) start(rows_of(*each, i, 1), Rows{});
 }
-
-namespace {
 
 Arithmetic arithmetic_of(const MatmulArgs& args) {
   if (args.dtype == DType::float64) return Arithmetic::float64;

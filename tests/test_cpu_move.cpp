@@ -532,31 +532,6 @@ TEMPLATE_TEST_CASE("sums of channels have the same bits with the channels first 
         }
 }
 
-TEST_CASE("im2col and col2im, element by element as a GPU takes them, are each other's transpose") {
-  // <im2col(x), c> = <x, col2im(c)> for whole numbers exactly.
-  for (const Conv2dArgs& a : convolutions(DType::float64)) {
-    auto whole = [](std::vector<double> v) {
-      for (double& each : v) each = std::floor(each);
-      return v;
-    };
-    const int64_t taps = a.c_in * a.kh * a.kw;
-    const auto x = whole(values<double>(a.c_in * a.h * a.w, -9, 9, 1));
-    const auto c = whole(values<double>(taps * a.out_h * a.out_w, -9, 9, 2));
-    double there = 0, back = 0;
-    for (int64_t row = 0; row < taps; ++row)
-      for (int64_t y = 0; y < a.out_h; ++y)
-        for (int64_t z = 0; z < a.out_w; ++z)
-          there +=
-              index::im2col(a, x.data(), row, y, z) * c[static_cast<std::size_t>((row * a.out_h + y) * a.out_w + z)];
-    for (int64_t channel = 0; channel < a.c_in; ++channel)
-      for (int64_t line = 0; line < a.h; ++line)
-        for (int64_t column = 0; column < a.w; ++column)
-          back += index::col2im(a, c.data(), channel, line, column) *
-                  x[static_cast<std::size_t>((channel * a.h + line) * a.w + column)];
-    REQUIRE(there == back);
-  }
-}
-
 TEST_CASE("a warm convolution takes nothing from the system") {
   const auto backend = cpu_kernels::make_cpu_backend();
   const Conv2dArgs a = conv(DType::float32, 8, 3, 16, 16, 4, 3, 3, 1, 1, 1, 1, 1, 1);

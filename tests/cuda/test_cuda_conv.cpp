@@ -340,21 +340,6 @@ TEST_CASE("GPU: how many launches a convolution takes, and no memory when warm",
   launches_of(c, Kind::grad_weight, 2);  // the parts' sum
 }
 
-TEST_CASE("GPU: a way to compute convolutions, by hand", "[.cuda-conv-way]") {
-  // Run by the next test, in a process that was told to take one way.
-  for (const Case& c : small_cases)
-    for (Kind kind : kinds) {
-      check<float>(c, kind, true);
-      check<double>(c, kind, true);
-    }
-  // The ways add in different orders, so their bits tell which was taken.
-  const Case c{4, 7, 12, 12, 9, 3, 3, 1, 1, 1, 1};
-  const std::vector<float> found = computed(c, Kind::forward, Operands<float>(c), false);
-  std::uint64_t bits = 0;
-  for (float x : found) bits = bits * 31 + __builtin_bit_cast(std::uint32_t, x);
-  print_result(bits);
-}
-
 TEST_CASE("GPU: a kernel whose lines are further apart than an int counts elements", "[cuda]") {
   // Its second line is 2^20 lines of 2^12 elements after its first.
   Conv2dArgs a{};
@@ -390,14 +375,4 @@ TEST_CASE("GPU: pictures with their channels last are turned before and after a 
   const auto expected = gradients(conv2d(x, weight, bias, {}, Activation::relu));
   CHECK(gradients(permute(conv2d(permute(x, {0, 2, 3, 1}), weight, bias, {}, Activation::relu, last), {0, 3, 1, 2})) ==
         expected);
-}
-
-TEST_CASE("GPU: ELBO_CUDA_CONV chooses the way", "[cuda]") {
-  const std::string implicit = run_self("ELBO_CUDA_CONV=implicit", "[.cuda-conv-way]");
-  const std::string columns = run_self("ELBO_CUDA_CONV=im2col", "[.cuda-conv-way]");
-  CHECK(implicit != "(nothing)");
-  CHECK(columns != "(nothing)");
-  CHECK(implicit != columns);
-  CHECK(run_self("ELBO_CUDA_CONV=", "[.cuda-conv-way]") == implicit);
-  CHECK(run_self("ELBO_CUDA_CONV=cudnn", "[.cuda-conv-way]") == "(nothing)");
 }

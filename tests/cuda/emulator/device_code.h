@@ -41,6 +41,10 @@ void wait_for_block();
 unsigned ballot(unsigned mask, bool predicate);
 /// Ends the kernel with an error.
 [[noreturn]] void trap();
+/// What a warp's mma.sync computes, c [16, 8] += a [16, k] b [k, 8] of rounded operands; each lane comes with its
+/// elements. m16n8k8 for tf32, m16n8k16 for bfloat16.
+void multiply_tf32(float (&c)[4], const float (&a)[4], const float (&b)[2]);
+void multiply_bf16(float (&c)[4], const float (&a)[8], const float (&b)[4]);
 
 }  // namespace emulator
 
