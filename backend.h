@@ -4,6 +4,7 @@
 #include "core/api.h"
 #include "core/backend.h"
 #include "core/backend_types.h"
+#include "core/errands.h"
 #include "core/functors.h"
 #include "core/index_kernels.h"
 #include "core/kernels.h"

@@ -100,11 +100,13 @@ struct LinearGradHead {
 /// What the gradients of a convolution are computed from, and where they go: null where nobody wants them. Of a
 /// transposed one, x, y and the bias are its own.
 struct ConvGradArgs {
-  const void* gy;
-  const void* y;  ///< as in LinearGradHead
-  const void* x;
-  const void* weight;
-  void *gx, *gweight, *gbias;
+  const void* gy = nullptr;
+  const void* y = nullptr;  ///< as in LinearGradHead
+  const void* x = nullptr;
+  const void* weight = nullptr;
+  void* gx = nullptr;
+  void* gweight = nullptr;
+  void* gbias = nullptr;
 };
 
 /// Where random numbers come from. A call that draws adds one to *offset, an int64 on the device.
@@ -278,12 +280,6 @@ class Backend {
   /// The gradients of conv2d, or with `transposed` those of conv2d_grad_data, whose x is the convolution's y.
   virtual Status conv2d_grad(const Conv2dArgs& args, bool transposed, const ConvGradArgs& grads) {
     return unsupported("conv2d_grad");
-  }
-  /// out [channels] = the sums over pictures g [n, channels, size], or with `last` [n, size, channels], of each
-  /// channel; the bits are the same both ways. On the CPU alone: elsewhere this is a reduction.
-  virtual Status channel_sums(void* out, const void* g, DType dtype, std::int64_t n, std::int64_t channels,
-                              std::int64_t size, bool last) {
-    return unsupported("channel_sums");
   }
 
   // ---- moving elements, any dtype

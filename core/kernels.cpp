@@ -377,19 +377,6 @@ std::array<Array, 3> conv2d_grad(const Conv2dArgs& args, bool transposed, const 
   return out;
 }
 
-Array channel_sums(const Array& pictures, bool channels_last) {
-  const Shape& s = pictures.shape();
-  if (pictures.device().type != DeviceType::cpu) {
-    constexpr std::array planes{0, 2, 3}, pixels{0, 1, 2};
-    return reduce(ReduceOp::sum, pictures, channels_last ? pixels : planes).reshape({s[channels_last ? 3 : 1]});
-  }
-  const std::int64_t channels = s[channels_last ? 3 : 1], size = channels_last ? s[1] * s[2] : s[2] * s[3];
-  Array out = Array::empty({channels}, pictures.options());
-  check(on(pictures).channel_sums(out.raw(), pictures.raw(), pictures.dtype(), s[0], channels, size, channels_last),
-        "channel_sums", pictures);
-  return out;
-}
-
 Array random(RandomKind kind, const Shape& shape, DType dtype, Generator& generator, double p) {
   Array out = Array::empty(shape, {dtype, generator.device()});
   check(on(out).random(kind, out.mutable_view(), random_args(generator), p), "random", out);

@@ -117,8 +117,6 @@ Array conv2d_grad_weight(const Conv2dArgs& args, const Array& gy, const Array& x
 /// them.
 std::array<Array, 3> conv2d_grad(const Conv2dArgs& args, bool transposed, const Array& gy, const Array& y,
                                  const Array& x, const Array& weight, const std::array<bool, 3>& wanted);
-/// [channels] = the sums over pictures [n, channels, h, w], or with `channels_last` [n, h, w, channels], of each.
-Array channel_sums(const Array& pictures, bool channels_last);
 
 Array permute(const Array& x, std::span<const int> dims);
 /// The box of `sizes` elements from `starts` on, every steps[i]-th along dimension i.

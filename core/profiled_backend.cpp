@@ -191,11 +191,6 @@ class ProfiledBackend final : public Backend {
     return told("conv2d_grad", products * flop_of(args), products * bytes_of(args, nullptr, 0),
                 [&] { return own_.conv2d_grad(args, transposed, grads); });
   }
-  Status channel_sums(void* out, const void* g, DType dtype, std::int64_t n, std::int64_t channels, std::int64_t size,
-                      bool last) override {
-    return told("channel_sums", 0, product({n, channels, size, std::int64_t(size_of(dtype))}),
-                [&] { return own_.channel_sums(out, g, dtype, n, channels, size, last); });
-  }
 
   Status copy_strided(DType dtype, const Shape& box, Strided to, ConstStrided from) override {
     const double bytes = 2 * static_cast<double>(box.numel()) * static_cast<double>(size_of(dtype));

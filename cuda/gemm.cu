@@ -147,13 +147,13 @@ bool multiply_bf16(const Context& context, const MatmulArgs& args) {
 void matmul(const Context& context, const MatmulArgs& args) {
   if (args.m * args.n * args.batch == 0) return;
   if (args.k == 0) return finish(context, args, true);
-  if (args.batch == 1 && is_small(args.dtype, args.precision, args.m, args.n, args.k)) {
+  if (args.batch == 1 && is_small(args.m, args.n, args.k)) {
     SmallProduct p{};
     p.out = args.out, p.bias = args.bias, p.activation = args.activation, p.m = args.m, p.n = args.n, p.terms = 1;
     p.term[0] = {{args.a, nullptr, args.transpose_a ? args.m : args.k, args.transpose_a},
                  {args.b, nullptr, args.transpose_b ? args.k : args.n, args.transpose_b},
                  args.k};
-    return multiply_small(context, args.dtype, {&p, 1});
+    return multiply_small(context, args.dtype, args.precision, {&p, 1});
   }
   const bool bf16 = arithmetic_of(args) == Arithmetic::bf16;
   const bool finished = bf16 ? multiply_bf16(context, args) : context.blas.multiply(context.stream, product_of(args));

@@ -22,8 +22,7 @@ SmallProduct small_product(void* out, int64_t m, int64_t n) {
 bool grad_is_small(const LinearArgs& args, const void* gx, std::span<const LinearGradHead> heads) {
   if (heads.size() > SmallProduct::most_terms || heads.size() + 1 > most_products) return false;
   return std::all_of(heads.begin(), heads.end(), [&](const LinearGradHead& head) {
-    return (!gx || is_small(args.dtype, args.precision, args.m, args.k, head.n)) &&
-           is_small(args.dtype, args.precision, head.n, args.k, args.m);
+    return (!gx || is_small(args.m, args.k, head.n)) && is_small(head.n, args.k, args.m);
   });
 }
 
@@ -43,7 +42,7 @@ void small_grad(const Context& context, const LinearArgs& args, void* gx, std::s
     p.term[p.terms++] = {{head.gy, head.y, head.n, true}, {args.x, nullptr, args.k, false}, args.m};
     products.push_back(p);
   }
-  multiply_small(context, args.dtype, products);
+  multiply_small(context, args.dtype, args.precision, products);
 }
 
 void large_grad(const Context& context, const LinearArgs& args, void* gx, const LinearGradHead& head) {
@@ -75,7 +74,7 @@ void linear(const Context& context, const LinearArgs& args, std::span<const Line
   std::vector<SmallProduct> products;
   for (const LinearHead& head : heads) {
     if (args.m * head.n == 0) continue;
-    if (is_small(args.dtype, args.precision, args.m, head.n, args.k) && products.size() < most_products) {
+    if (is_small(args.m, head.n, args.k) && products.size() < most_products) {
       SmallProduct p = small_product(head.y, args.m, head.n);
       p.bias = head.bias;
       p.term[p.terms++] = {{args.x, nullptr, args.k, false}, {head.weight, nullptr, args.k, true}, args.k};
@@ -88,7 +87,7 @@ void linear(const Context& context, const LinearArgs& args, std::span<const Line
     p.m = args.m, p.n = head.n, p.k = args.k;
     matmul(context, p);
   }
-  multiply_small(context, args.dtype, products);
+  multiply_small(context, args.dtype, args.precision, products);
 }
 
 void linear_grad(const Context& context, const LinearArgs& args, void* gx, std::span<const LinearGradHead> heads) {

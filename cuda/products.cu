@@ -3,7 +3,7 @@
 #include <span>
 
 #include "launch.h"
-#include "tile.h"
+#include "tensor_cores.h"
 
 namespace elbo::cuda {
 namespace {
@@ -99,7 +99,7 @@ struct PackOfPanel {
 };
 
 /// A tile of one of the products a block.
-template <class Tile>
+template <class Tile, class Rounding>
 __global__ void __launch_bounds__(Tile::threads) products_kernel(Jobs<typename Tile::Value> jobs) {
   wait_for_earlier();
   using T = typename Tile::Value;
@@ -129,7 +129,7 @@ __global__ void __launch_bounds__(Tile::threads) products_kernel(Jobs<typename T
       const bool more = k + Tile::depth < sum.k;
       if (more) pack.load(job, sum, row, col, k + Tile::depth);
       const typename Tile::Panel& panel = shared.panels[now];
-      multiply<Tile>(sums, panel, at);
+      multiply<Tile, Rounding>(sums, panel, at);
       if (sums_rows)
         for (int step = 0; step < Tile::depth; ++step) row_sum += static_cast<double>(panel.a[step][thread]);
       if (!more) continue;
@@ -156,7 +156,7 @@ Operand<T> operand(const Factor& from) {
   return {data, relu, from.row, from.transposed, from.row % width == 0 && aligned<width>(data, relu)};
 }
 
-template <class Tile>
+template <class Tile, class Rounding = Exact>
 void start(const Context& context, std::span<const SmallProduct> products) {
   using T = typename Tile::Value;
   Jobs<T> jobs{};
@@ -177,23 +177,24 @@ void start(const Context& context, std::span<const SmallProduct> products) {
     jobs.begin[jobs.count + 1] = jobs.begin[jobs.count] + static_cast<unsigned>(tiles);
     ++jobs.count;
   }
-  launch(context.stream, products_kernel<Tile>, jobs.begin[jobs.count], Tile::threads, jobs);
+  launch(context.stream, (products_kernel<Tile, Rounding>), jobs.begin[jobs.count], Tile::threads, jobs);
 }
 
 }  // namespace
 
-bool is_small(DType dtype, Precision precision, int64_t m, int64_t n, int64_t k) {
+bool is_small(int64_t m, int64_t n, int64_t k) {
   constexpr int64_t tile_rows = 128, tile_cols = 64;  // of a large product
   constexpr int64_t enough_tiles = 66;                // half as many as an H100 has multiprocessors
   constexpr int64_t most_k = 4096;                    // from there on cuBLASLt cuts k between blocks
-  if (dtype == DType::float32 && precision != Precision::float32) return false;
   const int64_t down = (m + tile_rows - 1) / tile_rows, across = (n + tile_cols - 1) / tile_cols;
   return k <= most_k && down < enough_tiles && across < enough_tiles && down * across < enough_tiles;
 }
 
-void multiply_small(const Context& context, DType dtype, std::span<const SmallProduct> products) {
-  if (dtype == DType::float32) return start<Small>(context, products);
-  start<SmallDouble>(context, products);
+void multiply_small(const Context& context, DType dtype, Precision precision, std::span<const SmallProduct> products) {
+  if (dtype == DType::float64) return start<SmallDouble>(context, products);
+  if (precision == Precision::tf32) return start<Small, Tf32>(context, products);
+  if (precision == Precision::bf16) return start<Small, Bf16>(context, products);
+  start<Small>(context, products);
 }
 
 }  // namespace elbo::cuda

@@ -4,7 +4,8 @@
 #include "context.h"
 
 /// Small matrix products, several in one launch, with what goes with them: the bias and the activation of a layer, the
-/// ReLU whose gradient an operand is, the bias's gradient. In full float32 or float64.
+/// ReLU whose gradient an operand is, the bias's gradient. In float32 or float64; for tf32 and bf16 the operands are
+/// rounded, and the arithmetic is float32's: there is too little of it for tensor cores.
 namespace elbo::cuda {
 
 /// A matrix of a product: element (i, j) lies at data[i * row + j], or with `transposed` at data[j * row + i].
@@ -38,10 +39,11 @@ struct SmallProduct {
 constexpr int most_products = 5;
 
 /// Whether a product is computed here, not by cuBLASLt: where its tiles there would leave most of a GPU idle, so that
-/// what counts is the launch. By shape alone, so that a shape has the same bits on every GPU. `bench` has the figures.
-bool is_small(DType dtype, Precision precision, std::int64_t m, std::int64_t n, std::int64_t k);
+/// what counts is the launch. By shape alone, so that a shape has the same bits on every GPU. The
+/// threshold is an estimate: nobody has measured it yet.
+bool is_small(std::int64_t m, std::int64_t n, std::int64_t k);
 
 /// All of them, in one launch. None has 0 rows; one of 0 columns is there for its row sums.
-void multiply_small(const Context&, DType dtype, std::span<const SmallProduct> products);
+void multiply_small(const Context&, DType dtype, Precision precision, std::span<const SmallProduct> products);
 
 }  // namespace elbo::cuda

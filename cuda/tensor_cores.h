@@ -1,4 +1,6 @@
 #pragma once
+#include <cuda_bf16.h>
+
 #include "tile.h"
 
 /// The products of a Tile's panels by tensor cores. A warp computes c [16, 8] += a [16, k] b [k, 8] at once, each of
@@ -10,6 +12,18 @@ namespace elbo::cuda {
 struct Tf32 {
   static constexpr int k = 8, of_a = 4, of_b = 2;  // steps at once; elements of a thread
 
+  /// What a product by other means takes of x, so that it has what tensor cores would give it.
+  __device__ static float rounded(float x) {
+#if defined(ELBO_CUDA_EMULATOR)
+    return emulator::rounded_tf32(x);
+#elif __CUDA_ARCH__ >= 800
+    unsigned bits;
+    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
+    return __uint_as_float(bits & ~0x1fffu);
+#else
+    return x;
+#endif
+  }
   /// Along k, of element i.
   __device__ static int step(int i, int t) { return t + 4 * i; }
   __device__ static void multiply(float (&c)[4], const float (&a)[of_a], const float (&b)[of_b]) {
@@ -35,6 +49,7 @@ struct Tf32 {
 struct Bf16 {
   static constexpr int k = 16, of_a = 8, of_b = 4;
 
+  __device__ static float rounded(float x) { return __bfloat162float(__float2bfloat16_rn(x)); }
   __device__ static int step(int i, int t) { return 2 * t + i % 2 + 8 * (i / 2); }
   __device__ static void multiply(float (&c)[4], const float (&a)[of_a], const float (&b)[of_b]) {
 #if defined(ELBO_CUDA_EMULATOR)

@@ -64,8 +64,16 @@ struct Place {
 template <class Tile>
 using Sums = typename Tile::Value[Tile::thread_rows][Tile::thread_cols];
 
-/// sums += the panel's a times its b, over this slice's steps.
-template <class Tile>
+/// Operands as they are.
+struct Exact {
+  template <class T>
+  __device__ static T rounded(T x) {
+    return x;
+  }
+};
+
+/// sums += the panel's a times its b, both rounded, over this slice's steps.
+template <class Tile, class Rounding = Exact>
 __device__ inline void multiply(Sums<Tile>& sums, const typename Tile::Panel& panel, const Place<Tile>& place) {
   using T = typename Tile::Value;
   constexpr int width = vec_size<T>;
@@ -77,6 +85,10 @@ __device__ inline void multiply(Sums<Tile>& sums, const typename Tile::Panel& pa
       a[r] = *reinterpret_cast<const Vec<T>*>(&panel.a[k][place.row + r * width]);
     for (int c = 0; c < Tile::thread_cols / width; ++c)
       b[c] = *reinterpret_cast<const Vec<T>*>(&panel.b[k][place.col + c * width]);
+    for (int e = 0; e < width; ++e) {
+      for (Vec<T>& each : a) each.values[e] = Rounding::rounded(each.values[e]);
+      for (Vec<T>& each : b) each.values[e] = Rounding::rounded(each.values[e]);
+    }
     for (int r = 0; r < Tile::thread_rows; ++r)
       for (int c = 0; c < Tile::thread_cols; ++c)
         sums[r][c] = fused(a[r / width].values[r % width], b[c / width].values[c % width], sums[r][c]);

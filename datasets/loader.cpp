@@ -111,7 +111,6 @@ class Batches::State {
 
   void begin_epoch(std::int64_t epoch, std::int64_t first_batch);
   std::optional<Batch> next();
-  std::optional<Array> next_indices();
 
   const Array& order() const { return order_array_; }
   void shuffle_ahead() { shuffle_for(epoch_ + 1); }
@@ -277,12 +276,6 @@ std::optional<Batch> Batches::State::next() {
   return out;
 }
 
-std::optional<Array> Batches::State::next_indices() {
-  if (taken_ == batches_) return std::nullopt;
-  if (background_) await_batch();
-  return indices(taken_++);
-}
-
 /// Has the thread go on, and waits until it is done with batch `taken_`.
 void Batches::State::await_batch() {
   // The batch handed out before this one is over, so its slot can have the batch one ring later. (Only the caller
@@ -413,7 +406,6 @@ const BatchOptions& Batches::options() const { return state_->options(); }
 Waits Batches::waits() const { return state_->waits(); }
 void Batches::begin_epoch(std::int64_t epoch, std::int64_t first_batch) { state_->begin_epoch(epoch, first_batch); }
 std::optional<Batch> Batches::next() { return state_->next(); }
-std::optional<Array> Batches::next_indices() { return state_->next_indices(); }
 const Array& Batches::order() const { return state_->order(); }
 void Batches::shuffle_ahead() { state_->shuffle_ahead(); }
 std::int64_t Batches::draw_offset(std::int64_t number) const { return state_->draw_offset(number); }

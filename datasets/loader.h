@@ -45,8 +45,8 @@ struct Batch {
   std::int64_t size() const { return indices.numel(); }
 };
 
-/// How often next() found its batch not ready yet, and the seconds that it waited in all; next_indices() too. Where
-/// there is no thread, never.
+/// How often next() found its batch not ready yet, and the seconds that it waited in all. Where there is no
+/// thread, never.
 struct Waits {
   std::int64_t batches = 0;
   double seconds = 0;
@@ -102,14 +102,11 @@ class Batches {
   /// at that batch.
   std::optional<Batch> next();
 
-  /// Instead of next(): only where the next batch's samples are to be found, int64 [size], a view on the arrays'
-  /// device. For a training step that is recorded as a graph, which has to gather by itself: with
+  /// All of this epoch's places among the samples, int64 [n] on the arrays' device: batch `number` has those from
+  /// number * batch_size on. For a training step that is recorded as a graph, which has to gather by itself: with
   /// kernels::gather_pictures and, to binarise, a Generator of the options' seed and Stream::binarize that stands at
-  /// draw_offset(number). It then gets what next() would have
-  /// given without transforms. On the CPU a background thread gathers all the
-  /// same, so that it is better left out there.
-  std::optional<Array> next_indices();
-  /// All of this epoch's places, int64 [n] on the arrays' device: batch `number` has those from number * batch_size on.
+  /// draw_offset(number). It then gets what next() would have given without transforms. Undefined before the first
+  /// epoch.
   const Array& order() const;
   /// Works out the next epoch's order now, so that its begin_epoch() does not have to.
   void shuffle_ahead();

@@ -144,7 +144,7 @@ Tensor LatentModel::nll(const Prediction& p, const StepInput& in) {
 }
 
 Tensor LatentModel::kl(const Prediction& p, const StepInput& in) {
-  if (p.kl.defined()) return p.kl;
+  if (p.kl.defined() && !in.per_picture) return p.kl;
   if (p.log_q.defined()) {
     const Tensor ratio = p.log_q - log_prior(p.z);
     return in.per_picture ? ratio : sum(ratio);

@@ -506,7 +506,8 @@ TEMPLATE_TEST_CASE("convolutions of pictures with the channels last have the sam
     }
 }
 
-TEMPLATE_TEST_CASE("sums of channels have the same bits with the channels first and last", "", float, double) {
+TEMPLATE_TEST_CASE("a convolution's bias gradient has the same bits with the channels first and last", "", float,
+                   double) {
   using T = TestType;
   for (const auto& backend : backends())
     for (int64_t n : {0, 1, 3})
@@ -522,7 +523,10 @@ TEMPLATE_TEST_CASE("sums of channels have the same bits with the channels first 
             const auto turned = laid(g, channels, size, last);
             const auto out = same_for_threads([&] {
               auto found = poison<T>(channels);
-              ok(backend->channel_sums(found.data(), turned.data(), dtype_of<T>, n, channels, size, last));
+              Conv2dArgs args{};
+              args.dtype = dtype_of<T>;
+              args.n = n, args.c_out = channels, args.out_h = 1, args.out_w = size, args.y_last = last;
+              ok(backend->conv2d_grad(args, false, {.gy = turned.data(), .gbias = found.data()}));
               return found;
             });
             close(out, sums);

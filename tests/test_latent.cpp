@@ -35,6 +35,21 @@ TEST_CASE("codes of a dataset come in its order, whatever the batches") {
   }
 }
 
+TEST_CASE("a prediction tells its KL for the batch and for each picture, whichever it was made for") {
+  auto model = small();
+  LatentModel& vae = as_latent(*model);
+  const datasets::Dataset data = bars(5, 8);
+  const Tensor x = input_pictures(*model, data, std::vector<std::int64_t>{0, 1, 2, 3, 4});
+  const StepInput whole{.x = x}, each{.x = x, .per_picture = true};
+  for (const StepInput& in : {whole, each}) {
+    const Prediction p = vae.forward(in);
+    const Tensor all = vae.kl(p, whole), one = vae.kl(p, each);
+    CHECK(all.shape() == Shape{});
+    CHECK(one.shape() == Shape{5});
+    CHECK(sum(one).item() == Approx(all.item()));
+  }
+}
+
 TEST_CASE("decoded pictures are shown between 0 and 1, whatever the pixels' range") {
   ModelConfig config{.model = "vae", .picture = {1, 8, 8}, .hidden = {16}, .latent = 3};
   config.likelihood = "gaussian";

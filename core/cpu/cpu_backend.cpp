@@ -166,10 +166,6 @@ class CpuBackend final : public Backend {
   Status conv2d_grad(const Conv2dArgs& args, bool transposed, const ConvGradArgs& grads) override {
     return run_product(args, [&] { cpu_kernels::conv2d_grad(context_, args, transposed, grads); });
   }
-  Status channel_sums(void* out, const void* g, DType dtype, std::int64_t n, std::int64_t channels, std::int64_t size,
-                      bool last) override {
-    return run([&] { cpu_kernels::channel_sums(context_, out, g, dtype, n, channels, size, last); });
-  }
 
   Status copy_strided(DType dtype, const Shape& box, Strided to, ConstStrided from) override {
     return run([&] { cpu_kernels::copy_strided(context_, dtype, box, to, from); });

@@ -111,6 +111,8 @@ void conv2d(const Context&, const Conv2dArgs& args, void* y, const void* x, cons
 void conv2d_grad_data(const Context&, const Conv2dArgs& args, void* gx, const void* gy, const void* weight,
                       const void* bias);
 void conv2d_grad_weight(const Context&, const Conv2dArgs& args, void* gw, const void* gy, const void* x);
+/// out [channels] = the sums over pictures g [n, channels, size], or with `last` [n, size, channels], of each channel;
+/// the bits are the same both ways.
 void channel_sums(const Context&, void* out, const void* g, DType dtype, std::int64_t n, std::int64_t channels,
                   std::int64_t size, bool last);
 

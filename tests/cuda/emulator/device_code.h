@@ -45,6 +45,8 @@ unsigned ballot(unsigned mask, bool predicate);
 /// elements. m16n8k8 for tf32, m16n8k16 for bfloat16.
 void multiply_tf32(float (&c)[4], const float (&a)[4], const float (&b)[2]);
 void multiply_bf16(float (&c)[4], const float (&a)[8], const float (&b)[4]);
+/// cvt.rna.tf32.f32.
+float rounded_tf32(float x);
 
 }  // namespace emulator
 

@@ -45,4 +45,6 @@ void multiply(float (&c)[4], const float (&a)[4 * pair], const float (&b)[2 * pa
 void multiply_tf32(float (&c)[4], const float (&a)[4], const float (&b)[2]) { multiply<1>(c, a, b, 10, true); }
 void multiply_bf16(float (&c)[4], const float (&a)[8], const float (&b)[4]) { multiply<2>(c, a, b, 7, false); }
 
+float rounded_tf32(float x) { return rounded(x, 10, true); }
+
 }  // namespace emulator
