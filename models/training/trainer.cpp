@@ -463,12 +463,12 @@ void Trainer::step_of(std::size_t player, const Tensor& x, const Tensor& labels)
   one.optimizer->step(errands_);
 }
 
-Errand Trainer::Running::add(Array& total, const Array& nats, const Array& factor) const {
+Errand Trainer::Running::add(Array& total, const Array& nats, const Array& times) const {
   ELBO_CHECK(nats.numel() == 1 && is_floating(nats.dtype()), ShapeError, "[train] the term ", name,
              ": expected nats summed over the batch, [], found ", nats.shape());
   total.mark_written();
   return {
-      .kind = Errand::Kind::add, .to = total.raw(), .from = nats.raw(), .factor = factor.raw(), .dtype = nats.dtype()};
+      .kind = Errand::Kind::add, .to = total.raw(), .from = nats.raw(), .factor = times.raw(), .dtype = nats.dtype()};
 }
 
 double Trainer::lr_at(std::int64_t batch_number) const {

@@ -114,8 +114,8 @@ class Trainer {
     Array sum = {};                             ///< of nats over the epoch, float64, read when somebody asks
     Array factor = {}, weighted = {};           ///< for a weight that moves: it, and the sum of nats times it
 
-    /// total += nats, times factor where there is one.
-    Errand add(Array& total, const Array& nats, const Array& factor) const;
+    /// total += nats, times `times` where that is there.
+    Errand add(Array& total, const Array& nats, const Array& times) const;
   };
 
   void begin_epoch();
