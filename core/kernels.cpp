@@ -315,7 +315,7 @@ std::vector<Array> linear(const Array& x, std::span<const Array> weights, std::s
 Array linear_grad(const Array& x, std::span<LinearGrad> layers, std::int64_t k, bool wants_x) {
   const Array& first = layers[0].gy;
   const std::int64_t m = first.shape()[0];
-  const Array gx = wants_x ? Array::empty({m, k}, first.options()) : Array();
+  Array gx = wants_x ? Array::empty({m, k}, first.options()) : Array();
   std::vector<LinearGradHead> heads;
   for (LinearGrad& layer : layers) {
     if (layer.wants_weight) layer.gweight = Array::empty({layer.n, k}, first.options());

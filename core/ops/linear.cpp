@@ -71,6 +71,7 @@ std::vector<Tensor> linear_heads(const Tensor& x, std::span<const Tensor> weight
     y = y.reshape(shape.with(shape.rank() - 1, sizes.back()));
   }
   std::vector<SavedArray> saved;
+  saved.reserve(weights.size());
   for (const Array& weight : weight_arrays) saved.push_back(save_if(x.requires_grad(), weight));
   return record_many("linear_heads", inputs, std::move(ys),
                      [shape, in, sizes, saved, X = save(x)](std::span<const Array> gs, const Needs& need) {
