@@ -113,7 +113,7 @@ class Batches::State {
   std::optional<Batch> next();
 
   const Array& order() const { return order_array_; }
-  void shuffle_ahead() { shuffle_for(epoch_ + 1); }
+  void shuffle_ahead();
   std::int64_t draw_offset(std::int64_t number) const { return epoch_ * batches_ + number; }
   std::int64_t batches() const { return batches_; }
   std::int64_t samples() const { return std::min(batches_ * options_.batch_size, count()); }
@@ -122,7 +122,7 @@ class Batches::State {
 
  private:
   void check() const;
-  void shuffle_for(std::int64_t epoch);
+  void put_in_order(std::vector<std::int64_t>& order, std::int64_t epoch) const;
   void halt();
   void work();
   void prepare(Slot& slot, std::int64_t number) noexcept;
@@ -234,8 +234,10 @@ void Batches::State::begin_epoch(std::int64_t epoch, std::int64_t first_batch) {
   if (background_) halt();
   taken_ = batches_;
   epoch_ = epoch;
-  if (ahead_ != epoch) shuffle_for(epoch);
-  std::swap(order_, next_order_);
+  if (ahead_ == epoch)
+    std::swap(order_, next_order_);
+  else
+    put_in_order(order_, epoch);
   ahead_ = -1;
   order_array_ = {};  // first, so that its memory can serve again
   order_array_ = Array::from(order_, {count()}, device());
@@ -250,10 +252,14 @@ void Batches::State::begin_epoch(std::int64_t epoch, std::int64_t first_batch) {
   to_thread_.notify_one();
 }
 
-void Batches::State::shuffle_for(std::int64_t epoch) {
-  next_order_ = indices_;
-  if (options_.shuffle) shuffle(next_order_, options_.seed, Stream::shuffle, epoch);
-  ahead_ = epoch;
+void Batches::State::put_in_order(std::vector<std::int64_t>& order, std::int64_t epoch) const {
+  order = indices_;
+  if (options_.shuffle) shuffle(order, options_.seed, Stream::shuffle, epoch);
+}
+
+void Batches::State::shuffle_ahead() {
+  put_in_order(next_order_, epoch_ + 1);
+  ahead_ = epoch_ + 1;
 }
 
 std::optional<Batch> Batches::State::next() {
