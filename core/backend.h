@@ -75,7 +75,7 @@ struct Conv2dArgs {
   bool x_last, y_last;    ///< x is [n, h, w, c_in], y [n, out_h, out_w, c_out]: on the CPU, of at least 4 channels
 };
 
-/// A layer y = act(x weight^T + bias) on x [m, k], or several that share x: each is a head.
+/// A layer y = x weight^T + bias on x [m, k], or several that share x: each is a head.
 struct LinearArgs {
   const void* x;
   DType dtype;
@@ -90,7 +90,7 @@ struct LinearHead {
 };
 struct LinearGradHead {
   const void* gy;      ///< [m, n], the gradient of y
-  const void* y;       ///< where the activation is relu: the gradient passes where y > 0, as Relu::grad says. Else null
+  const void* y;       ///< null, or what a ReLU made of the layer's result: gy is then the gradient of that
   const void* weight;  ///< [n, k]; not read where nobody wants gx
   void* gweight;       ///< these two null where nobody wants them
   void* gbias;
@@ -202,7 +202,8 @@ class Backend {
     return unsupported("binary_grad");
   }
   /// out, one element, = the sum of f(a, b) over all elements, a and b of one shape: a loss. The same bits every time.
-  /// ga, absent where nobody wants it, = f.grad_a(a, b, *g), g being one element on this device.
+  /// ga, absent where nobody wants it, = f.grad_a(a, b, *g), g being one element on this device; for f of
+  /// ELBO_LOSS_OPS.
   virtual Status binary_sum(BinaryOp op, View out, ConstView a, ConstView b, View ga, const void* g) {
     return unsupported("binary_sum");
   }

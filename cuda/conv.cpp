@@ -59,7 +59,7 @@ void conv2d_grad(const Context& context, const Conv2dArgs& with_activation, bool
   if (g.gx && !transposed) implicit::grad_data(context, args, g.gx, g.gy, g.weight, nullptr, g.y);
   ConvGradArgs rest = g;
   rest.gx = nullptr;
-  if (!g.gweight) return grad_in_parts(context, args, transposed, rest);
+  if (!g.gweight || args.c_out * args.c_in == 0) return grad_in_parts(context, args, transposed, rest);
   implicit::grad_weight(context, args, transposed, g.gweight, g.gbias, transposed ? g.x : g.gy, transposed ? g.gy : g.x,
                         g.y);
 }

@@ -115,6 +115,12 @@ TEST_CASE("linear_heads has the bits of linear, whichever heads are used", "[ops
     const std::vector<Tensor> apart = {linear(x, w[0], b[0]), linear(x, w[1], b[1]), linear(x, w[2])};
     CHECK(grads(linear_heads(x, w, b), used) == grads(apart, used));
   }
+  // What no gradient reads may be written meanwhile: the input, where all weights are frozen.
+  Tensor input = drawn({4, 33}, 5).requires_grad_(), middle = input * 1;
+  const std::vector<Tensor> frozen = linear_heads(middle, std::array{w[0].detach()}, std::array{Tensor()});
+  middle.mutable_array().fill(0);
+  sum(frozen[0]).backward();
+  CHECK(input.grad().defined());
   CHECK_THROWS_WITH(linear_heads(x, {}, {}), Catch::Contains("[linear_heads] expected weights"));
   CHECK_THROWS_WITH(linear_heads(x, std::array{drawn({2, 3}, 1)}, std::array{Tensor()}),
                     Catch::Contains("[linear_heads] expected x [..., 3]"));

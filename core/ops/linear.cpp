@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "../autograd.h"
 #include "../kernels.h"
 #include "checks.h"
@@ -12,11 +14,6 @@ void check_linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   ELBO_CHECK(x.shape().rank() >= 1 && x.shape().back() == in, ShapeError, "[", ops::called("linear"),
              "] expected x [..., ", in, "] for weight ", weight.shape(), ", found ", x.shape());
   ops::check_optional("linear", "a bias", x, bias, {out});
-}
-
-/// The gradient of a head that nothing was computed from.
-Array zeros_of(const Shape& x, std::int64_t out, const Array& like) {
-  return Array::zeros(x.with(x.rank() - 1, out), like.options());
 }
 
 /// x [..., in] as rows.
@@ -70,22 +67,28 @@ std::vector<Tensor> linear_heads(const Tensor& x, std::span<const Tensor> weight
     sizes.push_back(y.shape()[1]);
     y = y.reshape(shape.with(shape.rank() - 1, sizes.back()));
   }
+  const bool reads_x = std::any_of(weights.begin(), weights.end(), [](const Tensor& w) { return w.requires_grad(); });
   std::vector<SavedArray> saved;
   saved.reserve(weights.size());
   for (const Array& weight : weight_arrays) saved.push_back(save_if(x.requires_grad(), weight));
   return record_many("linear_heads", inputs, std::move(ys),
-                     [shape, in, sizes, saved, X = save(x)](std::span<const Array> gs, const Needs& need) {
+                     [shape, in, sizes, saved, options = x.array().options(), X = save_if(reads_x, x)](
+                         std::span<const Array> gs, const Needs& need) {
                        const std::size_t count = sizes.size();
                        std::vector<kernels::LinearGrad> layers;
                        for (std::size_t i = 0; i < count; ++i) {
-                         const Array g = gs[i].defined() ? gs[i] : zeros_of(shape, sizes[i], X());
+                         // Of a head that nothing was computed from, zeros.
+                         const Array g =
+                             gs[i].defined() ? gs[i] : Array::zeros(shape.with(shape.rank() - 1, sizes[i]), options);
                          layers.push_back({.gy = as_rows(g, sizes[i]),
                                            .weight = saved[i](),
                                            .n = sizes[i],
                                            .wants_weight = need[1 + i],
                                            .wants_bias = need[1 + count + i]});
                        }
-                       Grads grads{kernels::linear_grad(as_rows(X(), in), layers, in, need[0])};
+                       const Array& input = X();
+                       const Array rows = input.defined() ? as_rows(input, in) : Array();
+                       Grads grads{kernels::linear_grad(rows, layers, in, need[0])};
                        if (need[0]) grads[0] = grads[0].reshape(shape);
                        for (const kernels::LinearGrad& layer : layers) grads.push_back(layer.gweight);
                        for (const kernels::LinearGrad& layer : layers) grads.push_back(layer.gbias);

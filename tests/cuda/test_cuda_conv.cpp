@@ -320,6 +320,8 @@ TEST_CASE("GPU: all gradients of a convolution at once, through a ReLU too", "[c
         if (i % 3 == 0) check_grads<double>(small_cases[i], transposed, relu, 7);
         if (i < 7) check_grads<float>(small_cases[i], transposed, relu, static_cast<int>(i) + 1);
       }
+  for (const Case& empty : empty_cases)
+    for (const bool transposed : {false, true}) check_grads<float>(empty, transposed, true, 7);
   const Case c{8, 3, 32, 32, 16, 4, 4, 2, 2, 1, 1};
   for (const bool transposed : {false, true})
     one_launch([&] { check_grads<float>(c, transposed, true, 7); }, 3);  // gx, and gweight with gbias in two
